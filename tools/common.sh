@@ -1,0 +1,59 @@
+# What the scripts share. Sourced, never run: `. tools/common.sh` from the repository root.
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# On small machines a build must leave room for whatever else runs there.
+jobs_count() { nproc 2>/dev/null || echo 2; }
+
+# What a configured build directory depends on besides its meson files: where the tree lies, which
+# tests exist, whether there is a program yet, and how it was configured.
+build_signature() {
+    printf '%s\n' "$PWD" "$*"
+    [ ! -f src/app/main.c ] || echo main
+    for folder in support unit scenario fuzz; do
+        echo "$folder:"
+        tests/list "$folder" '*'
+    done
+}
+
+# configure DIRECTORY MESON-OPTIONS...: cheap when nothing changed.
+configure() {
+    local directory="$1" signature previous=''
+    shift
+    signature="$(build_signature "$@")"
+    [ ! -f "$directory/signature" ] || previous="$(cat "$directory/signature")"
+    if [ -f "$directory/build.ninja" ] && [ "$signature" = "$previous" ]; then
+        return 0
+    fi
+    if [ -f "$directory/build.ninja" ] && [ "${previous%%$'\n'*}" = "$PWD" ]; then
+        meson setup --reconfigure "$directory" "$@" >"$directory/setup.log" 2>&1 ||
+            { cat "$directory/setup.log" >&2; die "meson could not configure $directory"; }
+    else
+        rm -rf "$directory"
+        mkdir -p "$directory"
+        meson setup "$directory" "$@" >"$directory.log" 2>&1 ||
+            { cat "$directory.log" >&2; rm -f "$directory.log"
+              die "meson could not configure $directory"; }
+        mv "$directory.log" "$directory/setup.log"
+    fi
+    printf '%s\n' "$signature" >"$directory/signature"
+}
+
+# compile DIRECTORY: quiet when all is well, everything when not.
+compile() {
+    ninja -C "$1" -j "$(jobs_count)" >"$1/build.log" 2>&1 ||
+        { cat "$1/build.log" >&2; die "$1 does not build"; }
+}
+
+# Builds run one at a time per directory, so that two terminals do not trip over each other.
+build_in() {
+    local directory="$1"
+    shift
+    mkdir -p "$directory"
+    (
+        flock 9
+        configure "$directory" "$@"
+        compile "$directory"
+    ) 9>"$directory.lock"
+}
