@@ -1,0 +1,200 @@
+/*
+ * map.c - see map.h. Linear probing; deletion in the young table shifts entries back, so that it
+ * never holds tombstones; the old table is only ever emptied. Tests: tests/unit/test_base.c.
+ */
+#include "base/map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+enum {
+    MAP_SIZE_MIN = 16,
+    MAP_MOVE_STEP = 8, /* entries of the old table looked at per change */
+};
+
+void map_init(struct map *m, uint64_t seed, uint32_t locality)
+{
+    CHECK(locality <= 4);
+    memset(m, 0, sizeof(*m));
+    m->seed = seed;
+    m->locality = locality;
+}
+
+void map_fini(struct map *m)
+{
+    free(m->young.entries);
+    free(m->old.entries);
+    map_init(m, m->seed, m->locality);
+}
+
+static uint32_t map_home(const struct map *m, const struct map_table *t, uint64_t key)
+{
+    uint64_t low = key & (((uint64_t)1 << m->locality) - 1);
+    uint64_t h = hash_u64(key >> m->locality, m->seed);
+    return (uint32_t)((h << m->locality) | low) & t->mask;
+}
+
+/* The entry of the key in this table, or NULL. */
+static struct map_entry *map_find(const struct map *m, const struct map_table *t, uint64_t key)
+{
+    if (t->entries == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = map_home(m, t, key);; i = (i + 1) & t->mask) {
+        struct map_entry *e = &t->entries[i];
+        if (e->value == MAP_NONE && e->moved == 0) {
+            return NULL;
+        }
+        if (e->moved == 0 && e->key == key) {
+            return e;
+        }
+    }
+}
+
+uint32_t map_get(const struct map *m, uint64_t key)
+{
+    const struct map_entry *e = map_find(m, &m->young, key);
+    if (e == NULL && m->old.count > 0) {
+        e = map_find(m, &m->old, key);
+    }
+    return e == NULL ? MAP_NONE : e->value;
+}
+
+static void map_insert(struct map *m, uint64_t key, uint32_t value)
+{
+    struct map_table *t = &m->young;
+    CHECK(t->entries != NULL);
+    CHECK(t->count < t->mask); /* one entry stays empty, or a probe would not end */
+    uint32_t i = map_home(m, t, key);
+    while (t->entries[i].value != MAP_NONE) {
+        i = (i + 1) & t->mask;
+    }
+    t->entries[i].key = key;
+    t->entries[i].value = value;
+    t->count++;
+}
+
+static void map_move_some(struct map *m, uint32_t limit)
+{
+    struct map_table *old = &m->old;
+    while (old->entries != NULL && limit > 0) {
+        if (old->count == 0 || m->cursor > old->mask) {
+            CHECK(old->count == 0);
+            free(old->entries);
+            memset(old, 0, sizeof(*old));
+            m->cursor = 0;
+            return;
+        }
+        struct map_entry *e = &old->entries[m->cursor++];
+        if (e->value != MAP_NONE && e->moved == 0) {
+            map_insert(m, e->key, e->value);
+            e->moved = 1;
+            old->count--;
+        }
+        limit--;
+    }
+}
+
+static bool map_new_table(struct map_table *t, uint64_t size)
+{
+    if (size > (uint64_t)1 << 31) {
+        return false;
+    }
+    struct map_entry *entries = malloc(size * sizeof(*entries));
+    if (entries == NULL) {
+        return false;
+    }
+    for (uint64_t i = 0; i < size; i++) {
+        entries[i].value = MAP_NONE;
+        entries[i].moved = 0;
+    }
+    t->entries = entries;
+    t->mask = (uint32_t)(size - 1);
+    t->count = 0;
+    return true;
+}
+
+bool map_reserve(struct map *m, uint32_t count)
+{
+    uint64_t needed = (uint64_t)map_count(m) + count + 1;
+    uint64_t size = m->young.entries == NULL ? 0 : (uint64_t)m->young.mask + 1;
+    if (size > 0 && needed * 4 <= size * 3) {
+        return true;
+    }
+    map_move_some(m, UINT32_MAX); /* growing again while still growing: finish the former first */
+    uint64_t grown = size < MAP_SIZE_MIN ? MAP_SIZE_MIN : size * 2;
+    while (needed * 4 > grown * 3) {
+        grown *= 2;
+    }
+    struct map_table table;
+    if (!map_new_table(&table, grown)) {
+        return false;
+    }
+    m->old = m->young;
+    m->young = table;
+    m->cursor = 0;
+    return true;
+}
+
+void map_put(struct map *m, uint64_t key, uint32_t value)
+{
+    CHECK(value != MAP_NONE);
+    CHECK(map_get(m, key) == MAP_NONE);
+    map_move_some(m, MAP_MOVE_STEP);
+    map_insert(m, key, value);
+}
+
+/* Closes the gap at i by moving back entries that probed past it. */
+static void map_close_gap(struct map *m, uint32_t i)
+{
+    struct map_table *t = &m->young;
+    uint32_t gap = i;
+    for (uint32_t j = (i + 1) & t->mask; t->entries[j].value != MAP_NONE; j = (j + 1) & t->mask) {
+        uint32_t home = map_home(m, t, t->entries[j].key);
+        if (((j - home) & t->mask) >= ((j - gap) & t->mask)) {
+            t->entries[gap] = t->entries[j];
+            gap = j;
+        }
+    }
+    t->entries[gap].value = MAP_NONE;
+    t->count--;
+}
+
+bool map_remove(struct map *m, uint64_t key)
+{
+    struct map_entry *e = map_find(m, &m->young, key);
+    if (e != NULL) {
+        map_close_gap(m, (uint32_t)(e - m->young.entries));
+        map_move_some(m, MAP_MOVE_STEP);
+        return true;
+    }
+    e = m->old.count > 0 ? map_find(m, &m->old, key) : NULL;
+    if (e == NULL) {
+        return false;
+    }
+    e->moved = 1;
+    m->old.count--;
+    map_move_some(m, MAP_MOVE_STEP);
+    return true;
+}
+
+static uint32_t map_check_table(const struct map *m, const struct map_table *t)
+{
+    uint32_t found = 0;
+    for (uint64_t i = 0; t->entries != NULL && i <= t->mask; i++) {
+        const struct map_entry *e = &t->entries[i];
+        if (e->value != MAP_NONE && e->moved == 0) {
+            CHECK(map_get(m, e->key) == e->value);
+            found++;
+        }
+    }
+    return found;
+}
+
+void map_check(const struct map *m)
+{
+    CHECK(map_check_table(m, &m->young) == m->young.count);
+    CHECK(map_check_table(m, &m->old) == m->old.count);
+}

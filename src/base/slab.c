@@ -1,0 +1,205 @@
+/*
+ * slab.c - see slab.h. Tests: tests/unit/test_base.c.
+ */
+#include "base/slab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SLAB_CHUNK_BYTES = 64 * 1024,
+    SLAB_SHIFT_MIN = 6, /* used_bits holds whole words */
+};
+
+void slab_init(struct slab *s, size_t slot_size, uint32_t slots_max)
+{
+    CHECK(slot_size >= sizeof(uint32_t));
+    CHECK(slots_max < SLAB_NONE);
+    memset(s, 0, sizeof(*s));
+    s->slot_size = (uint32_t)((slot_size + 7) & ~(size_t)7);
+    s->slots_max = slots_max;
+    s->free_head = SLAB_NONE;
+    s->chunk_shift = SLAB_SHIFT_MIN;
+    while (((size_t)s->slot_size << (s->chunk_shift + 1)) <= SLAB_CHUNK_BYTES) {
+        s->chunk_shift++;
+    }
+}
+
+void slab_fini(struct slab *s)
+{
+    for (uint32_t i = 0; i < s->chunk_count; i++) {
+        free(s->chunks[i]);
+        free(s->used_bits[i]);
+    }
+    free(s->chunks);
+    free(s->used_bits);
+    memset(s, 0, sizeof(*s));
+    s->free_head = SLAB_NONE;
+}
+
+static bool slab_grow_directory(struct slab *s)
+{
+    uint32_t room = s->chunk_room == 0 ? 8 : s->chunk_room * 2;
+    uint8_t **chunks = realloc(s->chunks, room * sizeof(*chunks));
+    if (chunks == NULL) {
+        return false;
+    }
+    s->chunks = chunks;
+    uint64_t **bits = realloc(s->used_bits, room * sizeof(*bits));
+    if (bits == NULL) {
+        return false;
+    }
+    s->used_bits = bits;
+    s->chunk_room = room;
+    return true;
+}
+
+static bool slab_add_chunk(struct slab *s)
+{
+    if (s->chunk_count == s->chunk_room && !slab_grow_directory(s)) {
+        return false;
+    }
+    size_t slots = (size_t)1 << s->chunk_shift;
+    uint8_t *chunk = calloc(slots, s->slot_size);
+    uint64_t *bits = calloc(slots / 64, sizeof(*bits));
+    if (chunk == NULL || bits == NULL) {
+        free(chunk);
+        free(bits);
+        return false;
+    }
+    s->chunks[s->chunk_count] = chunk;
+    s->used_bits[s->chunk_count] = bits;
+    s->chunk_count++;
+    return true;
+}
+
+bool slab_reserve(struct slab *s, uint32_t count)
+{
+    uint32_t free_slots = s->high_water - s->used;
+    if (count <= free_slots) {
+        return true;
+    }
+    uint64_t needed = (uint64_t)s->high_water + (count - free_slots);
+    if (needed > s->slots_max) {
+        return false;
+    }
+    while (((uint64_t)s->chunk_count << s->chunk_shift) < needed) {
+        if (!slab_add_chunk(s)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t *slab_word(const struct slab *s, uint32_t index)
+{
+    uint32_t mask = (1u << s->chunk_shift) - 1;
+    return &s->used_bits[index >> s->chunk_shift][(index & mask) / 64];
+}
+
+bool slab_is_used(const struct slab *s, uint32_t index)
+{
+    return index < s->high_water && (*slab_word(s, index) >> (index % 64) & 1) != 0;
+}
+
+uint32_t slab_take(struct slab *s)
+{
+    uint32_t index = s->free_head;
+    if (index != SLAB_NONE) {
+        uint8_t *slot = slab_at(s, index);
+        memcpy(&s->free_head, slot, sizeof(s->free_head));
+        memset(slot, 0, s->slot_size);
+    } else {
+        index = s->high_water;
+        CHECK(((uint64_t)s->chunk_count << s->chunk_shift) > index);
+        s->high_water++;
+    }
+    CHECK(!slab_is_used(s, index));
+    *slab_word(s, index) |= (uint64_t)1 << (index % 64);
+    s->used++;
+    return index;
+}
+
+void slab_release(struct slab *s, uint32_t index)
+{
+    CHECK(slab_is_used(s, index));
+    uint8_t *slot = slab_at(s, index);
+    memset(slot, 0, s->slot_size);
+    memcpy(slot, &s->free_head, sizeof(s->free_head));
+    s->free_head = index;
+    *slab_word(s, index) &= ~((uint64_t)1 << (index % 64));
+    s->used--;
+}
+
+uint32_t slab_next(const struct slab *s, uint32_t index)
+{
+    while (index < s->high_water) {
+        uint64_t word = *slab_word(s, index) >> (index % 64);
+        if (word != 0) {
+            uint32_t found = index + (uint32_t)__builtin_ctzll(word);
+            return found < s->high_water ? found : SLAB_NONE;
+        }
+        index = (index / 64 + 1) * 64;
+    }
+    return SLAB_NONE;
+}
+
+void slab_shape_save(const struct slab *s, struct writer *w)
+{
+    put_u32(w, s->high_water);
+    put_u32(w, s->high_water - s->used);
+    uint32_t count = 0;
+    for (uint32_t i = s->free_head; i != SLAB_NONE; count++) {
+        put_u32(w, i);
+        memcpy(&i, slab_at(s, i), sizeof(i));
+    }
+    CHECK(count == s->high_water - s->used);
+}
+
+/* Marks all as used, then frees the listed ones in reverse, which rebuilds the same list. */
+static bool slab_shape_free(struct slab *s, struct reader *r, uint32_t count)
+{
+    const uint8_t *list = reader_claim(r, (size_t)count * sizeof(uint32_t));
+    if (list == NULL) {
+        return false;
+    }
+    for (uint32_t i = count; i > 0; i--) {
+        uint32_t index;
+        memcpy(&index, list + (size_t)(i - 1) * sizeof(index), sizeof(index));
+        if (!slab_is_used(s, index)) {
+            return false;
+        }
+        slab_release(s, index);
+    }
+    return true;
+}
+
+bool slab_shape_load(struct slab *s, struct reader *r)
+{
+    CHECK(s->high_water == 0);
+    uint32_t high_water = get_u32(r);
+    uint32_t free_count = get_u32(r);
+    if (r->bad || free_count > high_water || !slab_reserve(s, high_water)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < high_water; i++) {
+        (void)slab_take(s);
+    }
+    return slab_shape_free(s, r, free_count);
+}
+
+void slab_check(const struct slab *s)
+{
+    uint32_t used = 0;
+    for (uint32_t i = slab_next(s, 0); i != SLAB_NONE; i = slab_next(s, i + 1)) {
+        used++;
+    }
+    CHECK(used == s->used);
+    uint32_t free_count = 0;
+    for (uint32_t i = s->free_head; i != SLAB_NONE; free_count++) {
+        CHECK(i < s->high_water && !slab_is_used(s, i));
+        CHECK(free_count < s->high_water);
+        memcpy(&i, slab_at(s, i), sizeof(i));
+    }
+    CHECK(used + free_count == s->high_water);
+}

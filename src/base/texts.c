@@ -1,0 +1,125 @@
+/*
+ * texts.c - see texts.h. A slot holds a 16-bit length and the bytes; a handle is class and slot
+ * index, plus one, so that zero means none. Tests: tests/unit/test_base.c.
+ */
+#include "base/texts.h"
+
+enum {
+    TEXT_CLASS_SHIFT = 29,
+    TEXT_SMALLEST = 32,
+    TEXT_LENGTH_BYTES = 2,
+    TEXT_SLOTS_MAX = (1 << TEXT_CLASS_SHIFT) - 2,
+};
+
+void texts_init(struct texts *t)
+{
+    for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
+        slab_init(&t->classes[c], (size_t)TEXT_SMALLEST << c, TEXT_SLOTS_MAX);
+    }
+}
+
+void texts_fini(struct texts *t)
+{
+    for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
+        slab_fini(&t->classes[c]);
+    }
+}
+
+static uint32_t texts_class(size_t size)
+{
+    CHECK(size <= TEXT_BYTES_MAX);
+    uint32_t c = 0;
+    while (((size_t)TEXT_SMALLEST << c) < size + TEXT_LENGTH_BYTES) {
+        c++;
+    }
+    CHECK(c < TEXT_CLASSES);
+    return c;
+}
+
+bool texts_reserve(struct texts *t, size_t size, uint32_t count)
+{
+    return size == 0 || slab_reserve(&t->classes[texts_class(size)], count);
+}
+
+uint32_t texts_keep(struct texts *t, struct span text)
+{
+    if (text.size == 0) {
+        return TEXT_NONE;
+    }
+    uint32_t c = texts_class(text.size);
+    uint32_t index = slab_take(&t->classes[c]);
+    uint8_t *slot = slab_at(&t->classes[c], index);
+    uint16_t size = (uint16_t)text.size;
+    memcpy(slot, &size, sizeof(size));
+    memcpy(slot + TEXT_LENGTH_BYTES, text.data, text.size);
+    return (c << TEXT_CLASS_SHIFT) + index + 1;
+}
+
+struct span texts_at(const struct texts *t, uint32_t handle)
+{
+    if (handle == TEXT_NONE) {
+        return SPAN_EMPTY;
+    }
+    const struct slab *s = &t->classes[(handle - 1) >> TEXT_CLASS_SHIFT];
+    uint32_t index = (handle - 1) & ((1u << TEXT_CLASS_SHIFT) - 1);
+    CHECK(slab_is_used(s, index));
+    const uint8_t *slot = slab_at(s, index);
+    uint16_t size;
+    memcpy(&size, slot, sizeof(size));
+    struct span text = { (const char *)slot + TEXT_LENGTH_BYTES, size };
+    return text;
+}
+
+void texts_drop(struct texts *t, uint32_t handle)
+{
+    if (handle != TEXT_NONE) {
+        slab_release(&t->classes[(handle - 1) >> TEXT_CLASS_SHIFT],
+                     (handle - 1) & ((1u << TEXT_CLASS_SHIFT) - 1));
+    }
+}
+
+void texts_save(const struct texts *t, struct writer *w)
+{
+    for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
+        const struct slab *s = &t->classes[c];
+        slab_shape_save(s, w);
+        for (uint32_t i = slab_next(s, 0); i != SLAB_NONE; i = slab_next(s, i + 1)) {
+            put_text(w, texts_at(t, (c << TEXT_CLASS_SHIFT) + i + 1));
+        }
+    }
+}
+
+static bool texts_load_class(struct slab *s, struct reader *r)
+{
+    if (!slab_shape_load(s, r)) {
+        return false;
+    }
+    for (uint32_t i = slab_next(s, 0); i != SLAB_NONE; i = slab_next(s, i + 1)) {
+        struct span text = get_text(r);
+        if (r->bad || text.size == 0 || text.size + TEXT_LENGTH_BYTES > s->slot_size) {
+            return false;
+        }
+        uint8_t *slot = slab_at(s, i);
+        uint16_t size = (uint16_t)text.size;
+        memcpy(slot, &size, sizeof(size));
+        memcpy(slot + TEXT_LENGTH_BYTES, text.data, text.size);
+    }
+    return true;
+}
+
+bool texts_load(struct texts *t, struct reader *r)
+{
+    for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
+        if (!texts_load_class(&t->classes[c], r)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void texts_check(const struct texts *t)
+{
+    for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
+        slab_check(&t->classes[c]);
+    }
+}

@@ -1,0 +1,41 @@
+/*
+ * texts.h - short byte strings with an owner, kept in slabs by size class and named by a handle:
+ * no heap allocation per string, no fragmentation, canonical in snapshots.
+ *
+ * Guarantees: texts_reserve is the only function that allocates; a handle stays valid until
+ * texts_drop. TEXT_NONE is the empty text and needs no dropping.
+ */
+#ifndef HAKIKA_BASE_TEXTS_H
+#define HAKIKA_BASE_TEXTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/slab.h"
+#include "base/span.h"
+
+enum {
+    TEXT_NONE = 0,
+    TEXT_CLASSES = 7,
+    TEXT_BYTES_MAX = 2046, /* largest class, less the length */
+};
+
+struct texts {
+    struct slab classes[TEXT_CLASSES]; /* 32, 64, 128, 256, 512, 1024, 2048 bytes */
+};
+
+void texts_init(struct texts *t);
+void texts_fini(struct texts *t);
+/* Room for `count` more texts of up to `size` bytes each. */
+bool texts_reserve(struct texts *t, size_t size, uint32_t count) MUST_USE;
+/* Copies; CHECKs that room was reserved and size <= TEXT_BYTES_MAX. Empty gives TEXT_NONE. */
+uint32_t texts_keep(struct texts *t, struct span text);
+struct span texts_at(const struct texts *t, uint32_t handle);
+void texts_drop(struct texts *t, uint32_t handle);
+void texts_save(const struct texts *t, struct writer *w);
+bool texts_load(struct texts *t, struct reader *r) MUST_USE;
+void texts_check(const struct texts *t);
+
+#endif

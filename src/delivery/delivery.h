@@ -1,0 +1,104 @@
+/*
+ * delivery.h - the door of outbound HTTP: one thread with libcurl's multi interface takes work
+ * from a bounded ring, sends it, and reports each attempt back through another ring.
+ *
+ * Guarantees
+ *  D1  every job that delivery_submit accepted is reported exactly once, whatever happens.
+ *  D2  an attempt ends within its time limits (connect, total); nothing is retried here: retries,
+ *      schedules, per-target concurrency and circuit breaking are decided by the book's outbox.
+ *  D3  answers are bounded: at most answer_bytes_max of a body is kept, the rest is read and
+ *      dropped up to a limit and then the connection is closed.
+ *  D4  redirects are never followed; only http and https; no proxy from the environment.
+ *  D5  connections are reused; a slow target occupies only its own connections.
+ * The strings of a job are copied by delivery_submit; those of a report live until the report
+ * callback returns.
+ */
+#ifndef HAKIKA_DELIVERY_DELIVERY_H
+#define HAKIKA_DELIVERY_DELIVERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/span.h"
+
+enum {
+    DELIVERY_ANSWER_BYTES_MAX = 1024,
+    DELIVERY_HEADERS_MAX = 8,
+};
+
+/* Why an attempt got no HTTP answer. Numbers are journaled: never reuse one. */
+enum delivery_error {
+    DELIVERY_ANSWERED = 0,  /* there is an HTTP status */
+    DELIVERY_RESOLVE = 1,   /* the name did not resolve */
+    DELIVERY_CONNECT = 2,   /* refused or unreachable */
+    DELIVERY_TIMEOUT = 3,   /* no complete answer in time */
+    DELIVERY_RESET = 4,     /* the connection broke */
+    DELIVERY_TLS = 5,       /* handshake or certificate */
+    DELIVERY_BAD_URL = 6,   /* not something that can be fetched */
+    DELIVERY_PROTOCOL = 7,  /* the answer was not HTTP, or too large */
+    DELIVERY_FORBIDDEN = 8, /* the address is not allowed as a target */
+    DELIVERY_STOPPED = 9,   /* the process is stopping */
+};
+
+/* "connection refused or unreachable", for logs and the attempt list. */
+const char *delivery_error_text(enum delivery_error error);
+
+struct delivery_job {
+    uint64_t id;       /* the caller's; comes back in the report */
+    uint64_t generation;
+    struct span url;
+    struct span body;  /* POSTed as content_type */
+    const char *content_type;
+    const char *headers[DELIVERY_HEADERS_MAX]; /* "Name: value", NULL-terminated when fewer */
+};
+
+struct delivery_report {
+    uint64_t id;
+    uint64_t generation;
+    enum delivery_error error;
+    uint16_t status;       /* 0 without an answer */
+    uint32_t duration_ms;
+    int64_t retry_after_ms; /* from Retry-After in seconds form; -1 absent */
+    struct span answer;    /* start of the answer's body */
+};
+
+struct delivery_options {
+    uint32_t jobs_max;          /* accepted and not yet reported; default 1,024 */
+    uint32_t connections_max;   /* in all; default 512 */
+    uint32_t connect_ms;        /* default 5,000 */
+    uint32_t total_ms;          /* default 10,000 */
+    bool allow_private_targets; /* false: refuse loopback, private, link-local, multicast addresses
+                                   (checked on the address that is really connected to) */
+    const char *allow_cidrs;    /* "127.0.0.0/8,::1/128": allowed although private; may be NULL */
+    const char *user_agent;
+    const char *resolve_from;   /* tests: "host:port:address,..." as curl's RESOLVE; may be NULL */
+};
+
+struct delivery;
+
+/* Starts the thread; NULL with a message on failure. */
+struct delivery *delivery_start(const struct delivery_options *options, char error[256]);
+
+/* Jobs that can be submitted now without refusal. */
+uint32_t delivery_room(const struct delivery *delivery);
+/* False: no room (nothing happened). Wakes the thread at most once per delivery_flush. */
+bool delivery_submit(struct delivery *delivery, const struct delivery_job *job) MUST_USE;
+void delivery_flush(struct delivery *delivery);
+
+/* An eventfd that is readable when reports wait. */
+int delivery_descriptor(const struct delivery *delivery);
+typedef void (*delivery_report_fn)(void *context, const struct delivery_report *report);
+/* Hands out up to max waiting reports; returns how many. */
+uint32_t delivery_collect(struct delivery *delivery, uint32_t max, delivery_report_fn report,
+                          void *context);
+
+/* Jobs submitted and not yet collected. */
+uint32_t delivery_in_flight(const struct delivery *delivery);
+
+/* Ends attempts under way after grace_ms (reported as DELIVERY_STOPPED), joins the thread. Reports
+ * still waiting are dropped: the outbox will try those again. NULL is fine. */
+void delivery_stop(struct delivery *delivery, uint32_t grace_ms);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * http.h - the inbound HTTP server of one book: libmicrohttpd driven by the book's own loop
+ * (external epoll), with replies that can be held back until their decision is durable.
+ *
+ * Guarantees
+ *  H1  a handler runs once per request, with the whole head and body in hand, on the loop's thread.
+ *  H2  nothing of a reply leaves before http_release (or at once with http_reply).
+ *  H3  every limit is explicit (struct http_limits); what exceeds one is answered with a clear
+ *      error (413, 414, 431, 408, 503) or closed, and never reaches a handler.
+ *  H4  a request that a proxy might read differently never reaches a handler: Content-Length
+ *      together with Transfer-Encoding, repeated or non-digit Content-Length, missing or repeated
+ *      Host, other transfer codings, control characters in header values, a body on a method
+ *      without one beyond the limit.
+ *  H5  a connection that disappears while its reply is held frees everything; releasing such an
+ *      exchange is harmless.
+ */
+#ifndef HAKIKA_FACE_HTTP_H
+#define HAKIKA_FACE_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/span.h"
+
+struct http_limits {
+    uint32_t connections_max;  /* 2,048; at the limit new connections are refused with 503 */
+    uint32_t body_bytes_max;   /* 64 KiB; larger is 413 */
+    uint32_t head_bytes_max;   /* 16 KiB in all; larger is 431 */
+    uint32_t headers_max;      /* 64; more is 431 */
+    uint32_t target_bytes_max; /* 2 KiB of path and query; longer is 414 */
+    uint32_t request_ms_max;   /* 10,000: from first byte to whole request, else 408 and close */
+    uint32_t idle_ms_max;      /* 75,000: keep-alive without a request */
+};
+
+/* The defaults in the comments above. */
+struct http_limits http_limits_default(void);
+
+struct http_server;
+struct http_exchange; /* one request and its reply; lives until the reply is sent or the peer goes */
+
+/*
+ * Called once per request. The handler must, before it returns, either reply (http_reply), or hold
+ * (http_hold) or start a stream (http_stream).
+ */
+typedef void (*http_handler_fn)(void *context, struct http_exchange *exchange);
+
+/*
+ * Called with the head only, before the body is read or parsed; returning false means that it has
+ * replied already (http_reply; the body is then discarded). May be NULL.
+ */
+typedef bool (*http_admit_fn)(void *context, struct http_exchange *exchange);
+
+struct http_options {
+    const char *address; /* numeric IPv4 or IPv6 */
+    uint16_t port;       /* 0: any free one */
+    struct http_limits limits;
+    http_admit_fn admit;
+    http_handler_fn handle;
+    void *context;
+    const char *server_name; /* value of the Server header, NULL for none */
+};
+
+/* Binds and listens; NULL with a message (what, on what address, why, what to do) on failure. */
+struct http_server *http_start(const struct http_options *options, char error[256]);
+uint16_t http_port(const struct http_server *server);
+
+/* The descriptor to watch for reading in the loop's own epoll set (it is an epoll descriptor). */
+int http_descriptor(const struct http_server *server);
+/* Milliseconds until http_turn wants to run even if nothing happens; -1: never. */
+int http_timeout_ms(struct http_server *server);
+/* Accepts, reads, calls handlers, writes; never blocks. To be called when the descriptor is ready,
+ * after releases, and when the timeout has passed. */
+void http_turn(struct http_server *server);
+/* Stops accepting; existing exchanges go on. */
+void http_quiesce(struct http_server *server);
+/* Exchanges whose reply has not been sent completely. */
+uint32_t http_active(const struct http_server *server);
+void http_stop(struct http_server *server); /* closes everything; NULL is fine */
+
+struct http_counters {
+    uint64_t requests, refused_connections, refused_requests, timeouts, bytes_in, bytes_out;
+    uint32_t connections;
+};
+struct http_counters http_counters(const struct http_server *server);
+
+/* The request; spans are valid until the reply has been sent. */
+struct span http_method(const struct http_exchange *x);
+struct span http_path(const struct http_exchange *x);  /* percent-decoded, no query */
+struct span http_query(const struct http_exchange *x); /* raw, without '?' */
+struct span http_body(const struct http_exchange *x);
+struct span http_header(const struct http_exchange *x, const char *name); /* data NULL: absent */
+/* Percent- and plus-decoded value of a query parameter; data NULL: absent. */
+struct span http_query_value(struct http_exchange *x, const char *name);
+struct span http_peer(const struct http_exchange *x); /* numeric address, no port */
+int64_t http_received_ns(const struct http_exchange *x); /* CLOCK_MONOTONIC at the first byte */
+
+/* A stable handle, so that a late release of a vanished exchange is recognised. */
+struct http_ticket {
+    uint32_t slot;
+    uint32_t generation;
+};
+struct http_ticket http_ticket(const struct http_exchange *x);
+/* NULL when that exchange is gone. */
+struct http_exchange *http_find(struct http_server *server, struct http_ticket ticket);
+
+/* Adds a reply header (copied); at most 16, name and value without control characters. */
+void http_reply_header(struct http_exchange *x, const char *name, struct span value);
+/* Replies now: status, content type, body (copied). */
+void http_reply(struct http_exchange *x, unsigned status, const char *content_type,
+                struct span body);
+/* Prepares the reply (copied) but keeps it back until http_release. */
+void http_hold(struct http_exchange *x, unsigned status, const char *content_type,
+               struct span body);
+/* Holds without a reply yet (long polls); http_hold or http_reply must follow some time. */
+void http_hold_open(struct http_exchange *x);
+/* Lets a held reply go. */
+void http_release(struct http_exchange *x);
+/* Tells the owner when a held or streaming exchange ends early because its peer went away. */
+void http_on_gone(struct http_exchange *x, void (*gone)(void *context, struct http_ticket ticket),
+                  void *context);
+
+/* Server-sent events and other endless replies: chunked, flushed by http_turn. */
+void http_stream(struct http_exchange *x, unsigned status, const char *content_type);
+/* Queues bytes; false when the peer is too slow (its 1 MiB buffer is full) or gone. */
+bool http_stream_write(struct http_exchange *x, struct span bytes);
+void http_stream_end(struct http_exchange *x);
+
+#endif

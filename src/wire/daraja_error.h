@@ -1,0 +1,55 @@
+/*
+ * daraja_error.h - Daraja's error envelope and the table of its errors (one list: number, HTTP
+ * status, wording).
+ */
+#ifndef HAKIKA_WIRE_DARAJA_ERROR_H
+#define HAKIKA_WIRE_DARAJA_ERROR_H
+
+#include <stdint.h>
+
+#include "base/codec.h"
+#include "base/span.h"
+
+/* X(NAME, http status, errorCode, errorMessage; %s is the field, token or method) */
+#define DARAJA_ERRORS(X)                                                                           \
+    X(INVALID_FIELD, 400, "400.002.02", "Bad Request - Invalid %s")                                \
+    X(INVALID_PAYLOAD, 400, "400.002.05", "Invalid Request Payload")                               \
+    X(INVALID_TOKEN_STK, 404, "404.001.03", "Invalid Access Token")                                \
+    X(INVALID_AUTH_HEADER, 404, "404.001.04", "Invalid Authentication Header")                     \
+    X(NOT_FOUND, 404, "404.001.01", "Resource not found")                                          \
+    X(METHOD, 405, "405.001", "%s Method Not Allowed")                                             \
+    X(AUTH_TYPE, 400, "400.008.01", "Invalid authentication type passed")                          \
+    X(GRANT_TYPE, 400, "400.008.02", "Invalid grant type passed")                                  \
+    X(IN_FLIGHT, 500, "500.001.1001", "The transaction is being processed")                        \
+    X(WRONG_CREDENTIALS, 500, "500.001.1001", "Wrong credentials")                                 \
+    X(NO_MERCHANT, 500, "500.001.1001", "Merchant does not exist")                                 \
+    X(SUBSCRIBER_LOCKED, 500, "500.001.1001",                                                      \
+      "Unable to lock subscriber, a transaction is already in process for the current subscriber") \
+    X(BUSY, 500, "500.003.02", "System is busy. Please try again in few minutes.")                 \
+    X(SPIKE_ARREST, 500, "500.003.02", "Error Occurred: Spike Arrest Violation")                   \
+    X(DUPLICATE, 409, "409.001.01",                                                                \
+      "Duplicate request: the same payment was asked for less than 60 seconds ago")                \
+    X(NO_CHECKOUT, 400, "400.002.02", "Bad Request - Invalid CheckoutRequestID")                   \
+    X(INTERNAL, 500, "500.001.1001", "Internal Server Error")
+
+enum daraja_error_kind {
+    DARAJA_ERROR_NONE = 0,
+#define X(name, status, code, message) DARAJA_ERROR_##name,
+    DARAJA_ERRORS(X)
+#undef X
+    DARAJA_ERROR_COUNT,
+};
+
+struct daraja_error {
+    enum daraja_error_kind kind;
+    char detail[64];   /* fills %s */
+    char explain[160]; /* for the header Hakika-Explain: which check decided, in plain words */
+};
+
+unsigned daraja_error_status(enum daraja_error_kind kind);
+const char *daraja_error_code(enum daraja_error_kind kind);
+void daraja_error_set(struct daraja_error *error, enum daraja_error_kind kind, const char *detail,
+                      const char *explain);
+void daraja_error_render(struct writer *w, const struct daraja_error *error, struct span request_id);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * daraja_stk.h - the bytes of Daraja's OAuth, STK push and STK query: requests in, answers and
+ * callbacks out, and (for a client, later) the other direction; provider spellings appear only in
+ * wire/ and nowhere else in the code.
+ *
+ * Guarantees: parsing never reads past its input, accepts numbers as JSON numbers or strings where
+ * real clients send both, never converts money through floating point, and names the first field
+ * that is wrong in Daraja's own words. Rendering never truncates: what does not fit is an error.
+ * Spans in parsed structures point into the caller's scratch arena.
+ * Sources: docs/daraja-notes.md, part by part.
+ */
+#ifndef HAKIKA_WIRE_DARAJA_STK_H
+#define HAKIKA_WIRE_DARAJA_STK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/span.h"
+#include "wire/daraja_error.h"
+#include "wire/json.h"
+
+enum daraja_transaction_type {
+    DARAJA_PAYBILL_ONLINE = 1,   /* CustomerPayBillOnline */
+    DARAJA_BUY_GOODS_ONLINE = 2, /* CustomerBuyGoodsOnline */
+};
+
+struct daraja_stk_push {
+    uint32_t business_short_code; /* 5 to 7 digits */
+    struct span password;         /* as sent, base64 */
+    struct span timestamp;        /* 14 digits, as sent */
+    enum daraja_transaction_type type;
+    int64_t amount_minor;         /* whole shillings, 1 to 250,000 */
+    uint64_t party_a;             /* 2547XXXXXXXX or 2541XXXXXXXX */
+    uint32_t party_b;             /* short code or till */
+    uint64_t phone_number;        /* 2547XXXXXXXX or 2541XXXXXXXX */
+    struct span callback_url;
+    struct span account_reference; /* 1 to 100 characters as sent */
+    struct span transaction_desc;
+};
+
+struct daraja_stk_query {
+    uint32_t business_short_code;
+    struct span password;
+    struct span timestamp;
+    struct span checkout_request_id;
+};
+
+/* What a callback URL must be, by profile. */
+struct daraja_url_rule {
+    bool https_only;
+    bool public_only; /* refuses localhost, bare names and private addresses written as literals */
+};
+
+/* True and *out filled, or false and *error filled (400.002.02 with the field's name, ...). */
+bool daraja_stk_push_parse(struct span body, const struct daraja_url_rule *rule,
+                           struct json_scratch *scratch, struct daraja_stk_push *out,
+                           struct daraja_error *error) MUST_USE;
+bool daraja_stk_query_parse(struct span body, struct json_scratch *scratch,
+                            struct daraja_stk_query *out, struct daraja_error *error) MUST_USE;
+
+/*
+ * Splits the decoded Password into passkey: true when it is base64 of short code, passkey and
+ * timestamp and the passkey between them equals `passkey` (constant time).
+ */
+bool daraja_password_matches(struct span password, uint32_t short_code, struct span passkey,
+                             struct span timestamp) MUST_USE;
+
+/* "Basic base64(key:secret)": the spans point into `decoded` (at least value.size bytes). */
+bool daraja_basic_parse(struct span header_value, char *decoded, size_t decoded_size,
+                        struct span *key_out, struct span *secret_out) MUST_USE;
+/* "Bearer token" -> token. */
+bool daraja_bearer_parse(struct span header_value, struct span *token_out) MUST_USE;
+
+/* Ids and texts as they stand on the wire; all of them ready to print. */
+struct daraja_stk_ids {
+    char merchant_request_id[64];
+    char checkout_request_id[64];
+};
+
+struct daraja_stk_result {
+    struct daraja_stk_ids ids;
+    const char *result_code; /* "0", "1032", "SFC_IC0003" */
+    const char *result_desc;
+    /* Present when result_code is "0": */
+    int64_t amount_minor;
+    char receipt[16];
+    char transaction_date[16]; /* 14 digits, EAT */
+    uint64_t phone_number;
+};
+
+void daraja_token_render(struct writer *w, struct span token, uint32_t expires_in_s);
+void daraja_stk_accepted_render(struct writer *w, const struct daraja_stk_ids *ids);
+void daraja_stk_query_result_render(struct writer *w, const struct daraja_stk_result *result);
+/* The HTTP 200 form of "in flight": ResultCode "4999". */
+void daraja_stk_query_pending_render(struct writer *w, const struct daraja_stk_ids *ids);
+/* The callback body; CallbackMetadata only on success, ResultCode a number when it is one. */
+void daraja_stk_callback_render(struct writer *w, const struct daraja_stk_result *result);
+
+/* The receiving side: reads a callback (for the gateway and for tests of our own output). */
+struct daraja_stk_callback {
+    struct span merchant_request_id;
+    struct span checkout_request_id;
+    struct span result_code; /* as text, whatever its JSON type */
+    struct span result_desc;
+    bool has_amount;
+    int64_t amount_minor;
+    struct span receipt;          /* empty when absent */
+    struct span transaction_date; /* empty when absent */
+    struct span phone_number;     /* as text; empty when absent */
+};
+bool daraja_stk_callback_parse(struct span body, struct json_scratch *scratch,
+                               struct daraja_stk_callback *out) MUST_USE;
+
+#endif
