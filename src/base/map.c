@@ -44,7 +44,7 @@ static struct map_entry *map_find(const struct map *m, const struct map_table *t
     }
     for (uint32_t i = map_home(m, t, key);; i = (i + 1) & t->mask) {
         struct map_entry *e = &t->entries[i];
-        if (e->value == MAP_NONE && e->moved == 0) {
+        if (e->filled == 0 && e->moved == 0) {
             return NULL;
         }
         if (e->moved == 0 && e->key == key) {
@@ -59,7 +59,7 @@ uint32_t map_get(const struct map *m, uint64_t key)
     if (e == NULL && m->old.count > 0) {
         e = map_find(m, &m->old, key);
     }
-    return e == NULL ? MAP_NONE : e->value;
+    return e == NULL ? MAP_NONE : e->filled - 1;
 }
 
 static void map_insert(struct map *m, uint64_t key, uint32_t value)
@@ -68,11 +68,11 @@ static void map_insert(struct map *m, uint64_t key, uint32_t value)
     CHECK(t->entries != NULL);
     CHECK(t->count < t->mask); /* one entry stays empty, or a probe would not end */
     uint32_t i = map_home(m, t, key);
-    while (t->entries[i].value != MAP_NONE) {
+    while (t->entries[i].filled != 0) {
         i = (i + 1) & t->mask;
     }
     t->entries[i].key = key;
-    t->entries[i].value = value;
+    t->entries[i].filled = value + 1;
     t->count++;
 }
 
@@ -88,8 +88,8 @@ static void map_move_some(struct map *m, uint32_t limit)
             return;
         }
         struct map_entry *e = &old->entries[m->cursor++];
-        if (e->value != MAP_NONE && e->moved == 0) {
-            map_insert(m, e->key, e->value);
+        if (e->filled != 0 && e->moved == 0) {
+            map_insert(m, e->key, e->filled - 1);
             e->moved = 1;
             old->count--;
         }
@@ -102,13 +102,10 @@ static bool map_new_table(struct map_table *t, uint64_t size)
     if (size > (uint64_t)1 << 31) {
         return false;
     }
-    struct map_entry *entries = malloc(size * sizeof(*entries));
+    /* A large calloc costs nothing until its pages are touched, so growing never stalls. */
+    struct map_entry *entries = calloc(size, sizeof(*entries));
     if (entries == NULL) {
         return false;
-    }
-    for (uint64_t i = 0; i < size; i++) {
-        entries[i].value = MAP_NONE;
-        entries[i].moved = 0;
     }
     t->entries = entries;
     t->mask = (uint32_t)(size - 1);
@@ -151,14 +148,14 @@ static void map_close_gap(struct map *m, uint32_t i)
 {
     struct map_table *t = &m->young;
     uint32_t gap = i;
-    for (uint32_t j = (i + 1) & t->mask; t->entries[j].value != MAP_NONE; j = (j + 1) & t->mask) {
+    for (uint32_t j = (i + 1) & t->mask; t->entries[j].filled != 0; j = (j + 1) & t->mask) {
         uint32_t home = map_home(m, t, t->entries[j].key);
         if (((j - home) & t->mask) >= ((j - gap) & t->mask)) {
             t->entries[gap] = t->entries[j];
             gap = j;
         }
     }
-    t->entries[gap].value = MAP_NONE;
+    t->entries[gap].filled = 0;
     t->count--;
 }
 
@@ -185,8 +182,8 @@ static uint32_t map_check_table(const struct map *m, const struct map_table *t)
     uint32_t found = 0;
     for (uint64_t i = 0; t->entries != NULL && i <= t->mask; i++) {
         const struct map_entry *e = &t->entries[i];
-        if (e->value != MAP_NONE && e->moved == 0) {
-            CHECK(map_get(m, e->key) == e->value);
+        if (e->filled != 0 && e->moved == 0) {
+            CHECK(map_get(m, e->key) == e->filled - 1);
             found++;
         }
     }

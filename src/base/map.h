@@ -19,7 +19,7 @@
 
 struct map_entry {
     uint64_t key;
-    uint32_t value; /* MAP_NONE: empty */
+    uint32_t filled; /* value + 1; 0: empty, so that a fresh table is all zeros */
     uint32_t moved; /* in the older table: entry was moved or removed, keep probing */
 };
 
