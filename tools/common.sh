@@ -40,20 +40,30 @@ configure() {
     printf '%s\n' "$signature" >"$directory/signature"
 }
 
-# compile DIRECTORY: quiet when all is well, everything when not.
+# compile DIRECTORY [TARGET...]: quiet when all is well, the failures when not.
 compile() {
-    ninja -C "$1" -j "$(jobs_count)" >"$1/build.log" 2>&1 ||
-        { cat "$1/build.log" >&2; die "$1 does not build"; }
-}
-
-# Builds run one at a time per directory, so that two terminals do not trip over each other.
-build_in() {
     local directory="$1"
     shift
+    ninja -C "$directory" -k 0 -j "$(jobs_count)" "$@" >"$directory/build.log" 2>&1 || {
+        grep -v '^\[[0-9/]*\]\|^ninja: Entering' "$directory/build.log" >&2
+        die "$directory does not build (all of it: $directory/build.log)"
+    }
+}
+
+# build_in DIRECTORY MESON-OPTION... [-- TARGET...]. Builds run one at a time per directory, so that
+# two terminals do not trip over each other.
+build_in() {
+    local directory="$1" options=()
+    shift
+    while [ "$#" -gt 0 ] && [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    [ "$#" -eq 0 ] || shift
     mkdir -p "$directory"
     (
         flock 9
-        configure "$directory" "$@"
-        compile "$directory"
+        configure "$directory" "${options[@]+"${options[@]}"}"
+        compile "$directory" "$@"
     ) 9>"$directory.lock"
 }
