@@ -23,16 +23,14 @@
 
 enum { RING_CACHE_LINE = 64 };
 
-/* Counters run freely over 32 bits; their difference is what the ring holds. Each side keeps the
-   last value that it saw of the other, so that it touches the other's cache line only when needed. */
+/* Counters run freely over 32 bits; their difference is what the ring holds. The gaps keep the two
+   sides from writing to one cache line. */
 struct ring {
     uint32_t capacity;
     uint8_t gap_before[RING_CACHE_LINE];
     _Atomic uint32_t pushed; /* written by the producer */
-    uint32_t popped_seen;    /* the producer's */
     uint8_t gap_between[RING_CACHE_LINE];
     _Atomic uint32_t popped; /* written by the consumer */
-    uint32_t pushed_seen;    /* the consumer's */
     uint8_t gap_after[RING_CACHE_LINE];
 };
 
@@ -44,8 +42,6 @@ static inline void ring_init(struct ring *r, uint32_t capacity)
     r->capacity = capacity;
     atomic_init(&r->pushed, 0);
     atomic_init(&r->popped, 0);
-    r->popped_seen = 0;
-    r->pushed_seen = 0;
 }
 
 /* The smallest capacity that holds count elements. */
@@ -59,14 +55,11 @@ static inline uint32_t ring_capacity_for(uint32_t count)
     return capacity;
 }
 
-/* Producer: how many may be pushed now. Looks at the consumer only when it seems full. */
-static inline uint32_t ring_room(struct ring *r)
+/* Producer: how many may be pushed now; more when the consumer goes on. */
+static inline uint32_t ring_room(const struct ring *r)
 {
-    uint32_t pushed = atomic_load_explicit(&r->pushed, memory_order_relaxed);
-    if (pushed - r->popped_seen == r->capacity) {
-        r->popped_seen = atomic_load_explicit(&r->popped, memory_order_acquire);
-    }
-    uint32_t held = pushed - r->popped_seen;
+    uint32_t popped = atomic_load_explicit(&r->popped, memory_order_acquire);
+    uint32_t held = atomic_load_explicit(&r->pushed, memory_order_relaxed) - popped;
     CHECK(held <= r->capacity);
     return r->capacity - held;
 }
@@ -80,19 +73,18 @@ static inline uint32_t ring_push_index(const struct ring *r, uint32_t offset)
 /* Producer: hands over count elements that were written; there must be room for them. */
 static inline void ring_push(struct ring *r, uint32_t count)
 {
+    CHECK(count <= ring_room(r));
     uint32_t pushed = atomic_load_explicit(&r->pushed, memory_order_relaxed);
-    CHECK(pushed - r->popped_seen + count <= r->capacity);
     atomic_store_explicit(&r->pushed, pushed + count, memory_order_release);
 }
 
-/* Consumer: how many wait. Looks at the producer only when it seems empty. */
-static inline uint32_t ring_waiting(struct ring *r)
+/* Consumer: how many wait; more when the producer goes on. */
+static inline uint32_t ring_waiting(const struct ring *r)
 {
-    uint32_t popped = atomic_load_explicit(&r->popped, memory_order_relaxed);
-    if (r->pushed_seen == popped) {
-        r->pushed_seen = atomic_load_explicit(&r->pushed, memory_order_acquire);
-    }
-    return r->pushed_seen - popped;
+    uint32_t pushed = atomic_load_explicit(&r->pushed, memory_order_acquire);
+    uint32_t held = pushed - atomic_load_explicit(&r->popped, memory_order_relaxed);
+    CHECK(held <= r->capacity);
+    return held;
 }
 
 /* Consumer: where the element offset places behind the first waiting one stands. */
@@ -104,8 +96,8 @@ static inline uint32_t ring_pop_index(const struct ring *r, uint32_t offset)
 /* Consumer: gives back count elements that it has read. */
 static inline void ring_pop(struct ring *r, uint32_t count)
 {
+    CHECK(count <= ring_waiting(r));
     uint32_t popped = atomic_load_explicit(&r->popped, memory_order_relaxed);
-    CHECK(count <= r->pushed_seen - popped);
     atomic_store_explicit(&r->popped, popped + count, memory_order_release);
 }
 

@@ -11,7 +11,11 @@
  *  D4  redirects are never followed; only http and https; no proxy from the environment.
  *  D5  connections are reused; a slow target occupies only its own connections.
  * The strings of a job are copied by delivery_submit; those of a report live until the report
- * callback returns.
+ * callback returns, which may submit again. All functions are called by one thread.
+ * Targets (scheme, host, port) take turns; each has at most 128 attempts under way and never more
+ * than as many connections as it leaves free, so that targets that hang leave room for the others.
+ * A job that waits for a connection has not begun: its time limits run from its sending.
+ * RESOLVE, CONNECT, TLS, BAD_URL and FORBIDDEN mean that nothing of the request was sent.
  */
 #ifndef HAKIKA_DELIVERY_DELIVERY_H
 #define HAKIKA_DELIVERY_DELIVERY_H
@@ -46,10 +50,10 @@ enum delivery_error {
 const char *delivery_error_text(enum delivery_error error);
 
 struct delivery_job {
-    uint64_t id;       /* the caller's; comes back in the report */
+    uint64_t id; /* the caller's; comes back in the report */
     uint64_t generation;
     struct span url;
-    struct span body;  /* POSTed as content_type */
+    struct span body; /* POSTed as content_type */
     const char *content_type;
     const char *headers[DELIVERY_HEADERS_MAX]; /* "Name: value", NULL-terminated when fewer */
 };
@@ -58,10 +62,10 @@ struct delivery_report {
     uint64_t id;
     uint64_t generation;
     enum delivery_error error;
-    uint16_t status;       /* 0 without an answer */
+    uint16_t status; /* 0 without an answer */
     uint32_t duration_ms;
     int64_t retry_after_ms; /* from Retry-After in seconds form; -1 absent */
-    struct span answer;    /* start of the answer's body */
+    struct span answer;     /* start of the answer's body */
 };
 
 struct delivery_options {
@@ -73,7 +77,8 @@ struct delivery_options {
                                    (checked on the address that is really connected to) */
     const char *allow_cidrs;    /* "127.0.0.0/8,::1/128": allowed although private; may be NULL */
     const char *user_agent;
-    const char *resolve_from;   /* tests: "host:port:address,..." as curl's RESOLVE; may be NULL */
+    const char *resolve_from; /* tests: "host:port:address,..." as curl's RESOLVE, several
+                                   separated by blanks; may be NULL */
 };
 
 struct delivery;
@@ -85,6 +90,7 @@ struct delivery *delivery_start(const struct delivery_options *options, char err
 uint32_t delivery_room(const struct delivery *delivery);
 /* False: no room (nothing happened). Wakes the thread at most once per delivery_flush. */
 bool delivery_submit(struct delivery *delivery, const struct delivery_job *job) MUST_USE;
+/* Nothing that was submitted is sure to start before this. */
 void delivery_flush(struct delivery *delivery);
 
 /* An eventfd that is readable when reports wait. */
@@ -97,7 +103,11 @@ uint32_t delivery_collect(struct delivery *delivery, uint32_t max, delivery_repo
 /* Jobs submitted and not yet collected. */
 uint32_t delivery_in_flight(const struct delivery *delivery);
 
-/* Ends attempts under way after grace_ms (reported as DELIVERY_STOPPED), joins the thread. Reports
+/* Refuses new jobs from now on; jobs not begun end at once and attempts under way after grace_ms,
+ * as DELIVERY_STOPPED. Does not wait: reports are collected as ever until none is in flight. */
+void delivery_close(struct delivery *delivery, uint32_t grace_ms);
+
+/* Closes (unless that was done), waits for the attempts under way and joins the thread. Reports
  * still waiting are dropped: the outbox will try those again. NULL is fine. */
 void delivery_stop(struct delivery *delivery, uint32_t grace_ms);
 
