@@ -37,7 +37,7 @@ enum daraja_error_kind {
 #define X(name, status, code, message) DARAJA_ERROR_##name,
     DARAJA_ERRORS(X)
 #undef X
-    DARAJA_ERROR_COUNT,
+        DARAJA_ERROR_COUNT,
 };
 
 struct daraja_error {
@@ -50,6 +50,7 @@ unsigned daraja_error_status(enum daraja_error_kind kind);
 const char *daraja_error_code(enum daraja_error_kind kind);
 void daraja_error_set(struct daraja_error *error, enum daraja_error_kind kind, const char *detail,
                       const char *explain);
-void daraja_error_render(struct writer *w, const struct daraja_error *error, struct span request_id);
+void daraja_error_render(struct writer *w, const struct daraja_error *error,
+                         struct span request_id);
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * daraja_stk.h - the bytes of Daraja's OAuth, STK push and STK query: requests in, answers and
+ * daraja_stk.h - the bytes of Daraja's STK push and STK query: requests in, answers and
  * callbacks out, and (for a client, later) the other direction; provider spellings appear only in
  * wire/ and nowhere else in the code.
  *
  * Guarantees: parsing never reads past its input, accepts numbers as JSON numbers or strings where
  * real clients send both, never converts money through floating point, and names the first field
  * that is wrong in Daraja's own words. Rendering never truncates: what does not fit is an error.
- * Spans in parsed structures point into the caller's scratch arena.
- * Sources: docs/daraja-notes.md, part by part.
+ * Spans in parsed structures point into the scratch and live until its next parse.
+ * Sources: docs/daraja-notes.md, part by part. Tests: tests/unit/test_daraja_stk.c.
  */
 #ifndef HAKIKA_WIRE_DARAJA_STK_H
 #define HAKIKA_WIRE_DARAJA_STK_H
@@ -19,7 +19,9 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "base/span.h"
+#include "wire/daraja_auth.h"
 #include "wire/daraja_error.h"
+#include "wire/daraja_url.h"
 #include "wire/json.h"
 
 enum daraja_transaction_type {
@@ -32,10 +34,10 @@ struct daraja_stk_push {
     struct span password;         /* as sent, base64 */
     struct span timestamp;        /* 14 digits, as sent */
     enum daraja_transaction_type type;
-    int64_t amount_minor;         /* whole shillings, 1 to 250,000 */
-    uint64_t party_a;             /* 2547XXXXXXXX or 2541XXXXXXXX */
-    uint32_t party_b;             /* short code or till */
-    uint64_t phone_number;        /* 2547XXXXXXXX or 2541XXXXXXXX */
+    int64_t amount_minor;  /* whole shillings, 1 to 250,000 */
+    uint64_t party_a;      /* 2547XXXXXXXX or 2541XXXXXXXX */
+    uint32_t party_b;      /* short code or till */
+    uint64_t phone_number; /* 2547XXXXXXXX or 2541XXXXXXXX */
     struct span callback_url;
     struct span account_reference; /* 1 to 100 characters as sent */
     struct span transaction_desc;
@@ -48,31 +50,12 @@ struct daraja_stk_query {
     struct span checkout_request_id;
 };
 
-/* What a callback URL must be, by profile. */
-struct daraja_url_rule {
-    bool https_only;
-    bool public_only; /* refuses localhost, bare names and private addresses written as literals */
-};
-
 /* True and *out filled, or false and *error filled (400.002.02 with the field's name, ...). */
 bool daraja_stk_push_parse(struct span body, const struct daraja_url_rule *rule,
                            struct json_scratch *scratch, struct daraja_stk_push *out,
                            struct daraja_error *error) MUST_USE;
 bool daraja_stk_query_parse(struct span body, struct json_scratch *scratch,
                             struct daraja_stk_query *out, struct daraja_error *error) MUST_USE;
-
-/*
- * Splits the decoded Password into passkey: true when it is base64 of short code, passkey and
- * timestamp and the passkey between them equals `passkey` (constant time).
- */
-bool daraja_password_matches(struct span password, uint32_t short_code, struct span passkey,
-                             struct span timestamp) MUST_USE;
-
-/* "Basic base64(key:secret)": the spans point into `decoded` (at least value.size bytes). */
-bool daraja_basic_parse(struct span header_value, char *decoded, size_t decoded_size,
-                        struct span *key_out, struct span *secret_out) MUST_USE;
-/* "Bearer token" -> token. */
-bool daraja_bearer_parse(struct span header_value, struct span *token_out) MUST_USE;
 
 /* Ids and texts as they stand on the wire; all of them ready to print. */
 struct daraja_stk_ids {
@@ -91,7 +74,6 @@ struct daraja_stk_result {
     uint64_t phone_number;
 };
 
-void daraja_token_render(struct writer *w, struct span token, uint32_t expires_in_s);
 void daraja_stk_accepted_render(struct writer *w, const struct daraja_stk_ids *ids);
 void daraja_stk_query_result_render(struct writer *w, const struct daraja_stk_result *result);
 /* The HTTP 200 form of "in flight": ResultCode "4999". */
@@ -111,6 +93,7 @@ struct daraja_stk_callback {
     struct span transaction_date; /* empty when absent */
     struct span phone_number;     /* as text; empty when absent */
 };
+/* False when it is no STK callback. An amount that cannot be read exactly is no amount. */
 bool daraja_stk_callback_parse(struct span body, struct json_scratch *scratch,
                                struct daraja_stk_callback *out) MUST_USE;
 

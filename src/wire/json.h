@@ -34,22 +34,29 @@ struct json_object *json_parse(struct json_scratch *scratch, struct span text, c
 bool json_is_object(const struct json_object *value);
 /* NULL when absent. Key comparison is exact. */
 struct json_object *json_member(const struct json_object *object, const char *name);
+bool json_is_array(const struct json_object *value);
 bool json_is_null(const struct json_object *value);
-/* A string's bytes, or a number's text as it was sent; false for other kinds. */
+size_t json_count(const struct json_object *array); /* 0 when it is no array */
+struct json_object *json_item(const struct json_object *array, size_t index);
+/* A string's bytes, or a number's text as it was sent; false for other kinds, and for integers that
+ * json_integer refuses. */
 bool json_text(struct json_scratch *scratch, struct json_object *value, struct span *out);
 bool json_string(struct json_object *value, struct span *out); /* strings only */
 /* A whole number, sent as a number or as a string of digits. */
 bool json_whole(struct json_scratch *scratch, struct json_object *value, int64_t *out);
-bool json_integer(struct json_object *value, int64_t *out); /* JSON integers only */
+/* JSON integers only; false at the ends of the range of int64_t and beyond. */
+bool json_integer(struct json_object *value, int64_t *out);
 bool json_boolean(struct json_object *value, bool *out);
 
-/* Output. Commas are placed by the writer of the structure: json_key starts with one when the last
- * byte written does not open an object or array. */
-void json_raw(struct writer *w, const char *text);
-void json_open(struct writer *w, char bracket);  /* '{' or '[', with a comma in front if needed */
-void json_close(struct writer *w, char bracket); /* '}' or ']' */
+/* Output. Commas are placed here: a key, a value or a bracket that opens gets one in front when the
+ * last byte written is the end of another. (A space or a line feed is no such end: what stands in
+ * front of a document may be anything that ends in one.) */
+void json_raw(struct writer *w, const char *text); /* as it is, without a comma */
+void json_open(struct writer *w, char bracket);    /* '{' or '[' */
+void json_close(struct writer *w, char bracket);   /* '}' or ']' */
 void json_key(struct writer *w, const char *name);
-void json_put_string(struct writer *w, struct span text); /* quoted, escaped, invalid UTF-8 -> U+FFFD */
+void json_put_string(struct writer *w,
+                     struct span text); /* quoted, escaped, invalid UTF-8 -> U+FFFD */
 void json_put_i64(struct writer *w, int64_t value);
 void json_put_u64(struct writer *w, uint64_t value);
 void json_put_bool(struct writer *w, bool value);
