@@ -3,8 +3,9 @@
  * that a simulated disk can stand in (crash enumeration, deterministic simulation).
  *
  * Promises that the real disk makes and the simulated one breaks on purpose: a write is durable
- * only after sync on its file; a created or renamed name only after sync_directory. Every function
- * returns 0 or a negative errno.
+ * only after sync on its file; a created, renamed or removed name only after sync_directory; and
+ * after a failed sync nobody knows what is durable, although reads go on showing what was
+ * written (only `forget` makes them tell the truth). Every function returns 0 or a negative errno.
  */
 #ifndef HAKIKA_JOURNAL_DISK_H
 #define HAKIKA_JOURNAL_DISK_H
@@ -28,19 +29,27 @@ struct disk {
     int (*read_at)(void *context, struct disk_file *file, void *data, size_t size, uint64_t offset,
                    size_t *got);
     int (*sync)(void *context, struct disk_file *file); /* fdatasync */
+    /*
+     * Drops what memory holds of a file that was just synced, so that reads come from the device:
+     * after a failed sync of an earlier process the kernel may show pages that never got there.
+     */
+    int (*forget)(void *context, struct disk_file *file);
     int (*size)(void *context, struct disk_file *file, uint64_t *out);
-    int (*rename)(void *context, const char *from, const char *to);
+    int (*rename)(void *context, const char *from, const char *to); /* replaces `to` */
     int (*remove)(void *context, const char *path);
     int (*make_directory)(void *context, const char *path); /* 0 also when it exists */
     int (*sync_directory)(void *context, const char *path);
     /* Calls back with each name in the directory (any order); false from the callback stops. */
     int (*list)(void *context, const char *path, bool (*callback)(void *, const char *name),
                 void *callback_context);
-    /* Exclusive advisory lock on an open file; -EWOULDBLOCK when another process has it. */
+    /*
+     * Exclusive advisory lock on an open file until it is closed; -EWOULDBLOCK when somebody else
+     * has it. A forked child does not keep it.
+     */
     int (*lock)(void *context, struct disk_file *file);
 };
 
-/* The operating system's. */
+/* The operating system's. Its functions may be called from any thread. */
 struct disk *disk_real(void);
 
 #endif

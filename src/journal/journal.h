@@ -85,6 +85,7 @@ struct journal_read_batch {
     uint64_t first_position;
     uint32_t frame_count;
     int64_t time_ns;
+    uint64_t epoch; /* which opening wrote it: later openings have greater ones */
     uint64_t segment;
     uint64_t offset; /* of the batch header in its segment file */
     const uint8_t *payload;
@@ -105,14 +106,17 @@ struct journal_options {
     char book[16];              /* "operator", "merchant": refused when it differs on disk */
     uint64_t segment_bytes_min; /* size of the first segment, a multiple of a block; 0: 1 MiB */
     uint64_t segment_bytes_max; /* sizes double up to this; 0: 64 MiB */
+    uint64_t verify_bytes;      /* full segments to verify on opening, newest first; 0: 128 MiB */
     bool read_only;             /* verify: takes no lock, changes nothing */
     bool background_spares;     /* zero-fill spare segments on a thread of its own */
 };
 
 /*
  * Opens or creates. A torn tail (the last batch invalid, nothing valid after it) is cut: zeroed
- * and synced before anything else is written (never when read_only). On failure *out is NULL and
- * error says what to do.
+ * and synced before anything else is written (never when read_only). Damage before the tail is
+ * JOURNAL_CORRUPT. The segment with the head is always verified whole, older ones as far as
+ * verify_bytes goes (UINT64_MAX: all); reading verifies what it reads in any case. Opening also
+ * removes half-made files (*.tmp). On failure *out is NULL and error says what to do.
  */
 enum journal_status journal_open(const struct journal_options *options, struct journal **out,
                                  struct journal_error *error) MUST_USE;
@@ -136,9 +140,17 @@ enum journal_status journal_append(struct journal *journal, const struct journal
 
 /*
  * True while a zero-filled spare segment is ready or the current one has room for `bytes` more:
- * admission refuses new work otherwise (architecture, Admission). Safe from any thread.
+ * admission refuses new work otherwise (architecture, Admission). Without background_spares also
+ * true when a spare can be made in passing: unless the last try found the disk full. False once
+ * poisoned. Safe from any thread.
  */
 bool journal_has_room(const struct journal *journal, uint64_t bytes);
+
+/*
+ * Sees to it that there is a spare. Only needed without background_spares: there it makes one, or
+ * tries again after the disk was full; the thread does both by itself.
+ */
+void journal_make_room(struct journal *journal);
 
 /*
  * Reads the batches that contain positions >= from_position, in order, until the head or until
@@ -172,6 +184,7 @@ struct snapshot_writer *snapshot_create(struct disk *disk, const char *directory
 bool snapshot_write(void *context, const uint8_t *data, size_t size);
 /* Syncs, renames into place, syncs the directory, removes older snapshots but the newest other. */
 bool snapshot_commit(struct snapshot_writer *writer, struct journal_error *error) MUST_USE;
+/* Instead of committing: removes the temporary file. commit and abandon both free the writer. */
 void snapshot_abandon(struct snapshot_writer *writer);
 
 /*
