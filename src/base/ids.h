@@ -41,7 +41,7 @@ void id_merchant_request_format(uint64_t seed, uint64_t counter, char out[ID_TEX
 void id_request_format(uint64_t seed, uint64_t counter, char out[ID_TEXT_SIZE]);
 
 /*
- * Year (A is 2006 ... Z is 2031, then 0 to 9 up to 2041), month (A to L), day (1 to 9, A to V), then
+ * Year (A is 2006 to Z, then 0 to 9 up to 2041), month (A to L), day (1 to 9, A to V), then
  * the serial as 7 digits of base 36. Other years repeat the 36 symbols; parsing answers with 2006
  * to 2041.
  */

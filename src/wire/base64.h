@@ -1,9 +1,9 @@
 /*
- * base64.h - RFC 4648 base64 with the standard alphabet, as HTTP Basic and Daraja's Password use it.
+ * base64.h - RFC 4648 base64 with the standard alphabet, as HTTP Basic and Daraja's Password do.
  *
  * Guarantees: decoding refuses every character outside the alphabet, padding in the wrong place and
  * stray bits, so that one value has one text; only the padding itself may be left out.
- * Tests: tests/unit/test_daraja_stk.c.
+ * Tests: tests/unit/test_daraja_auth.c.
  */
 #ifndef HAKIKA_WIRE_BASE64_H
 #define HAKIKA_WIRE_BASE64_H

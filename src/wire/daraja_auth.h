@@ -3,7 +3,7 @@
  * Password of STK requests.
  *
  * Guarantees: secrets are compared in constant time and never copied further than the buffer given.
- * Tests: tests/unit/test_daraja_stk.c.
+ * Tests: tests/unit/test_daraja_auth.c.
  */
 #ifndef HAKIKA_WIRE_DARAJA_AUTH_H
 #define HAKIKA_WIRE_DARAJA_AUTH_H

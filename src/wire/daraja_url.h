@@ -3,7 +3,7 @@
  *
  * Guarantees: pure text; no name is resolved. It tells a developer early what cannot work; whether
  * an address may be connected to is decided again when the delivery connects.
- * Tests: tests/unit/test_daraja_stk.c.
+ * Tests: tests/unit/test_daraja_url.c.
  */
 #ifndef HAKIKA_WIRE_DARAJA_URL_H
 #define HAKIKA_WIRE_DARAJA_URL_H
