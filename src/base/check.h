@@ -12,11 +12,11 @@
 /* Stops the process. Defined outside the pure directories (app/panic.c, or a test). */
 _Noreturn void hakika_panic(const char *file, int line, const char *what);
 
-#define CHECK(condition)                                        \
-    do {                                                        \
-        if (__builtin_expect(!(condition), 0)) {                \
-            hakika_panic(__FILE__, __LINE__, #condition);       \
-        }                                                       \
+#define CHECK(condition)                                  \
+    do {                                                  \
+        if (__builtin_expect(!(condition), 0)) {          \
+            hakika_panic(__FILE__, __LINE__, #condition); \
+        }                                                 \
     } while (0)
 
 /* CHECK(if a then b), written the way one reads it. */

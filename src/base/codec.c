@@ -61,6 +61,6 @@ struct span get_text(struct reader *r)
 {
     uint16_t size = get_u16(r);
     const uint8_t *at = reader_claim(r, size);
-    struct span text = { (const char *)at, at == NULL ? 0 : size };
+    struct span text = {(const char *)at, at == NULL ? 0 : size};
     return text;
 }

@@ -24,8 +24,8 @@ typedef bool (*writer_flush_fn)(void *context, const uint8_t *data, size_t size)
 struct writer {
     uint8_t *data;
     size_t capacity;
-    size_t size;    /* bytes in data now */
-    bool overflow;  /* something did not fit, or a flush failed */
+    size_t size;           /* bytes in data now */
+    bool overflow;         /* something did not fit, or a flush failed */
     writer_flush_fn flush; /* NULL: no streaming */
     void *context;
 };
@@ -39,13 +39,13 @@ struct reader {
 
 static inline struct writer writer_init(void *data, size_t capacity)
 {
-    struct writer w = { data, capacity, 0, false, NULL, NULL };
+    struct writer w = {data, capacity, 0, false, NULL, NULL};
     return w;
 }
 
 static inline struct reader reader_init(const void *data, size_t size)
 {
-    struct reader r = { data, size, 0, false };
+    struct reader r = {data, size, 0, false};
     return r;
 }
 
@@ -79,22 +79,22 @@ static inline const uint8_t *reader_claim(struct reader *r, size_t size)
 /* The target machines are little-endian; a big-endian build swaps here and nowhere else. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte order: port codec.h");
 
-#define CODEC_INTEGER(name, type)                             \
-    static inline void put_##name(struct writer *w, type v)   \
-    {                                                         \
-        uint8_t *at = writer_claim(w, sizeof(v));             \
-        if (at != NULL) {                                     \
-            memcpy(at, &v, sizeof(v));                        \
-        }                                                     \
-    }                                                         \
-    static inline type get_##name(struct reader *r)           \
-    {                                                         \
-        type v = 0;                                           \
-        const uint8_t *at = reader_claim(r, sizeof(v));       \
-        if (at != NULL) {                                     \
-            memcpy(&v, at, sizeof(v));                        \
-        }                                                     \
-        return v;                                             \
+#define CODEC_INTEGER(name, type)                           \
+    static inline void put_##name(struct writer *w, type v) \
+    {                                                       \
+        uint8_t *at = writer_claim(w, sizeof(v));           \
+        if (at != NULL) {                                   \
+            memcpy(at, &v, sizeof(v));                      \
+        }                                                   \
+    }                                                       \
+    static inline type get_##name(struct reader *r)         \
+    {                                                       \
+        type v = 0;                                         \
+        const uint8_t *at = reader_claim(r, sizeof(v));     \
+        if (at != NULL) {                                   \
+            memcpy(&v, at, sizeof(v));                      \
+        }                                                   \
+        return v;                                           \
     }
 
 CODEC_INTEGER(u8, uint8_t)

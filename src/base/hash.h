@@ -29,8 +29,8 @@ uint64_t hash_bytes(const void *data, size_t size, uint64_t seed);
 /* The digest of a stream: 128 bits over content and length. */
 struct digest {
     uint64_t lane[2];
-    uint64_t total;       /* bytes so far */
-    uint8_t pending[16];  /* the bytes of an unfinished block */
+    uint64_t total;      /* bytes so far */
+    uint8_t pending[16]; /* the bytes of an unfinished block */
     uint32_t pending_size;
 };
 

@@ -20,7 +20,7 @@
 struct map_entry {
     uint64_t key;
     uint32_t filled; /* value + 1; 0: empty, so that a fresh table is all zeros */
-    uint32_t moved; /* in the older table: entry was moved or removed, keep probing */
+    uint32_t moved;  /* in the older table: entry was moved or removed, keep probing */
 };
 
 struct map_table {

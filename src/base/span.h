@@ -16,12 +16,12 @@ struct span {
     size_t size;
 };
 
-#define SPAN_LITERAL(text) ((struct span){ (text), sizeof(text) - 1 })
-#define SPAN_EMPTY ((struct span){ NULL, 0 })
+#define SPAN_LITERAL(text) ((struct span){(text), sizeof(text) - 1})
+#define SPAN_EMPTY         ((struct span){NULL, 0})
 
 static inline struct span span_from(const char *text)
 {
-    struct span s = { text, text == NULL ? 0 : strlen(text) };
+    struct span s = {text, text == NULL ? 0 : strlen(text)};
     return s;
 }
 

@@ -36,9 +36,14 @@ static uint32_t texts_class(size_t size)
     return c;
 }
 
-bool texts_reserve(struct texts *t, size_t size, uint32_t count)
+bool texts_reserve(struct texts *t, uint32_t count)
 {
-    return size == 0 || slab_reserve(&t->classes[texts_class(size)], count);
+    for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
+        if (!slab_reserve(&t->classes[c], count)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint32_t texts_keep(struct texts *t, struct span text)
@@ -66,7 +71,7 @@ struct span texts_at(const struct texts *t, uint32_t handle)
     const uint8_t *slot = slab_at(s, index);
     uint16_t size;
     memcpy(&size, slot, sizeof(size));
-    struct span text = { (const char *)slot + TEXT_LENGTH_BYTES, size };
+    struct span text = {(const char *)slot + TEXT_LENGTH_BYTES, size};
     return text;
 }
 

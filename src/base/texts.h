@@ -28,8 +28,8 @@ struct texts {
 
 void texts_init(struct texts *t);
 void texts_fini(struct texts *t);
-/* Room for `count` more texts of up to `size` bytes each. */
-bool texts_reserve(struct texts *t, size_t size, uint32_t count) MUST_USE;
+/* Room for `count` more texts of any size. */
+bool texts_reserve(struct texts *t, uint32_t count) MUST_USE;
 /* Copies; CHECKs that room was reserved and size <= TEXT_BYTES_MAX. Empty gives TEXT_NONE. */
 uint32_t texts_keep(struct texts *t, struct span text);
 struct span texts_at(const struct texts *t, uint32_t handle);

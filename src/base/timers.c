@@ -92,7 +92,7 @@ static void timers_sink(struct timers *t, uint32_t position, struct timer_entry 
 void timers_add(struct timers *t, int64_t due_ns, uint64_t id)
 {
     CHECK(t->count < t->capacity);
-    struct timer_entry e = { due_ns, id };
+    struct timer_entry e = {due_ns, id};
     t->count++;
     timers_rise(t, t->count - 1, e);
 }

@@ -11,8 +11,7 @@ const char *ledger_result_text(enum ledger_result result)
 {
     switch (result) {
 #define X(name, number, remembered, sentence) \
-    case LEDGER_##name:                       \
-        return sentence;
+    case LEDGER_##name: return sentence;
         LEDGER_RESULTS(X)
 #undef X
     }
@@ -23,8 +22,7 @@ bool ledger_result_remembered(enum ledger_result result)
 {
     switch (result) {
 #define X(name, number, remembered, sentence) \
-    case LEDGER_##name:                       \
-        return (remembered) != 0 && result != LEDGER_OK;
+    case LEDGER_##name: return (remembered) != 0 && result != LEDGER_OK;
         LEDGER_RESULTS(X)
 #undef X
     }
@@ -44,7 +42,8 @@ void ledger_init(struct ledger *l, uint64_t hash_seed)
     memset(l, 0, sizeof(*l));
     slab_init(&l->accounts, sizeof(struct account), LEDGER_ACCOUNTS_MAX);
     slab_init(&l->entries, sizeof(struct entry), LEDGER_TRANSFERS_MAX);
-    map_init(&l->by_id, hash_seed, 3); /* ids are handed out in sequence: keep neighbours together */
+    map_init(&l->by_id, hash_seed,
+             3); /* ids are handed out in sequence: keep neighbours together */
     timers_init(&l->holds, ledger_place_timer, l);
 }
 
@@ -203,8 +202,7 @@ static enum ledger_result transfer_effect(const struct transfer *t, int64_t held
         fits = money_add(debit->debits_pending, t->amount_minor, &debit->debits_pending) &&
                money_add(credit->credits_pending, t->amount_minor, &credit->credits_pending);
         break;
-    case TRANSFER_VOID_HOLD:
-        break;
+    case TRANSFER_VOID_HOLD: break;
     }
     if (held_minor > 0) {
         fits = fits && money_sub(debit->debits_pending, held_minor, &debit->debits_pending) &&
@@ -406,21 +404,13 @@ static void apply_hold_expired(struct ledger *l, uint64_t hold_id)
 void ledger_apply(struct ledger *l, const struct ledger_event *e)
 {
     switch (e->kind) {
-    case EVENT_ACCOUNT_OPENED:
-        apply_account_opened(l, e);
-        break;
-    case EVENT_ACCOUNT_FLAGS_SET:
-        apply_account(l, e->account)->flags = e->opened.flags;
-        break;
-    case EVENT_TRANSFER_POSTED:
-        apply_transfer(l, e, ENTRY_POSTED, 0);
-        break;
+    case EVENT_ACCOUNT_OPENED: apply_account_opened(l, e); break;
+    case EVENT_ACCOUNT_FLAGS_SET: apply_account(l, e->account)->flags = e->opened.flags; break;
+    case EVENT_TRANSFER_POSTED: apply_transfer(l, e, ENTRY_POSTED, 0); break;
     case EVENT_TRANSFER_REFUSED:
         (void)apply_remember(l, &e->transfer, ENTRY_REFUSED, e->result);
         break;
-    case EVENT_HOLD_PLACED:
-        apply_transfer(l, e, ENTRY_HOLD_OPEN, 0);
-        break;
+    case EVENT_HOLD_PLACED: apply_transfer(l, e, ENTRY_HOLD_OPEN, 0); break;
     case EVENT_HOLD_POSTED:
         apply_transfer(l, e, ENTRY_POSTED,
                        apply_end_hold(l, e->transfer.hold_id, ENTRY_HOLD_POSTED));
@@ -429,11 +419,8 @@ void ledger_apply(struct ledger *l, const struct ledger_event *e)
         apply_transfer(l, e, ENTRY_POSTED,
                        apply_end_hold(l, e->transfer.hold_id, ENTRY_HOLD_VOIDED));
         break;
-    case EVENT_HOLD_EXPIRED:
-        apply_hold_expired(l, e->transfer.hold_id);
-        break;
-    default:
-        UNREACHABLE("unknown ledger event");
+    case EVENT_HOLD_EXPIRED: apply_hold_expired(l, e->transfer.hold_id); break;
+    default: UNREACHABLE("unknown ledger event");
     }
 }
 

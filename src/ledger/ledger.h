@@ -32,8 +32,8 @@
 #include "base/timers.h"
 
 enum {
-    LEDGER_PLAN_MAX = 16,              /* transfers in one linked group */
-    LEDGER_CURRENCY_KES = 404,         /* ISO 4217 numeric */
+    LEDGER_PLAN_MAX = 16,      /* transfers in one linked group */
+    LEDGER_CURRENCY_KES = 404, /* ISO 4217 numeric */
     LEDGER_ACCOUNTS_MAX = 64 * 1024 * 1024,
     LEDGER_TRANSFERS_MAX = 512 * 1024 * 1024,
 };
@@ -65,41 +65,41 @@ enum transfer_kind {
 };
 
 struct transfer {
-    uint64_t id;           /* unique over all transfers, never 0 */
-    uint64_t hold_id;      /* for POST_HOLD and VOID_HOLD */
-    uint64_t reference;    /* the domain's: which payment */
-    int64_t amount_minor;  /* > 0; ignored for VOID_HOLD */
-    int64_t expires_ns;    /* for HOLD: when it ends by itself; 0: never */
+    uint64_t id;          /* unique over all transfers, never 0 */
+    uint64_t hold_id;     /* for POST_HOLD and VOID_HOLD */
+    uint64_t reference;   /* the domain's: which payment */
+    int64_t amount_minor; /* > 0; ignored for VOID_HOLD */
+    int64_t expires_ns;   /* for HOLD: when it ends by itself; 0: never */
     uint32_t debit_account;
     uint32_t credit_account;
-    uint16_t kind;         /* enum transfer_kind */
-    uint16_t code;         /* the domain's reason */
+    uint16_t kind; /* enum transfer_kind */
+    uint16_t code; /* the domain's reason */
 };
 
 /*
  * Results in order of precedence: the first that is true is the answer.
  * X(NAME, number in the journal, remembered?, "sentence")
  */
-#define LEDGER_RESULTS(X)                                                                         \
-    X(OK, 0, 1, "moved")                                                                          \
-    X(ID_MISSING, 1, 0, "the transfer has no id")                                                 \
-    X(KIND_UNKNOWN, 2, 0, "the kind of transfer is unknown")                                      \
-    X(AMOUNT_NOT_POSITIVE, 3, 0, "the amount is not above zero")                                  \
-    X(ID_REUSED, 4, 0, "the id was used before with another payload")                             \
-    X(REPEATED, 5, 0, "the same transfer took effect before; nothing moved again")                \
-    X(FAILED_BEFORE, 6, 0, "the same transfer was refused before")                                \
-    X(HOLD_UNKNOWN, 7, 1, "there is no such hold")                                                \
-    X(HOLD_NOT_OPEN, 8, 1, "the hold was posted, voided or has expired")                          \
-    X(HOLD_EXCEEDED, 9, 1, "the amount is larger than the hold")                                  \
-    X(ACCOUNTS_SAME, 10, 0, "debit and credit account are the same")                              \
-    X(DEBIT_UNKNOWN, 11, 1, "the debit account does not exist")                                   \
-    X(CREDIT_UNKNOWN, 12, 1, "the credit account does not exist")                                 \
-    X(CURRENCY_DIFFERS, 13, 1, "the accounts have different currencies")                          \
-    X(DEBIT_CLOSED, 14, 1, "the debit account is closed")                                         \
-    X(CREDIT_CLOSED, 15, 1, "the credit account is closed")                                       \
-    X(EXCEEDS_CREDITS, 16, 1, "the debit account has not enough money")                           \
-    X(EXCEEDS_DEBITS, 17, 1, "the credit account would fall below zero")                          \
-    X(OVERFLOW, 18, 1, "a total would overflow")                                                  \
+#define LEDGER_RESULTS(X)                                                          \
+    X(OK, 0, 1, "moved")                                                           \
+    X(ID_MISSING, 1, 0, "the transfer has no id")                                  \
+    X(KIND_UNKNOWN, 2, 0, "the kind of transfer is unknown")                       \
+    X(AMOUNT_NOT_POSITIVE, 3, 0, "the amount is not above zero")                   \
+    X(ID_REUSED, 4, 0, "the id was used before with another payload")              \
+    X(REPEATED, 5, 0, "the same transfer took effect before; nothing moved again") \
+    X(FAILED_BEFORE, 6, 0, "the same transfer was refused before")                 \
+    X(HOLD_UNKNOWN, 7, 1, "there is no such hold")                                 \
+    X(HOLD_NOT_OPEN, 8, 1, "the hold was posted, voided or has expired")           \
+    X(HOLD_EXCEEDED, 9, 1, "the amount is larger than the hold")                   \
+    X(ACCOUNTS_SAME, 10, 0, "debit and credit account are the same")               \
+    X(DEBIT_UNKNOWN, 11, 1, "the debit account does not exist")                    \
+    X(CREDIT_UNKNOWN, 12, 1, "the credit account does not exist")                  \
+    X(CURRENCY_DIFFERS, 13, 1, "the accounts have different currencies")           \
+    X(DEBIT_CLOSED, 14, 1, "the debit account is closed")                          \
+    X(CREDIT_CLOSED, 15, 1, "the credit account is closed")                        \
+    X(EXCEEDS_CREDITS, 16, 1, "the debit account has not enough money")            \
+    X(EXCEEDS_DEBITS, 17, 1, "the credit account would fall below zero")           \
+    X(OVERFLOW, 18, 1, "a total would overflow")                                   \
     X(LINKED_FAILED, 19, 1, "another transfer of the group was refused")
 
 enum ledger_result {
@@ -132,11 +132,11 @@ struct entry {
 };
 
 struct ledger {
-    struct slab accounts; /* struct account */
-    struct slab entries;  /* struct entry */
-    struct map by_id;     /* transfer id -> entry */
-    struct timers holds;  /* open holds that expire; id is the entry's index */
-    int64_t posted_minor; /* sum of everything ever posted, for L1 and for the metrics */
+    struct slab accounts;  /* struct account */
+    struct slab entries;   /* struct entry */
+    struct map by_id;      /* transfer id -> entry */
+    struct timers holds;   /* open holds that expire; id is the entry's index */
+    int64_t posted_minor;  /* sum of everything ever posted, for L1 and for the metrics */
     int64_t pending_minor; /* sum of the open holds */
 };
 

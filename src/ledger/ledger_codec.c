@@ -43,16 +43,11 @@ static void transfer_decode(struct reader *r, uint16_t kind, struct transfer *t)
 static uint16_t event_transfer_kind(uint16_t event_kind)
 {
     switch (event_kind) {
-    case EVENT_TRANSFER_POSTED:
-        return TRANSFER_POST;
-    case EVENT_HOLD_PLACED:
-        return TRANSFER_HOLD;
-    case EVENT_HOLD_POSTED:
-        return TRANSFER_POST_HOLD;
-    case EVENT_HOLD_VOIDED:
-        return TRANSFER_VOID_HOLD;
-    default:
-        return 0;
+    case EVENT_TRANSFER_POSTED: return TRANSFER_POST;
+    case EVENT_HOLD_PLACED: return TRANSFER_HOLD;
+    case EVENT_HOLD_POSTED: return TRANSFER_POST_HOLD;
+    case EVENT_HOLD_VOIDED: return TRANSFER_VOID_HOLD;
+    default: return 0;
     }
 }
 
@@ -75,9 +70,7 @@ void ledger_event_encode(struct writer *w, const struct ledger_event *e)
         put_u8(w, (uint8_t)e->transfer.kind);
         transfer_encode(w, &e->transfer);
         break;
-    case EVENT_HOLD_EXPIRED:
-        put_u64(w, e->transfer.hold_id);
-        break;
+    case EVENT_HOLD_EXPIRED: put_u64(w, e->transfer.hold_id); break;
     default:
         CHECK(event_transfer_kind(e->kind) == e->transfer.kind);
         CHECK(e->transfer.kind != 0);
@@ -106,9 +99,7 @@ bool ledger_event_decode(uint16_t kind, struct reader *r, struct ledger_event *o
         out->result = get_u8(r);
         transfer_decode(r, get_u8(r), &out->transfer);
         break;
-    case EVENT_HOLD_EXPIRED:
-        out->transfer.hold_id = get_u64(r);
-        break;
+    case EVENT_HOLD_EXPIRED: out->transfer.hold_id = get_u64(r); break;
     default:
         if (event_transfer_kind(kind) == 0) {
             return false;
@@ -211,7 +202,7 @@ static void check_sum(int64_t *sum, int64_t amount)
 /* L1 and L2 over all accounts. */
 static void check_accounts(const struct ledger *l)
 {
-    struct check_sums s = { 0, 0, 0, 0 };
+    struct check_sums s = {0, 0, 0, 0};
     for (uint32_t i = slab_next(&l->accounts, 0); i != SLAB_NONE;
          i = slab_next(&l->accounts, i + 1)) {
         const struct account *a = slab_at(&l->accounts, i);

@@ -1,0 +1,232 @@
+/*
+ * apply.c - frames into state: live right after the decision, and again at every replay, from the
+ * same bytes. Also the walk over frames for those who only read them.
+ */
+#include <string.h>
+
+#include "book/book_internal.h"
+
+static bool apply_generation(struct book *b, struct reader *r)
+{
+    uint64_t generation = get_u64(r);
+    if (!reader_done(r) || generation != b->generation + 1) {
+        return false;
+    }
+    book__state_fini(b);
+    CHECK(book__state_init(b));
+    CHECK(book__reserve(b, BOOK_RESERVE_TRANSFERS)); /* the seed follows in the same frame */
+    b->generation = generation;
+    return true;
+}
+
+static bool apply_key(struct book *b, struct reader *r)
+{
+    struct idempotency_entry entry;
+    get_raw(r, entry.key, sizeof(entry.key));
+    get_raw(r, entry.request, sizeof(entry.request));
+    entry.subject = get_u64(r);
+    if (!reader_done(r)) {
+        return false;
+    }
+    uint32_t index = slab_take(&b->keys);
+    struct idempotency_entry *e = slab_at(&b->keys, index);
+    *e = entry;
+    uint64_t hash;
+    memcpy(&hash, entry.key, sizeof(hash));
+    map_put(&b->by_key, hash, index);
+    return true;
+}
+
+static bool apply_book_event(struct book *b, uint16_t kind, struct reader *r)
+{
+    switch (kind) {
+    case EVENT_GENERATION_OPENED: return apply_generation(b, r);
+    case EVENT_KEY_KEPT: return apply_key(b, r);
+    case EVENT_CLOCK_SET:
+        b->clock_mode = get_u8(r);
+        b->clock_offset_ns = get_i64(r);
+        return reader_done(r) && b->clock_mode <= CLOCK_VIRTUAL;
+    case EVENT_CHECKPOINT:
+        b->checkpoint_position = get_u64(r);
+        b->checkpoint_digest.high = get_u64(r);
+        b->checkpoint_digest.low = get_u64(r);
+        return reader_done(r);
+    default: return false;
+    }
+}
+
+static bool apply_event(struct book *b, const struct frame_info *info, uint16_t kind,
+                        struct reader *r)
+{
+    if (kind >= LEDGER_EVENT_FIRST && kind <= LEDGER_EVENT_LAST) {
+        struct ledger_event e;
+        if (!ledger_event_decode(kind, r, &e)) {
+            return false;
+        }
+        ledger_apply(&b->ledger, &e);
+        return true;
+    }
+    if (kind >= OUTBOX_EVENT_FIRST && kind <= OUTBOX_EVENT_LAST) {
+        struct outbox_event e;
+        if (!outbox_event_decode(kind, r, &e)) {
+            return false;
+        }
+        outbox_apply(&b->outbox, &e, info->position, info->time_ns);
+        return true;
+    }
+    if (kind >= BOOK_EVENT_FIRST && kind <= BOOK_EVENT_LAST) {
+        return apply_book_event(b, kind, r);
+    }
+    return b->domain->apply(b->domain_state, info, kind, r);
+}
+
+/* Kinds that this program can read; others were written by a newer one. */
+static bool event_known(const struct book *b, uint16_t kind)
+{
+    return (kind >= BOOK_EVENT_FIRST && kind <= EVENT_KEY_KEPT) ||
+           (kind >= LEDGER_EVENT_FIRST && kind <= EVENT_HOLD_EXPIRED) ||
+           (kind >= OUTBOX_EVENT_FIRST && kind <= EVENT_ANSWER_KEPT) ||
+           (kind >= b->domain->event_first && kind <= b->domain->event_last);
+}
+
+enum book_replay book__apply_events(struct book *b, const struct frame_info *info,
+                                    struct reader *events)
+{
+    struct frame_reader f = {*info, *events};
+    uint16_t kind;
+    struct reader body;
+    while (frame_event(&f, &kind, &body)) {
+        if (!event_known(b, kind)) {
+            return BOOK_EVENT_UNKNOWN;
+        }
+        if (!apply_event(b, info, kind, &body)) {
+            return BOOK_FRAME_BAD;
+        }
+    }
+    return f.events.bad ? BOOK_FRAME_BAD : BOOK_REPLAYED;
+}
+
+bool frame_next(struct reader *r, struct frame_reader *out)
+{
+    if (r->bad || r->at == r->size) {
+        return false;
+    }
+    size_t start = r->at;
+    uint32_t size = get_u32(r);
+    out->info.cause = get_u16(r);
+    uint16_t reserved = get_u16(r);
+    out->info.position = get_u64(r);
+    out->info.time_ns = get_i64(r);
+    uint64_t more_reserved = get_u64(r);
+    if (r->bad || size <= BOOK_FRAME_HEADER_BYTES || size > r->size - start || reserved != 0 ||
+        more_reserved != 0) {
+        r->bad = true;
+        return false;
+    }
+    out->events = reader_init(r->data + r->at, size - BOOK_FRAME_HEADER_BYTES);
+    r->at = start + size;
+    return true;
+}
+
+bool frame_event(struct frame_reader *f, uint16_t *kind, struct reader *body)
+{
+    struct reader *r = &f->events;
+    if (r->bad || r->at == r->size) {
+        return false;
+    }
+    *kind = get_u16(r);
+    uint16_t size = get_u16(r);
+    const uint8_t *data = reader_claim(r, size);
+    if (data == NULL) {
+        return false;
+    }
+    *body = reader_init(data, size);
+    return true;
+}
+
+enum book_replay book_replay_frame(struct book *b, struct reader *r)
+{
+    struct frame_reader f;
+    if (!frame_next(r, &f)) {
+        return BOOK_FRAME_BAD;
+    }
+    if (f.info.position != b->position + 1 || f.info.time_ns < b->time_ns) {
+        return BOOK_FRAME_GAP;
+    }
+    uint32_t transfers = BOOK_RESERVE_TRANSFERS;
+    if (f.info.cause == COMMAND_TRANSFERS) {
+        transfers = (uint32_t)(f.events.size / BOOK_EVENT_HEADER_BYTES);
+    }
+    if (!book__reserve(b, transfers)) {
+        return BOOK_REPLAY_MEMORY;
+    }
+    enum book_replay result = book__apply_events(b, &f.info, &f.events);
+    b->position = f.info.position;
+    b->time_ns = f.info.time_ns;
+    return result;
+}
+
+/* ---- a batch of transfers ---- */
+
+static void transfers_emit(struct book *b, struct decision *d, const struct ledger_event *e)
+{
+    size_t body_at = d->out->size + BOOK_EVENT_HEADER_BYTES;
+    decision_ledger(d, e);
+    struct ledger_event applied;
+    struct reader r = reader_init(d->out->data + body_at, d->out->size - body_at);
+    CHECK(ledger_event_decode(e->kind, &r, &applied));
+    ledger_apply(&b->ledger, &applied);
+}
+
+static void transfers_refuse(struct book *b, struct decision *d, const struct transfer *t,
+                             enum ledger_result result)
+{
+    struct ledger_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_TRANSFER_REFUSED;
+    e.transfer = *t;
+    e.result = (uint8_t)result;
+    if (ledger_result_remembered(result) && ledger_entry(&b->ledger, t->id) == NULL) {
+        transfers_emit(b, d, &e);
+    }
+}
+
+static void transfers_group(struct book *b, struct decision *d, const struct transfer *t,
+                            uint8_t *results, uint32_t count)
+{
+    struct ledger_plan plan;
+    ledger_plan_init(&plan, &b->ledger);
+    uint32_t failed = count;
+    for (uint32_t i = 0; i < count && failed == count; i++) {
+        enum ledger_result result = ledger_plan_add(&plan, &t[i]);
+        results[i] = (uint8_t)result;
+        failed = result == LEDGER_OK ? count : i;
+    }
+    if (failed < count) {
+        for (uint32_t i = 0; i < count; i++) {
+            results[i] = i == failed ? results[i] : (uint8_t)LEDGER_LINKED_FAILED;
+            transfers_refuse(b, d, &t[i], results[i]);
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct ledger_event e;
+        ledger_plan_event(&plan, i, &e);
+        transfers_emit(b, d, &e);
+    }
+}
+
+void book__transfers(struct book *b, struct decision *d, const struct transfers_command *c,
+                     const struct frame_info *info)
+{
+    CHECK(info->position == b->position + 1);
+    for (uint32_t i = 0; i < c->count;) {
+        uint32_t count = 1;
+        while (c->linked != NULL && c->linked[i + count - 1] && i + count < c->count &&
+               count < LEDGER_PLAN_MAX) {
+            count++;
+        }
+        transfers_group(b, d, c->transfers + i, c->results + i, count);
+        i += count;
+    }
+}

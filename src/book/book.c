@@ -1,0 +1,360 @@
+/*
+ * book.c - one decision at a time: reserve, decide, apply, check. See book.h for K1 to K5.
+ * Tests: tests/unit/test_book.c, tests/scenario, the simulation.
+ */
+#include "book/book.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "book/book_internal.h"
+
+#define SECONDS(n) ((int64_t)(n)*1000 * 1000 * 1000)
+
+const struct outbox_schedule *outbox_schedule_default(void)
+{
+    static const struct outbox_schedule schedule = {
+        .tries = 10,
+        .delay_ns = {0, SECONDS(5), SECONDS(30), SECONDS(120), SECONDS(600), SECONDS(1800),
+                     SECONDS(3600), SECONDS(7200), SECONDS(14400), SECONDS(28800)},
+    };
+    return &schedule;
+}
+
+/* Everything that a reset empties. */
+bool book__state_init(struct book *b)
+{
+    ledger_init(&b->ledger, b->hash_seed);
+    texts_init(&b->texts);
+    outbox_init(&b->outbox, &b->texts, b->hash_seed);
+    slab_init(&b->keys, sizeof(struct idempotency_entry), OUTBOX_ITEMS_MAX);
+    map_init(&b->by_key, b->hash_seed, 0);
+    b->domain_state = b->domain->create(b);
+    return b->domain_state != NULL;
+}
+
+void book__state_fini(struct book *b)
+{
+    if (b->domain_state != NULL) {
+        b->domain->destroy(b->domain_state);
+    }
+    b->domain_state = NULL;
+    ledger_fini(&b->ledger);
+    outbox_fini(&b->outbox);
+    texts_fini(&b->texts);
+    slab_fini(&b->keys);
+    map_fini(&b->by_key);
+}
+
+struct book *book_create(const struct book_options *options)
+{
+    CHECK(options->domain != NULL);
+    struct book *b = calloc(1, sizeof(*b));
+    if (b == NULL) {
+        return NULL;
+    }
+    b->domain = options->domain;
+    b->settings = options->settings;
+    b->hash_seed = options->hash_seed;
+    b->schedule = options->schedule != NULL ? *options->schedule : *outbox_schedule_default();
+    if (!book__state_init(b)) {
+        book_destroy(b);
+        return NULL;
+    }
+    return b;
+}
+
+void book_destroy(struct book *b)
+{
+    if (b != NULL) {
+        book__state_fini(b);
+        free(b);
+    }
+}
+
+/* K1: the most that one decision can need, so that apply never allocates. */
+bool book__reserve(struct book *b, uint32_t transfers)
+{
+    return ledger_reserve(&b->ledger, BOOK_RESERVE_ACCOUNTS, transfers) &&
+           outbox_reserve(&b->outbox, BOOK_RESERVE_ITEMS) &&
+           texts_reserve(&b->texts, BOOK_RESERVE_TEXTS) && slab_reserve(&b->keys, 1) &&
+           map_reserve(&b->by_key, 1) && b->domain->reserve(b->domain_state);
+}
+
+const struct idempotency_entry *book_key(const struct book *b, const uint8_t key[16])
+{
+    uint64_t hash;
+    memcpy(&hash, key, sizeof(hash));
+    uint32_t index = map_get(&b->by_key, hash);
+    if (index == MAP_NONE) {
+        return NULL;
+    }
+    const struct idempotency_entry *e = slab_at(&b->keys, index);
+    CHECK(memcmp(e->key, key, sizeof(e->key)) == 0); /* 64 bits of SHA-256 do not collide */
+    return e;
+}
+
+/* ---- writing a frame ---- */
+
+struct writer *decision_begin(struct decision *d, uint16_t kind)
+{
+    CHECK(d->event_at == 0);
+    d->event_at = d->out->size;
+    CHECK(d->event_at > 0);
+    put_u16(d->out, kind);
+    put_u16(d->out, 0); /* size, known at the end */
+    return d->out;
+}
+
+void decision_end(struct decision *d)
+{
+    CHECK(d->event_at > 0);
+    CHECK(!d->out->overflow);
+    size_t size = d->out->size - d->event_at - BOOK_EVENT_HEADER_BYTES;
+    CHECK(size <= UINT16_MAX);
+    uint16_t body_size = (uint16_t)size;
+    memcpy(d->out->data + d->event_at + 2, &body_size, sizeof(body_size));
+    d->event_at = 0;
+    d->events++;
+}
+
+void decision_ledger(struct decision *d, const struct ledger_event *e)
+{
+    CHECK(e->kind >= LEDGER_EVENT_FIRST && e->kind <= LEDGER_EVENT_LAST);
+    ledger_event_encode(decision_begin(d, e->kind), e);
+    decision_end(d);
+}
+
+void decision_outbox(struct decision *d, const struct outbox_event *e)
+{
+    CHECK(e->kind >= OUTBOX_EVENT_FIRST && e->kind <= OUTBOX_EVENT_LAST);
+    outbox_event_encode(decision_begin(d, e->kind), e);
+    decision_end(d);
+}
+
+void decision_keep_key(struct decision *d, const uint8_t key[16], const uint8_t request[16],
+                       uint64_t subject)
+{
+    CHECK(book_key(d->book, key) == NULL);
+    struct writer *w = decision_begin(d, EVENT_KEY_KEPT);
+    put_raw(w, key, 16);
+    put_raw(w, request, 16);
+    put_u64(w, subject);
+    decision_end(d);
+}
+
+void decision_open_generation(struct decision *d)
+{
+    struct writer *w = decision_begin(d, EVENT_GENERATION_OPENED);
+    put_u64(w, d->book->generation + 1);
+    decision_end(d);
+}
+
+static void decide_expiry(struct decision *d)
+{
+    int64_t due_ns;
+    const struct entry *hold = ledger_next_expiry(&d->book->ledger, &due_ns);
+    CHECK(hold != NULL && due_ns <= d->command->now_ns);
+    struct ledger_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_HOLD_EXPIRED;
+    e.transfer.hold_id = hold->transfer.id;
+    decision_ledger(d, &e);
+}
+
+static enum book_outcome decide_delivery_result(struct decision *d)
+{
+    const struct delivery_result_command *c = d->command->body;
+    const struct book *b = d->book;
+    const struct outbox_item *item = outbox_item(&b->outbox, c->number);
+    if (c->generation != b->generation || item == NULL || item->state != OUTBOX_WAITING ||
+        item->phase != OUTBOX_IN_FLIGHT) {
+        return BOOK_NOTHING; /* of a world that was reset, or replayed by hand meanwhile */
+    }
+    struct outbox_event e;
+    memset(&e, 0, sizeof(e));
+    outbox_judge(item, &b->schedule, c->status, c->error, d->command->now_ns, d->command->random,
+                 &e);
+    e.duration_ms = c->duration_ms;
+    int64_t asked_ns = c->retry_after_ms < 0 ? 0 : c->retry_after_ms * 1000 * 1000;
+    if (e.state == OUTBOX_WAITING && asked_ns < SECONDS(86400) &&
+        d->command->now_ns + asked_ns > e.next_try_ns) {
+        e.next_try_ns = d->command->now_ns + asked_ns; /* Retry-After, within a day */
+    }
+    decision_outbox(d, &e);
+    if (c->answer.size > 0) {
+        struct outbox_event kept;
+        memset(&kept, 0, sizeof(kept));
+        kept.kind = EVENT_ANSWER_KEPT;
+        kept.number = c->number;
+        kept.answer = c->answer;
+        if (kept.answer.size > OUTBOX_ANSWER_KEPT_MAX) {
+            kept.answer.size = OUTBOX_ANSWER_KEPT_MAX;
+        }
+        decision_outbox(d, &kept);
+    }
+    return BOOK_DONE;
+}
+
+static enum book_outcome decide_revive(struct decision *d)
+{
+    const struct delivery_revive_command *c = d->command->body;
+    const struct outbox_item *item = outbox_item(&d->book->outbox, c->number);
+    if (item == NULL) {
+        return BOOK_NOT_FOUND;
+    }
+    if (item->state == OUTBOX_WAITING && item->phase == OUTBOX_IN_FLIGHT) {
+        return BOOK_NOTHING; /* it is being tried this moment */
+    }
+    struct outbox_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_DELIVERY_REVIVED;
+    e.number = c->number;
+    e.next_try_ns = d->command->now_ns;
+    decision_outbox(d, &e);
+    return BOOK_DONE;
+}
+
+static void decide_clock(struct decision *d)
+{
+    const struct clock_command *c = d->command->body;
+    CHECK(c->mode == CLOCK_REAL || c->mode == CLOCK_VIRTUAL);
+    struct writer *w = decision_begin(d, EVENT_CLOCK_SET);
+    put_u8(w, c->mode);
+    put_i64(w, c->offset_ns);
+    decision_end(d);
+}
+
+static void decide_checkpoint(struct decision *d)
+{
+    const struct checkpoint_command *c = d->command->body;
+    CHECK(c->position < d->position);
+    struct writer *w = decision_begin(d, EVENT_CHECKPOINT);
+    put_u64(w, c->position);
+    put_u64(w, c->digest.high);
+    put_u64(w, c->digest.low);
+    decision_end(d);
+}
+
+static void decide_open_accounts(struct decision *d)
+{
+    const struct open_accounts_command *c = d->command->body;
+    CHECK(c->count <= BOOK_RESERVE_ACCOUNTS);
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct ledger_event e;
+        memset(&e, 0, sizeof(e));
+        e.kind = EVENT_ACCOUNT_OPENED;
+        e.account = ledger_next_account(&d->book->ledger, i);
+        e.opened.code = c->code;
+        e.opened.flags = c->flags;
+        e.opened.currency = c->currency;
+        decision_ledger(d, &e);
+    }
+}
+
+static void book_decide(struct decision *d)
+{
+    enum book_outcome outcome = BOOK_DONE;
+    switch (d->command->kind) {
+    case COMMAND_CLOCK: decide_clock(d); break;
+    case COMMAND_CHECKPOINT: decide_checkpoint(d); break;
+    case COMMAND_HOLD_EXPIRY: decide_expiry(d); break;
+    case COMMAND_DELIVERY_RESULT: outcome = decide_delivery_result(d); break;
+    case COMMAND_DELIVERY_REVIVE: outcome = decide_revive(d); break;
+    case COMMAND_OPEN_ACCOUNTS: decide_open_accounts(d); break;
+    default:
+        CHECK(d->command->kind >= COMMAND_DOMAIN_FIRST);
+        d->book->domain->decide(d->book->domain_state, d);
+        return;
+    }
+    if (d->command->reply != NULL) {
+        *(enum book_outcome *)d->command->reply = outcome;
+    }
+}
+
+size_t book_frame_bytes_max(const struct book_command *command)
+{
+    if (command->kind != COMMAND_TRANSFERS) {
+        return BOOK_FRAME_BYTES_MAX;
+    }
+    const struct transfers_command *c = command->body;
+    return BOOK_FRAME_HEADER_BYTES + (size_t)c->count * BOOK_TRANSFER_EVENT_MAX;
+}
+
+static void frame_open(struct writer *out, const struct frame_info *info)
+{
+    put_u32(out, 0); /* size, known at the end */
+    put_u16(out, info->cause);
+    put_u16(out, 0);
+    put_u64(out, info->position);
+    put_i64(out, info->time_ns);
+    put_u64(out, 0); /* reserved */
+}
+
+static void frame_close(struct writer *out, size_t start)
+{
+    uint32_t size = (uint32_t)(out->size - start);
+    CHECK(size > BOOK_FRAME_HEADER_BYTES);
+    CHECK(!out->overflow);
+    memcpy(out->data + start, &size, sizeof(size));
+}
+
+uint64_t book_execute(struct book *b, const struct book_command *command, struct writer *out)
+{
+    CHECK(command->now_ns >= b->time_ns);
+    CHECK(out->capacity - out->size >= book_frame_bytes_max(command));
+    uint32_t transfers = BOOK_RESERVE_TRANSFERS;
+    if (command->kind == COMMAND_TRANSFERS) {
+        transfers = ((const struct transfers_command *)command->body)->count;
+        CHECK(transfers <= BOOK_TRANSFERS_MAX);
+    }
+    if (!book__reserve(b, transfers)) {
+        return BOOK_NO_MEMORY;
+    }
+    struct frame_info info = {b->position + 1, command->now_ns, command->kind};
+    struct decision d = {b, command, info.position, out, 0, 0};
+    size_t start = out->size;
+    frame_open(out, &info);
+    if (command->kind == COMMAND_TRANSFERS) {
+        book__transfers(b, &d, command->body, &info);
+    } else {
+        book_decide(&d);
+    }
+    CHECK(d.event_at == 0);
+    if (d.events == 0) {
+        out->size = start; /* a refusal leaves no trace */
+        return 0;
+    }
+    frame_close(out, start);
+    if (command->kind != COMMAND_TRANSFERS) {
+        struct reader events = reader_init(out->data + start + BOOK_FRAME_HEADER_BYTES,
+                                           out->size - start - BOOK_FRAME_HEADER_BYTES);
+        CHECK(book__apply_events(b, &info, &events) == BOOK_REPLAYED);
+    }
+    b->position = info.position;
+    b->time_ns = info.time_ns;
+    b->domain->check_touched(b->domain_state);
+    return info.position;
+}
+
+bool book_work(const struct book *b, int64_t now_ns, struct book_command *out)
+{
+    int64_t due_ns;
+    memset(out, 0, sizeof(*out));
+    if (ledger_next_expiry(&b->ledger, &due_ns) != NULL && due_ns <= now_ns) {
+        out->kind = COMMAND_HOLD_EXPIRY;
+        return true;
+    }
+    return b->domain->work(b->domain_state, now_ns, out);
+}
+
+int64_t book_next_due(const struct book *b)
+{
+    int64_t due_ns = b->domain->next_due(b->domain_state);
+    int64_t hold_ns;
+    if (ledger_next_expiry(&b->ledger, &hold_ns) != NULL && hold_ns < due_ns) {
+        due_ns = hold_ns;
+    }
+    int64_t outbox_ns = outbox_next_due(&b->outbox);
+    return outbox_ns < due_ns ? outbox_ns : due_ns;
+}

@@ -1,0 +1,24 @@
+/*
+ * book_internal.h - what the files of book/ share with each other and with nobody else.
+ */
+#ifndef HAKIKA_BOOK_BOOK_INTERNAL_H
+#define HAKIKA_BOOK_BOOK_INTERNAL_H
+
+#include "book/book.h"
+
+enum {
+    /* header, refused: result and kind, transfer with its longest tail */
+    BOOK_TRANSFER_EVENT_MAX = BOOK_EVENT_HEADER_BYTES + 2 + 34 + 8,
+};
+
+bool book__state_init(struct book *b);
+void book__state_fini(struct book *b);
+bool book__reserve(struct book *b, uint32_t transfers);
+/* Applies the events of one frame. */
+enum book_replay book__apply_events(struct book *b, const struct frame_info *info,
+                                    struct reader *events);
+/* Decides and applies a batch of transfers, each group against the state after the one before. */
+void book__transfers(struct book *b, struct decision *d, const struct transfers_command *c,
+                     const struct frame_info *info);
+
+#endif

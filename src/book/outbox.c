@@ -1,0 +1,411 @@
+/*
+ * outbox.c - see outbox.h for the states, phases and invariants B1 to B4.
+ * Pure: senders, clocks and randomness are outside. Tests: tests/unit/test_outbox.c.
+ */
+#include "book/outbox.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+
+static struct outbox_item *item_at(const struct outbox *o, uint32_t index)
+{
+    return slab_at(&o->items, index);
+}
+
+static struct outbox_target *target_at(const struct outbox *o, uint32_t index)
+{
+    return slab_at(&o->targets, index);
+}
+
+static void outbox_place_timer(void *context, uint64_t id, uint32_t position)
+{
+    struct outbox *o = context;
+    item_at(o, (uint32_t)id)->link = position;
+}
+
+void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed)
+{
+    memset(o, 0, sizeof(*o));
+    slab_init(&o->items, sizeof(struct outbox_item), OUTBOX_ITEMS_MAX);
+    slab_init(&o->attempts, sizeof(struct outbox_attempt), OUTBOX_ITEMS_MAX);
+    slab_init(&o->targets, sizeof(struct outbox_target), OUTBOX_ITEMS_MAX);
+    map_init(&o->by_target, hash_seed, 0);
+    map_init(&o->by_number, hash_seed, 3);
+    timers_init(&o->timed, outbox_place_timer, o);
+    o->texts = texts;
+    o->turn_head = SLAB_NONE;
+    o->turn_tail = SLAB_NONE;
+}
+
+void outbox_fini(struct outbox *o)
+{
+    slab_fini(&o->items);
+    slab_fini(&o->attempts);
+    slab_fini(&o->targets);
+    map_fini(&o->by_target);
+    map_fini(&o->by_number);
+    timers_fini(&o->timed);
+}
+
+bool outbox_reserve(struct outbox *o, uint32_t items)
+{
+    return slab_reserve(&o->items, items) && slab_reserve(&o->attempts, 1) &&
+           slab_reserve(&o->targets, items) && map_reserve(&o->by_target, items) &&
+           map_reserve(&o->by_number, items) && timers_reserve(&o->timed, items + 1);
+}
+
+const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number)
+{
+    uint32_t index = map_get(&o->by_number, number);
+    return index == MAP_NONE ? NULL : item_at(o, index);
+}
+
+const struct outbox_attempt *outbox_attempt(const struct outbox *o, uint32_t index)
+{
+    return index == SLAB_NONE ? NULL : slab_at(&o->attempts, index);
+}
+
+void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *schedule,
+                  uint16_t status, uint8_t error, int64_t now_ns, uint64_t random,
+                  struct outbox_event *out)
+{
+    CHECK(item->state == OUTBOX_WAITING);
+    CHECK(schedule->tries >= 1 && schedule->tries <= OUTBOX_TRIES_MAX);
+    out->kind = EVENT_DELIVERY_ATTEMPTED;
+    out->number = item->number;
+    out->status = status;
+    out->error = error;
+    out->next_try_ns = 0;
+    if (error == 0 && status >= 200 && status < 300) {
+        out->state = OUTBOX_DELIVERED;
+    } else if (item->tries + 1u >= schedule->tries) {
+        out->state = OUTBOX_DEAD;
+    } else {
+        int64_t delay_ns = schedule->delay_ns[item->tries + 1u];
+        CHECK(delay_ns > 0);
+        out->state = OUTBOX_WAITING;
+        out->next_try_ns = now_ns + 1 + (int64_t)(random % (uint64_t)delay_ns);
+    }
+}
+
+/* ---- queues and targets (memory only) ---- */
+
+static uint32_t target_slot(struct outbox *o, uint64_t key)
+{
+    uint32_t slot = map_get(&o->by_target, key);
+    if (slot == MAP_NONE) {
+        slot = slab_take(&o->targets);
+        struct outbox_target *t = target_at(o, slot);
+        t->key = key;
+        t->ready_head = SLAB_NONE;
+        t->ready_tail = SLAB_NONE;
+        t->next = SLAB_NONE;
+        map_put(&o->by_target, key, slot);
+    }
+    return slot;
+}
+
+static void turn_append(struct outbox *o, uint32_t slot)
+{
+    struct outbox_target *t = target_at(o, slot);
+    CHECK(!t->listed && t->next == SLAB_NONE);
+    t->listed = true;
+    if (o->turn_tail == SLAB_NONE) {
+        o->turn_head = slot;
+    } else {
+        target_at(o, o->turn_tail)->next = slot;
+    }
+    o->turn_tail = slot;
+}
+
+static uint32_t turn_pop(struct outbox *o)
+{
+    uint32_t slot = o->turn_head;
+    CHECK(slot != SLAB_NONE);
+    struct outbox_target *t = target_at(o, slot);
+    o->turn_head = t->next;
+    if (o->turn_head == SLAB_NONE) {
+        o->turn_tail = SLAB_NONE;
+    }
+    t->next = SLAB_NONE;
+    t->listed = false;
+    return slot;
+}
+
+/* Items come back to the front of the queue, new ones go to its end. */
+static void make_ready(struct outbox *o, uint32_t index, bool front)
+{
+    struct outbox_item *item = item_at(o, index);
+    struct outbox_target *t = target_at(o, item->target_slot);
+    item->phase = OUTBOX_READY;
+    item->link = SLAB_NONE;
+    if (t->ready == 0) {
+        t->ready_head = index;
+        t->ready_tail = index;
+    } else if (front) {
+        item->link = t->ready_head;
+        t->ready_head = index;
+    } else {
+        item_at(o, t->ready_tail)->link = index;
+        t->ready_tail = index;
+    }
+    t->ready++;
+    o->ready++;
+    if (!t->listed) {
+        turn_append(o, item->target_slot);
+    }
+}
+
+static uint32_t pop_ready(struct outbox *o, struct outbox_target *t)
+{
+    CHECK(t->ready > 0 && o->ready > 0);
+    uint32_t index = t->ready_head;
+    t->ready_head = item_at(o, index)->link;
+    t->ready--;
+    o->ready--;
+    if (t->ready == 0) {
+        t->ready_head = SLAB_NONE;
+        t->ready_tail = SLAB_NONE;
+    }
+    return index;
+}
+
+/* Takes a ready item out of the middle of its queue: rare (a person replays a waiting one). */
+static void unqueue(struct outbox *o, uint32_t index)
+{
+    struct outbox_item *item = item_at(o, index);
+    struct outbox_target *t = target_at(o, item->target_slot);
+    uint32_t before = SLAB_NONE;
+    uint32_t i = t->ready_head;
+    while (i != index) {
+        CHECK(i != SLAB_NONE);
+        before = i;
+        i = item_at(o, i)->link;
+    }
+    if (before == SLAB_NONE) {
+        (void)pop_ready(o, t);
+        return;
+    }
+    item_at(o, before)->link = item->link;
+    if (t->ready_tail == index) {
+        t->ready_tail = before;
+    }
+    t->ready--;
+    o->ready--;
+}
+
+/* Removes a WAITING item from whatever phase it is in. */
+static void leave_phase(struct outbox *o, uint32_t index)
+{
+    struct outbox_item *item = item_at(o, index);
+    switch ((enum outbox_phase)item->phase) {
+    case OUTBOX_TIMED: timers_remove(&o->timed, item->link); break;
+    case OUTBOX_READY: unqueue(o, index); break;
+    case OUTBOX_IN_FLIGHT:
+        CHECK(o->in_flight > 0);
+        target_at(o, item->target_slot)->in_flight--;
+        o->in_flight--;
+        break;
+    }
+    item->phase = OUTBOX_TIMED;
+}
+
+static void wait_until(struct outbox *o, uint32_t index, int64_t next_try_ns)
+{
+    struct outbox_item *item = item_at(o, index);
+    item->state = OUTBOX_WAITING;
+    item->phase = OUTBOX_TIMED;
+    item->next_try_ns = next_try_ns;
+    timers_add(&o->timed, next_try_ns, index);
+}
+
+static int64_t breaker_pause_ns(uint32_t failures)
+{
+    uint32_t doublings = failures - OUTBOX_BREAKER_FAILURES;
+    int64_t pause_ns = OUTBOX_BREAKER_FIRST_NS;
+    for (uint32_t i = 0; i < doublings && pause_ns < OUTBOX_BREAKER_LAST_NS; i++) {
+        pause_ns *= 2;
+    }
+    return pause_ns < OUTBOX_BREAKER_LAST_NS ? pause_ns : OUTBOX_BREAKER_LAST_NS;
+}
+
+static void target_learn(struct outbox_target *t, const struct outbox_event *e, int64_t now_ns)
+{
+    if (e->error == 0) {
+        t->failures = 0;
+        t->closed_until_ns = 0;
+    } else if (++t->failures >= OUTBOX_BREAKER_FAILURES) {
+        t->closed_until_ns = now_ns + breaker_pause_ns(t->failures);
+    }
+}
+
+/* ---- events ---- */
+
+static void apply_queued(struct outbox *o, const struct outbox_event *e, uint64_t position,
+                         int64_t now_ns)
+{
+    CHECK(e->number == o->last_number + 1);
+    uint32_t index = slab_take(&o->items);
+    struct outbox_item *item = item_at(o, index);
+    item->number = e->number;
+    item->subject = e->subject;
+    item->target = e->target;
+    item->kind = e->item_kind;
+    item->position = position;
+    item->queued_ns = now_ns;
+    item->first_attempt = SLAB_NONE;
+    item->last_attempt = SLAB_NONE;
+    item->target_slot = target_slot(o, e->target);
+    o->last_number = e->number;
+    map_put(&o->by_number, e->number, index);
+    wait_until(o, index, e->next_try_ns);
+}
+
+static void apply_attempted(struct outbox *o, const struct outbox_event *e, uint64_t position,
+                            int64_t now_ns)
+{
+    uint32_t index = map_get(&o->by_number, e->number);
+    CHECK(index != MAP_NONE);
+    struct outbox_item *item = item_at(o, index);
+    CHECK(item->state == OUTBOX_WAITING);
+    leave_phase(o, index);
+    uint32_t slot = slab_take(&o->attempts);
+    struct outbox_attempt *a = slab_at(&o->attempts, slot);
+    a->at_ns = now_ns;
+    a->position = position;
+    a->duration_ms = e->duration_ms;
+    a->status = e->status;
+    a->error = e->error;
+    a->next = SLAB_NONE;
+    if (item->last_attempt == SLAB_NONE) {
+        item->first_attempt = slot;
+    } else {
+        ((struct outbox_attempt *)slab_at(&o->attempts, item->last_attempt))->next = slot;
+    }
+    item->last_attempt = slot;
+    item->attempts++;
+    item->tries++;
+    item->state = e->state;
+    target_learn(target_at(o, item->target_slot), e, now_ns);
+    o->delivered += e->state == OUTBOX_DELIVERED;
+    o->dead += e->state == OUTBOX_DEAD;
+    o->failed_attempts += e->state != OUTBOX_DELIVERED;
+    if (e->state == OUTBOX_WAITING) {
+        item->position = position;
+        wait_until(o, index, e->next_try_ns);
+    }
+}
+
+static void apply_revived(struct outbox *o, const struct outbox_event *e, uint64_t position)
+{
+    uint32_t index = map_get(&o->by_number, e->number);
+    CHECK(index != MAP_NONE);
+    struct outbox_item *item = item_at(o, index);
+    if (item->state == OUTBOX_WAITING) {
+        leave_phase(o, index);
+    }
+    o->delivered -= item->state == OUTBOX_DELIVERED;
+    o->dead -= item->state == OUTBOX_DEAD;
+    item->tries = 0;
+    item->position = position;
+    wait_until(o, index, e->next_try_ns);
+}
+
+static void apply_answer(struct outbox *o, const struct outbox_event *e)
+{
+    const struct outbox_item *item = outbox_item(o, e->number);
+    CHECK(item != NULL && item->last_attempt != SLAB_NONE);
+    struct outbox_attempt *a = slab_at(&o->attempts, item->last_attempt);
+    CHECK(a->answer == TEXT_NONE);
+    a->answer = texts_keep(o->texts, e->answer);
+}
+
+void outbox_apply(struct outbox *o, const struct outbox_event *e, uint64_t position, int64_t now_ns)
+{
+    switch (e->kind) {
+    case EVENT_DELIVERY_QUEUED: apply_queued(o, e, position, now_ns); break;
+    case EVENT_DELIVERY_ATTEMPTED: apply_attempted(o, e, position, now_ns); break;
+    case EVENT_DELIVERY_REVIVED: apply_revived(o, e, position); break;
+    case EVENT_ANSWER_KEPT: apply_answer(o, e); break;
+    default: UNREACHABLE("unknown outbox event");
+    }
+}
+
+/* ---- handing out ---- */
+
+/* Moves what is due and durable from the timers to the queues. */
+static void wake_due(struct outbox *o, int64_t now_ns, uint64_t durable_position)
+{
+    const struct timer_entry *first = timers_first(&o->timed);
+    while (first != NULL && first->due_ns <= now_ns) {
+        uint32_t index = (uint32_t)first->id;
+        if (item_at(o, index)->position > durable_position) {
+            break; /* what follows was decided later still, or waits for the next turn */
+        }
+        timers_remove(&o->timed, 0);
+        make_ready(o, index, false);
+        first = timers_first(&o->timed);
+    }
+}
+
+static bool target_open(const struct outbox_target *t, int64_t now_ns)
+{
+    if (t->closed_until_ns > now_ns) {
+        return false;
+    }
+    /* Half open after a pause: one probe at a time until something answers. */
+    uint32_t most = t->failures >= OUTBOX_BREAKER_FAILURES ? 1 : OUTBOX_TARGET_IN_FLIGHT_MAX;
+    return t->in_flight < most;
+}
+
+const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t durable_position)
+{
+    CHECK(!o->replaying);
+    wake_due(o, now_ns, durable_position);
+    uint32_t first_slot = SLAB_NONE;
+    while (o->turn_head != SLAB_NONE && o->turn_head != first_slot) {
+        uint32_t slot = turn_pop(o);
+        struct outbox_target *t = target_at(o, slot);
+        if (t->ready == 0) {
+            continue; /* unlisted until it has something again */
+        }
+        if (!target_open(t, now_ns)) {
+            turn_append(o, slot);
+            first_slot = first_slot == SLAB_NONE ? slot : first_slot;
+            continue;
+        }
+        uint32_t index = pop_ready(o, t);
+        struct outbox_item *item = item_at(o, index);
+        item->phase = OUTBOX_IN_FLIGHT;
+        t->in_flight++;
+        o->in_flight++;
+        if (t->ready > 0) {
+            turn_append(o, slot);
+        }
+        return item;
+    }
+    return NULL;
+}
+
+void outbox_return(struct outbox *o, uint64_t number)
+{
+    uint32_t index = map_get(&o->by_number, number);
+    CHECK(index != MAP_NONE);
+    CHECK(item_at(o, index)->phase == OUTBOX_IN_FLIGHT);
+    leave_phase(o, index);
+    make_ready(o, index, true);
+}
+
+int64_t outbox_next_due(const struct outbox *o)
+{
+    const struct timer_entry *first = timers_first(&o->timed);
+    int64_t due_ns = first == NULL ? INT64_MAX : first->due_ns;
+    for (uint32_t slot = o->turn_head; slot != SLAB_NONE; slot = target_at(o, slot)->next) {
+        const struct outbox_target *t = target_at(o, slot);
+        if (t->ready > 0 && t->closed_until_ns < due_ns) {
+            due_ns = t->closed_until_ns;
+        }
+    }
+    return due_ns;
+}

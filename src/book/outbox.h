@@ -1,0 +1,190 @@
+/*
+ * outbox.h - what must leave the book: messages to the outside as state, with attempts, next-try
+ * times, one queue per target and a circuit breaker per target.
+ *
+ * An item is queued in the same decision as what it tells (R1.3) and may leave only when that
+ * decision is durable. An attempt's result comes back as a command and is journaled; a restart
+ * needs no saved timers: whatever is neither delivered nor dead is tried again (at least once).
+ *
+ * Item:   WAITING --attempt succeeded--> DELIVERED
+ *         WAITING --last attempt failed, or told to--> DEAD --replayed by hand--> WAITING
+ *         DELIVERED --replayed by hand--> WAITING
+ * A WAITING item is, in memory only, in one of three phases: TIMED (its time has not come), READY
+ * (in its target's queue), IN_FLIGHT (handed out). Phases, targets and breakers are not part of the
+ * digest: they are rebuilt.
+ *
+ * Invariants (outbox_check)
+ *  B1  a WAITING item is in exactly one phase, and its timer, queue or count agrees.
+ *  B2  a target's in_flight and ready counts equal its items in those phases.
+ *  B3  no target has more than OUTBOX_TARGET_IN_FLIGHT_MAX items in flight; a half-open one, 1.
+ *  B4  every attempt belongs to one item, in order of time.
+ */
+#ifndef HAKIKA_BOOK_OUTBOX_H
+#define HAKIKA_BOOK_OUTBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/map.h"
+#include "base/slab.h"
+#include "base/texts.h"
+#include "base/timers.h"
+
+enum {
+    OUTBOX_ITEMS_MAX = 256 * 1024 * 1024,
+    OUTBOX_TRIES_MAX = 16,            /* entries of a schedule */
+    OUTBOX_TARGET_IN_FLIGHT_MAX = 64, /* at once to one target: a slow one slows nobody else */
+    OUTBOX_BREAKER_FAILURES = 10,     /* in a row until the breaker opens */
+    OUTBOX_ANSWER_KEPT_MAX = 510,     /* bytes of an answer that are kept as evidence */
+};
+#define OUTBOX_BREAKER_FIRST_NS ((int64_t)1000 * 1000 * 1000)
+#define OUTBOX_BREAKER_LAST_NS  ((int64_t)30 * 1000 * 1000 * 1000)
+
+enum outbox_state {
+    OUTBOX_WAITING = 1,
+    OUTBOX_DELIVERED = 2,
+    OUTBOX_DEAD = 3,
+};
+
+enum outbox_phase {
+    OUTBOX_TIMED = 0,
+    OUTBOX_READY = 1,
+    OUTBOX_IN_FLIGHT = 2,
+};
+
+struct outbox_item {
+    uint64_t number;   /* counts items from 1; goes to the sender and comes back */
+    uint64_t subject;  /* the domain's: which payment */
+    uint64_t target;   /* hash of scheme, host and port of the URL */
+    uint64_t position; /* frame that queued it, or that made it wait again */
+    int64_t queued_ns;
+    int64_t next_try_ns;
+    uint32_t first_attempt; /* SLAB_NONE: none yet */
+    uint32_t last_attempt;
+    uint16_t attempts;    /* all of them, replays included */
+    uint16_t tries;       /* of the present schedule */
+    uint16_t kind;        /* the domain's: which message */
+    uint8_t state;        /* enum outbox_state */
+    uint8_t phase;        /* enum outbox_phase; of WAITING items; memory only */
+    uint32_t link;        /* TIMED: timer position; READY: next in the queue; memory only */
+    uint32_t target_slot; /* memory only */
+};
+
+struct outbox_attempt {
+    int64_t at_ns;
+    uint64_t position;
+    uint32_t duration_ms;
+    uint32_t answer; /* text handle */
+    uint32_t next;
+    uint16_t status;
+    uint8_t error; /* enum delivery_error's numbers */
+    uint8_t reserved;
+};
+
+struct outbox_target {
+    uint64_t key;
+    int64_t closed_until_ns; /* breaker: nothing leaves before */
+    uint32_t ready_head;
+    uint32_t ready_tail;
+    uint32_t ready;
+    uint32_t in_flight;
+    uint32_t failures; /* in a row, at the level of the connection */
+    uint32_t next;     /* round robin of targets with ready items; SLAB_NONE: not listed or last */
+    bool listed;
+};
+
+/* When an undelivered item is tried again: delays after the 1st, 2nd, ... failure. */
+struct outbox_schedule {
+    uint32_t tries; /* attempts in all before it is dead */
+    int64_t delay_ns[OUTBOX_TRIES_MAX];
+};
+
+struct outbox {
+    struct slab items;    /* struct outbox_item */
+    struct slab attempts; /* struct outbox_attempt */
+    struct slab targets;  /* struct outbox_target */
+    struct map by_target;
+    struct map by_number;
+    struct timers timed;
+    struct texts *texts;
+    uint64_t last_number;
+    uint32_t turn_head; /* round robin of targets */
+    uint32_t turn_tail;
+    uint32_t in_flight;
+    uint32_t ready;
+    uint64_t delivered;
+    uint64_t dead;
+    uint64_t failed_attempts;
+    bool replaying; /* while the journal is replayed nothing is handed out */
+};
+
+enum outbox_event_kind {
+    EVENT_DELIVERY_QUEUED = 32,
+    EVENT_DELIVERY_ATTEMPTED = 33,
+    EVENT_DELIVERY_REVIVED = 34,
+    EVENT_ANSWER_KEPT =
+        35, /* raw bytes that a receiver answered: a record kind of its own (R2.8) */
+    OUTBOX_EVENT_FIRST = 32,
+    OUTBOX_EVENT_LAST = 47,
+};
+
+struct outbox_event {
+    uint16_t kind;
+    uint64_t number;      /* of the item */
+    uint64_t subject;     /* QUEUED */
+    uint64_t target;      /* QUEUED */
+    uint16_t item_kind;   /* QUEUED */
+    int64_t next_try_ns;  /* QUEUED, REVIVED; ATTEMPTED: of the next try */
+    uint16_t status;      /* ATTEMPTED */
+    uint8_t error;        /* ATTEMPTED */
+    uint8_t state;        /* ATTEMPTED: enum outbox_state afterwards */
+    uint32_t duration_ms; /* ATTEMPTED */
+    struct span answer;   /* ANSWER_KEPT: belongs to the latest attempt of the item */
+};
+
+void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed);
+void outbox_fini(struct outbox *o);
+/* Room for so many more items and one attempt (texts: the book's). */
+bool outbox_reserve(struct outbox *o, uint32_t items) MUST_USE;
+
+/* NULL when there is none. */
+const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number);
+const struct outbox_attempt *outbox_attempt(const struct outbox *o, uint32_t index);
+
+/* The 1-based n-th item that will be queued next. */
+static inline uint64_t outbox_next_number(const struct outbox *o, uint64_t n)
+{
+    return o->last_number + n;
+}
+
+/*
+ * What becomes of a WAITING item after an attempt: 2xx is delivered; otherwise the schedule's next
+ * delay with full jitter (uniform in (0, delay], from `random`), or dead.
+ */
+void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *schedule,
+                  uint16_t status, uint8_t error, int64_t now_ns, uint64_t random,
+                  struct outbox_event *out);
+
+void outbox_event_encode(struct writer *w, const struct outbox_event *e);
+bool outbox_event_decode(uint16_t kind, struct reader *r, struct outbox_event *out) MUST_USE;
+void outbox_apply(struct outbox *o, const struct outbox_event *e, uint64_t position,
+                  int64_t now_ns);
+
+/*
+ * The next item that may leave: due at now_ns, decided at or below durable_position, its target
+ * neither full nor closed. Marks it IN_FLIGHT. NULL when there is none.
+ */
+const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t durable_position);
+/* Puts a taken item back, for a sender that had no room after all. */
+void outbox_return(struct outbox *o, uint64_t number);
+/* When something may become due: the earliest timer or breaker; INT64_MAX: nothing waits. An item
+ * that is ready now gives a time in the past. */
+int64_t outbox_next_due(const struct outbox *o);
+
+void outbox_save(const struct outbox *o, struct writer *w);
+bool outbox_load(struct outbox *o, struct reader *r) MUST_USE;
+void outbox_check(const struct outbox *o);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * events.c - the operator's events in bytes, both directions side by side. See events.h.
+ * Tests: tests/unit/test_operator_events.c (round trip of every kind), golden journals.
+ */
+#include "operator/events.h"
+
+#include <string.h>
+
+const char *operator_event_name(uint16_t kind)
+{
+    switch (kind) {
+#define X(name, number, text) \
+    case number: return text;
+        OPERATOR_EVENTS(X)
+#undef X
+    default: return NULL;
+    }
+}
+
+static void encode_organisation_kept(struct writer *w, const struct operator_event *e)
+{
+    put_u32(w, e->slot);
+    put_text(w, e->name);
+    put_text(w, e->initiator);
+    for (uint32_t i = 0; i < ORGANISATION_SECRETS; i++) {
+        put_text(w, e->secrets[i]);
+    }
+}
+
+static void decode_organisation_kept(struct reader *r, struct operator_event *e)
+{
+    e->slot = get_u32(r);
+    e->name = get_text(r);
+    e->initiator = get_text(r);
+    for (uint32_t i = 0; i < ORGANISATION_SECRETS; i++) {
+        e->secrets[i] = get_text(r);
+    }
+}
+
+static void encode_organisation_opened(struct writer *w, const struct operator_event *e)
+{
+    put_u32(w, e->slot);
+    put_u32(w, e->short_code);
+    put_u8(w, e->type);
+    put_u8(w, e->charges);
+    for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
+        put_u32(w, e->accounts[i]);
+    }
+}
+
+static void decode_organisation_opened(struct reader *r, struct operator_event *e)
+{
+    e->slot = get_u32(r);
+    e->short_code = get_u32(r);
+    e->type = get_u8(r);
+    e->charges = get_u8(r);
+    for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
+        e->accounts[i] = get_u32(r);
+    }
+}
+
+static void encode_stk_accepted(struct writer *w, const struct operator_event *e)
+{
+    put_u64(w, e->number);
+    put_u32(w, e->slot);
+    put_u32(w, e->short_code);
+    put_u32(w, e->party_b);
+    put_u8(w, e->type);
+    put_i64(w, e->amount_minor);
+    put_u32(w, e->checkout_serial);
+    put_u64(w, e->target);
+}
+
+static void decode_stk_accepted(struct reader *r, struct operator_event *e)
+{
+    e->number = get_u64(r);
+    e->slot = get_u32(r);
+    e->short_code = get_u32(r);
+    e->party_b = get_u32(r);
+    e->type = get_u8(r);
+    e->amount_minor = get_i64(r);
+    e->checkout_serial = get_u32(r);
+    e->target = get_u64(r);
+}
+
+static void encode_texts(struct writer *w, const struct operator_event *e)
+{
+    put_u64(w, e->number);
+    put_text(w, e->url);
+    put_text(w, e->reference);
+    put_text(w, e->description);
+    put_raw(w, e->fingerprint, sizeof(e->fingerprint));
+}
+
+static void decode_texts(struct reader *r, struct operator_event *e)
+{
+    e->number = get_u64(r);
+    e->url = get_text(r);
+    e->reference = get_text(r);
+    e->description = get_text(r);
+    get_raw(r, e->fingerprint, sizeof(e->fingerprint));
+}
+
+static void encode_stk(struct writer *w, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_STK_TEXTS_KEPT: encode_texts(w, e); break;
+    case EVENT_STK_ACCEPTED: encode_stk_accepted(w, e); break;
+    case EVENT_STK_PROMPTED:
+        put_u64(w, e->number);
+        put_i64(w, e->expires_ns);
+        put_u8(w, e->reachable);
+        break;
+    case EVENT_STK_ANSWERED:
+        put_u64(w, e->number);
+        put_u8(w, e->answer);
+        put_raw(w, e->verifier, sizeof(e->verifier));
+        break;
+    case EVENT_STK_ENDED:
+        put_u64(w, e->number);
+        put_u8(w, e->outcome);
+        put_u32(w, e->receipt_day);
+        put_u64(w, e->receipt);
+        break;
+    default: UNREACHABLE("unknown STK event");
+    }
+}
+
+static void encode_subscriber(struct writer *w, const struct operator_event *e)
+{
+    put_u32(w, e->slot);
+    switch (e->kind) {
+    case EVENT_PERSON_KEPT:
+        put_u64(w, e->msisdn);
+        put_text(w, e->name);
+        break;
+    case EVENT_SUBSCRIBER_OPENED:
+        put_u32(w, e->account);
+        put_raw(w, e->verifier, sizeof(e->verifier));
+        put_u8(w, e->key_version);
+        put_u8(w, e->approves);
+        break;
+    case EVENT_SUBSCRIBER_SEEN: break;
+    case EVENT_SUBSCRIBER_CHANGED:
+        put_u8(w, e->status);
+        put_u8(w, e->reachable);
+        put_i64(w, e->sim_swapped_ns);
+        break;
+    case EVENT_PIN_SET:
+        put_raw(w, e->verifier, sizeof(e->verifier));
+        put_u8(w, e->key_version);
+        break;
+    case EVENT_PIN_TRIED: put_u8(w, e->failures); break;
+    default: UNREACHABLE("unknown subscriber event");
+    }
+}
+
+void operator_event_encode(struct writer *w, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_NETWORK_OPENED:
+        put_u32(w, e->account);
+        put_u32(w, e->accounts[0]);
+        break;
+    case EVENT_ORGANISATION_OPENED: encode_organisation_opened(w, e); break;
+    case EVENT_ORGANISATION_KEPT: encode_organisation_kept(w, e); break;
+    default:
+        if (e->kind >= EVENT_STK_TEXTS_KEPT) {
+            encode_stk(w, e);
+        } else {
+            encode_subscriber(w, e);
+        }
+        break;
+    }
+}
+
+static bool get_bool(struct reader *r)
+{
+    uint8_t value = get_u8(r);
+    r->bad = r->bad || value > 1;
+    return value == 1;
+}
+
+static bool decode_stk(uint16_t kind, struct reader *r, struct operator_event *e)
+{
+    switch (kind) {
+    case EVENT_STK_TEXTS_KEPT: decode_texts(r, e); break;
+    case EVENT_STK_ACCEPTED: decode_stk_accepted(r, e); break;
+    case EVENT_STK_PROMPTED:
+        e->number = get_u64(r);
+        e->expires_ns = get_i64(r);
+        e->reachable = get_bool(r);
+        break;
+    case EVENT_STK_ANSWERED:
+        e->number = get_u64(r);
+        e->answer = get_u8(r);
+        get_raw(r, e->verifier, sizeof(e->verifier));
+        break;
+    case EVENT_STK_ENDED:
+        e->number = get_u64(r);
+        e->outcome = get_u8(r);
+        e->receipt_day = get_u32(r);
+        e->receipt = get_u64(r);
+        break;
+    default: return false;
+    }
+    return reader_done(r);
+}
+
+static bool decode_subscriber(uint16_t kind, struct reader *r, struct operator_event *e)
+{
+    e->slot = get_u32(r);
+    switch (kind) {
+    case EVENT_PERSON_KEPT:
+        e->msisdn = get_u64(r);
+        e->name = get_text(r);
+        break;
+    case EVENT_SUBSCRIBER_OPENED:
+        e->account = get_u32(r);
+        get_raw(r, e->verifier, sizeof(e->verifier));
+        e->key_version = get_u8(r);
+        e->approves = get_bool(r);
+        break;
+    case EVENT_SUBSCRIBER_SEEN: break;
+    case EVENT_SUBSCRIBER_CHANGED:
+        e->status = get_u8(r);
+        e->reachable = get_bool(r);
+        e->sim_swapped_ns = get_i64(r);
+        break;
+    case EVENT_PIN_SET:
+        get_raw(r, e->verifier, sizeof(e->verifier));
+        e->key_version = get_u8(r);
+        break;
+    case EVENT_PIN_TRIED: e->failures = get_u8(r); break;
+    default: return false;
+    }
+    return reader_done(r);
+}
+
+bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_event *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->kind = kind;
+    switch (kind) {
+    case EVENT_NETWORK_OPENED:
+        out->account = get_u32(r);
+        out->accounts[0] = get_u32(r);
+        return reader_done(r);
+    case EVENT_ORGANISATION_OPENED: decode_organisation_opened(r, out); return reader_done(r);
+    case EVENT_ORGANISATION_KEPT: decode_organisation_kept(r, out); return reader_done(r);
+    default:
+        return kind >= EVENT_STK_TEXTS_KEPT ? decode_stk(kind, r, out)
+                                            : decode_subscriber(kind, r, out);
+    }
+}

@@ -1,0 +1,85 @@
+/*
+ * events.h - the operator's events in the journal: structures, bytes in both directions. For the
+ * operator itself and for those who read journals (verify, view, the event stream).
+ *
+ * Kinds are numbered once and never reused; a changed field is a new kind. Personal data (names,
+ * phone numbers, references, URLs) sits in kinds of its own (*_KEPT), referenced by number (R2.8).
+ */
+#ifndef HAKIKA_OPERATOR_EVENTS_H
+#define HAKIKA_OPERATOR_EVENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/span.h"
+#include "operator/operator.h"
+
+/* X(NAME, number, "name on the event stream") */
+#define OPERATOR_EVENTS(X)                                                              \
+    X(PERSON_KEPT, 64, "person_kept")             /* msisdn and name of a subscriber */ \
+    X(SUBSCRIBER_OPENED, 65, "subscriber_opened") /* a wallet */                        \
+    X(SUBSCRIBER_SEEN, 66, "subscriber_seen")     /* a number without a wallet */       \
+    X(SUBSCRIBER_CHANGED, 67, "subscriber_changed")                                     \
+    X(PIN_SET, 68, "pin_set")                                                           \
+    X(PIN_TRIED, 69, "pin_tried")           /* the count of wrong PINs after it */      \
+    X(NETWORK_OPENED, 70, "network_opened") /* system accounts */                       \
+    X(ORGANISATION_OPENED, 71, "organisation_opened")                                   \
+    X(ORGANISATION_KEPT, 72, "organisation_kept") /* its name and sealed secrets */     \
+    X(STK_TEXTS_KEPT, 80, "stk_texts_kept")       /* URL, reference, description */     \
+    X(STK_ACCEPTED, 81, "stk_accepted")                                                 \
+    X(STK_PROMPTED, 82, "stk_prompted")                                                 \
+    X(STK_ANSWERED, 83, "stk_answered") /* before its turn */                           \
+    X(STK_ENDED, 84, "stk_ended")
+
+enum operator_event_kind {
+#define X(name, number, text) EVENT_##name = number,
+    OPERATOR_EVENTS(X)
+#undef X
+        OPERATOR_EVENT_FIRST = 64,
+    OPERATOR_EVENT_LAST = 84,
+};
+
+struct operator_event {
+    uint16_t kind;
+    uint32_t slot;                            /* of a subscriber or organisation */
+    uint64_t number;                          /* of a payment */
+    uint64_t msisdn;                          /* PERSON_KEPT */
+    struct span name;                         /* PERSON_KEPT, ORGANISATION_KEPT */
+    uint32_t account;                         /* SUBSCRIBER_OPENED; NETWORK_OPENED: trust */
+    uint32_t accounts[ORGANISATION_ACCOUNTS]; /* ORGANISATION_OPENED; NETWORK_OPENED: [0] fees */
+    uint8_t verifier[PIN_VERIFIER_BYTES];     /* SUBSCRIBER_OPENED, PIN_SET, STK_ANSWERED */
+    uint8_t key_version;
+    uint8_t status;         /* SUBSCRIBER_CHANGED */
+    bool reachable;         /* SUBSCRIBER_CHANGED; STK_PROMPTED: the prompt is on the phone */
+    bool approves;          /* SUBSCRIBER_OPENED */
+    uint8_t failures;       /* PIN_TRIED */
+    int64_t sim_swapped_ns; /* SUBSCRIBER_CHANGED */
+    uint32_t short_code;    /* ORGANISATION_OPENED, STK_ACCEPTED */
+    uint8_t type;           /* ORGANISATION_OPENED, STK_ACCEPTED */
+    uint8_t charges;        /* ORGANISATION_OPENED */
+    struct span initiator;  /* ORGANISATION_KEPT */
+    struct span secrets[ORGANISATION_SECRETS]; /* ORGANISATION_KEPT, sealed */
+    struct span url;                           /* STK_TEXTS_KEPT */
+    struct span reference;
+    struct span description;
+    uint8_t fingerprint[16];
+    uint32_t party_b;         /* STK_ACCEPTED */
+    int64_t amount_minor;     /* STK_ACCEPTED */
+    uint32_t checkout_serial; /* STK_ACCEPTED */
+    uint64_t target;          /* STK_ACCEPTED */
+    int64_t expires_ns;       /* STK_PROMPTED */
+    uint8_t answer;           /* STK_ANSWERED: enum stk_answer */
+    uint8_t outcome;          /* STK_ENDED: enum stk_outcome */
+    uint32_t receipt_day;     /* STK_ENDED, when paid */
+    uint64_t receipt;
+};
+
+/* NULL for a number that is not one of the operator's. */
+const char *operator_event_name(uint16_t kind);
+void operator_event_encode(struct writer *w, const struct operator_event *e);
+/* False when the bytes are not exactly one event of that kind. Spans point into the reader. */
+bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_event *out) MUST_USE;
+
+#endif

@@ -1,0 +1,355 @@
+/*
+ * operator.c - the network's tables, keys and reads, and the dispatch of commands to products.
+ * See operator.h for the invariants O1 to O8. Tests: tests/unit/test_operator.c, tests/scenario.
+ */
+#include "operator/operator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/hash.h"
+#include "operator/internal.h"
+
+struct operator_settings operator_settings_default(bool dev)
+{
+    struct operator_settings s = {
+        .prompt_ns = 60 * NS_PER_S,
+        .unreachable_ns = 4 * NS_PER_S,
+        .fingerprint_ns = dev ? 60 * NS_PER_S : 0,
+        .payment_max_minor = (int64_t)250000 * 100,
+        .day_max_minor = (int64_t)500000 * 100,
+        .pin_failures_max = 3,
+        .funds_checked_early = dev,
+        .fingerprint_released_on_failure = true,
+        .receipt_shard = 360, /* "A0" */
+    };
+    return s;
+}
+
+const char *stk_state_name(enum stk_state state)
+{
+    static const char *const names[] = {NULL,      "PENDING", "PROCESSING",
+                                        "SUCCESS", "FAILED",  "CANCELLED"};
+    CHECK(state >= STK_PENDING && state <= STK_STATE_CANCELLED);
+    return names[state];
+}
+
+bool stk_state_final(enum stk_state state)
+{
+    return state >= STK_SUCCESS;
+}
+
+bool stk_state_may_move(enum stk_state from, enum stk_state to)
+{
+    /* Legal moves as bits of the states they lead to; final states lead nowhere (R1.1). */
+    static const uint8_t moves[] = {
+        [STK_PENDING] = 1 << STK_PROCESSING | 1 << STK_FAILED,
+        [STK_PROCESSING] = 1 << STK_SUCCESS | 1 << STK_FAILED | 1 << STK_STATE_CANCELLED,
+        [STK_SUCCESS] = 0,
+        [STK_FAILED] = 0,
+        [STK_STATE_CANCELLED] = 0,
+    };
+    CHECK(from >= STK_PENDING && from <= STK_STATE_CANCELLED);
+    return (moves[from] >> to & 1) != 0;
+}
+
+const char *stk_outcome_code(enum stk_outcome outcome)
+{
+    switch (outcome) {
+#define X(name, number, state, code, words) \
+    case STK_##name: return code;
+        STK_OUTCOMES(X)
+#undef X
+    case STK_OPEN: break;
+    }
+    UNREACHABLE("an open payment has no result code");
+}
+
+const char *stk_outcome_words(enum stk_outcome outcome)
+{
+    switch (outcome) {
+#define X(name, number, state, code, words) \
+    case STK_##name: return words;
+        STK_OUTCOMES(X)
+#undef X
+    case STK_OPEN: return "not decided yet";
+    }
+    UNREACHABLE("unknown outcome");
+}
+
+enum stk_state stk_outcome_state(enum stk_outcome outcome)
+{
+    enum { STATE_SUCCESS = STK_SUCCESS, STATE_FAILED = STK_FAILED };
+    enum { STATE_CANCELLED = STK_STATE_CANCELLED };
+    switch (outcome) {
+#define X(name, number, state, code, words) \
+    case STK_##name: return (enum stk_state)STATE_##state;
+        STK_OUTCOMES(X)
+#undef X
+    case STK_OPEN: break;
+    }
+    UNREACHABLE("an open payment has no final state");
+}
+
+uint64_t operator__checkout_key(int64_t second_ns, uint32_t serial, uint32_t tail)
+{
+    uint64_t second = (uint64_t)(second_ns / NS_PER_S);
+    return hash_mix(second << 32 | tail, (uint64_t)serial ^ 0x9e3779b97f4a7c15u) ^ second;
+}
+
+uint64_t operator__receipt_key(uint32_t day, uint64_t serial)
+{
+    CHECK(serial < ID_RECEIPT_SERIAL_END); /* fits 37 bits, so the key is exact */
+    return (uint64_t)day << 37 | serial;
+}
+
+uint64_t operator__fingerprint_key(const uint8_t fingerprint[16])
+{
+    uint64_t key;
+    memcpy(&key, fingerprint, sizeof(key));
+    return key;
+}
+
+static void operator_place_timer(void *context, uint64_t id, uint32_t position)
+{
+    struct operator_state *o = context;
+    payment_at(o, (uint32_t)id)->timer = position;
+}
+
+static void *operator_create(struct book *book)
+{
+    CHECK(book->settings != NULL);
+    struct operator_state *o = calloc(1, sizeof(*o));
+    if (o == NULL) {
+        return NULL;
+    }
+    o->book = book;
+    o->settings = book->settings;
+    CHECK(o->settings->receipt_shard < 1296);
+    slab_init(&o->subscribers, sizeof(struct subscriber), OPERATOR_SUBSCRIBERS_MAX);
+    slab_init(&o->organisations, sizeof(struct organisation), OPERATOR_ORGANISATIONS_MAX);
+    slab_init(&o->payments, sizeof(struct stk_payment), OPERATOR_PAYMENTS_MAX);
+    map_init(&o->by_msisdn, book->hash_seed, 0);
+    map_init(&o->by_short_code, book->hash_seed, 0);
+    map_init(&o->by_number, book->hash_seed, 3);
+    map_init(&o->by_checkout, book->hash_seed, 0);
+    map_init(&o->by_receipt, book->hash_seed, 3);
+    map_init(&o->by_fingerprint, book->hash_seed, 0);
+    timers_init(&o->prompts, operator_place_timer, o);
+    o->queue_head = SLAB_NONE;
+    o->queue_tail = SLAB_NONE;
+    return o;
+}
+
+static void operator_destroy(void *state)
+{
+    struct operator_state *o = state;
+    slab_fini(&o->subscribers);
+    slab_fini(&o->organisations);
+    slab_fini(&o->payments);
+    map_fini(&o->by_msisdn);
+    map_fini(&o->by_short_code);
+    map_fini(&o->by_number);
+    map_fini(&o->by_checkout);
+    map_fini(&o->by_receipt);
+    map_fini(&o->by_fingerprint);
+    timers_fini(&o->prompts);
+    free(o);
+}
+
+static bool operator_reserve(void *state)
+{
+    struct operator_state *o = state;
+    return slab_reserve(&o->subscribers, OPERATOR_SEED_MAX) &&
+           slab_reserve(&o->organisations, OPERATOR_SEED_MAX) && slab_reserve(&o->payments, 1) &&
+           map_reserve(&o->by_msisdn, OPERATOR_SEED_MAX) &&
+           map_reserve(&o->by_short_code, OPERATOR_SEED_MAX) && map_reserve(&o->by_number, 1) &&
+           map_reserve(&o->by_checkout, 1) && map_reserve(&o->by_receipt, 1) &&
+           map_reserve(&o->by_fingerprint, 1) && timers_reserve(&o->prompts, 1);
+}
+
+static void operator_decide(const void *state, struct decision *d)
+{
+    const struct operator_state *o = state;
+    switch (d->command->kind) {
+    case COMMAND_SEED: operator__decide_seed(o, d); break;
+    case COMMAND_SUBSCRIBER_OPEN: operator__decide_subscriber_open(o, d); break;
+    case COMMAND_SUBSCRIBER_CHANGE: operator__decide_subscriber_change(o, d); break;
+    case COMMAND_ORGANISATION_OPEN: operator__decide_organisation_open(o, d); break;
+    case COMMAND_ORGANISATION_FUND: operator__decide_fund(o, d); break;
+    case COMMAND_STK_PUSH: operator__decide_push(o, d); break;
+    case COMMAND_STK_APPROVE:
+    case COMMAND_STK_CANCEL: operator__decide_answer(o, d); break;
+    case COMMAND_STK_ADVANCE: operator__decide_advance(o, d); break;
+    case COMMAND_STK_EXPIRE: operator__decide_expire(o, d); break;
+    default: UNREACHABLE("unknown operator command");
+    }
+}
+
+/* The pipeline goes first, so that an answer that is there already is never overtaken by the
+ * deadline of its prompt. */
+static bool operator_work(const void *state, int64_t now_ns, struct book_command *out)
+{
+    const struct operator_state *o = state;
+    const struct timer_entry *first = timers_first(&o->prompts);
+    if (o->queued > 0) {
+        out->kind = COMMAND_STK_ADVANCE;
+    } else if (first != NULL && first->due_ns <= now_ns) {
+        out->kind = COMMAND_STK_EXPIRE;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int64_t operator_next_due(const void *state)
+{
+    const struct operator_state *o = state;
+    if (o->queued > 0) {
+        return INT64_MIN;
+    }
+    const struct timer_entry *first = timers_first(&o->prompts);
+    return first == NULL ? INT64_MAX : first->due_ns;
+}
+
+const struct book_domain operator_domain = {
+    .name = "operator",
+    .event_first = OPERATOR_EVENT_FIRST,
+    .event_last = OPERATOR_EVENT_LAST,
+    .create = operator_create,
+    .destroy = operator_destroy,
+    .reserve = operator_reserve,
+    .decide = operator_decide,
+    .apply = operator__apply,
+    .work = operator_work,
+    .next_due = operator_next_due,
+    .save = operator__save,
+    .load = operator__load,
+    .check = operator__check,
+    .check_touched = operator__check_touched,
+};
+
+void operator__emit(struct decision *d, const struct operator_event *e)
+{
+    operator_event_encode(decision_begin(d, e->kind), e);
+    decision_end(d);
+}
+
+/* ---- reads ---- */
+
+const struct operator_state *operator_of(const struct book *b)
+{
+    CHECK(b->domain == &operator_domain);
+    return b->domain_state;
+}
+
+const struct subscriber *operator_subscriber_at(const struct operator_state *o, uint32_t slot)
+{
+    return slab_is_used(&o->subscribers, slot) ? subscriber_at(o, slot) : NULL;
+}
+
+const struct subscriber *operator_subscriber(const struct operator_state *o, uint64_t msisdn)
+{
+    uint32_t slot = map_get(&o->by_msisdn, msisdn);
+    return slot == MAP_NONE ? NULL : subscriber_at(o, slot);
+}
+
+const struct organisation *operator_organisation(const struct operator_state *o,
+                                                 uint32_t short_code)
+{
+    uint32_t slot = map_get(&o->by_short_code, short_code);
+    return slot == MAP_NONE ? NULL : organisation_at(o, slot);
+}
+
+const struct stk_payment *operator_payment(const struct operator_state *o, uint64_t number)
+{
+    uint32_t slot = map_get(&o->by_number, number);
+    return slot == MAP_NONE ? NULL : payment_at(o, slot);
+}
+
+const struct stk_payment *operator_payment_at(const struct operator_state *o, uint32_t slot)
+{
+    return slab_is_used(&o->payments, slot) ? payment_at(o, slot) : NULL;
+}
+
+const struct stk_payment *operator_payment_by_checkout(const struct operator_state *o,
+                                                       struct span checkout_request_id)
+{
+    int64_t second_ns;
+    uint32_t serial;
+    uint32_t tail;
+    if (!id_checkout_parse(checkout_request_id, &second_ns, &serial, &tail)) {
+        return NULL;
+    }
+    uint32_t slot = map_get(&o->by_checkout, operator__checkout_key(second_ns, serial, tail));
+    if (slot == MAP_NONE) {
+        return NULL;
+    }
+    char text[ID_TEXT_SIZE];
+    payment_checkout_id(o, payment_at(o, slot), text);
+    return span_is(checkout_request_id, text) ? payment_at(o, slot) : NULL;
+}
+
+const struct stk_payment *operator_payment_by_receipt(const struct operator_state *o,
+                                                      struct span receipt)
+{
+    uint32_t day;
+    uint64_t serial;
+    if (!id_receipt_parse(receipt, &day, &serial)) {
+        return NULL;
+    }
+    uint32_t slot = map_get(&o->by_receipt, operator__receipt_key(day, serial));
+    return slot == MAP_NONE ? NULL : payment_at(o, slot);
+}
+
+struct span operator_text(const struct operator_state *o, uint32_t handle)
+{
+    return texts_at(&o->book->texts, handle);
+}
+
+int64_t operator_balance(const struct operator_state *o, uint32_t account)
+{
+    const struct account *a = ledger_account(&o->book->ledger, account);
+    CHECK(a != NULL);
+    return account_balance(a);
+}
+
+int64_t operator_day_allowance(const struct operator_state *o, const struct subscriber *s,
+                               int64_t now_ns)
+{
+    int64_t spent_minor = s->day == eat_day_number(now_ns) ? s->day_spent_minor : 0;
+    int64_t left_minor = o->settings->day_max_minor - spent_minor;
+    return left_minor > 0 ? left_minor : 0;
+}
+
+void payment_checkout_id(const struct operator_state *o, const struct stk_payment *p,
+                         char out[ID_TEXT_SIZE])
+{
+    id_checkout_format(p->step_ns[STEP_ACCEPTED], p->checkout_serial,
+                       subscriber_at(o, p->subscriber)->msisdn, out);
+}
+
+void payment_merchant_request_id(const struct stk_payment *p, char out[ID_TEXT_SIZE])
+{
+    id_merchant_request_format((uint64_t)p->step_ns[STEP_ACCEPTED], p->number, out);
+}
+
+void payment_receipt(const struct stk_payment *p, char out[ID_RECEIPT_SIZE])
+{
+    out[0] = '\0';
+    if (p->state == STK_SUCCESS) {
+        id_receipt_format(p->receipt_day, p->receipt, out);
+    }
+}
+
+uint64_t payment_transfer_id(uint64_t number, uint32_t leg)
+{
+    CHECK(leg < 8);
+    return (uint64_t)1 << 60 | number << 3 | leg;
+}
+
+void operator_check(const struct operator_state *o)
+{
+    operator__check(o);
+}
