@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/tcp.h> /* glibc's struct tcp_info has no byte counts */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,8 +25,8 @@
 
 enum {
     LISTEN_BACKLOG = 4096,
-    TURN_ROUNDS_MAX = 8,     /* of the library, per http_turn */
-    PARTIAL_MARGIN_MS = 20,  /* the kernel's clock for received data is coarse */
+    TURN_ROUNDS_MAX = 8,    /* of the library, per http_turn */
+    PARTIAL_MARGIN_MS = 20, /* the kernel's clock for received data is coarse */
 };
 
 static const int64_t ns_per_ms = 1000000;
@@ -42,7 +43,7 @@ struct http_limits http_limits_default(void)
     return (struct http_limits){
         .connections_max = 2048,
         .body_bytes_max = 64 * 1024,
-        .head_bytes_max = 16 * 1024,
+        .head_bytes_max = 8 * 1024,
         .headers_max = 64,
         .target_bytes_max = 2048,
         .request_ms_max = 10000,
@@ -270,7 +271,7 @@ static void exchange_reset(struct http_exchange *x)
     x->method = x->path = x->query = SPAN_EMPTY;
     x->body_expected = 0;
     x->expects_continue = false;
-    x->counted = x->in_callback = x->prepared = x->open = x->released = false;
+    x->counted = x->in_handler = x->prepared = x->open = x->released = false;
     x->close_after = x->headers_overflow = false;
     x->streaming = x->stream_ended = x->peer_gone = false;
     x->stream_sent = 0;
@@ -332,6 +333,7 @@ static void connection_opened(struct http_server *s, struct MHD_Connection *conn
     x->phase = HTTP_IDLE;
     x->idle_since_ns = s->now_ns;
     x->acknowledged = 0;
+    x->buffer_start = 0;
     note_peer(x);
     *context = x;
     s->counters.connections++;
@@ -395,7 +397,7 @@ static void *on_target(void *context, const char *uri, struct MHD_Connection *co
         x->target_too_long = true;
         return x;
     }
-    if (has_too_many_parameters((struct span){ uri, size })) {
+    if (has_too_many_parameters((struct span){uri, size})) {
         http__refuse_raw(x, HTTP_REFUSE_TARGET_TOO_LONG);
         return x;
     }
@@ -446,9 +448,9 @@ static enum MHD_Result request_begin(struct http_exchange *x, const char *method
     if (s->admit == NULL) {
         return MHD_YES;
     }
-    x->in_callback = true;
+    x->in_handler = true;
     bool admitted = s->admit(s->context, x);
-    x->in_callback = false;
+    x->in_handler = false;
     CHECK(admitted == !x->prepared);
     /* A refused body is read and forgotten, which keeps the connection, unless not sent yet. */
     return !admitted && x->expects_continue ? settle(x) : MHD_YES;
@@ -482,17 +484,17 @@ static enum MHD_Result request_whole(struct http_exchange *x)
     http__clock_stop(x);
     x->phase = HTTP_HANDLED;
     if (!x->prepared) { /* admitted */
-        x->in_callback = true;
+        x->in_handler = true;
         s->handle(s->context, x);
-        x->in_callback = false;
+        x->in_handler = false;
         CHECK(x->prepared || x->open);
     }
     return settle(x);
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
-                                  const char *url, const char *method, const char *version,
-                                  const char *data, size_t *size, void **request_context)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **request_context)
 {
     (void)context;
     (void)connection;
@@ -523,6 +525,9 @@ static void on_done(void *context, struct MHD_Connection *connection, void **req
     }
     bool owner_waits = x->streaming ? !x->stream_ended : !x->released;
     watch_stop(x);
+    if (x->phase == HTTP_HEAD) {
+        s->counters.refused_requests++; /* by the library, or abandoned */
+    }
     if (x->counted) {
         x->counted = false;
         s->active--;
@@ -539,19 +544,52 @@ static void on_done(void *context, struct MHD_Connection *connection, void **req
     *request_context = NULL;
 }
 
+static enum http_refusal refusal_of_message(const char *format)
+{
+    if (strstr(format, "Too large") != NULL) {
+        return HTTP_REFUSE_BODY_TOO_LARGE;
+    }
+    if (strstr(format, "Content-Length") != NULL) {
+        return HTTP_REFUSE_BAD_LENGTH;
+    }
+    return strstr(format, "memory") != NULL ? HTTP_REFUSE_HEAD_TOO_LARGE : HTTP_REFUSE_BAD_HEADER;
+}
+
+/*
+ * The library says that it is about to refuse something. When that is a head which it has read to
+ * its end, version 0.9.75 writes its status line twice, so we answer first and shut the socket.
+ * Whose head it is, is not said; but only the one being worked on is whole and not ours yet.
+ */
+static void on_message(void *context, const char *format, va_list arguments)
+{
+    (void)arguments;
+    struct http_server *s = context;
+    for (struct http_exchange *x = s->clocks[HTTP_CLOCK_READING].first; x != NULL;
+         x = x->clock_next) {
+        bool whole =
+            x->phase == HTTP_HEAD && x->method.data == NULL &&
+            MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) != NULL;
+        if (whole) {
+            s->counters.refused_requests++;
+            http__refuse_raw(x, refusal_of_message(format));
+            return;
+        }
+    }
+}
+
 /* ----------------------------------------------------------- start and stop */
 
 static bool address_parse(const struct http_options *options, struct sockaddr_storage *out,
                           socklen_t *size)
 {
     memset(out, 0, sizeof(*out));
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(options->port) };
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(options->port)};
     if (inet_pton(AF_INET, options->address, &in.sin_addr) == 1) {
         memcpy(out, &in, sizeof(in));
         *size = sizeof(in);
         return true;
     }
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(options->port) };
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(options->port)};
     if (inet_pton(AF_INET6, options->address, &in6.sin6_addr) == 1) {
         memcpy(out, &in6, sizeof(in6));
         *size = sizeof(in6);
@@ -570,8 +608,7 @@ static int listen_on(const struct sockaddr_storage *address, socklen_t size)
     /* Accepted sockets inherit TCP_NODELAY from this one. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-        bind(fd, (const struct sockaddr *)address, size) != 0 ||
-        listen(fd, LISTEN_BACKLOG) != 0) {
+        bind(fd, (const struct sockaddr *)address, size) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
         int saved = errno;
         (void)close(fd);
         errno = saved;
@@ -608,8 +645,11 @@ static bool daemon_start(struct http_server *s)
 {
     /* From 1.0 on the library can be strict by itself; before, http_request.c verifies. */
     s->verify_head = strncmp(MHD_get_version(), "0.", 2) == 0;
+    /* clang-format off */
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_request, s,
+        MHD_OPTION_EXTERNAL_LOGGER, on_message, s,
         MHD_OPTION_LISTEN_SOCKET, s->listener,
         MHD_OPTION_CONNECTION_LIMIT, s->limits.connections_max + HTTP_OVERFLOW_CONNECTIONS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory(&s->limits),
@@ -620,6 +660,7 @@ static bool daemon_start(struct http_server *s)
         MHD_OPTION_NOTIFY_COMPLETED, on_done, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
         MHD_OPTION_END);
+    /* clang-format on */
     if (s->daemon == NULL) {
         return false;
     }
@@ -673,9 +714,10 @@ struct http_server *http_start(const struct http_options *options, char error[25
     }
     s->listener = listen_on(&address, size);
     if (s->listener < 0) {
-        (void)snprintf(error, 256, "cannot listen on %s port %u: %s; choose another port or stop "
-                       "the program that uses it", options->address, options->port,
-                       strerror(errno));
+        (void)snprintf(error, 256,
+                       "cannot listen on %s port %u: %s; choose another port or stop "
+                       "the program that uses it",
+                       options->address, options->port, strerror(errno));
         http_stop(s);
         return NULL;
     }
@@ -801,7 +843,7 @@ struct http_counters http_counters(const struct http_server *s)
 
 struct http_ticket http_ticket(const struct http_exchange *x)
 {
-    return (struct http_ticket){ x->slot, x->generation };
+    return (struct http_ticket){x->slot, x->generation};
 }
 
 struct http_exchange *http_find(struct http_server *s, struct http_ticket ticket)

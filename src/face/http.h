@@ -6,13 +6,24 @@
  *  H1  a handler runs once per request, with the whole head and body in hand, on the loop's thread.
  *  H2  nothing of a reply leaves before http_release (or at once with http_reply).
  *  H3  every limit is explicit (struct http_limits); what exceeds one is answered with a clear
- *      error (413, 414, 431, 408, 503) or closed, and never reaches a handler.
+ *      error (413, 414, 431, 408, 503) or closed, and never reaches a handler. The clock of a
+ *      request starts with its connection or its request line; a request line that dribbles in
+ *      is noticed within another request_ms_max. A reply that its peer does not read is cut when
+ *      nothing has moved for idle_ms_max.
  *  H4  a request that a proxy might read differently never reaches a handler: Content-Length
  *      together with Transfer-Encoding, repeated or non-digit Content-Length, missing or repeated
- *      Host, other transfer codings, control characters in header values, a body on a method
- *      without one beyond the limit.
+ *      Host, other transfer codings, control characters in header values, folded lines, bare LF,
+ *      a path with dot segments, encoded slashes or NUL, an absolute target that is not the Host.
+ *      After a chunked body the connection ends with the reply, so that whatever another reader
+ *      takes for the next request is never read as one.
  *  H5  a connection that disappears while its reply is held frees everything; releasing such an
  *      exchange is harmless.
+ *
+ * A refusal is application/problem+json with a stable code (http_internal.h has the list) and ends
+ * the connection. Where the library refuses before anything is known here (no HTTP version, a
+ * header line without colon, broken chunks, a head beyond the connection's memory: 400, 413, 414,
+ * 431, 505), the body is the library's own short HTML.
+ * HEAD and OPTIONS reach the handler as methods; the body of a reply to HEAD is not sent.
  */
 #ifndef HAKIKA_FACE_HTTP_H
 #define HAKIKA_FACE_HTTP_H
@@ -27,8 +38,8 @@
 struct http_limits {
     uint32_t connections_max;  /* 2,048; at the limit new connections are refused with 503 */
     uint32_t body_bytes_max;   /* 64 KiB; larger is 413 */
-    uint32_t head_bytes_max;   /* 16 KiB in all; larger is 431 */
-    uint32_t headers_max;      /* 64; more is 431 */
+    uint32_t head_bytes_max;   /* 8 KiB in all; larger is 431; memory of every connection */
+    uint32_t headers_max;      /* 64; more is 431 (and more than 64 query parameters 414) */
     uint32_t target_bytes_max; /* 2 KiB of path and query; longer is 414 */
     uint32_t request_ms_max;   /* 10,000: from first byte to whole request, else 408 and close */
     uint32_t idle_ms_max;      /* 75,000: keep-alive without a request */
@@ -38,7 +49,8 @@ struct http_limits {
 struct http_limits http_limits_default(void);
 
 struct http_server;
-struct http_exchange; /* one request and its reply; lives until the reply is sent or the peer goes */
+/* One request and its reply; lives until the reply is sent or the peer goes. */
+struct http_exchange;
 
 /*
  * Called once per request. The handler must, before it returns, either reply (http_reply), or hold
@@ -93,7 +105,7 @@ struct span http_body(const struct http_exchange *x);
 struct span http_header(const struct http_exchange *x, const char *name); /* data NULL: absent */
 /* Percent- and plus-decoded value of a query parameter; data NULL: absent. */
 struct span http_query_value(struct http_exchange *x, const char *name);
-struct span http_peer(const struct http_exchange *x); /* numeric address, no port */
+struct span http_peer(const struct http_exchange *x);    /* numeric address, no port */
 int64_t http_received_ns(const struct http_exchange *x); /* CLOCK_MONOTONIC at the first byte */
 
 /* A stable handle, so that a late release of a vanished exchange is recognised. */
@@ -105,7 +117,10 @@ struct http_ticket http_ticket(const struct http_exchange *x);
 /* NULL when that exchange is gone. */
 struct http_exchange *http_find(struct http_server *server, struct http_ticket ticket);
 
-/* Adds a reply header (copied); at most 16, name and value without control characters. */
+/*
+ * Adds a reply header (copied), before the reply is given. At most 16 and 2 KiB in all, values
+ * without control characters; otherwise the reply becomes a 500. An empty value adds nothing.
+ */
 void http_reply_header(struct http_exchange *x, const char *name, struct span value);
 /* Replies now: status, content type, body (copied). */
 void http_reply(struct http_exchange *x, unsigned status, const char *content_type,
@@ -117,7 +132,11 @@ void http_hold(struct http_exchange *x, unsigned status, const char *content_typ
 void http_hold_open(struct http_exchange *x);
 /* Lets a held reply go. */
 void http_release(struct http_exchange *x);
-/* Tells the owner when a held or streaming exchange ends early because its peer went away. */
+/*
+ * Tells the owner when an exchange ends before its reply was released or its stream ended: the peer
+ * went away. It is looked for four times a second; a peer that only shut down its sending side
+ * counts as gone here (and does not without http_on_gone: its reply is sent).
+ */
 void http_on_gone(struct http_exchange *x, void (*gone)(void *context, struct http_ticket ticket),
                   void *context);
 

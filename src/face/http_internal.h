@@ -15,13 +15,13 @@
 #include "face/http.h"
 
 enum {
-    HTTP_BUFFER_KEEP_BYTES = 16 * 1024,    /* larger buffers are given back after the request */
-    HTTP_STREAM_BYTES_MAX = 1024 * 1024,   /* unsent bytes of one stream */
-    HTTP_PARAMETERS_MAX = 64,              /* in a query */
+    HTTP_BUFFER_KEEP_BYTES = 16 * 1024,  /* larger buffers are given back after the request */
+    HTTP_STREAM_BYTES_MAX = 1024 * 1024, /* unsent bytes of one stream */
+    HTTP_PARAMETERS_MAX = 64,            /* in a query */
     HTTP_REPLY_HEADERS_MAX = 16,
     HTTP_REPLY_HEADERS_BYTES_MAX = 2048,
-    HTTP_OVERFLOW_CONNECTIONS = 256,       /* beyond the limit, only to be told 503 */
-    HTTP_GONE_INTERVAL_MS = 250,           /* how often watched peers are looked at */
+    HTTP_OVERFLOW_CONNECTIONS = 256, /* beyond the limit, only to be told 503 */
+    HTTP_GONE_INTERVAL_MS = 250,     /* how often watched peers are looked at */
 };
 
 /* A growable run of bytes that keeps its memory between requests. */
@@ -78,13 +78,14 @@ struct http_exchange {
 
     enum http_clock clock;
     struct http_exchange *clock_previous, *clock_next;
-    int64_t since_ns;      /* when this clock was started */
-    int64_t idle_since_ns; /* when the last reply was sent, or the connection accepted */
-    uint64_t acknowledged; /* bytes the peer had acknowledged when last looked at */
+    int64_t since_ns;       /* when this clock was started */
+    int64_t idle_since_ns;  /* when the last reply was sent, or the connection accepted */
+    uintptr_t buffer_start; /* where the library reads requests of this connection into */
+    uint64_t acknowledged;  /* bytes the peer had acknowledged when last looked at */
 
     /* the request */
     int64_t received_ns;
-    const char *uri; /* the library's memory: the target, in place */
+    const char *uri;           /* the library's memory: the target, in place */
     struct http_buffer target; /* raw copy; behind it, as large, path_room and query_room */
     char *path_room, *query_room;
     bool target_too_long;
@@ -95,20 +96,20 @@ struct http_exchange {
     char peer[INET6_ADDRSTRLEN];
 
     /* the reply */
-    bool counted;    /* in http_active */
-    bool in_callback;
-    bool prepared;   /* status, type and body are set */
-    bool open;       /* held without a reply */
-    bool released;   /* may go */
+    bool counted; /* in http_active */
+    bool in_handler;
+    bool prepared; /* status, type and body are set */
+    bool open;     /* held without a reply */
+    bool released; /* may go */
     bool suspended;
     bool close_after;
     bool headers_overflow;
     bool streaming, stream_ended, peer_gone;
     unsigned status;
     char content_type[80];
-    struct http_buffer reply;        /* body, or bytes of a stream still to be sent */
-    size_t stream_sent;              /* of reply, already handed to the library */
-    struct http_buffer headers;      /* name NUL value NUL ... */
+    struct http_buffer reply;   /* body, or bytes of a stream still to be sent */
+    size_t stream_sent;         /* of reply, already handed to the library */
+    struct http_buffer headers; /* name NUL value NUL ... */
     uint32_t headers_count;
 
     void (*gone)(void *context, struct http_ticket ticket);
@@ -148,23 +149,23 @@ struct http_server {
 };
 
 /* Why a request is refused. The words are part of the interface; see http_request.c. */
-#define HTTP_REFUSALS(X)                                                                          \
-    X(BAD_REQUEST_LINE, 400, "bad_request_line", "The request line is malformed.")                \
-    X(BAD_TARGET, 400, "bad_target", "The request target is malformed or ambiguous.")             \
-    X(BAD_HEADER, 400, "bad_header", "A header line is malformed.")                               \
-    X(BAD_HOST, 400, "bad_host", "Exactly one valid Host header is required.")                    \
-    X(BAD_LENGTH, 400, "bad_content_length",                                                      \
-      "Content-Length must appear once, as decimal digits, without Transfer-Encoding.")           \
-    X(BAD_CODING, 501, "unsupported_transfer_coding", "The only transfer coding is chunked.")     \
-    X(BAD_EXPECT, 417, "unsupported_expectation", "The only expectation is 100-continue.")        \
-    X(BAD_VERSION, 505, "unsupported_version", "Use HTTP/1.1.")                                   \
-    X(TIMEOUT, 408, "request_timeout", "The request did not arrive in time.")                     \
-    X(BODY_TOO_LARGE, 413, "body_too_large", "The body is larger than this server accepts.")      \
-    X(TARGET_TOO_LONG, 414, "target_too_long", "The target is longer than this server accepts.")  \
-    X(HEAD_TOO_LARGE, 431, "head_too_large", "The head has too many or too large headers.")       \
-    X(REPLY_FAILED, 500, "reply_failed", "The reply could not be built.")                         \
-    X(NO_MEMORY, 503, "no_memory", "The server is out of memory; try again later.")               \
-    X(TOO_MANY_CONNECTIONS, 503, "too_many_connections",                                          \
+#define HTTP_REFUSALS(X)                                                                         \
+    X(BAD_REQUEST_LINE, 400, "bad_request_line", "The request line is malformed.")               \
+    X(BAD_TARGET, 400, "bad_target", "The request target is malformed or ambiguous.")            \
+    X(BAD_HEADER, 400, "bad_header", "A header line is malformed.")                              \
+    X(BAD_HOST, 400, "bad_host", "Exactly one valid Host header is required.")                   \
+    X(BAD_LENGTH, 400, "bad_content_length",                                                     \
+      "Content-Length must appear once, as decimal digits, without Transfer-Encoding.")          \
+    X(BAD_CODING, 501, "unsupported_transfer_coding", "The only transfer coding is chunked.")    \
+    X(BAD_EXPECT, 417, "unsupported_expectation", "The only expectation is 100-continue.")       \
+    X(BAD_VERSION, 505, "unsupported_version", "Use HTTP/1.1.")                                  \
+    X(TIMEOUT, 408, "request_timeout", "The request did not arrive in time.")                    \
+    X(BODY_TOO_LARGE, 413, "body_too_large", "The body is larger than this server accepts.")     \
+    X(TARGET_TOO_LONG, 414, "target_too_long", "The target is longer than this server accepts.") \
+    X(HEAD_TOO_LARGE, 431, "head_too_large", "The head has too many or too large headers.")      \
+    X(REPLY_FAILED, 500, "reply_failed", "The reply could not be built.")                        \
+    X(NO_MEMORY, 503, "no_memory", "The server is out of memory; try again later.")              \
+    X(TOO_MANY_CONNECTIONS, 503, "too_many_connections",                                         \
       "The server has as many connections as it accepts; try again later.")
 
 enum http_refusal {

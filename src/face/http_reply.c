@@ -19,8 +19,8 @@ struct refusal_text {
 };
 
 static const struct refusal_text refusal_texts[] = {
-    [HTTP_REFUSE_NONE] = { 500, "internal", "No reason was given." },
-#define X(name, status, code, detail) [HTTP_REFUSE_##name] = { status, code, detail },
+    [HTTP_REFUSE_NONE] = {500, "internal", "No reason was given."},
+#define X(name, status, code, detail) [HTTP_REFUSE_##name] = {status, code, detail},
     HTTP_REFUSALS(X)
 #undef X
 };
@@ -68,7 +68,7 @@ void http__buffer_reset(struct http_buffer *b)
 void http__buffer_free(struct http_buffer *b)
 {
     free(b->data);
-    *b = (struct http_buffer){ 0 };
+    *b = (struct http_buffer){0};
 }
 
 void http__suspend(struct http_exchange *x)
@@ -89,11 +89,11 @@ void http__resume(struct http_exchange *x)
 static size_t refusal_body(enum http_refusal why, char *out, size_t capacity)
 {
     const struct refusal_text *text = &refusal_texts[why];
-    int size = snprintf(out, capacity,
-                        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
-                        "\"detail\":\"%s\",\"code\":\"%s\"}",
-                        MHD_get_reason_phrase_for(text->status), text->status, text->detail,
-                        text->code);
+    int size =
+        snprintf(out, capacity,
+                 "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
+                 "\"detail\":\"%s\",\"code\":\"%s\"}",
+                 MHD_get_reason_phrase_for(text->status), text->status, text->detail, text->code);
     CHECK(size > 0 && (size_t)size < capacity);
     return (size_t)size;
 }
@@ -146,8 +146,7 @@ void http__refuse(struct http_exchange *x, enum http_refusal why)
     x->headers_count = 0;
     x->headers_overflow = false;
     x->close_after = true;
-    prepare(x, refusal_texts[why].status, "application/problem+json",
-            (struct span){ body, size });
+    prepare(x, refusal_texts[why].status, "application/problem+json", (struct span){body, size});
     x->released = true;
 }
 
@@ -199,8 +198,8 @@ static bool add_headers(struct http_exchange *x, struct MHD_Response *response)
         return false;
     }
     bool closes = x->close_after || x->server->listener < 0;
-    return !closes || MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") !=
-                          MHD_NO;
+    return !closes ||
+           MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") != MHD_NO;
 }
 
 bool http__queue(struct http_exchange *x)
@@ -210,10 +209,9 @@ bool http__queue(struct http_exchange *x)
         http__refuse(x, HTTP_REFUSE_REPLY_FAILED);
     }
     struct MHD_Response *response =
-        x->streaming ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 8192, stream_read, x,
-                                                         NULL)
-                     : MHD_create_response_from_buffer(x->reply.size, x->reply.data,
-                                                       MHD_RESPMEM_PERSISTENT);
+        x->streaming
+            ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 8192, stream_read, x, NULL)
+            : MHD_create_response_from_buffer(x->reply.size, x->reply.data, MHD_RESPMEM_PERSISTENT);
     if (response == NULL) {
         return false;
     }
@@ -256,6 +254,9 @@ void http_reply_header(struct http_exchange *x, const char *name, struct span va
 {
     CHECK(!x->prepared);
     CHECK(header_is_clean(span_from(name)) && name[0] != '\0');
+    if (value.size == 0) {
+        return; /* the library has no empty headers */
+    }
     size_t size = x->headers.size + strlen(name) + value.size + 2;
     if (x->headers_count == HTTP_REPLY_HEADERS_MAX || size > HTTP_REPLY_HEADERS_BYTES_MAX ||
         !header_is_clean(value)) {
@@ -278,8 +279,7 @@ void http_reply(struct http_exchange *x, unsigned status, const char *content_ty
     http_release(x);
 }
 
-void http_hold(struct http_exchange *x, unsigned status, const char *content_type,
-               struct span body)
+void http_hold(struct http_exchange *x, unsigned status, const char *content_type, struct span body)
 {
     CHECK(x->phase == HTTP_HANDLED); /* not from admit */
     prepare(x, status, content_type, body);
@@ -287,7 +287,7 @@ void http_hold(struct http_exchange *x, unsigned status, const char *content_typ
 
 void http_hold_open(struct http_exchange *x)
 {
-    CHECK(x->phase == HTTP_HANDLED && x->in_callback);
+    CHECK(x->phase == HTTP_HANDLED && x->in_handler);
     CHECK(!x->prepared);
     x->open = true;
 }
@@ -299,7 +299,7 @@ void http_release(struct http_exchange *x)
     }
     CHECK(x->prepared);
     x->released = true;
-    if (!x->in_callback) {
+    if (!x->in_handler) {
         send_held(x);
     }
 }

@@ -120,8 +120,8 @@ static enum MHD_Result header_check(void *context, enum MHD_ValueKind kind, cons
 {
     (void)kind;
     struct head *h = context;
-    struct span name = { key, key_size };
-    struct span content = { value == NULL ? "" : value, value_size };
+    struct span name = {key, key_size};
+    struct span content = {value == NULL ? "" : value, value_size};
     if (!is_token(name) || !is_field_value(content) || !header_in_place(h, name, content)) {
         h->refusal = HTTP_REFUSE_BAD_HEADER;
         return MHD_NO;
@@ -135,12 +135,29 @@ static enum MHD_Result header_check(void *context, enum MHD_ValueKind kind, cons
 }
 
 /*
+ * The library skips lines before a request that are empty, or that begin with NUL. One empty line
+ * is right (RFC 9112 2.2); anything more between two requests is not. Every request of a
+ * connection is read into the same memory, so the lowest address seen is where reading begins.
+ */
+static bool begins_the_buffer(struct http_exchange *x, const char *method)
+{
+    uintptr_t at = (uintptr_t)method;
+    if (x->buffer_start == 0 || at < x->buffer_start) {
+        x->buffer_start = at;
+    }
+    return at == x->buffer_start || at == x->buffer_start + 2;
+}
+
+/*
  * "METHOD target HTTP/1.1" with single spaces and nothing else; leaves where the headers begin in
- * h->expected. One empty line before a request is tolerated by the library, as RFC 9112 2.2 asks.
+ * h->expected.
  */
 static bool request_line_in_place(struct head *h, const char *method, const char *version)
 {
     size_t method_size = strlen(method);
+    if (!begins_the_buffer(h->x, method)) {
+        return false;
+    }
     const char *uri = h->x->uri;
     if (uri != method + method_size + 1) {
         return false;
@@ -169,8 +186,7 @@ static enum http_refusal check_lines(struct head *h, const char *method, const c
     if (h->refusal != HTTP_REFUSE_NONE) {
         return h->refusal;
     }
-    if (h->expected != NULL &&
-        (h->expected + 2 != method + head_size || !line_ends(h->expected))) {
+    if (h->expected != NULL && (h->expected + 2 != method + head_size || !line_ends(h->expected))) {
         return HTTP_REFUSE_BAD_HEADER;
     }
     return HTTP_REFUSE_NONE;
@@ -200,8 +216,11 @@ static enum http_refusal check_framing(struct head *h, bool is_1_0)
         return HTTP_REFUSE_BAD_LENGTH;
     }
     if (h->codings > 0) {
-        bool chunked = h->codings == 1 && !is_1_0 &&
-                       equal_caseless(h->coding, SPAN_LITERAL("chunked"));
+        bool chunked =
+            h->codings == 1 && !is_1_0 && equal_caseless(h->coding, SPAN_LITERAL("chunked"));
+        /* The library is lax about line ends in the framing of chunks. What another reader could
+         * take for the next request is never read as one: the connection ends with this reply. */
+        x->close_after = true;
         return chunked ? HTTP_REFUSE_NONE : HTTP_REFUSE_BAD_CODING;
     }
     if (h->lengths == 1) {
@@ -252,8 +271,7 @@ static bool ends_in_dots(struct span path)
     while (dots < path.size && dots < 3 && path.data[path.size - 1 - dots] == '.') {
         dots++;
     }
-    return (dots == 1 || dots == 2) && path.size > dots &&
-           path.data[path.size - 1 - dots] == '/';
+    return (dots == 1 || dots == 2) && path.size > dots && path.data[path.size - 1 - dots] == '/';
 }
 
 /*
@@ -270,12 +288,12 @@ static bool decode_path(struct http_exchange *x, struct span raw)
         if (c < 0x20 || c == 0x7f || c == '\\' || (c == '/' && !plain)) {
             return false;
         }
-        if (c == '/' && ends_in_dots((struct span){ out, size })) {
+        if (c == '/' && ends_in_dots((struct span){out, size})) {
             return false;
         }
         out[size++] = (char)c;
     }
-    x->path = (struct span){ out, size };
+    x->path = (struct span){out, size};
     return !ends_in_dots(x->path);
 }
 
@@ -287,22 +305,22 @@ static bool strip_authority(struct span *target, struct span host)
 {
     struct span scheme = SPAN_LITERAL("http://");
     if (target->size < scheme.size ||
-        !equal_caseless((struct span){ target->data, scheme.size }, scheme)) {
+        !equal_caseless((struct span){target->data, scheme.size}, scheme)) {
         return false;
     }
-    struct span rest = { target->data + scheme.size, target->size - scheme.size };
+    struct span rest = {target->data + scheme.size, target->size - scheme.size};
     if (rest.size <= host.size || rest.data[host.size] != '/' ||
-        !equal_caseless((struct span){ rest.data, host.size }, host)) {
+        !equal_caseless((struct span){rest.data, host.size}, host)) {
         return false;
     }
-    *target = (struct span){ rest.data + host.size, rest.size - host.size };
+    *target = (struct span){rest.data + host.size, rest.size - host.size};
     return true;
 }
 
 static enum http_refusal check_target(struct head *h)
 {
     struct http_exchange *x = h->x;
-    struct span target = { x->target.data, x->target.size };
+    struct span target = {x->target.data, x->target.size};
     for (size_t i = 0; i < target.size; i++) {
         unsigned char c = (unsigned char)target.data[i];
         if (c <= 0x20 || c >= 0x7f || c == '#') {
@@ -319,17 +337,16 @@ static enum http_refusal check_target(struct head *h)
     const char *mark = memchr(target.data, '?', target.size);
     size_t raw_size = mark == NULL ? target.size : (size_t)(mark - target.data);
     if (mark != NULL) {
-        x->query = (struct span){ mark + 1, target.size - raw_size - 1 };
+        x->query = (struct span){mark + 1, target.size - raw_size - 1};
     }
-    bool good = decode_path(x, (struct span){ target.data, raw_size });
+    bool good = decode_path(x, (struct span){target.data, raw_size});
     return good ? HTTP_REFUSE_NONE : HTTP_REFUSE_BAD_TARGET;
 }
 
-enum http_refusal http__head_check(struct http_exchange *x, const char *method,
-                                   const char *version)
+enum http_refusal http__head_check(struct http_exchange *x, const char *method, const char *version)
 {
     CHECK(x->phase == HTTP_HEAD);
-    struct head h = { .x = x };
+    struct head h = {.x = x};
     x->method = span_from(method);
     if (x->target_too_long) {
         return HTTP_REFUSE_TARGET_TOO_LONG;
@@ -375,7 +392,7 @@ struct span http_query(const struct http_exchange *x)
 
 struct span http_body(const struct http_exchange *x)
 {
-    return (struct span){ x->body.data, x->body.size };
+    return (struct span){x->body.data, x->body.size};
 }
 
 struct span http_header(const struct http_exchange *x, const char *name)
@@ -386,7 +403,7 @@ struct span http_header(const struct http_exchange *x, const char *name)
                                       &size) == MHD_NO) {
         return SPAN_EMPTY;
     }
-    return trim_blanks((struct span){ value == NULL ? "" : value, size });
+    return trim_blanks((struct span){value == NULL ? "" : value, size});
 }
 
 /*
@@ -405,7 +422,7 @@ static struct span decode_query(struct http_exchange *x, struct span raw)
         }
         out[size++] = plus ? ' ' : (char)c;
     }
-    return (struct span){ out, size };
+    return (struct span){out, size};
 }
 
 struct span http_query_value(struct http_exchange *x, const char *name)
@@ -414,18 +431,18 @@ struct span http_query_value(struct http_exchange *x, const char *name)
     struct span rest = x->query;
     while (rest.size > 0) {
         const char *amp = memchr(rest.data, '&', rest.size);
-        struct span pair = { rest.data, amp == NULL ? rest.size : (size_t)(amp - rest.data) };
+        struct span pair = {rest.data, amp == NULL ? rest.size : (size_t)(amp - rest.data)};
         size_t used = pair.size + (amp == NULL ? 0 : 1);
-        rest = (struct span){ rest.data + used, rest.size - used };
+        rest = (struct span){rest.data + used, rest.size - used};
         const char *equals = pair.size == 0 ? NULL : memchr(pair.data, '=', pair.size);
         size_t key_size = equals == NULL ? pair.size : (size_t)(equals - pair.data);
-        if (!span_equal((struct span){ pair.data, key_size }, wanted)) {
+        if (!span_equal((struct span){pair.data, key_size}, wanted)) {
             continue;
         }
         if (equals == NULL) {
-            return (struct span){ "", 0 };
+            return (struct span){"", 0};
         }
-        return decode_query(x, (struct span){ equals + 1, pair.size - key_size - 1 });
+        return decode_query(x, (struct span){equals + 1, pair.size - key_size - 1});
     }
     return SPAN_EMPTY;
 }
