@@ -270,6 +270,12 @@ void operator__decide_answer(const struct operator_state *o, struct decision *d)
         reply->refusal = OPERATOR_NOT_FOUND; /* no prompt ever reached this phone */
         return;
     }
+    if (p->state == STK_PROCESSING && p->expires_ns <= d->command->now_ns) {
+        /* Too late, though the deadline has not had its turn yet. */
+        emit_end(o, d, p, STK_NO_ANSWER);
+        reply->refusal = OPERATOR_ALREADY_ENDED;
+        return;
+    }
     reply->refusal = OPERATOR_DONE;
     if (p->state == STK_PENDING) {
         struct operator_event e;

@@ -1,0 +1,496 @@
+/*
+ * engine.c - the turn: executing commands into the open batch, handing batches to the writer,
+ * admission, moving a virtual clock. See engine.h for the guarantees E1 to E5.
+ * Tests: tests/unit/test_engine.c, tests/scenario, the simulation.
+ */
+#include "engine/engine.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+enum { ENGINE_BATCH_ROOM = JOURNAL_BATCH_HEADER_BYTES + JOURNAL_BLOCK_BYTES };
+
+struct engine_batch {
+    uint8_t *buffer;
+    size_t capacity; /* of the buffer */
+    size_t size;     /* of the payload */
+    uint32_t frames;
+    uint64_t first_position;
+    int64_t opened_ns; /* monotonic: when its first frame came */
+    int64_t time_ns;   /* book time of its last frame */
+};
+
+/* A ring of bytes that holds the last durable frames as one run, moved down when it is full. */
+struct engine_recent_frames {
+    uint8_t *data;
+    size_t size;
+    uint64_t first_position; /* of the first frame in data */
+    uint64_t next_position;
+};
+
+struct engine {
+    struct book *book;
+    struct book_clock *clock;
+    struct engine_writer writer;
+    struct engine_prefetch prefetch;
+    struct engine_limits limits;
+    struct journal_head head;
+    struct engine_batch open;
+    struct engine_batch writing; /* frames == 0: the writer is idle */
+    struct engine_recent_frames recent;
+    uint64_t random;
+    bool poisoned;
+    bool disk_full;
+    bool held;
+    bool advancing;
+    bool advance_until_idle;
+    int64_t advance_from_ns;
+    int64_t advance_to_ns;
+    struct engine_counters counters;
+};
+
+struct engine_limits engine_limits_default(void)
+{
+    struct engine_limits limits = {
+        .stall_ns_max = (int64_t)80 * 1000 * 1000,
+        .batch_bytes_max = 1024 * 1024,
+        .work_per_turn_max = 4096,
+    };
+    return limits;
+}
+
+const char *engine_status_text(enum engine_status status)
+{
+    switch (status) {
+    case ENGINE_APPLIED: return "done";
+    case ENGINE_REFUSED: return "refused";
+    case ENGINE_BUSY:
+        return "the journal cannot keep up with the work offered; nothing was accepted, try again "
+               "in a moment";
+    case ENGINE_DISK_FULL:
+        return "the disk that holds the journal is full; nothing was accepted, free some space and "
+               "try again";
+    case ENGINE_NO_MEMORY: return "out of memory; nothing was accepted";
+    case ENGINE_POISONED:
+        return "writing the journal failed; the process is about to end, restart it";
+    }
+    UNREACHABLE("unknown engine status");
+}
+
+static bool batch_grow(struct engine_batch *b, size_t payload)
+{
+    CHECK(payload <= JOURNAL_PAYLOAD_MAX + (size_t)BOOK_FRAME_BYTES_MAX);
+    size_t capacity = b->capacity == 0 ? ENGINE_BATCH_BYTES_FIRST : b->capacity;
+    while (capacity - ENGINE_BATCH_ROOM < payload) {
+        capacity *= 2;
+    }
+    void *buffer = NULL;
+    if (posix_memalign(&buffer, JOURNAL_BLOCK_BYTES, capacity) != 0) {
+        return false;
+    }
+    if (b->size > 0) {
+        memcpy((uint8_t *)buffer + JOURNAL_BATCH_HEADER_BYTES,
+               b->buffer + JOURNAL_BATCH_HEADER_BYTES, b->size);
+    }
+    free(b->buffer);
+    b->buffer = buffer;
+    b->capacity = capacity;
+    return true;
+}
+
+struct engine *engine_create(const struct engine_options *options)
+{
+    CHECK(options->head.position == options->book->position);
+    struct engine *e = calloc(1, sizeof(*e));
+    if (e == NULL) {
+        return NULL;
+    }
+    e->book = options->book;
+    e->clock = options->clock;
+    e->writer = options->writer;
+    e->prefetch = options->prefetch;
+    e->limits = options->limits;
+    e->head = options->head;
+    e->random = options->random_seed;
+    e->recent.first_position = options->head.position + 1;
+    e->recent.next_position = options->head.position + 1;
+    e->recent.data = malloc(ENGINE_RECENT_BYTES); /* untouched pages cost nothing */
+    if (e->recent.data == NULL || !batch_grow(&e->open, 1) || !batch_grow(&e->writing, 1)) {
+        engine_destroy(e);
+        return NULL;
+    }
+    book_clock_at_least(e->clock, e->book->time_ns);
+    return e;
+}
+
+void engine_destroy(struct engine *e)
+{
+    if (e != NULL) {
+        free(e->open.buffer);
+        free(e->writing.buffer);
+        free(e->recent.data);
+        free(e);
+    }
+}
+
+struct book *engine_book(struct engine *e)
+{
+    return e->book;
+}
+
+int64_t engine_now(const struct engine *e)
+{
+    int64_t now_ns = book_clock_now(e->clock);
+    return now_ns > e->book->time_ns ? now_ns : e->book->time_ns;
+}
+
+uint64_t engine_durable(const struct engine *e)
+{
+    return e->head.position;
+}
+
+uint64_t engine_applied(const struct engine *e)
+{
+    return e->book->position;
+}
+
+bool engine_poisoned(const struct engine *e)
+{
+    return e->poisoned;
+}
+
+/* ---- admission (E3) ---- */
+
+static int64_t engine_stall_ns(const struct engine *e)
+{
+    int64_t since_ns = e->writing.frames > 0 ? e->writing.opened_ns : e->open.opened_ns;
+    if (e->writing.frames == 0 && e->open.frames == 0) {
+        return 0;
+    }
+    return book_clock_monotonic(e->clock) - since_ns;
+}
+
+enum engine_status engine_admits(const struct engine *e, enum engine_class class)
+{
+    if (e->poisoned) {
+        return ENGINE_POISONED;
+    }
+    if (class == ENGINE_INTERNAL) {
+        return e->open.size + BOOK_FRAME_BYTES_MAX <= JOURNAL_PAYLOAD_MAX ? ENGINE_APPLIED
+                                                                          : ENGINE_BUSY;
+    }
+    if (e->held) {
+        return ENGINE_BUSY;
+    }
+    uint64_t unsynced = (uint64_t)e->open.size + e->writing.size;
+    if (e->disk_full || !e->writer.has_room(e->writer.context, unsynced + JOURNAL_BLOCK_BYTES)) {
+        return ENGINE_DISK_FULL;
+    }
+    if (class == ENGINE_CONTINUATION) {
+        return e->open.size <= JOURNAL_PAYLOAD_MAX / 2 ? ENGINE_APPLIED : ENGINE_BUSY;
+    }
+    if (e->open.size > e->limits.batch_bytes_max || engine_stall_ns(e) > e->limits.stall_ns_max) {
+        return ENGINE_BUSY;
+    }
+    return ENGINE_APPLIED;
+}
+
+/* ---- executing ---- */
+
+static uint64_t engine_draw(struct engine *e)
+{
+    e->random += 0x9e3779b97f4a7c15u;
+    return hash_mix(e->random, e->random ^ 0xe7037ed1a0b428dbu);
+}
+
+/* Decides one command at now_ns into the open batch. */
+static enum engine_status engine_decide(struct engine *e, struct book_command *command)
+{
+    size_t needed = book_frame_bytes_max(command);
+    if (e->open.capacity - ENGINE_BATCH_ROOM - e->open.size < needed &&
+        !batch_grow(&e->open, e->open.size + needed)) {
+        return ENGINE_NO_MEMORY;
+    }
+    if (e->prefetch.fetch != NULL) {
+        e->prefetch.fetch(e->prefetch.context, e->book, command);
+    }
+    command->random = engine_draw(e);
+    struct writer out = writer_init(e->open.buffer + JOURNAL_BATCH_HEADER_BYTES + e->open.size,
+                                    e->open.capacity - ENGINE_BATCH_ROOM - e->open.size);
+    uint64_t position = book_execute(e->book, command, &out);
+    if (position == BOOK_NO_MEMORY) {
+        return ENGINE_NO_MEMORY;
+    }
+    if (position == 0) {
+        return ENGINE_REFUSED;
+    }
+    if (e->open.frames == 0) {
+        e->open.first_position = position;
+        e->open.opened_ns = book_clock_monotonic(e->clock);
+    }
+    e->open.size += out.size;
+    e->open.frames++;
+    e->open.time_ns = command->now_ns;
+    e->counters.frames++;
+    return ENGINE_APPLIED;
+}
+
+/* Internal work that is due now, at most the limit of a turn. */
+static void engine_work(struct engine *e)
+{
+    int64_t now_ns = engine_now(e);
+    struct book_command command;
+    for (uint32_t i = 0; i < e->limits.work_per_turn_max; i++) {
+        if (engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED ||
+            !book_work(e->book, now_ns, &command)) {
+            return;
+        }
+        command.now_ns = now_ns;
+        enum engine_status status = engine_decide(e, &command);
+        if (status == ENGINE_NO_MEMORY) {
+            return; /* tried again next turn */
+        }
+        CHECK(status == ENGINE_APPLIED); /* work that is due always makes an event */
+    }
+}
+
+struct engine_result engine_execute(struct engine *e, enum engine_class class, uint16_t kind,
+                                    const void *body, void *reply)
+{
+    struct engine_result result = {engine_admits(e, class), 0};
+    if (result.status != ENGINE_APPLIED) {
+        e->counters.refused_busy += result.status == ENGINE_BUSY;
+        e->counters.refused_disk += result.status == ENGINE_DISK_FULL;
+        return result;
+    }
+    struct book_command command = {kind, engine_now(e), 0, body, reply};
+    int64_t due_ns = book_next_due(e->book);
+    if (due_ns != INT64_MIN && due_ns <= command.now_ns) {
+        engine_work(e); /* a deadline that has passed is not beaten by an answer after it */
+    }
+    result.status = engine_decide(e, &command);
+    result.wait_position = engine_applied(e);
+    return result;
+}
+
+/* ---- batches ---- */
+
+static void engine_start_writing(struct engine *e)
+{
+    const struct engine_batch *b = &e->writing;
+    struct journal_batch batch = {
+        .buffer = b->buffer,
+        .capacity = b->capacity,
+        .payload_size = b->size,
+        .first_position = b->first_position,
+        .frame_count = b->frames,
+        .time_ns = b->time_ns,
+    };
+    CHECK(batch.first_position == e->head.position + 1);
+    e->disk_full = false;
+    e->writer.start(e->writer.context, &batch, e->head.hash);
+}
+
+static void engine_flush(struct engine *e)
+{
+    if (e->poisoned || e->writing.frames > 0 || e->open.frames == 0) {
+        return;
+    }
+    struct engine_batch filled = e->open;
+    e->open = e->writing;
+    e->open.size = 0;
+    e->open.frames = 0;
+    e->writing = filled;
+    CHECK(filled.first_position + filled.frames == e->book->position + 1);
+    e->counters.batches++;
+    e->counters.bytes += filled.size;
+    engine_start_writing(e);
+}
+
+void engine_turn(struct engine *e)
+{
+    if (e->poisoned) {
+        return;
+    }
+    engine_work(e);
+    if (e->disk_full && e->writer.has_room(e->writer.context, e->writing.size)) {
+        engine_start_writing(e); /* space has returned: the batch that waited goes first */
+    }
+    engine_flush(e);
+}
+
+/* Keeps the frames of a batch that became durable for the readers of the stream. */
+static void recent_keep(struct engine_recent_frames *recent, const struct engine_batch *batch)
+{
+    CHECK(recent->next_position == batch->first_position);
+    if (batch->size > ENGINE_RECENT_BYTES / 2) {
+        recent->size = 0;
+        recent->first_position = batch->first_position + batch->frames;
+    } else {
+        if (recent->size + batch->size > ENGINE_RECENT_BYTES) {
+            /* Drop the older half, at a frame's edge. */
+            struct reader r = reader_init(recent->data, recent->size);
+            struct frame_reader f;
+            size_t cut = 0;
+            while (cut < ENGINE_RECENT_BYTES / 2 && frame_next(&r, &f)) {
+                cut = r.at;
+                recent->first_position = f.info.position + 1;
+            }
+            memmove(recent->data, recent->data + cut, recent->size - cut);
+            recent->size -= cut;
+        }
+        memcpy(recent->data + recent->size, batch->buffer + JOURNAL_BATCH_HEADER_BYTES,
+               batch->size);
+        recent->size += batch->size;
+    }
+    recent->next_position = batch->first_position + batch->frames;
+}
+
+void engine_written(struct engine *e, enum journal_status status, const struct journal_head *head)
+{
+    CHECK(e->writing.frames > 0);
+    if (status == JOURNAL_DISK_FULL) {
+        /* Nothing was written: the batch waits for space, and nothing new is taken. */
+        e->disk_full = true;
+        return;
+    }
+    if (status != JOURNAL_OK) {
+        e->poisoned = true; /* E2 */
+        return;
+    }
+    CHECK(head->position == e->writing.first_position + e->writing.frames - 1);
+    int64_t took_ns = engine_stall_ns(e);
+    e->counters.sync_ns_total += took_ns;
+    e->counters.sync_ns_max = took_ns > e->counters.sync_ns_max ? took_ns : e->counters.sync_ns_max;
+    e->head = *head;
+    recent_keep(&e->recent, &e->writing);
+    e->writing.frames = 0;
+    e->writing.size = 0;
+    engine_flush(e);
+}
+
+bool engine_recent(const struct engine *e, uint64_t position, const uint8_t **data, size_t *size)
+{
+    *data = NULL;
+    *size = 0;
+    if (position < e->recent.first_position) {
+        return false;
+    }
+    struct reader r = reader_init(e->recent.data, e->recent.size);
+    struct frame_reader f;
+    size_t start = 0;
+    while (start < e->recent.size && frame_next(&r, &f) && f.info.position < position) {
+        start = r.at;
+    }
+    *data = e->recent.data + start;
+    *size = e->recent.size - start;
+    return true;
+}
+
+/* ---- time ---- */
+
+bool engine_idle(const struct engine *e)
+{
+    struct book_command command;
+    return e->writing.frames == 0 && e->open.frames == 0 &&
+           !book_work(e->book, engine_now(e), &command);
+}
+
+int engine_timeout_ms(const struct engine *e)
+{
+    if (e->poisoned) {
+        return 0;
+    }
+    int64_t due_ns = book_next_due(e->book);
+    int64_t now_ns = engine_now(e);
+    if (due_ns <= now_ns) {
+        /* Due now: run at once, unless it is an outgoing item that waits for the disk. */
+        struct book_command command;
+        return book_work(e->book, now_ns, &command) ? 0 : 1;
+    }
+    if (e->clock->is_virtual || due_ns == INT64_MAX) {
+        return -1;
+    }
+    int64_t wait_ms = (due_ns - now_ns) / (1000 * 1000) + 1;
+    return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
+}
+
+const struct outbox_item *engine_take_outgoing(struct engine *e)
+{
+    if (e->poisoned) {
+        return NULL;
+    }
+    return outbox_take(&e->book->outbox, engine_now(e), engine_durable(e));
+}
+
+void engine_hold(struct engine *e)
+{
+    e->held = true;
+}
+
+void engine_resume(struct engine *e)
+{
+    e->held = false;
+}
+
+bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle)
+{
+    CHECK(max_ns >= 0);
+    if (e->advancing || !e->clock->is_virtual) {
+        return false;
+    }
+    e->advancing = true;
+    e->advance_until_idle = until_idle;
+    e->advance_from_ns = engine_now(e);
+    if (__builtin_add_overflow(e->advance_from_ns, max_ns, &e->advance_to_ns)) {
+        e->advance_to_ns = INT64_MAX;
+    }
+    return true;
+}
+
+bool engine_advancing(const struct engine *e)
+{
+    return e->advancing;
+}
+
+static enum engine_advance_end advance_end(struct engine *e, enum engine_advance_end end,
+                                           int64_t *advanced_ns_out)
+{
+    e->advancing = false;
+    *advanced_ns_out = engine_now(e) - e->advance_from_ns;
+    return end;
+}
+
+enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight,
+                                            int64_t *advanced_ns_out)
+{
+    CHECK(e->advancing);
+    if (in_flight > 0 || !engine_idle(e)) {
+        return ADVANCE_RUNNING; /* time stands still while HTTP is in flight */
+    }
+    int64_t due_ns = book_next_due(e->book);
+    if (due_ns <= engine_now(e)) {
+        return ADVANCE_RUNNING; /* outgoing items are about to be taken */
+    }
+    if (due_ns <= e->advance_to_ns && due_ns != INT64_MAX) {
+        book_clock_move(e->clock, due_ns);
+        return ADVANCE_RUNNING;
+    }
+    if (e->advance_until_idle) {
+        return advance_end(e, due_ns == INT64_MAX ? ADVANCE_IDLE : ADVANCE_LIMIT, advanced_ns_out);
+    }
+    book_clock_move(e->clock, e->advance_to_ns);
+    return advance_end(e, ADVANCE_REACHED, advanced_ns_out);
+}
+
+struct engine_counters engine_counters(const struct engine *e)
+{
+    struct engine_counters c = e->counters;
+    c.batch_bytes = (uint32_t)e->open.size;
+    c.batch_frames = e->open.frames;
+    c.stall_ns = engine_stall_ns(e);
+    return c;
+}
