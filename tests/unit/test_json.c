@@ -76,31 +76,32 @@ static void test_parse_accepts(void **state)
     }
 }
 
-static void test_parse_refuses(void **state)
+static void assert_all_refused(struct json_scratch *scratch, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (parse(scratch, span_from(texts[i])) != NULL) {
+            fail_msg("accepted: %s", texts[i]);
+        }
+        assert_non_null(must_parse(scratch, "{\"after\":1}")); /* nothing is left over */
+    }
+}
+
+static void test_parse_refuses_structure(void **state)
 {
     static const char *const bad[] = {
-        "",
-        "  \n",
-        "{",
-        "}",
-        "]",
-        "{]",
-        "[}",
-        "{\"a\"}",
-        "{\"a\":}",
-        "{\"a\":1,}",
-        "{,}",
-        "[1,]",
-        "[,]",
-        "[1 2]",
-        "{\"a\":1 \"b\":2}",
-        "{a:1}",
-        "{'a':1}",
-        "['a']",
-        "[1]x",
-        "[1] [2]",
-        "{} {}",
-        "1 2",
+        "",      "  \n",    "{",       "}",        "]",
+        "{]",    "[}",      "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
+        "{,}",   "[1,]",    "[,]",     "[1 2]",    "{\"a\":1 \"b\":2}",
+        "{a:1}", "{'a':1}", "['a']",   "[1]x",     "[1] [2]",
+        "{} {}", "1 2",
+    };
+    assert_all_refused(*state, bad, COUNT(bad));
+}
+
+/* Words, numbers and strings. */
+static void test_parse_refuses_tokens(void **state)
+{
+    static const char *const bad[] = {
         "nul",
         "NULL",
         "True",
@@ -142,6 +143,14 @@ static void test_parse_refuses(void **state)
         "{\"\\u0000\":1}",
         "\"\\\\\\u0000\"",
         "\xef\xbb\xbf{}", /* a byte order mark */
+    };
+    assert_all_refused(*state, bad, COUNT(bad));
+}
+
+/* A name twice, wherever it is, and what is beyond a limit. */
+static void test_parse_refuses_twice_and_too_much(void **state)
+{
+    static const char *const bad[] = {
         "{\"a\":1,\"a\":1}",
         "{\"a\":1,\"\\u0061\":1}",
         "{\"x\":{\"a\":1,\"b\":2,\"a\":3}}",
@@ -150,12 +159,7 @@ static void test_parse_refuses(void **state)
         "[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]",                               /* 17 deep */
         "12345678901234567890123456789012345678901234567890123456789012345", /* 65 */
     };
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        if (parse(*state, span_from(bad[i])) != NULL) {
-            fail_msg("accepted: %s", bad[i]);
-        }
-        assert_non_null(must_parse(*state, "{\"after\":1}")); /* nothing is left over */
-    }
+    assert_all_refused(*state, bad, COUNT(bad));
 }
 
 static void test_parse_refuses_nul_bytes(void **state)
@@ -558,7 +562,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_accepts),
-        cmocka_unit_test(test_parse_refuses),
+        cmocka_unit_test(test_parse_refuses_structure),
+        cmocka_unit_test(test_parse_refuses_tokens),
+        cmocka_unit_test(test_parse_refuses_twice_and_too_much),
         cmocka_unit_test(test_parse_refuses_nul_bytes),
         cmocka_unit_test(test_parse_refuses_bad_utf8),
         cmocka_unit_test(test_parse_offsets),
