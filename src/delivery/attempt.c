@@ -164,17 +164,13 @@ bool delivery__attempt_begin(struct attempt *a, struct delivery_slot *slot)
     return true;
 }
 
-/* How far an attempt got that ran out of time before its request was sent. */
-static enum delivery_error attempt_timeout(const struct attempt *a)
+/* Ran out of time before the request was sent. libcurl does not tell a silent peer of a TLS
+   handshake from one that never accepted. */
+static enum delivery_error attempt_timeout_unsent(const struct attempt *a)
 {
     curl_off_t resolved_us = 0;
-    curl_off_t connected_us = 0;
     (void)curl_easy_getinfo(a->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
-    (void)curl_easy_getinfo(a->easy, CURLINFO_CONNECT_TIME_T, &connected_us);
-    if (resolved_us == 0) {
-        return DELIVERY_RESOLVE;
-    }
-    return connected_us == 0 ? DELIVERY_CONNECT : DELIVERY_TLS;
+    return resolved_us == 0 ? DELIVERY_RESOLVE : DELIVERY_CONNECT;
 }
 
 /* Not switches over the enum: libcurl has a hundred codes and adds some with each release. */
@@ -186,7 +182,7 @@ static enum delivery_error attempt_error_unsent(const struct attempt *a, CURLcod
     case CURLE_LOGIN_DENIED: /* credentials in the URL */ return DELIVERY_BAD_URL;
     case CURLE_COULDNT_RESOLVE_HOST: return DELIVERY_RESOLVE;
     case CURLE_COULDNT_CONNECT: return a->forbidden ? DELIVERY_FORBIDDEN : DELIVERY_CONNECT;
-    case CURLE_OPERATION_TIMEDOUT: return attempt_timeout(a);
+    case CURLE_OPERATION_TIMEDOUT: return attempt_timeout_unsent(a);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:

@@ -36,7 +36,7 @@ enum {
 enum delivery_error {
     DELIVERY_ANSWERED = 0,  /* there is an HTTP status */
     DELIVERY_RESOLVE = 1,   /* the name did not resolve */
-    DELIVERY_CONNECT = 2,   /* refused or unreachable */
+    DELIVERY_CONNECT = 2,   /* refused, unreachable or not made in time */
     DELIVERY_TIMEOUT = 3,   /* no complete answer in time */
     DELIVERY_RESET = 4,     /* the connection broke */
     DELIVERY_TLS = 5,       /* handshake or certificate */

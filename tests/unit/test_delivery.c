@@ -26,7 +26,7 @@
 
 /* ---- the sink: one thread per connection ---------------------------------------------------- */
 
-enum { SINK_IDS = 32768, SINK_BUFFER = 16384, SINK_THREADS = 512 };
+enum { SINK_IDS = 32768, SINK_BUFFER = 16384, SINK_THREADS = 512, TLS_HANDSHAKE = 22 };
 
 struct sink {
     int listener;
@@ -36,6 +36,7 @@ struct sink {
     _Atomic int sockets[SINK_THREADS];
     uint32_t connections;
     _Atomic bool stopping;
+    _Atomic bool tls_is_silent; /* or is answered in plain text, as most servers do */
     _Atomic uint32_t requests;
     _Atomic uint32_t wrong_bodies;
     _Atomic uint8_t seen[SINK_IDS]; /* by the number in X-Id */
@@ -213,6 +214,11 @@ static void *sink_serve(void *context)
                 break;
             }
             size += (size_t)got;
+            if (buffer[0] == TLS_HANDSHAKE && !atomic_load(&sink->tls_is_silent)) {
+                sink_answer(fd, 400, "", "plain HTTP here");
+                open = false;
+                break;
+            }
         }
         if (open) {
             memmove(buffer, buffer + request.size, size - request.size);
@@ -517,14 +523,31 @@ static void test_timeouts(void **state)
 {
     (void)state;
     struct delivery_options options = OPTIONS;
-    options.total_ms = 150;
+    options.total_ms = 300;
     struct bench b = bench_start(&options);
     struct seen_report *r = bench_one(&b, 1, "/never");
     assert_failed(r, DELIVERY_TIMEOUT);
-    assert_in_range(r->duration_ms, 140, 2000);
+    assert_in_range(r->duration_ms, 290, 5000);
     assert_failed(bench_one(&b, 2, "/drip"), DELIVERY_TIMEOUT);
     assert_int_equal(bench_one(&b, 3, "/slow")->status, 200);
     bench_stop(&b);
+}
+
+/* A server that does not speak TLS says so, or waits for the end of a head that never comes. */
+static void test_tls_fails(void **state)
+{
+    (void)state;
+    struct delivery_options options = OPTIONS;
+    for (uint32_t silent = 0; silent < 2; silent++) {
+        char url[64];
+        options.total_ms = silent == 1 ? 150 : 10000;
+        struct bench b = bench_start(&options);
+        atomic_store(&b.sink->tls_is_silent, silent == 1);
+        (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u/ok", b.sink->port);
+        assert_failed(bench_one_url(&b, 1, url), silent == 1 ? DELIVERY_CONNECT : DELIVERY_TLS);
+        assert_int_equal(b.sink->requests, 0);
+        bench_stop(&b);
+    }
 }
 
 static void test_bad_urls(void **state)
@@ -993,6 +1016,7 @@ int main(void)
         cmocka_unit_test(test_broken_connections),
         cmocka_unit_test(test_no_silent_second_sending),
         cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_tls_fails),
         cmocka_unit_test(test_bad_urls),
         cmocka_unit_test(test_header_cannot_smuggle),
         cmocka_unit_test(test_names),
