@@ -25,8 +25,7 @@
 
 enum {
     LISTEN_BACKLOG = 4096,
-    TURN_ROUNDS_MAX = 8,    /* of the library, per http_turn */
-    PARTIAL_MARGIN_MS = 20, /* the kernel's clock for received data is coarse */
+    TURN_ROUNDS_MAX = 8, /* of the library, per http_turn */
 };
 
 static const int64_t ns_per_ms = 1000000;
@@ -105,9 +104,9 @@ static int64_t clock_patience_ns(const struct http_server *s, enum http_clock cl
 
 /*
  * Whether bytes of a request have come that the library has read but cannot show yet: the kernel
- * knows when it last received something.
+ * knows how many it received.
  */
-static bool has_partial_request(const struct http_exchange *x, int64_t now_ns)
+static bool has_partial_request(const struct http_exchange *x)
 {
     struct tcp_info info;
     socklen_t size = sizeof(info);
@@ -115,11 +114,7 @@ static bool has_partial_request(const struct http_exchange *x, int64_t now_ns)
     if (getsockopt(x->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
         return false;
     }
-    if (info.tcpi_bytes_received == 0) {
-        return false;
-    }
-    int64_t idle_ms = (now_ns - x->idle_since_ns) / ns_per_ms;
-    return (int64_t)info.tcpi_last_data_recv + PARTIAL_MARGIN_MS < idle_ms;
+    return info.tcpi_bytes_received > x->consumed;
 }
 
 /* Whether the peer has acknowledged anything since the last look. */
@@ -146,7 +141,7 @@ void http__cut(struct http_exchange *x)
 
 static void expire_reading(struct http_exchange *x, int64_t now_ns)
 {
-    if (x->phase == HTTP_IDLE && !has_partial_request(x, now_ns)) {
+    if (x->phase == HTTP_IDLE && !has_partial_request(x)) {
         http__clock_start(x, HTTP_CLOCK_IDLE, now_ns);
         return;
     }
@@ -156,7 +151,7 @@ static void expire_reading(struct http_exchange *x, int64_t now_ns)
 
 static void expire_idle(struct http_exchange *x, int64_t now_ns)
 {
-    if (has_partial_request(x, now_ns)) {
+    if (has_partial_request(x)) {
         http__clock_start(x, HTTP_CLOCK_READING, now_ns);
         return;
     }
@@ -334,6 +329,7 @@ static void connection_opened(struct http_server *s, struct MHD_Connection *conn
     x->idle_since_ns = s->now_ns;
     x->acknowledged = 0;
     x->buffer_start = 0;
+    x->consumed = 0;
     note_peer(x);
     *context = x;
     s->counters.connections++;
@@ -460,6 +456,7 @@ static enum MHD_Result request_body(struct http_exchange *x, const char *data, s
 {
     struct http_server *s = x->server;
     s->counters.bytes_in += *size;
+    x->consumed += *size;
     if (*size > s->limits.body_bytes_max - x->body.size) {
         s->counters.refused_requests++;
         http__refuse_raw(x, HTTP_REFUSE_BODY_TOO_LARGE);

@@ -81,6 +81,7 @@ struct http_exchange {
     int64_t since_ns;       /* when this clock was started */
     int64_t idle_since_ns;  /* when the last reply was sent, or the connection accepted */
     uintptr_t buffer_start; /* where the library reads requests of this connection into */
+    uint64_t consumed;      /* bytes of all requests that were parsed */
     uint64_t acknowledged;  /* bytes the peer had acknowledged when last looked at */
 
     /* the request */

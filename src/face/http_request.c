@@ -145,6 +145,7 @@ static bool begins_the_buffer(struct http_exchange *x, const char *method)
     if (x->buffer_start == 0 || at < x->buffer_start) {
         x->buffer_start = at;
     }
+    x->consumed += at - x->buffer_start;
     return at == x->buffer_start || at == x->buffer_start + 2;
 }
 
@@ -179,6 +180,7 @@ static enum http_refusal check_lines(struct head *h, const char *method, const c
     }
     size_t head_size = info->header_size;
     x->server->counters.bytes_in += head_size;
+    x->consumed += head_size;
     if (x->server->verify_head && !request_line_in_place(h, method, version)) {
         return HTTP_REFUSE_BAD_REQUEST_LINE;
     }

@@ -306,10 +306,9 @@ struct reply client_reply(struct rig *rig, struct client *client)
 void client_wait_closed(struct rig *rig, struct client *client)
 {
     int64_t give_up_ms = now_ms() + PATIENCE_MS;
-    while (!client->closed) {
+    for (client_receive(client); !client->closed; client_receive(client)) {
         assert_true(now_ms() < give_up_ms);
         turn(rig, 2);
-        client_receive(client);
     }
 }
 
