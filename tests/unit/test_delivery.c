@@ -455,10 +455,12 @@ static void test_connections_are_reused(void **state)
 {
     (void)state;
     struct bench b = bench_start(&OPTIONS);
+    int64_t begun_ms = now_ms();
     for (uint32_t i = 0; i < 20; i++) {
         assert_int_equal(bench_one(&b, i, "/ok")->status, 200);
     }
     assert_int_equal(b.sink->connections, 1);
+    assert_true(now_ms() - begun_ms < 5000); /* each woke the thread: by itself it sleeps 1 s */
     bench_stop(&b);
 }
 
