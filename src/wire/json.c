@@ -3,8 +3,10 @@
  *
  * json-c builds the tree, but even its strict mode lets through what another parser reads
  * differently: NaN, single quotes, control characters, 01, 1., a second member of the same name,
- * broken UTF-8; and it quietly bends integers to 64 bits. So every text is scanned first, token by
- * token, and the scan counts the members: when the tree has fewer, a name was given twice.
+ * broken UTF-8; and what it refuses changes from release to release. So every text is scanned first,
+ * token by token. The scan refuses all that RFC 8259 has no place for, and json-c is left with the
+ * order of the tokens. The scan counts the members, too: when the tree has fewer, a name was given
+ * twice. json-c bends integers to 64 bits without a word; json_integer refuses those.
  */
 #include "wire/json.h"
 
@@ -40,7 +42,6 @@ struct json_scratch *json_scratch_create(void)
     /* Deeper than the scan allows, so that the scan's sentence is the one that is given. */
     scratch->tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 2);
     CHECK(scratch->tokener != NULL);
-    json_tokener_set_flags(scratch->tokener, JSON_TOKENER_STRICT);
     return scratch;
 }
 
@@ -71,6 +72,7 @@ struct scan {
     uint32_t depth;
     uint32_t containers;
     uint32_t members;
+    bool after_comma;
     const char *why;
 };
 
@@ -224,6 +226,27 @@ static bool scan_open(struct scan *s)
     return s->depth <= JSON_DEPTH_MAX || scan_fail(s, "nested too deeply");
 }
 
+/* Too many of them are json-c's to refuse; a comma in front it would forgive. */
+static bool scan_close(struct scan *s)
+{
+    s->at++;
+    s->depth -= s->depth > 0;
+    return !s->after_comma || scan_fail(s, "a comma has nothing after it");
+}
+
+static bool scan_word(struct scan *s)
+{
+    static const struct span words[] = {{"true", 4}, {"false", 5}, {"null", 4}};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if ((size_t)(s->end - s->at) >= words[i].size &&
+            memcmp(s->at, words[i].data, words[i].size) == 0) {
+            s->at += words[i].size;
+            return true;
+        }
+    }
+    return scan_fail(s, "a character that does not belong there");
+}
+
 static bool scan_token(struct scan *s)
 {
     switch (*s->at) {
@@ -231,39 +254,33 @@ static bool scan_token(struct scan *s)
     case '{':
     case '[': return scan_open(s);
     case '}':
-    case ']':
-        /* Too many of them are json-c's to refuse. */
-        s->depth -= s->depth > 0;
-        s->at++;
-        return true;
+    case ']': return scan_close(s);
     case ':':
         s->members++;
         s->at++;
         return true;
-    case ',':
-    case ' ':
-    case '\t':
-    case '\n':
-    case '\r': s->at++; return true;
-    default:
-        if (*s->at == '-' || is_digit(*s->at)) {
-            return scan_number(s);
-        }
-        /* The letters of true, false and null; which word it is, json-c checks. */
-        if (*s->at >= 'a' && *s->at <= 'z') {
-            s->at++;
-            return true;
-        }
-        return scan_fail(s, "not JSON: a character that does not belong there");
+    case ',': s->at++; return true;
+    default: return *s->at == '-' || is_digit(*s->at) ? scan_number(s) : scan_word(s);
     }
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
 static bool scan_text(struct scan *s)
 {
     while (s->at < s->end) {
+        if (is_space(*s->at)) {
+            s->at++;
+            continue;
+        }
+        bool comma = *s->at == ',';
         if (!scan_token(s)) {
             return false;
         }
+        s->after_comma = comma;
     }
     return true;
 }
@@ -345,7 +362,8 @@ static bool members_are_distinct(struct json_object *root, const struct scan *s)
     return count_members(root) == s->members;
 }
 
-/* The text is trimmed, so that json-c must end exactly where it ends. */
+/* The text is trimmed, so that json-c must end exactly where it ends. It would stop at the end of
+ * the first of several values. */
 static bool build_tree(struct json_scratch *scratch, struct span text, const char **why)
 {
     struct json_tokener *tokener = scratch->tokener;
