@@ -53,6 +53,9 @@ static void digest_block(struct digest *d, const uint8_t *at)
 void digest_update(struct digest *d, const void *data, size_t size)
 {
     const uint8_t *at = data;
+    if (size == 0) {
+        return; /* data may be NULL then */
+    }
     d->total += size;
     if (d->pending_size > 0) {
         size_t take = sizeof(d->pending) - d->pending_size;

@@ -179,7 +179,9 @@ bool slab_shape_load(struct slab *s, struct reader *r)
     CHECK(s->high_water == 0);
     uint32_t high_water = get_u32(r);
     uint32_t free_count = get_u32(r);
-    if (r->bad || free_count > high_water || !slab_reserve(s, high_water)) {
+    /* Every slot has bytes that follow, so that a false number cannot ask for all memory. */
+    if (r->bad || free_count > high_water || high_water > r->size - r->at ||
+        !slab_reserve(s, high_water)) {
         return false;
     }
     for (uint32_t i = 0; i < high_water; i++) {

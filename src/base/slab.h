@@ -57,7 +57,8 @@ static inline void *slab_at(const struct slab *s, uint32_t index)
 uint32_t slab_next(const struct slab *s, uint32_t index);
 
 /* The shape (which slots are used, order of the free list), so that a restored slab hands out the
- * same indexes as the original would. Contents are the owner's to save, in index order. */
+ * same indexes as the original would. Contents are the owner's to save right after, in index order,
+ * at least one byte for each used slot. */
 void slab_shape_save(const struct slab *s, struct writer *w);
 /* Into an empty slab: afterwards the used slots exist, zeroed. False: malformed or no memory. */
 bool slab_shape_load(struct slab *s, struct reader *r) MUST_USE;

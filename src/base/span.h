@@ -37,7 +37,8 @@ static inline bool span_is(struct span a, const char *text)
 
 static inline bool span_starts_with(struct span a, struct span prefix)
 {
-    return a.size >= prefix.size && memcmp(a.data, prefix.data, prefix.size) == 0;
+    return a.size >= prefix.size &&
+           (prefix.size == 0 || memcmp(a.data, prefix.data, prefix.size) == 0);
 }
 
 /* Without leading and trailing ASCII white space. */

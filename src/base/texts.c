@@ -36,6 +36,19 @@ static uint32_t texts_class(size_t size)
     return c;
 }
 
+/* The class of a handle; a handle from a damaged snapshot can name one that does not exist. */
+static uint32_t texts_handle_class(uint32_t handle)
+{
+    uint32_t c = (handle - 1) >> TEXT_CLASS_SHIFT;
+    CHECK(c < TEXT_CLASSES);
+    return c;
+}
+
+static uint32_t texts_handle_index(uint32_t handle)
+{
+    return (handle - 1) & ((1u << TEXT_CLASS_SHIFT) - 1);
+}
+
 bool texts_reserve(struct texts *t, uint32_t count)
 {
     for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
@@ -65,8 +78,8 @@ struct span texts_at(const struct texts *t, uint32_t handle)
     if (handle == TEXT_NONE) {
         return SPAN_EMPTY;
     }
-    const struct slab *s = &t->classes[(handle - 1) >> TEXT_CLASS_SHIFT];
-    uint32_t index = (handle - 1) & ((1u << TEXT_CLASS_SHIFT) - 1);
+    const struct slab *s = &t->classes[texts_handle_class(handle)];
+    uint32_t index = texts_handle_index(handle);
     CHECK(slab_is_used(s, index));
     const uint8_t *slot = slab_at(s, index);
     uint16_t size;
@@ -78,8 +91,7 @@ struct span texts_at(const struct texts *t, uint32_t handle)
 void texts_drop(struct texts *t, uint32_t handle)
 {
     if (handle != TEXT_NONE) {
-        slab_release(&t->classes[(handle - 1) >> TEXT_CLASS_SHIFT],
-                     (handle - 1) & ((1u << TEXT_CLASS_SHIFT) - 1));
+        slab_release(&t->classes[texts_handle_class(handle)], texts_handle_index(handle));
     }
 }
 

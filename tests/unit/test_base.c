@@ -21,6 +21,13 @@
 #include "base/timers.h"
 #include "support/random.h"
 
+/* A false CHECK ends the test, and is what some tests expect. */
+_Noreturn void hakika_panic(const char *file, int line, const char *what)
+{
+    mock_assert(0, what, file, line);
+    abort();
+}
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- map ---- */
@@ -144,6 +151,8 @@ static void test_map_reserve_is_enough(void **state)
         map_put(&m, key * 8, 1);
     }
     assert_ptr_equal(m.young.entries, entries);
+    expect_assert_failure(map_put(&m, 8, 1));        /* it is there already */
+    expect_assert_failure(map_put(&m, 1, MAP_NONE)); /* not a value */
     map_check(&m);
     map_fini(&m);
 }
@@ -268,6 +277,8 @@ static void test_slab_pointers_stay(void **state)
         (void)slab_take(&s);
     }
     assert_ptr_equal(slab_at(&s, first), pointer);
+    expect_assert_failure(slab_release(&s, 3001)); /* was never taken */
+    expect_assert_failure((void)slab_at(&s, 3001));
     assert_false(slab_reserve(&s, 100000)); /* beyond the limit, and nothing changed */
     assert_int_equal(s.used, 3001);
     slab_check(&s);
@@ -290,6 +301,7 @@ static void test_slab_shape_refused(void **state)
         {"a slot free twice", {3, 2, 1, 1, 0, 0}, 6},
         {"the free list is cut off", {3, 2, 1}, 3},
         {"above the limit", {101, 0, 0, 0, 0, 0}, 6},
+        {"more slots than bytes follow", {17, 0, 0, 0, 0, 0}, 6},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct slab s;
@@ -399,6 +411,28 @@ static void test_texts_random(void **state)
         texts_fini(&t);
     }
     free(bytes);
+}
+
+/* Handles that no text has: a damaged snapshot may hold any number. */
+static void test_texts_bad_handle(void **state)
+{
+    (void)state;
+    struct texts t;
+    texts_init(&t);
+    assert_true(texts_reserve(&t, 1));
+    uint32_t handle = texts_keep(&t, span_from("kept"));
+    static const uint32_t strange[] = {2, 1u << 29, (6u << 29) + 1, (7u << 29) + 1, UINT32_MAX};
+    for (size_t i = 0; i < COUNT(strange); i++) {
+        expect_assert_failure((void)texts_at(&t, strange[i]));
+        expect_assert_failure(texts_drop(&t, strange[i]));
+    }
+    assert_true(span_is(texts_at(&t, handle), "kept"));
+    texts_drop(&t, handle);
+    expect_assert_failure((void)texts_at(&t, handle));
+    static const char large[TEXT_BYTES_MAX + 1];
+    struct span too_long = {large, sizeof(large)};
+    expect_assert_failure((void)texts_keep(&t, too_long));
+    texts_fini(&t);
 }
 
 /* ---- timers ---- */
@@ -774,6 +808,8 @@ static void test_span(void **state)
     assert_true(span_starts_with(span_from("abc"), span_from("abc")));
     assert_false(span_starts_with(span_from("abc"), span_from("abcd")));
     assert_false(span_starts_with(span_from("abc"), span_from("b")));
+    assert_true(span_starts_with(span_from("abc"), SPAN_EMPTY));
+    assert_true(span_starts_with(SPAN_EMPTY, SPAN_EMPTY));
     assert_true(span_is(span_trim(span_from(" \t\r\n a b \n")), "a b"));
     assert_int_equal(span_trim(span_from(" \t ")).size, 0);
     assert_int_equal(span_trim(SPAN_EMPTY).size, 0);
@@ -854,6 +890,12 @@ static void test_digest_pieces(void **state)
             assert_true(v.high == whole.high && v.low == whole.low);
         }
     }
+    struct digest d;
+    digest_init(&d);
+    digest_update(&d, "ab", 2);
+    digest_update(&d, NULL, 0);
+    struct digest_value v = digest_finish(&d);
+    assert_true(v.high == digest_of("ab", 2, 2).high);
 }
 
 /* Every bit, every appended zero and every length counts. */
@@ -880,29 +922,18 @@ static void test_digest_sees_everything(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map_against_model),
-        cmocka_unit_test(test_map_while_growing),
-        cmocka_unit_test(test_map_reserve_is_enough),
-        cmocka_unit_test(test_slab_against_model),
-        cmocka_unit_test(test_slab_pointers_stay),
-        cmocka_unit_test(test_slab_shape_refused),
-        cmocka_unit_test(test_texts_every_size),
-        cmocka_unit_test(test_texts_random),
-        cmocka_unit_test(test_timers_against_model),
-        cmocka_unit_test(test_timers_limits),
-        cmocka_unit_test(test_codec_layout),
-        cmocka_unit_test(test_codec_overflow),
-        cmocka_unit_test(test_codec_short_input),
-        cmocka_unit_test(test_codec_streaming),
-        cmocka_unit_test(test_codec_streaming_fails),
-        cmocka_unit_test(test_money_arithmetic),
-        cmocka_unit_test(test_money_parse),
-        cmocka_unit_test(test_money_format),
-        cmocka_unit_test(test_span),
-        cmocka_unit_test(test_span_parse_u64),
-        cmocka_unit_test(test_digest_fixed),
-        cmocka_unit_test(test_digest_pieces),
-        cmocka_unit_test(test_digest_sees_everything),
+        cmocka_unit_test(test_map_against_model),     cmocka_unit_test(test_map_while_growing),
+        cmocka_unit_test(test_map_reserve_is_enough), cmocka_unit_test(test_slab_against_model),
+        cmocka_unit_test(test_slab_pointers_stay),    cmocka_unit_test(test_slab_shape_refused),
+        cmocka_unit_test(test_texts_every_size),      cmocka_unit_test(test_texts_random),
+        cmocka_unit_test(test_texts_bad_handle),      cmocka_unit_test(test_timers_against_model),
+        cmocka_unit_test(test_timers_limits),         cmocka_unit_test(test_codec_layout),
+        cmocka_unit_test(test_codec_overflow),        cmocka_unit_test(test_codec_short_input),
+        cmocka_unit_test(test_codec_streaming),       cmocka_unit_test(test_codec_streaming_fails),
+        cmocka_unit_test(test_money_arithmetic),      cmocka_unit_test(test_money_parse),
+        cmocka_unit_test(test_money_format),          cmocka_unit_test(test_span),
+        cmocka_unit_test(test_span_parse_u64),        cmocka_unit_test(test_digest_fixed),
+        cmocka_unit_test(test_digest_pieces),         cmocka_unit_test(test_digest_sees_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
