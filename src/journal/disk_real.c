@@ -57,6 +57,7 @@ static void locked_prepare(void)
 
 static void locked_remove(struct disk_file *file)
 {
+    CHECK(file != NULL);
     locked_lock();
     for (struct disk_file **at = &locked; *at != NULL; at = &(*at)->next_locked) {
         if (*at == file) {
@@ -105,6 +106,7 @@ static int real_write_at(void *context, struct disk_file *file, const void *data
                          uint64_t offset)
 {
     CHECK(context == NULL);
+    CHECK(file->fd >= 0);
     CHECK(offset <= INT64_MAX - size);
     const uint8_t *from = data;
     size_t done = 0;
@@ -125,6 +127,7 @@ static int real_read_at(void *context, struct disk_file *file, void *data, size_
                         uint64_t offset, size_t *got)
 {
     CHECK(context == NULL);
+    CHECK(file->fd >= 0);
     CHECK(offset <= INT64_MAX - size);
     uint8_t *to = data;
     *got = 0;
@@ -147,18 +150,21 @@ static int real_read_at(void *context, struct disk_file *file, void *data, size_
 static int real_sync(void *context, struct disk_file *file)
 {
     CHECK(context == NULL);
+    CHECK(file->fd >= 0);
     return fdatasync(file->fd) == 0 ? 0 : -errno; /* never repeated, not even for EINTR */
 }
 
 static int real_forget(void *context, struct disk_file *file)
 {
     CHECK(context == NULL);
+    CHECK(file->fd >= 0);
     return -posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 static int real_size(void *context, struct disk_file *file, uint64_t *out)
 {
     CHECK(context == NULL);
+    CHECK(file->fd >= 0);
     struct stat status;
     if (fstat(file->fd, &status) != 0) {
         return -errno;
@@ -173,18 +179,21 @@ static int real_size(void *context, struct disk_file *file, uint64_t *out)
 static int real_rename(void *context, const char *from, const char *to)
 {
     CHECK(context == NULL);
+    CHECK(from[0] != '\0' && to[0] != '\0');
     return rename(from, to) == 0 ? 0 : -errno;
 }
 
 static int real_remove(void *context, const char *path)
 {
     CHECK(context == NULL);
+    CHECK(path[0] != '\0');
     return unlink(path) == 0 ? 0 : -errno;
 }
 
 static int real_make_directory(void *context, const char *path)
 {
     CHECK(context == NULL);
+    CHECK(path[0] != '\0');
     struct stat status;
     if (mkdir(path, 0700) == 0) {
         return 0;
@@ -201,6 +210,7 @@ static int real_make_directory(void *context, const char *path)
 static int real_sync_directory(void *context, const char *path)
 {
     CHECK(context == NULL);
+    CHECK(path[0] != '\0');
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return -errno;

@@ -34,7 +34,6 @@
 #include <string.h>
 
 #include "journal/internal.h"
-#include "journal/mutant.h"
 
 enum {
     SEGMENT_BYTES_MIN_DEFAULT = 1 << 20,
@@ -49,7 +48,7 @@ static void journal_check(const struct journal *j)
     CHECK(j->head.position >= j->head.batch);
     CHECK(j->segment_count > 0);
     const struct journal__segment *current = &j->segments[j->segment_count - 1];
-    CHECK(j->end % JOURNAL_BLOCK_BYTES == 0); /* I2 */
+    CHECK(j->end % batch_alignment() == 0); /* I2 */
     CHECK(j->end >= SEGMENT_HEADER_BYTES && j->end <= current->size);
     CHECK(current->number == j->segment_count); /* I3 */
     CHECK(IMPLIES(j->segment_count > 1, j->segments[j->segment_count - 2].first_batch > 0));
@@ -61,7 +60,7 @@ static void journal_check(const struct journal *j)
     CHECK(atomic_load(&j->room) == room); /* I5 */
 }
 
-/* --- messages ------------------------------------------------------------------------------ */
+/* --- messages --------------------------------------------------------------------------------- */
 
 enum journal_status journal__fail(struct journal_error *error, enum journal_status status,
                                   const char *format, ...)
@@ -101,7 +100,7 @@ enum journal_status journal__fail_io(struct journal_error *error, int code, cons
                          slash, file, strerror(-code), advice);
 }
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 bool journal__segment_add(struct journal *j, const struct journal__segment *segment)
 {
@@ -127,7 +126,8 @@ static uint64_t next_size(const struct journal *j, uint64_t previous, uint64_t n
     uint64_t size = previous == 0 ? j->segment_bytes_min : 2 * previous;
     size = size < j->segment_bytes_min ? j->segment_bytes_min : size;
     size = size > j->segment_bytes_max ? j->segment_bytes_max : size;
-    uint64_t least = SEGMENT_HEADER_BYTES + needed;
+    uint64_t least = SEGMENT_HEADER_BYTES + needed + JOURNAL_BLOCK_BYTES - 1;
+    least -= least % JOURNAL_BLOCK_BYTES;
     CHECK(least <= SEGMENT_HEADER_BYTES + BATCH_BYTES_MAX);
     return size < least ? least : size;
 }
@@ -138,12 +138,13 @@ static struct segment_order next_order(const struct journal *j, uint64_t needed)
     struct segment_order order = {
         .disk = j->disk,
         .directory = j->directory,
-        .header = { .seed = j->seed,
-                    .number = j->segment_count + 1,
-                    .size = next_size(j, previous, needed),
-                    .epoch = j->epoch },
+        .header = {.seed = j->seed,
+                   .number = j->segment_count + 1,
+                   .size = next_size(j, previous, needed),
+                   .epoch = j->epoch},
     };
     CHECK(order.header.size % JOURNAL_BLOCK_BYTES == 0);
+    CHECK(j->epoch > 0);
     return order;
 }
 
@@ -153,6 +154,7 @@ static int sync_parent(struct journal *j)
     char parent[JOURNAL_PATH_MAX];
     size_t length = strlen(j->directory);
     CHECK(length > 0 && length < sizeof(parent));
+    CHECK(j->state == JOURNAL_STATE_WRITER);
     memcpy(parent, j->directory, length + 1);
     char *slash = strrchr(parent, '/');
     if (slash == NULL) {
@@ -179,7 +181,7 @@ static enum journal_status open_create(struct journal *j, const struct journal_o
     if (result == 0) {
         result = journal__segment_make(&order, &j->file);
     }
-    struct journal__segment first = { .number = 1, .size = order.header.size, .epoch = 1 };
+    struct journal__segment first = {.number = 1, .size = order.header.size, .epoch = 1};
     if (result == 0 && !journal__segment_add(j, &first)) {
         result = -ENOMEM;
     }
@@ -195,6 +197,7 @@ static enum journal_status open_lock(struct journal *j, struct journal_error *er
 {
     char path[JOURNAL_PATH_MAX];
     CHECK(j->lock_file == NULL);
+    CHECK(j->state == JOURNAL_STATE_WRITER);
     int result = j->disk->make_directory(j->disk->context, j->directory);
     if (result != 0) {
         return journal__fail_io(error, result, "making the directory", j->directory, NULL);
@@ -237,6 +240,7 @@ static struct journal *open_allocate(const struct journal_options *options)
     }
     j->verify_bytes = options->verify_bytes != 0 ? options->verify_bytes : VERIFY_BYTES_DEFAULT;
     CHECK(j->segment_bytes_min >= SEGMENT_BYTES_LEAST);
+    CHECK(options->directory != NULL);
     CHECK(j->segment_bytes_min % JOURNAL_BLOCK_BYTES == 0);
     CHECK(j->segment_bytes_max % JOURNAL_BLOCK_BYTES == 0);
     return j;
@@ -246,6 +250,8 @@ static enum journal_status open_steps(struct journal *j, const struct journal_op
                                       struct journal_error *error)
 {
     bool empty = false;
+    CHECK(j->file == NULL);
+    CHECK(j->segment_count == 0);
     enum journal_status status = options->read_only ? JOURNAL_OK : open_lock(j, error);
     if (status == JOURNAL_OK) {
         status = journal__recover(j, options, &empty, error);
@@ -280,7 +286,7 @@ enum journal_status journal_open(const struct journal_options *options, struct j
     CHECK(options->book[0] != '\0');
     CHECK(memchr(options->book, '\0', sizeof(options->book)) != NULL);
     *out = NULL;
-    *error = (struct journal_error){ .status = JOURNAL_OK };
+    *error = (struct journal_error){.status = JOURNAL_OK};
     if (strlen(options->directory) + JOURNAL_NAME_MAX + 1 >= JOURNAL_PATH_MAX) {
         return journal__fail(error, JOURNAL_IO_ERROR, "the name of the directory is too long");
     }
@@ -331,14 +337,14 @@ void journal_identity(const struct journal *journal, uint8_t out[16])
     memcpy(out, journal->seed.identity, IDENTITY_BYTES);
 }
 
-/* --- appending --------------------------------------------------------------------------------- */
+/* --- appending -------------------------------------------------------------------------------- */
 
 /* The end of this object's life as a writer (J3). */
 static enum journal_status poison(struct journal *j, int code, struct journal_error *error)
 {
     CHECK(code < 0);
     CHECK(j->state != JOURNAL_STATE_READER);
-    if (j->state != JOURNAL_STATE_POISONED) {
+    if (j->state != JOURNAL_STATE_POISONED && !MUTANT(POISON_FORGOTTEN)) {
         j->state = JOURNAL_STATE_POISONED;
         atomic_store(&j->poison_errno, code);
         atomic_store(&j->room, 0);
@@ -387,7 +393,7 @@ static enum journal_status append_check(struct journal *j, const struct journal_
 static int roll_take(struct journal *j, size_t needed, struct segment_order *order,
                      struct disk_file **out)
 {
-    CHECK(needed % JOURNAL_BLOCK_BYTES == 0);
+    CHECK(needed % batch_alignment() == 0);
     *order = next_order(j, needed);
     if (j->end > SEGMENT_HEADER_BYTES) {
         return journal__spare_take(&j->spare, order, &order->header, out);
@@ -409,7 +415,8 @@ static enum journal_status append_roll(struct journal *j, size_t needed,
     struct disk_file *file = NULL;
     CHECK(needed <= BATCH_BYTES_MAX);
     int result = roll_take(j, needed, &order, &file);
-    if (result != 0 && journal__is_full(result)) {
+    atomic_store(&j->full, result != 0 && journal__is_full(result));
+    if (atomic_load(&j->full) && !MUTANT(FULL_POISONS)) {
         return journal__fail(error, JOURNAL_DISK_FULL,
                              "the disk of %s is full: there is no room for another journal "
                              "segment of %" PRIu64 " bytes. Nothing was written. Free some space; "
@@ -419,9 +426,8 @@ static enum journal_status append_roll(struct journal *j, size_t needed,
     if (result != 0) {
         return poison(j, result, error);
     }
-    const struct journal__segment segment = { .number = order.header.number,
-                                              .size = order.header.size,
-                                              .epoch = order.header.epoch };
+    const struct journal__segment segment = {
+        .number = order.header.number, .size = order.header.size, .epoch = order.header.epoch};
     CHECK(segment.size >= SEGMENT_HEADER_BYTES + needed);
     j->disk->close(j->disk->context, j->file);
     j->file = file;
@@ -441,13 +447,20 @@ static enum journal_status append_roll(struct journal *j, size_t needed,
 static int append_write(struct journal *j, const struct journal_batch *batch, size_t size)
 {
     struct disk *disk = j->disk;
-    CHECK(size % JOURNAL_BLOCK_BYTES == 0);
-    CHECK(j->end % JOURNAL_BLOCK_BYTES == 0);
-    int result = disk->write_at(disk->context, j->file, batch->buffer, size, j->end);
-    if (result == 0) {
-        result = disk->sync(disk->context, j->file);
+    CHECK(size % batch_alignment() == 0);
+    CHECK(j->end % batch_alignment() == 0);
+    if (MUTANT(ACK_BEFORE_SYNC) && disk->sync(disk->context, j->file) != 0) {
+        return -EIO;
     }
-    return result;
+    int result = disk->write_at(disk->context, j->file, batch->buffer, size, j->end);
+    if (result != 0 && !MUTANT(WRITE_ERROR_IGNORED)) {
+        return result;
+    }
+    if (MUTANT(SKIP_SYNC) || MUTANT(ACK_BEFORE_SYNC)) {
+        return 0;
+    }
+    result = disk->sync(disk->context, j->file);
+    return MUTANT(SYNC_RETRIED) && result != 0 ? disk->sync(disk->context, j->file) : result;
 }
 
 enum journal_status journal_append(struct journal *journal, const struct journal_batch *batch,
@@ -455,6 +468,7 @@ enum journal_status journal_append(struct journal *journal, const struct journal
                                    struct journal_error *error)
 {
     CHECK(batch->buffer != NULL);
+    CHECK(previous != NULL);
     enum journal_status status = append_check(journal, batch, previous, error);
     if (status != JOURNAL_OK) {
         return status;
@@ -480,7 +494,7 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     memcpy(header.previous, journal->head.hash, sizeof(header.previous));
     batch_encode(&journal->seed, &header, batch->buffer);
     int result = append_write(journal, batch, size);
-    if (result != 0) {
+    if (result != 0 && !MUTANT(HEAD_EARLY)) {
         return poison(journal, result, error);
     }
     if (current->first_batch == 0) {
@@ -491,7 +505,7 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     journal->end += size;
     atomic_store(&journal->room, current->size - journal->end);
     journal_check(journal);
-    return JOURNAL_OK;
+    return result == 0 ? JOURNAL_OK : poison(journal, result, error);
 }
 
 bool journal_has_room(const struct journal *journal, uint64_t bytes)
@@ -509,7 +523,7 @@ bool journal_has_room(const struct journal *journal, uint64_t bytes)
         return true;
     }
     /* Without a thread a spare is made when it is needed; the last try tells whether that works. */
-    return journal->lock_file != NULL && !journal->spare.threaded &&
+    return journal->lock_file != NULL && !journal->spare.threaded && !atomic_load(&journal->full) &&
            !atomic_load(&journal->spare.full) && needed <= BATCH_BYTES_MAX;
 }
 
@@ -521,6 +535,7 @@ void journal_make_room(struct journal *journal)
         return;
     }
     const struct segment_order order = next_order(journal, 0);
+    atomic_store(&journal->full, false);
     journal__spare_want(&journal->spare, &order);
     if (!journal->spare.threaded) {
         journal__spare_make(&journal->spare);

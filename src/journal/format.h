@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "journal/journal.h"
+#include "journal/mutant.h"
 
 enum {
     SEGMENT_HEADER_BYTES = JOURNAL_BLOCK_BYTES,
@@ -56,11 +57,17 @@ enum format_verdict {
     FORMAT_DAMAGED,
 };
 
+/* Batches begin and end at multiples of this. */
+static inline size_t batch_alignment(void)
+{
+    return MUTANT(SKIP_PADDING) ? 32 : JOURNAL_BLOCK_BYTES;
+}
+
 /* Bytes of a batch on disk: header and payload, padded to a block. */
 static inline size_t batch_size(size_t payload_size)
 {
     size_t size = JOURNAL_BATCH_HEADER_BYTES + payload_size;
-    return (size + JOURNAL_BLOCK_BYTES - 1) / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES;
+    return (size + batch_alignment() - 1) / batch_alignment() * batch_alignment();
 }
 
 /* True when there are only zeros. */
@@ -69,7 +76,8 @@ bool format_is_zero(const uint8_t *data, size_t size);
 /* The hash that the first batch names as its predecessor. */
 void format_genesis(const struct journal__seed *seed, uint8_t out[JOURNAL_HASH_BYTES]);
 
-void segment_header_encode(const struct segment_header *header, uint8_t block[SEGMENT_HEADER_BYTES]);
+void segment_header_encode(const struct segment_header *header,
+                           uint8_t block[SEGMENT_HEADER_BYTES]);
 
 /* *version_out is set for FORMAT_VERSION (and is then all that is known). */
 enum format_verdict segment_header_decode(const uint8_t block[SEGMENT_HEADER_BYTES],

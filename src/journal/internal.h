@@ -70,7 +70,7 @@ struct journal__spare {
 };
 
 enum journal_state {
-    JOURNAL_STATE_READER,   /* opened read_only */
+    JOURNAL_STATE_READER, /* opened read_only */
     JOURNAL_STATE_WRITER,
     JOURNAL_STATE_POISONED, /* final */
 };
@@ -79,6 +79,7 @@ struct journal {
     struct disk *disk;
     enum journal_state state;
     atomic_int poison_errno; /* 0 until poisoned */
+    atomic_bool full;        /* the last roll-over found the disk full */
     struct journal__seed seed;
     uint64_t epoch; /* of this opening, in every batch it writes */
     uint64_t segment_bytes_min;
@@ -89,19 +90,18 @@ struct journal {
     struct journal__segment *segments; /* in order; the last one is the current one */
     size_t segment_count;
     size_t segment_capacity;
-    struct disk_file *file; /* the current segment, when writing */
-    uint64_t end;           /* where the next batch goes in it */
+    struct disk_file *file;     /* the current segment, when writing */
+    uint64_t end;               /* where the next batch goes in it */
     atomic_uint_least64_t room; /* bytes left in it; 0 when poisoned */
     struct journal__spare spare;
     char directory[]; /* without a slash at the end */
 };
 
-/* --- messages ------------------------------------------------------------------------------ */
+/* --- messages --------------------------------------------------------------------------------- */
 
 /* Fills in error and returns status. */
 enum journal_status journal__fail(struct journal_error *error, enum journal_status status,
-                                  const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+                                  const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* For an operating system's refusal: JOURNAL_DISK_FULL or JOURNAL_IO_ERROR by its kind. */
 enum journal_status journal__fail_io(struct journal_error *error, int code, const char *doing,
@@ -110,7 +110,7 @@ enum journal_status journal__fail_io(struct journal_error *error, int code, cons
 /* True for the codes that mean that the disk, or the quota, is full. */
 bool journal__is_full(int code);
 
-/* --- segment.c: names, and making a segment -------------------------------------------------- */
+/* --- segment.c: names, and making a segment --------------------------------------------------- */
 
 void journal__segment_name(uint64_t number, char out[JOURNAL_NAME_MAX]);
 /* False when the name is not a segment's. */
@@ -133,7 +133,7 @@ int journal__segment_make(const struct segment_order *order, struct disk_file **
 int journal__write_zeros(struct disk *disk, struct disk_file *file, uint64_t from, uint64_t to,
                          const struct segment_pace *pace);
 
-/* --- scan.c: reading the batches of one segment ---------------------------------------------- */
+/* --- scan.c: reading the batches of one segment ----------------------------------------------- */
 
 struct journal__scan {
     struct disk *disk;
@@ -159,6 +159,8 @@ void journal__scan_fini(struct journal__scan *scan);
 /* Opens a segment file (closing the one before). Returns 0 or a negative errno. */
 int journal__scan_open(struct journal__scan *scan, const char *directory, uint64_t number,
                        uint64_t size);
+/* How much of a block there is at an offset: all of it, or nothing at the end of the segment. */
+size_t journal__scan_block(const struct journal__scan *scan, uint64_t offset);
 /* `size` bytes at `offset`, or NULL after an error; valid until the next call. */
 const uint8_t *journal__scan_view(struct journal__scan *scan, uint64_t offset, size_t size);
 /* What is at `offset`; for FOUND_BATCH its header and, in *payload_out, its payload. */
@@ -174,7 +176,7 @@ bool journal__continues(const struct journal_head *head, uint64_t epoch,
                         const struct batch_header *header);
 void journal__head_advance(struct journal_head *head, const struct batch_header *header);
 
-/* --- recover.c --------------------------------------------------------------------------------- */
+/* --- recover.c -------------------------------------------------------------------------------- */
 
 /*
  * Finds the segments and the head, cuts a torn tail (unless reading only), and leaves the current
@@ -187,12 +189,12 @@ enum journal_status journal__recover(struct journal *j, const struct journal_opt
 /* Adds a segment to the table; false when memory is short. */
 bool journal__segment_add(struct journal *j, const struct journal__segment *segment);
 
-/* --- read.c ------------------------------------------------------------------------------------ */
+/* --- read.c ----------------------------------------------------------------------------------- */
 
 /* True when the journal holds the batch of a snapshot, with that hash and last position. */
 bool journal__confirms(struct journal *j, const struct snapshot_meta *meta);
 
-/* --- spare.c --------------------------------------------------------------------------------- */
+/* --- spare.c ---------------------------------------------------------------------------------- */
 
 /* Starts the thread (when threaded). Returns 0 or a negative errno. */
 int journal__spare_start(struct journal__spare *spare, bool threaded);

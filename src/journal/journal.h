@@ -40,15 +40,15 @@ enum {
 
 enum journal_status {
     JOURNAL_OK = 0,
-    JOURNAL_FENCED,        /* somebody else appended: drop the state and replay */
-    JOURNAL_UNKNOWN,       /* the outcome is not known (a remote store lost its connection) */
-    JOURNAL_POISONED,      /* an earlier write or sync failed; only a restart helps */
-    JOURNAL_DISK_FULL,     /* no room was left *before* anything was written; append again later */
-    JOURNAL_IO_ERROR,      /* the operating system refused something while opening or reading */
-    JOURNAL_CORRUPT,       /* history is damaged before its tail, or a segment is missing */
-    JOURNAL_FOREIGN,       /* another format version, another book, or not a journal at all */
-    JOURNAL_LOCKED,        /* another process has the directory open */
-    JOURNAL_LIMIT,         /* the batch is empty, too large or out of order */
+    JOURNAL_FENCED,    /* somebody else appended: drop the state and replay */
+    JOURNAL_UNKNOWN,   /* the outcome is not known (a remote store lost its connection) */
+    JOURNAL_POISONED,  /* an earlier write or sync failed; only a restart helps */
+    JOURNAL_DISK_FULL, /* no room was left *before* anything was written; append again later */
+    JOURNAL_IO_ERROR,  /* the operating system refused something while opening or reading */
+    JOURNAL_CORRUPT,   /* history is damaged before its tail, or a segment is missing */
+    JOURNAL_FOREIGN,   /* another format version, another book, or not a journal at all */
+    JOURNAL_LOCKED,    /* another process has the directory open */
+    JOURNAL_LIMIT,     /* the batch is empty, too large or out of order */
 };
 
 /* What went wrong, for a person: what was tried, on what, what was wrong, what to do. */
@@ -59,9 +59,9 @@ struct journal_error {
 
 /* Where the history ends. */
 struct journal_head {
-    uint64_t batch;    /* number of the last batch, 0 when empty */
-    uint64_t position; /* position of its last frame, 0 when empty */
-    int64_t time_ns;   /* book time of its last frame */
+    uint64_t batch;                   /* number of the last batch, 0 when empty */
+    uint64_t position;                /* position of its last frame, 0 when empty */
+    int64_t time_ns;                  /* book time of its last frame */
     uint8_t hash[JOURNAL_HASH_BYTES]; /* its hash; of an empty journal, a hash of its identity */
 };
 
@@ -168,10 +168,10 @@ enum { JOURNAL_FORMAT_VERSION = 1, JOURNAL_FORMAT_OLDEST = 1 };
  * one that is missing, damaged, of another version or ahead of the head is ignored, never trusted.
  */
 struct snapshot_meta {
-    uint64_t position;                 /* the state after this frame */
-    uint64_t batch;                    /* the batch whose last frame that is */
-    uint8_t hash[JOURNAL_HASH_BYTES];  /* its hash in the chain */
-    uint32_t state_version;            /* the caller's format of the content */
+    uint64_t position;                /* the state after this frame */
+    uint64_t batch;                   /* the batch whose last frame that is */
+    uint8_t hash[JOURNAL_HASH_BYTES]; /* its hash in the chain */
+    uint32_t state_version;           /* the caller's format of the content */
 };
 
 struct snapshot_writer; /* opaque */

@@ -13,11 +13,11 @@
 #include "journal/internal.h"
 
 static enum journal_status read_fail(struct journal *j, const struct journal__scan *scan,
-                                     uint64_t offset, const char *what,
-                                     struct journal_error *error)
+                                     uint64_t offset, const char *what, struct journal_error *error)
 {
     char name[JOURNAL_NAME_MAX];
     CHECK(scan->number > 0);
+    CHECK(scan->error <= 0);
     journal__segment_name(scan->number, name);
     if (scan->error != 0) {
         return journal__fail_io(error, scan->error, "reading", j->directory, name);
@@ -50,6 +50,7 @@ static size_t read_segment(const struct journal *j, uint64_t target, bool by_bat
 static int read_open(struct journal *j, struct journal__scan *scan, size_t index)
 {
     CHECK(index < j->segment_count);
+    CHECK(j->segments[index].number == index + 1);
     const struct journal__segment *segment = &j->segments[index];
     return journal__scan_open(scan, j->directory, segment->number, segment->size);
 }
@@ -84,8 +85,8 @@ static void read_anchor(const struct journal *j, const struct batch_header *head
                         struct journal_head *out)
 {
     CHECK(header->batch > 0);
-    *out = (struct journal_head){ .batch = header->batch - 1,
-                                  .position = header->first_position - 1 };
+    *out =
+        (struct journal_head){.batch = header->batch - 1, .position = header->first_position - 1};
     if (header->batch == 1) {
         format_genesis(&j->seed, out->hash);
     } else {
@@ -119,14 +120,14 @@ static enum journal_status read_walk(struct journal *j, struct journal__scan *sc
                                      uint64_t offset, journal_read_fn callback, void *context,
                                      struct journal_error *error)
 {
-    struct journal_head at = { 0 };
+    struct journal_head at = {0};
     uint64_t epoch = 0;
     CHECK(offset >= SEGMENT_HEADER_BYTES);
+    CHECK(index < j->segment_count);
     while (at.batch < j->head.batch) {
         struct batch_header header;
         const uint8_t *payload = NULL;
-        enum journal__found found =
-            journal__scan_batch(scan, &j->seed, offset, &header, &payload);
+        enum journal__found found = journal__scan_batch(scan, &j->seed, offset, &header, &payload);
         if (found == FOUND_NOTHING && index + 1 < j->segment_count) {
             index++;
             offset = SEGMENT_HEADER_BYTES;
@@ -163,7 +164,7 @@ enum journal_status journal_read(struct journal *journal, uint64_t from_position
 {
     CHECK(callback != NULL);
     CHECK(journal->segment_count > 0);
-    *error = (struct journal_error){ .status = JOURNAL_OK };
+    *error = (struct journal_error){.status = JOURNAL_OK};
     if (journal->head.position == 0 || from_position > journal->head.position) {
         return JOURNAL_OK;
     }
@@ -191,14 +192,14 @@ bool journal__confirms(struct journal *j, const struct snapshot_meta *meta)
         return false;
     }
     struct journal__scan scan;
-    struct batch_header header = { 0 };
+    struct batch_header header = {0};
     const uint8_t *payload = NULL;
     bool intact = false;
     journal__scan_init(&scan, j->disk);
     if (read_open(j, &scan, read_segment(j, meta->batch, true)) == 0) {
         uint64_t offset = read_seek(&scan, meta->batch, true);
-        intact = offset != 0 && journal__scan_batch(&scan, &j->seed, offset, &header, &payload) ==
-                                    FOUND_BATCH;
+        intact = offset != 0 &&
+                 journal__scan_batch(&scan, &j->seed, offset, &header, &payload) == FOUND_BATCH;
     }
     journal__scan_fini(&scan);
     CHECK(IMPLIES(intact, header.batch > 0));

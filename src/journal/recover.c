@@ -8,9 +8,11 @@
  * Invariants
  *  R1  nothing is written before every header was found to be ours, and of a version we know.
  *  R2  the head is the last batch that continues the chain; behind it there is, at most, what one
- *      append could have left: anything but zeros lies within one batch's length of where the
- *      next batch would have gone, in the head's segment or at the start of the next.
- *  R3  no intact batch is ever dropped: one behind a damaged place stops the opening.
+ *      append could have left: anything but zeros lies within one batch's length (its own, when
+ *      its header can be read) of where the next batch would have gone, in the head's segment or
+ *      at the start of the next, and contains no other batch's header.
+ *  R3  no batch but the last is ever dropped: the header of one behind a damaged place stops the
+ *      opening, whether or not its content is intact.
  *  R4  what is believed is on the device: the segments at the tail are synced (an earlier process
  *      may have died between its write and its sync) and read back from the device (after an
  *      earlier failed sync, memory shows what the device does not have). Otherwise a later batch
@@ -26,7 +28,6 @@
 #include <string.h>
 
 #include "journal/internal.h"
-#include "journal/mutant.h"
 
 struct recovery {
     struct journal *j;
@@ -48,18 +49,19 @@ struct recovery {
     uint64_t torn_to;
 };
 
-/* What lies behind a place in one segment. */
+/* What lies from a place on in one segment, where the next batch should have been. */
 struct behind {
     uint64_t from; /* the blocks that are not zero are in [from, to); equal when there are none */
     uint64_t to;
-    uint64_t batch; /* the first intact batch, with its place, or 0 */
+    uint64_t most;  /* up to here one torn batch can explain them */
+    uint64_t batch; /* the first batch whose header is found further on, or 0 */
     uint64_t offset;
 };
 
 static void recovery_check(const struct recovery *r)
 {
     CHECK(r->index < r->j->segment_count);
-    CHECK(r->offset % JOURNAL_BLOCK_BYTES == 0);
+    CHECK(r->offset % batch_alignment() == 0);
     CHECK(r->offset >= SEGMENT_HEADER_BYTES && r->offset <= r->j->segments[r->index].size);
     CHECK(r->torn_from <= r->torn_to);
 }
@@ -68,6 +70,7 @@ static enum journal_status fail_damaged(struct recovery *r, size_t index, uint64
                                         const char *what)
 {
     CHECK(index < r->j->segment_count);
+    CHECK(offset <= r->j->segments[index].size);
     char name[JOURNAL_NAME_MAX];
     journal__segment_name(r->j->segments[index].number, name);
     return journal__fail(
@@ -81,18 +84,20 @@ static enum journal_status fail_damaged(struct recovery *r, size_t index, uint64
 static enum journal_status fail_scan(struct recovery *r, const char *doing)
 {
     CHECK(r->scan.error < 0);
+    CHECK(r->scan.number > 0);
     char name[JOURNAL_NAME_MAX];
     journal__segment_name(r->scan.number, name);
     return journal__fail_io(r->error, r->scan.error, doing, r->j->directory, name);
 }
 
-/* --- names and headers ----------------------------------------------------------------------- */
+/* --- names and headers ------------------------------------------------------------------------ */
 
 static bool list_name(void *context, const char *name)
 {
     struct recovery *r = context;
     CHECK(r != NULL);
-    struct journal__segment segment = { 0 };
+    CHECK(name != NULL);
+    struct journal__segment segment = {0};
     if (journal__segment_number(name, &segment.number)) {
         r->no_memory = !journal__segment_add(r->j, &segment);
     } else if (journal__is_leftover(name) && strlen(name) < sizeof(r->leftover)) {
@@ -116,6 +121,7 @@ static enum journal_status recover_list(struct recovery *r)
 {
     struct journal *j = r->j;
     CHECK(j->segment_count == 0);
+    CHECK(j->head.batch == 0);
     int result = j->disk->list(j->disk->context, j->directory, list_name, r);
     if (result == 0 && r->no_memory) {
         result = -ENOMEM;
@@ -151,6 +157,7 @@ static bool list_leftover(void *context, const char *name)
 {
     struct recovery *r = context;
     CHECK(r->leftover[0] == '\0');
+    CHECK(name != NULL);
     if (!journal__is_leftover(name) || strlen(name) >= sizeof(r->leftover)) {
         return true;
     }
@@ -163,6 +170,7 @@ static enum journal_status recover_leftovers(struct recovery *r)
 {
     struct disk *disk = r->j->disk;
     CHECK(r->j->state == JOURNAL_STATE_WRITER);
+    CHECK(r->j->lock_file != NULL);
     while (r->leftover[0] != '\0') {
         char path[JOURNAL_PATH_MAX];
         journal__path(path, r->j->directory, r->leftover);
@@ -187,9 +195,9 @@ static enum journal_status header_explain(struct recovery *r, const char *name,
     CHECK(name != NULL);
     if (verdict == FORMAT_VERSION) {
         return journal__fail(r->error, JOURNAL_FOREIGN,
-                             "%s/%s has format version %" PRIu32 "; this program reads versions "
-                             "%d to %d. Nothing was changed. Use the program that wrote it, or a "
-                             "newer one.",
+                             "%s/%s has format version %" PRIu32 " (offset 8); this program reads "
+                             "versions %d to %d. Nothing was changed. Use the program that wrote "
+                             "it, or a newer one.",
                              r->j->directory, name, version, JOURNAL_FORMAT_OLDEST,
                              JOURNAL_FORMAT_VERSION);
     }
@@ -212,6 +220,7 @@ static enum journal_status header_belongs(struct recovery *r, const char *name, 
 {
     struct journal *j = r->j;
     CHECK(index < j->segment_count);
+    CHECK(header->number > 0);
     if (header->number != j->segments[index].number || header->size != file_size) {
         return journal__fail(r->error, JOURNAL_CORRUPT,
                              "%s/%s says in its header (offset 0) that it is segment %" PRIu64
@@ -242,11 +251,12 @@ static enum journal_status recover_header(struct recovery *r, size_t index)
     struct journal *j = r->j;
     struct disk *disk = j->disk;
     char name[JOURNAL_NAME_MAX];
-    uint8_t block[SEGMENT_HEADER_BYTES] = { 0 };
+    uint8_t block[SEGMENT_HEADER_BYTES] = {0};
     uint64_t file_size = 0;
     size_t got = 0;
     struct disk_file *file = NULL;
     CHECK(index < j->segment_count);
+    CHECK(j->segments[index].number == index + 1);
     journal__segment_name(j->segments[index].number, name);
     int result = journal__segment_open(disk, j->directory, j->segments[index].number, false, &file);
     if (result == 0) {
@@ -274,7 +284,7 @@ static enum journal_status recover_header(struct recovery *r, size_t index)
     return status;
 }
 
-/* --- the tail comes from the device, not from memory (R4) -------------------------------------- */
+/* --- the tail comes from the device, not from memory (R4) ------------------------------------- */
 
 static enum journal_status refresh_segment(struct recovery *r, size_t index)
 {
@@ -282,6 +292,7 @@ static enum journal_status refresh_segment(struct recovery *r, size_t index)
     uint64_t number = r->j->segments[index].number;
     struct disk_file *file = NULL;
     CHECK(r->j->state == JOURNAL_STATE_WRITER);
+    CHECK(index >= r->suspect);
     int result = journal__segment_open(disk, r->j->directory, number, true, &file);
     if (result == 0) {
         if (!MUTANT(OPEN_NOT_SYNCED)) {
@@ -306,6 +317,7 @@ static enum journal_status recover_suspects(struct recovery *r)
 {
     struct journal *j = r->j;
     CHECK(j->segment_count > 0);
+    CHECK(j->head.batch == 0);
     r->suspect = j->segment_count - 1;
     for (;;) {
         struct journal__segment *segment = &j->segments[r->suspect];
@@ -336,7 +348,7 @@ static enum journal_status recover_suspects(struct recovery *r)
                        : journal__fail_io(r->error, result, "syncing", j->directory, NULL);
 }
 
-/* --- the walk ---------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 /* Reads the batch at a place. FOUND_ERROR leaves its reason in the scan. */
 static enum journal__found found_at(struct recovery *r, size_t index, uint64_t offset,
@@ -345,6 +357,7 @@ static enum journal__found found_at(struct recovery *r, size_t index, uint64_t o
     const uint8_t *payload = NULL;
     const struct journal__segment *segment = &r->j->segments[index];
     CHECK(index < r->j->segment_count);
+    CHECK(offset >= SEGMENT_HEADER_BYTES);
     if (journal__scan_open(&r->scan, r->j->directory, segment->number, segment->size) != 0) {
         return FOUND_ERROR;
     }
@@ -358,9 +371,11 @@ static enum journal__found found_at(struct recovery *r, size_t index, uint64_t o
 static enum journal_status recover_start(struct recovery *r)
 {
     struct journal *j = r->j;
-    struct batch_header first = { 0 };
+    struct batch_header first = {0};
     uint64_t budget = j->verify_bytes;
     size_t start = r->suspect;
+    CHECK(r->suspect < j->segment_count);
+    CHECK(j->head.batch == 0);
     while (start > 0) {
         uint64_t size = j->segments[start - 1].size;
         if (size <= budget) {
@@ -415,6 +430,7 @@ static enum journal_status recover_trusted(struct recovery *r, size_t index)
                             "the segment does not begin with a batch that belongs there");
     }
     CHECK(header.batch > 0);
+    CHECK(index < r->index);
     segment->first_batch = header.batch;
     segment->first_position = header.first_position;
     r->epoch_max = header.epoch > r->epoch_max ? header.epoch : r->epoch_max;
@@ -425,6 +441,7 @@ static enum journal_status recover_trusted(struct recovery *r, size_t index)
 static enum journal_status walk_accept(struct recovery *r, const struct batch_header *header)
 {
     struct journal *j = r->j;
+    CHECK(header->epoch > 0);
     recovery_check(r);
     if (!journal__continues(&j->head, r->epoch, header)) {
         return fail_damaged(r, r->index, r->offset,
@@ -446,53 +463,68 @@ static enum journal_status walk_accept(struct recovery *r, const struct batch_he
     return JOURNAL_OK;
 }
 
-/* Looks at every block of a segment from an offset on. */
+/* Looks at every block of a segment from a place on where a batch could have been. */
 static enum journal_status walk_behind(struct recovery *r, size_t index, uint64_t from,
                                        struct behind *out)
 {
-    struct journal *j = r->j;
-    const struct journal__segment *segment = &j->segments[index];
-    *out = (struct behind){ .from = segment->size, .to = segment->size };
-    if (journal__scan_open(&r->scan, j->directory, segment->number, segment->size) != 0) {
+    const struct journal__segment *segment = &r->j->segments[index];
+    CHECK(from >= SEGMENT_HEADER_BYTES);
+    CHECK(from <= segment->size);
+    *out = (struct behind){.from = segment->size, .most = from + BATCH_BYTES_MAX};
+    if (journal__scan_open(&r->scan, r->j->directory, segment->number, segment->size) != 0) {
         return fail_scan(r, "opening");
     }
-    CHECK(from % JOURNAL_BLOCK_BYTES == 0);
-    bool any = false;
-    for (uint64_t at = from; at < segment->size; at += JOURNAL_BLOCK_BYTES) {
+    for (uint64_t at = from; at < segment->size; at += batch_alignment()) {
         struct batch_header header;
-        enum journal__found found = found_at(r, index, at, &header);
-        if (found == FOUND_ERROR) {
+        size_t size = journal__scan_block(&r->scan, at);
+        const uint8_t *block = journal__scan_view(&r->scan, at, size);
+        if (block == NULL) {
             return fail_scan(r, "reading");
         }
-        if (found == FOUND_NOTHING) {
+        if (format_is_zero(block, batch_alignment())) {
             continue;
         }
-        out->from = any ? out->from : at;
-        out->to = at + JOURNAL_BLOCK_BYTES;
-        any = true;
-        if (found == FOUND_BATCH && out->batch == 0) {
+        out->from = out->from < at ? out->from : at;
+        out->to = at + batch_alignment();
+        if (size < JOURNAL_BATCH_HEADER_BYTES ||
+            batch_header_decode(block, segment->number, at, &header) != FORMAT_VALID) {
+            continue;
+        }
+        if (at == from) {
+            out->most = at + batch_size(header.payload_size);
+        } else if (out->batch == 0) {
             out->batch = header.batch;
             out->offset = at;
         }
     }
-    CHECK(out->from <= out->to);
+    out->to = out->to < out->from ? out->from : out->to; /* nothing: both at the end */
     return JOURNAL_OK;
 }
 
-/* An intact batch lies behind a place where none is: history is damaged there. */
+/* A batch lies behind a place where none is intact: history is damaged there. */
 static enum journal_status fail_batch_behind(struct recovery *r, size_t damaged, uint64_t offset,
                                              size_t index, const struct behind *behind)
 {
     char name[JOURNAL_NAME_MAX];
     char what[JOURNAL_NAME_MAX + 160];
     CHECK(behind->batch > 0);
+    CHECK(damaged <= index);
     journal__segment_name(r->j->segments[index].number, name);
     int n = snprintf(what, sizeof(what),
-                     "batch %" PRIu64 " should be there and is not intact, but the intact batch "
-                     "%" PRIu64 " follows in %s at offset %" PRIu64,
+                     "batch %" PRIu64 " should be there and is not intact, but batch %" PRIu64
+                     " follows in %s at offset %" PRIu64,
                      r->j->head.batch + 1, behind->batch, name, behind->offset);
     CHECK(n > 0 && (size_t)n < sizeof(what));
     return fail_damaged(r, damaged, offset, what);
+}
+
+/* Remains that are more than one torn batch. */
+static enum journal_status fail_remains(struct recovery *r, size_t index, uint64_t offset)
+{
+    CHECK(offset >= SEGMENT_HEADER_BYTES);
+    CHECK(index < r->j->segment_count);
+    return fail_damaged(r, index, offset,
+                        "there are remains here that no single interrupted append can have left");
 }
 
 /* What lies behind the walk's place in later segments: nothing, or what one append left (R2). */
@@ -512,10 +544,8 @@ static enum journal_status recover_later(struct recovery *r, const struct behind
         if (behind.from == behind.to) {
             continue;
         }
-        if (torn_here || i > r->index + 1 ||
-            behind.to - SEGMENT_HEADER_BYTES > BATCH_BYTES_MAX) {
-            return fail_damaged(r, i, behind.from,
-                                "there are remains here that no single append can have left");
+        if (torn_here || i > r->index + 1 || behind.to > behind.most) {
+            return fail_remains(r, i, behind.from);
         }
         r->torn_index = i;
         r->torn_from = behind.from;
@@ -534,6 +564,7 @@ static enum journal_status recover_end(struct recovery *r, bool *more_out)
     struct journal *j = r->j;
     struct behind here;
     struct batch_header header;
+    CHECK(more_out != NULL);
     recovery_check(r);
     *more_out = false;
     enum journal_status status = walk_behind(r, r->index, r->offset, &here);
@@ -558,18 +589,18 @@ static enum journal_status recover_end(struct recovery *r, bool *more_out)
         *more_out = true;
         return JOURNAL_OK;
     }
-    if (!clean && here.to - r->offset > BATCH_BYTES_MAX) {
-        return fail_damaged(r, r->index, r->offset,
-                            "there are remains here that no single append can have left");
+    if (!clean && here.to > here.most) {
+        return fail_remains(r, r->index, r->offset);
     }
     r->torn_index = r->index;
-    r->torn_from = here.from;
+    r->torn_from = MUTANT(CUT_TOO_MUCH) && !clean ? r->offset - batch_alignment() : here.from;
     r->torn_to = here.to;
     return recover_later(r, &here);
 }
 
 static enum journal_status recover_walk(struct recovery *r)
 {
+    CHECK(r->offset == SEGMENT_HEADER_BYTES);
     r->head_index = r->index;
     r->head_end = r->offset;
     for (bool more = true; more;) {
@@ -592,7 +623,7 @@ static enum journal_status recover_walk(struct recovery *r)
     return JOURNAL_OK;
 }
 
-/* --- what writing needs ------------------------------------------------------------------------ */
+/* --- what writing needs ----------------------------------------------------------------------- */
 
 /* Zeroes what a torn batch left and makes that durable (R5). */
 static enum journal_status recover_cut(struct recovery *r)
@@ -645,10 +676,10 @@ static enum journal_status recover_writer(struct recovery *r)
         struct segment_order order = {
             .disk = j->disk,
             .directory = j->directory,
-            .header = { .seed = j->seed,
-                        .number = segment->number,
-                        .size = segment->size,
-                        .epoch = segment->epoch },
+            .header = {.seed = j->seed,
+                       .number = segment->number,
+                       .size = segment->size,
+                       .epoch = segment->epoch},
         };
         journal__spare_adopt(&j->spare, &order, spare);
     }
@@ -659,6 +690,7 @@ static enum journal_status recover_writer(struct recovery *r)
 static enum journal_status recover_head(struct recovery *r)
 {
     struct journal *j = r->j;
+    CHECK(j->segment_count > 0);
     enum journal_status status = recover_suspects(r);
     if (status == JOURNAL_OK) {
         status = recover_start(r);
@@ -667,8 +699,7 @@ static enum journal_status recover_head(struct recovery *r)
     for (size_t i = 0; i < start && status == JOURNAL_OK; i++) {
         status = recover_trusted(r, i);
     }
-    if (status == JOURNAL_OK && start > 0 &&
-        j->head.batch < j->segments[start - 1].first_batch) {
+    if (status == JOURNAL_OK && start > 0 && j->head.batch < j->segments[start - 1].first_batch) {
         status = fail_damaged(r, start, SEGMENT_HEADER_BYTES,
                               "the batches here are older than those before them");
     }
@@ -691,6 +722,7 @@ static enum journal_status recover_finish(struct recovery *r)
         }
     }
     CHECK(r->epoch_max > 0 && r->epoch_max < UINT64_MAX);
+    CHECK(r->head_end >= SEGMENT_HEADER_BYTES);
     j->epoch = MUTANT(EPOCH_KEPT) ? r->epoch_max : r->epoch_max + 1;
     j->end = r->head_end;
     j->segment_count = r->head_index + 1;
@@ -700,7 +732,7 @@ static enum journal_status recover_finish(struct recovery *r)
 enum journal_status journal__recover(struct journal *j, const struct journal_options *options,
                                      bool *empty_out, struct journal_error *error)
 {
-    struct recovery r = { .j = j, .options = options, .error = error };
+    struct recovery r = {.j = j, .options = options, .error = error};
     CHECK(j->head.batch == 0);
     CHECK(j->segment_count == 0);
     enum journal_status status = recover_list(&r);

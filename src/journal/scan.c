@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "journal/internal.h"
-#include "journal/mutant.h"
 
 enum { READ_AHEAD_BYTES = 1 << 20 };
 
@@ -26,23 +25,25 @@ void journal__scan_init(struct journal__scan *scan, struct disk *disk)
 {
     CHECK(scan != NULL);
     CHECK(disk != NULL);
-    *scan = (struct journal__scan){ .disk = disk };
+    *scan = (struct journal__scan){.disk = disk};
 }
 
 void journal__scan_fini(struct journal__scan *scan)
 {
+    CHECK(scan->disk != NULL);
     scan_check(scan);
     if (scan->file != NULL) {
         scan->disk->close(scan->disk->context, scan->file);
     }
     free(scan->window);
-    *scan = (struct journal__scan){ .disk = scan->disk };
+    *scan = (struct journal__scan){.disk = scan->disk};
 }
 
 int journal__scan_open(struct journal__scan *scan, const char *directory, uint64_t number,
                        uint64_t size)
 {
     CHECK(size >= SEGMENT_BYTES_LEAST);
+    CHECK(number > 0);
     scan_check(scan);
     if (scan->file != NULL && scan->number == number) {
         return 0;
@@ -60,6 +61,7 @@ int journal__scan_open(struct journal__scan *scan, const char *directory, uint64
 
 void journal__scan_reread(struct journal__scan *scan)
 {
+    CHECK(scan->disk != NULL);
     scan_check(scan);
     scan->filled = 0;
 }
@@ -68,6 +70,7 @@ void journal__scan_reread(struct journal__scan *scan)
 static bool scan_reserve(struct journal__scan *scan, size_t size)
 {
     CHECK(size <= BATCH_BYTES_MAX);
+    CHECK(size > 0);
     if (size <= scan->capacity) {
         return true;
     }
@@ -114,25 +117,34 @@ const uint8_t *journal__scan_view(struct journal__scan *scan, uint64_t offset, s
     return scan->window;
 }
 
+size_t journal__scan_block(const struct journal__scan *scan, uint64_t offset)
+{
+    CHECK(offset <= scan->size);
+    CHECK(scan->file != NULL);
+    uint64_t left = scan->size - offset;
+    return left < JOURNAL_BLOCK_BYTES ? (size_t)left : (size_t)JOURNAL_BLOCK_BYTES;
+}
+
 enum journal__found journal__scan_batch(struct journal__scan *scan,
                                         const struct journal__seed *seed, uint64_t offset,
                                         struct batch_header *header_out,
                                         const uint8_t **payload_out)
 {
-    CHECK(offset % JOURNAL_BLOCK_BYTES == 0);
+    CHECK(offset % batch_alignment() == 0);
     CHECK(offset >= SEGMENT_HEADER_BYTES && offset <= scan->size);
-    if (offset == scan->size) {
+    size_t size = journal__scan_block(scan, offset);
+    if (size < JOURNAL_BATCH_HEADER_BYTES) {
         return FOUND_NOTHING;
     }
-    const uint8_t *block = journal__scan_view(scan, offset, JOURNAL_BLOCK_BYTES);
+    const uint8_t *block = journal__scan_view(scan, offset, size);
     if (block == NULL) {
         return FOUND_ERROR;
     }
     enum format_verdict verdict = batch_header_decode(block, scan->number, offset, header_out);
     if (verdict != FORMAT_VALID) {
-        return format_is_zero(block, JOURNAL_BLOCK_BYTES) ? FOUND_NOTHING : FOUND_DAMAGE;
+        return format_is_zero(block, size) ? FOUND_NOTHING : FOUND_DAMAGE;
     }
-    size_t size = batch_size(header_out->payload_size);
+    size = batch_size(header_out->payload_size);
     if (size > scan->size - offset) {
         return FOUND_DAMAGE;
     }

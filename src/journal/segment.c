@@ -21,7 +21,6 @@
 #include <time.h>
 
 #include "journal/internal.h"
-#include "journal/mutant.h"
 
 enum {
     ZERO_CHUNK_BYTES = 1 << 20,
@@ -38,6 +37,7 @@ void journal__segment_name(uint64_t number, char out[JOURNAL_NAME_MAX])
 bool journal__segment_number(const char *name, uint64_t *number_out)
 {
     CHECK(name != NULL);
+    CHECK(number_out != NULL);
     const char prefix[] = "journal-";
     if (strncmp(name, prefix, sizeof(prefix) - 1) != 0) {
         return false;
@@ -45,8 +45,8 @@ bool journal__segment_number(const char *name, uint64_t *number_out)
     const char *digits = name + sizeof(prefix) - 1;
     size_t count = strspn(digits, "0123456789");
     uint64_t number = 0;
-    if (count == 0 || count > 18 ||
-        !span_parse_u64((struct span){ digits, count }, &number) || number == 0) {
+    if (count == 0 || count > 18 || !span_parse_u64((struct span){digits, count}, &number) ||
+        number == 0) {
         return false;
     }
     char expected[JOURNAL_NAME_MAX];
@@ -96,12 +96,13 @@ int journal__segment_open(struct disk *disk, const char *directory, uint64_t num
 static int pace_keep(struct disk *disk, struct disk_file *file, const struct segment_pace *pace)
 {
     CHECK(pace != NULL);
+    CHECK(file != NULL);
     if (atomic_load(&pace->cancel)) {
         return -ECANCELED;
     }
     int result = disk->sync(disk->context, file);
     if (!atomic_load(&pace->hurry)) {
-        const struct timespec pause = { .tv_sec = 0, .tv_nsec = ZERO_PAUSE_NS };
+        const struct timespec pause = {.tv_sec = 0, .tv_nsec = ZERO_PAUSE_NS};
         (void)nanosleep(&pause, NULL);
     }
     return result;
@@ -111,7 +112,7 @@ int journal__write_zeros(struct disk *disk, struct disk_file *file, uint64_t fro
                          const struct segment_pace *pace)
 {
     CHECK(from <= to);
-    CHECK(from % JOURNAL_BLOCK_BYTES == 0 && to % JOURNAL_BLOCK_BYTES == 0);
+    CHECK(from % batch_alignment() == 0 && to % batch_alignment() == 0);
     if (from == to) {
         return 0;
     }
@@ -137,11 +138,13 @@ static int make_fill(const struct segment_order *order, struct disk_file *file)
 {
     struct disk *disk = order->disk;
     uint8_t block[SEGMENT_HEADER_BYTES];
+    CHECK(file != NULL);
+    CHECK(order->header.size >= SEGMENT_BYTES_LEAST);
     segment_header_encode(&order->header, block);
     int result = disk->write_at(disk->context, file, block, sizeof(block), 0);
     if (result == 0) {
-        result = journal__write_zeros(disk, file, SEGMENT_HEADER_BYTES, order->header.size,
-                                      order->pace);
+        result =
+            journal__write_zeros(disk, file, SEGMENT_HEADER_BYTES, order->header.size, order->pace);
     }
     if (result == 0 && !MUTANT(SEGMENT_NOT_SYNCED)) {
         result = disk->sync(disk->context, file);
@@ -156,6 +159,7 @@ int journal__segment_make(const struct segment_order *order, struct disk_file **
     char final_path[JOURNAL_PATH_MAX];
     char path[JOURNAL_PATH_MAX];
     CHECK(order->header.number > 0);
+    CHECK(order->directory != NULL);
     *out = NULL;
     journal__segment_name(order->header.number, name);
     journal__path(final_path, order->directory, name);

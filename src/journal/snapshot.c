@@ -22,14 +22,13 @@
 
 #include "base/codec.h"
 #include "journal/internal.h"
-#include "journal/mutant.h"
 #include "journal/sha256.h"
 
 enum {
     SNAPSHOT_FORMAT_VERSION = 1,
     SNAPSHOT_HEADER_BYTES = 64,
     SNAPSHOT_TRAILER_BYTES = 48,
-    SNAPSHOT_TRAILER_HASHED = 16, /* of the trailer, in front of the digest */
+    SNAPSHOT_TRAILER_HASHED = 16,  /* of the trailer, in front of the digest */
     SNAPSHOT_SYNC_BYTES = 8 << 20, /* in pieces, so that no large flush delays a commit */
     SNAPSHOT_READ_BYTES = 1 << 20,
     MAGIC_BYTES = 8,
@@ -59,25 +58,27 @@ static void writer_check(const struct snapshot_writer *writer)
     CHECK(writer->error <= 0);
 }
 
-/* --- names and bytes --------------------------------------------------------------------------- */
+/* --- names and bytes -------------------------------------------------------------------------- */
 
 static void snapshot_name(uint64_t position, const char *suffix, char out[JOURNAL_NAME_MAX])
 {
     int n = snprintf(out, JOURNAL_NAME_MAX, "snapshot-%020" PRIu64 "%s", position, suffix);
     CHECK(n > 0 && n < JOURNAL_NAME_MAX);
+    CHECK(suffix[0] == '.');
 }
 
 /* False when the name is not a finished snapshot's. */
 static bool snapshot_position(const char *name, uint64_t *position_out)
 {
     CHECK(name != NULL);
+    CHECK(position_out != NULL);
     char expected[JOURNAL_NAME_MAX];
     const char prefix[] = "snapshot-";
     if (strncmp(name, prefix, sizeof(prefix) - 1) != 0) {
         return false;
     }
-    struct span digits = { name + sizeof(prefix) - 1,
-                           strspn(name + sizeof(prefix) - 1, "0123456789") };
+    struct span digits = {name + sizeof(prefix) - 1,
+                          strspn(name + sizeof(prefix) - 1, "0123456789")};
     if (!span_parse_u64(digits, position_out)) {
         return false;
     }
@@ -108,6 +109,7 @@ static bool header_decode(const uint8_t data[SNAPSHOT_HEADER_BYTES], struct snap
     out->batch = get_u64(&r);
     get_raw(&r, out->hash, JOURNAL_HASH_BYTES);
     CHECK(reader_done(&r));
+    CHECK(out != NULL);
     return memcmp(magic, header_magic, MAGIC_BYTES) == 0 && version == SNAPSHOT_FORMAT_VERSION;
 }
 
@@ -123,7 +125,7 @@ static void trailer_encode(struct sha256 *sha, uint64_t length, uint8_t out[SNAP
     CHECK(SNAPSHOT_TRAILER_HASHED + SHA256_BYTES == SNAPSHOT_TRAILER_BYTES);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Appends bytes to the file; false after the first error. */
 static bool writer_put(struct snapshot_writer *writer, const uint8_t *data, size_t size)
@@ -131,8 +133,7 @@ static bool writer_put(struct snapshot_writer *writer, const uint8_t *data, size
     struct disk *disk = writer->disk;
     CHECK(writer->file != NULL);
     if (writer->error == 0) {
-        writer->error =
-            disk->write_at(disk->context, writer->file, data, size, writer->offset);
+        writer->error = disk->write_at(disk->context, writer->file, data, size, writer->offset);
     }
     if (writer->error == 0) {
         writer->offset += size;
@@ -173,7 +174,7 @@ struct snapshot_writer *snapshot_create(struct disk *disk, const char *directory
     uint8_t header[SNAPSHOT_HEADER_BYTES];
     CHECK(meta->batch > 0);
     CHECK(meta->position >= meta->batch);
-    *error = (struct journal_error){ .status = JOURNAL_OK };
+    *error = (struct journal_error){.status = JOURNAL_OK};
     struct snapshot_writer *writer = create_allocate(disk, directory, meta->position);
     int result = -ENOMEM;
     if (writer != NULL) {
@@ -208,6 +209,7 @@ bool snapshot_write(void *context, const uint8_t *data, size_t size)
         return writer->error == 0;
     }
     CHECK(data != NULL);
+    CHECK(writer != NULL);
     sha256_update(&writer->sha, data, size);
     return writer_put(writer, data, size);
 }
@@ -235,7 +237,7 @@ static bool newest_name(void *context, const char *name)
 
 static bool newest_below(struct disk *disk, const char *directory, uint64_t below, uint64_t *out)
 {
-    struct newest newest = { .below = below };
+    struct newest newest = {.below = below};
     CHECK(directory != NULL);
     if (below == 0 || disk->list(disk->context, directory, newest_name, &newest) != 0) {
         return false;
@@ -275,8 +277,10 @@ bool snapshot_commit(struct snapshot_writer *writer, struct journal_error *error
 {
     struct disk *disk = writer->disk;
     uint8_t trailer[SNAPSHOT_TRAILER_BYTES];
+    CHECK(error != NULL);
+    CHECK(writer->offset >= SNAPSHOT_HEADER_BYTES);
     writer_check(writer);
-    *error = (struct journal_error){ .status = JOURNAL_OK };
+    *error = (struct journal_error){.status = JOURNAL_OK};
     trailer_encode(&writer->sha, writer->offset - SNAPSHOT_HEADER_BYTES, trailer);
     if (writer_put(writer, trailer, sizeof(trailer)) && !MUTANT(SNAPSHOT_EARLY)) {
         writer->error = disk->sync(disk->context, writer->file);
@@ -309,7 +313,7 @@ void snapshot_abandon(struct snapshot_writer *writer)
     free(writer);
 }
 
-/* --- loading ------------------------------------------------------------------------------------ */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 /* Exactly `size` bytes, or false. */
 static bool load_bytes(struct disk *disk, struct disk_file *file, uint8_t *out, size_t size,
@@ -328,6 +332,7 @@ static uint8_t *load_content(struct disk *disk, struct disk_file *file, struct s
     uint8_t expected[SNAPSHOT_TRAILER_BYTES];
     uint8_t trailer[SNAPSHOT_TRAILER_BYTES];
     CHECK(sha != NULL);
+    CHECK(file != NULL);
     uint8_t *content = malloc(size == 0 ? 1 : size);
     if (content == NULL) {
         return NULL;
@@ -357,13 +362,14 @@ static uint8_t *load_file(struct journal *j, struct disk_file *file, uint32_t st
     uint64_t file_size = 0;
     struct sha256 sha;
     CHECK(file != NULL);
+    CHECK(position > 0);
     if (j->disk->size(j->disk->context, file, &file_size) != 0 ||
         file_size < SNAPSHOT_HEADER_BYTES + SNAPSHOT_TRAILER_BYTES ||
         !load_bytes(j->disk, file, header, sizeof(header), 0) || !header_decode(header, meta) ||
         meta->state_version != state_version || meta->position != position) {
         return NULL;
     }
-    if (!MUTANT(SNAPSHOT_AHEAD) && !journal__confirms(j, meta)) {
+    if (!MUTANT(SNAPSHOT_UNCONFIRMED) && !journal__confirms(j, meta)) {
         return NULL;
     }
     sha256_init(&sha);

@@ -19,7 +19,6 @@
 #include <time.h>
 
 #include "journal/internal.h"
-#include "journal/mutant.h"
 
 enum { RETRY_MS = 250 };
 
@@ -48,8 +47,8 @@ static void spare_unlock(struct journal__spare *spare)
 }
 
 /* The only function that moves the state. */
-static void spare_move(struct journal__spare *spare, enum spare_state state,
-                       struct disk_file *file, int error)
+static void spare_move(struct journal__spare *spare, enum spare_state state, struct disk_file *file,
+                       int error)
 {
     CHECK(spare->state != SPARE_FAILED);
     CHECK((state == SPARE_READY) == (file != NULL));
@@ -57,9 +56,8 @@ static void spare_move(struct journal__spare *spare, enum spare_state state,
     spare->file = file;
     atomic_store(&spare->error, state == SPARE_FAILED ? error : 0);
     atomic_store(&spare->full, state == SPARE_NO_ROOM);
-    atomic_store(&spare->room, state == SPARE_READY
-                                   ? spare->order.header.size - SEGMENT_HEADER_BYTES
-                                   : 0);
+    atomic_store(&spare->room,
+                 state == SPARE_READY ? spare->order.header.size - SEGMENT_HEADER_BYTES : 0);
     if (spare->threaded) {
         CHECK(pthread_cond_broadcast(&spare->changed) == 0);
     }
@@ -69,6 +67,7 @@ static void spare_move(struct journal__spare *spare, enum spare_state state,
 static void spare_made(struct journal__spare *spare, int result, struct disk_file *file)
 {
     CHECK((result == 0) == (file != NULL));
+    CHECK(spare->state == SPARE_WANTED || spare->state == SPARE_NO_ROOM);
     if (result == -ECANCELED) {
         spare_move(spare, SPARE_NONE, NULL, 0);
     } else if (result == 0) {
@@ -103,6 +102,8 @@ static void spare_wait(struct journal__spare *spare, bool for_retry)
 static void *spare_thread(void *argument)
 {
     struct journal__spare *spare = argument;
+    CHECK(spare->threaded);
+    CHECK(spare->state != SPARE_FAILED);
     spare_lock(spare);
     while (!atomic_load(&spare->pace.cancel)) {
         if (spare->state != SPARE_WANTED) {
@@ -175,6 +176,8 @@ void journal__spare_adopt(struct journal__spare *spare, const struct segment_ord
 
 void journal__spare_want(struct journal__spare *spare, const struct segment_order *order)
 {
+    CHECK(order->disk != NULL);
+    CHECK(order->header.number > 0);
     spare_lock(spare);
     if (spare->state == SPARE_NONE) {
         spare->order = *order;
@@ -187,6 +190,7 @@ void journal__spare_want(struct journal__spare *spare, const struct segment_orde
 void journal__spare_make(struct journal__spare *spare)
 {
     CHECK(!spare->threaded);
+    CHECK(IMPLIES(spare->state != SPARE_NONE, spare->order.disk != NULL));
     spare_check(spare);
     if (spare->state == SPARE_WANTED || spare->state == SPARE_NO_ROOM) {
         struct disk_file *file = NULL;
@@ -199,6 +203,7 @@ void journal__spare_make(struct journal__spare *spare)
 static void take_discard(struct journal__spare *spare, const struct segment_order *order)
 {
     CHECK(spare->state == SPARE_READY);
+    CHECK(spare->order.header.number == order->header.number);
     struct disk_file *file = spare->file;
     spare_move(spare, SPARE_NONE, NULL, 0);
     order->disk->close(order->disk->context, file);
@@ -208,6 +213,7 @@ static void take_discard(struct journal__spare *spare, const struct segment_orde
 static void take_wait(struct journal__spare *spare, const struct segment_order *order)
 {
     CHECK(order->header.size > 0);
+    CHECK(order->disk != NULL);
     if (spare->state == SPARE_NO_ROOM && !spare->threaded) {
         spare_move(spare, SPARE_NONE, NULL, 0); /* there may be room again */
     }
