@@ -279,6 +279,25 @@ static void exchange_reset(struct http_exchange *x)
     http__buffer_reset(&x->headers);
 }
 
+/* The exchange is over, whatever became of it; its owner hears of it when it was still waiting. */
+static void exchange_end(struct http_exchange *x)
+{
+    struct http_server *s = x->server;
+    bool owner_waits = x->streaming ? !x->stream_ended : !x->released;
+    watch_stop(x);
+    if (x->phase == HTTP_HEAD) {
+        s->counters.refused_requests++; /* by the library, or abandoned */
+    }
+    if (x->counted) {
+        x->counted = false;
+        s->active--;
+    }
+    if (x->gone != NULL && owner_waits && !s->stopping) {
+        x->gone(x->gone_context, http_ticket(x));
+    }
+    exchange_reset(x);
+}
+
 static struct http_exchange *slot_take(struct http_server *s)
 {
     if (s->free_count > 0) {
@@ -344,9 +363,8 @@ static void connection_opened(struct http_server *s, struct MHD_Connection *conn
 static void connection_closed(struct http_server *s, struct http_exchange *x)
 {
     CHECK(x->phase != HTTP_UNUSED);
-    CHECK(!x->counted);
     http__clock_stop(x);
-    watch_stop(x);
+    exchange_end(x); /* libmicrohttpd 1.0.1 does not always say so before */
     x->phase = HTTP_UNUSED;
     x->suspended = false;
     x->connection = NULL;
@@ -509,7 +527,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return *size > 0 ? request_body(x, data, size) : request_whole(x);
 }
 
-/* The reply has been sent, or the connection ended before. */
+/* The library is done with a request: its reply has been sent, or the connection ended before. */
 static void on_done(void *context, struct MHD_Connection *connection, void **request_context,
                     enum MHD_RequestTerminationCode code)
 {
@@ -520,19 +538,7 @@ static void on_done(void *context, struct MHD_Connection *connection, void **req
     if (x == NULL) {
         return;
     }
-    bool owner_waits = x->streaming ? !x->stream_ended : !x->released;
-    watch_stop(x);
-    if (x->phase == HTTP_HEAD) {
-        s->counters.refused_requests++; /* by the library, or abandoned */
-    }
-    if (x->counted) {
-        x->counted = false;
-        s->active--;
-    }
-    if (x->gone != NULL && owner_waits && !s->stopping) {
-        x->gone(x->gone_context, http_ticket(x));
-    }
-    exchange_reset(x);
+    exchange_end(x);
     if (x->phase != HTTP_DOOMED) {
         x->phase = HTTP_IDLE;
         x->idle_since_ns = s->now_ns;

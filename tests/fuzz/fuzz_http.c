@@ -43,12 +43,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ------------------------------------------------- a second opinion on the head */
 
-/* The size of the line at the start of rest, without its end; -1 when it has none or is unclean. */
+/*
+ * The size of the line at the start of rest, without its end; -1 when it has none or is unclean.
+ * CR LF, or one of the two spellings that cannot be told from it afterwards (http_request.c).
+ */
 static long line_size(const uint8_t *rest, size_t size)
 {
     for (size_t i = 0; i + 1 < size; i++) {
-        /* The library cannot be seen to take NUL LF for CR LF; see http_request.c. */
-        if ((rest[i] == '\r' || rest[i] == '\0') && rest[i + 1] == '\n') {
+        bool ends = rest[i] == '\r' || rest[i] == '\0' || (i == 0 && rest[i] == ':');
+        if (ends && rest[i + 1] == '\n') {
             return (long)i;
         }
         if ((rest[i] < 0x20 && rest[i] != '\t') || rest[i] == 0x7f) {

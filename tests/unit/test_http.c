@@ -144,7 +144,7 @@ static void test_chunked_body(void **state)
     struct client client = client_open(&rig);
     client_send(&rig, &client,
                 "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n"
-                "5;x=y\r\nhello\r\n7\r\n, world\r\n0\r\nTrailer: t\r\n\r\n"
+                "5\r\nhello\r\n7\r\n, world\r\n0\r\nTrailer: t\r\n\r\n"
                 "GET /smuggled HTTP/1.1\r\n" HOST "\r\n");
     struct reply reply = client_reply(&rig, &client);
     assert_string_equal(reply.body, "hello, world");
