@@ -264,7 +264,7 @@ static void exchange_reset(struct http_exchange *x)
     x->uri = NULL;
     x->target_too_long = false;
     x->method = x->path = x->query = SPAN_EMPTY;
-    x->body_expected = 0;
+    x->body_expected = x->body_received = 0;
     x->expects_continue = false;
     x->counted = x->in_handler = x->prepared = x->open = x->released = false;
     x->close_after = x->headers_overflow = false;
@@ -340,10 +340,15 @@ static void note_peer(struct http_exchange *x)
 static void connection_opened(struct http_server *s, struct MHD_Connection *connection,
                               void **context)
 {
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     struct http_exchange *x = slot_take(s);
-    CHECK(x != NULL && x->phase == HTTP_UNUSED);
+    if (x == NULL) {
+        (void)shutdown(fd, SHUT_RDWR); /* no memory; the library closes what it cannot read */
+        return;
+    }
+    CHECK(x->phase == HTTP_UNUSED);
     x->connection = connection;
-    x->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    x->fd = fd;
     x->phase = HTTP_IDLE;
     x->idle_since_ns = s->now_ns;
     x->acknowledged = 0;
@@ -398,8 +403,7 @@ static void *on_target(void *context, const char *uri, struct MHD_Connection *co
 {
     struct http_server *s = context;
     struct http_exchange *x = exchange_of(connection);
-    CHECK(x != NULL && x->server == s);
-    if (x->phase != HTTP_IDLE) {
+    if (x == NULL || x->phase != HTTP_IDLE) {
         return x;
     }
     x->phase = HTTP_HEAD;
@@ -475,10 +479,15 @@ static enum MHD_Result request_body(struct http_exchange *x, const char *data, s
     struct http_server *s = x->server;
     s->counters.bytes_in += *size;
     x->consumed += *size;
-    if (*size > s->limits.body_bytes_max - x->body.size) {
+    x->body_received += *size;
+    if (x->body_received > s->limits.body_bytes_max) {
         s->counters.refused_requests++;
         http__refuse_raw(x, HTTP_REFUSE_BODY_TOO_LARGE);
         return MHD_NO;
+    }
+    if (x->prepared) { /* not admitted */
+        *size = 0;
+        return MHD_YES;
     }
     if (x->body.size == 0 && x->body_expected > *size &&
         !http__buffer_reserve(&x->body, (size_t)x->body_expected)) {
@@ -791,6 +800,7 @@ void http_turn(struct http_server *s)
     s->now_ns = http__now_ns();
     run_clocks(s);
     look_for_gone(s);
+    s->resumed = false;
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
         (void)MHD_run(s->daemon);
         if (!library_is_ready(s)) {
@@ -801,7 +811,7 @@ void http_turn(struct http_server *s)
 
 int http_timeout_ms(struct http_server *s)
 {
-    if (library_is_ready(s)) {
+    if (s->resumed || library_is_ready(s)) {
         return 0;
     }
     int64_t now_ns = http__now_ns();

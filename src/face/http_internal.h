@@ -93,6 +93,7 @@ struct http_exchange {
     struct span method, path, query;
     struct http_buffer body;
     uint64_t body_expected; /* Content-Length, 0 when chunked or absent */
+    uint64_t body_received; /* kept in body, unless the request was not admitted */
     bool expects_continue;
     char peer[INET6_ADDRSTRLEN];
 
@@ -134,6 +135,7 @@ struct http_server {
     int epoll;
     int listener; /* -1 once quiesced */
     bool stopping;
+    bool resumed;     /* something was let go since the last turn: the next one is due at once */
     bool verify_head; /* this library edits the head in place, see http__head_check */
 
     struct http_exchange **slots;

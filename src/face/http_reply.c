@@ -82,6 +82,7 @@ void http__resume(struct http_exchange *x)
 {
     CHECK(x->suspended);
     x->suspended = false;
+    x->server->resumed = true;
     MHD_resume_connection(x->connection);
 }
 

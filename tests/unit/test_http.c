@@ -335,6 +335,8 @@ static void test_waiting_costs_nothing(void **state)
     assert_true(http_timeout_ms(rig.server) > 20);
     struct pollfd descriptor = {.fd = http_descriptor(rig.server), .events = POLLIN};
     assert_int_equal(poll(&descriptor, 1, 0), 0);
+    http_release(rig_held(&rig, 0));
+    assert_int_equal(http_timeout_ms(rig.server), 0);
     client_close(&held_client);
     client_close(&stream);
     client_close(&half);
