@@ -349,14 +349,16 @@ static void wake_due(struct outbox *o, int64_t now_ns, uint64_t durable_position
     }
 }
 
-static bool target_open(const struct outbox_target *t, int64_t now_ns)
+/* Half open after a pause: one probe at a time until something answers. */
+static bool target_has_place(const struct outbox_target *t)
 {
-    if (t->closed_until_ns > now_ns) {
-        return false;
-    }
-    /* Half open after a pause: one probe at a time until something answers. */
     uint32_t most = t->failures >= OUTBOX_BREAKER_FAILURES ? 1 : OUTBOX_TARGET_IN_FLIGHT_MAX;
     return t->in_flight < most;
+}
+
+static bool target_open(const struct outbox_target *t, int64_t now_ns)
+{
+    return t->closed_until_ns <= now_ns && target_has_place(t);
 }
 
 const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t durable_position)
@@ -403,7 +405,8 @@ int64_t outbox_next_due(const struct outbox *o)
     int64_t due_ns = first == NULL ? INT64_MAX : first->due_ns;
     for (uint32_t slot = o->turn_head; slot != SLAB_NONE; slot = target_at(o, slot)->next) {
         const struct outbox_target *t = target_at(o, slot);
-        if (t->ready > 0 && t->closed_until_ns < due_ns) {
+        /* A full target waits for a result, not for a time. */
+        if (t->ready > 0 && target_has_place(t) && t->closed_until_ns < due_ns) {
             due_ns = t->closed_until_ns;
         }
     }

@@ -25,29 +25,13 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "base/delivery_error.h"
 #include "base/span.h"
 
 enum {
     DELIVERY_ANSWER_BYTES_MAX = 1024,
     DELIVERY_HEADERS_MAX = 8,
 };
-
-/* Why an attempt got no HTTP answer. Numbers are journaled: never reuse one. */
-enum delivery_error {
-    DELIVERY_ANSWERED = 0,  /* there is an HTTP status */
-    DELIVERY_RESOLVE = 1,   /* the name did not resolve */
-    DELIVERY_CONNECT = 2,   /* refused, unreachable or not made in time */
-    DELIVERY_TIMEOUT = 3,   /* no complete answer in time */
-    DELIVERY_RESET = 4,     /* the connection broke */
-    DELIVERY_TLS = 5,       /* handshake or certificate */
-    DELIVERY_BAD_URL = 6,   /* not something that can be fetched */
-    DELIVERY_PROTOCOL = 7,  /* the answer was not HTTP, or too large */
-    DELIVERY_FORBIDDEN = 8, /* the address is not allowed as a target */
-    DELIVERY_STOPPED = 9,   /* the process is stopping */
-};
-
-/* "connection refused or unreachable", for logs and the attempt list. */
-const char *delivery_error_text(enum delivery_error error);
 
 struct delivery_job {
     uint64_t id; /* the caller's; comes back in the report */

@@ -141,6 +141,11 @@ struct book *engine_book(struct engine *e)
     return e->book;
 }
 
+struct book_clock *engine_clock(struct engine *e)
+{
+    return e->clock;
+}
+
 int64_t engine_now(const struct engine *e)
 {
     int64_t now_ns = book_clock_now(e->clock);
@@ -160,6 +165,11 @@ uint64_t engine_applied(const struct engine *e)
 bool engine_poisoned(const struct engine *e)
 {
     return e->poisoned;
+}
+
+struct journal_head engine_head(const struct engine *e)
+{
+    return e->head;
 }
 
 /* ---- admission (E3) ---- */
@@ -370,6 +380,11 @@ void engine_written(struct engine *e, enum journal_status status, const struct j
     e->writing.frames = 0;
     e->writing.size = 0;
     engine_flush(e);
+}
+
+uint64_t engine_recent_first(const struct engine *e)
+{
+    return e->recent.first_position;
 }
 
 bool engine_recent(const struct engine *e, uint64_t position, const uint8_t **data, size_t *size)

@@ -104,6 +104,7 @@ struct engine *engine_create(const struct engine_options *options);
 void engine_destroy(struct engine *e); /* NULL is fine */
 
 struct book *engine_book(struct engine *e);
+struct book_clock *engine_clock(struct engine *e);
 int64_t engine_now(const struct engine *e);
 
 /* Whether new work would be taken now; for shedding before a body is parsed. */
@@ -124,6 +125,8 @@ uint64_t engine_durable(const struct engine *e);
 uint64_t engine_applied(const struct engine *e);
 bool engine_idle(const struct engine *e); /* nothing undurable, nothing due */
 bool engine_poisoned(const struct engine *e);
+/* Of the journal, as far as it is durable. */
+struct journal_head engine_head(const struct engine *e);
 /* Position to wait for before showing anything read from the state now. */
 static inline uint64_t engine_read_position(const struct engine *e)
 {
@@ -165,6 +168,8 @@ bool engine_advancing(const struct engine *e);
 /* Frames from position on, as far as they are durable and still in memory: a run of whole frames.
  * False: they are older than what is kept (read the journal), or there are none yet (*size 0). */
 bool engine_recent(const struct engine *e, uint64_t position, const uint8_t **data, size_t *size);
+/* The oldest position that is kept. */
+uint64_t engine_recent_first(const struct engine *e);
 
 struct engine_counters {
     uint64_t frames, batches, bytes;

@@ -1,0 +1,254 @@
+/*
+ * config.c - see config.h. One table of settings serves flags, environment and the help text.
+ */
+#include "app/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/span.h"
+
+enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_CHOICE };
+
+struct setting {
+    const char *flag; /* without "--" */
+    enum setting_kind kind;
+    bool (*set)(struct config *c, const char *value);
+};
+
+static bool copy_text(char *out, size_t room, const char *value)
+{
+    size_t size = strlen(value);
+    if (size == 0 || size >= room) {
+        return false;
+    }
+    memcpy(out, value, size + 1);
+    return true;
+}
+
+static bool read_number(const char *value, uint64_t max, uint64_t *out)
+{
+    return span_parse_u64(span_from(value), out) && *out <= max;
+}
+
+static bool set_data(struct config *c, const char *value)
+{
+    return copy_text(c->data, sizeof(c->data), value);
+}
+
+static bool set_listen(struct config *c, const char *value)
+{
+    return copy_text(c->listen, sizeof(c->listen), value);
+}
+
+static bool set_public_host(struct config *c, const char *value)
+{
+    return copy_text(c->public_host, sizeof(c->public_host), value);
+}
+
+static bool set_admin_key(struct config *c, const char *value)
+{
+    return strlen(value) >= 16 && copy_text(c->admin_key, sizeof(c->admin_key), value);
+}
+
+static bool set_callback_allow(struct config *c, const char *value)
+{
+    return copy_text(c->callback_allow, sizeof(c->callback_allow), value);
+}
+
+static bool set_port(struct config *c, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, 65535, &number)) {
+        return false;
+    }
+    c->port = (uint16_t)number;
+    return true;
+}
+
+static bool set_profile(struct config *c, const char *value)
+{
+    c->profile_given = true;
+    for (int p = PROFILE_DEV; p <= PROFILE_STRICT; p++) {
+        if (strcmp(value, profile_name((enum profile)p)) == 0) {
+            c->profile = (enum profile)p;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_clock(struct config *c, const char *value)
+{
+    c->virtual_clock = strcmp(value, "virtual") == 0;
+    return c->virtual_clock || strcmp(value, "real") == 0;
+}
+
+static bool set_book(struct config *c, const char *value)
+{
+    (void)c;
+    return strcmp(value, "operator") == 0; /* the merchant book is not built yet */
+}
+
+static bool set_ephemeral(struct config *c, const char *value)
+{
+    (void)value;
+    c->ephemeral = true;
+    return true;
+}
+
+static bool set_in_flight(struct config *c, const char *value)
+{
+    c->in_flight_is_500 = strcmp(value, "500") == 0;
+    return c->in_flight_is_500 || strcmp(value, "4999") == 0;
+}
+
+static bool set_connections(struct config *c, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, 8192, &number) || number < 8) {
+        return false;
+    }
+    c->connections_max = (uint32_t)number;
+    return true;
+}
+
+static bool set_delivery_timeout(struct config *c, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, 120000, &number) || number < 50) {
+        return false;
+    }
+    c->total_ms = (uint32_t)number;
+    return true;
+}
+
+static bool set_snapshot(struct config *c, const char *value)
+{
+    return read_number(value, UINT64_MAX / 2, &c->snapshot_bytes) && c->snapshot_bytes > 0;
+}
+
+static const struct setting SETTINGS[] = {
+    {"data", SETTING_TEXT, set_data},
+    {"listen", SETTING_TEXT, set_listen},
+    {"port", SETTING_NUMBER, set_port},
+    {"profile", SETTING_CHOICE, set_profile},
+    {"book", SETTING_CHOICE, set_book},
+    {"clock", SETTING_CHOICE, set_clock},
+    {"ephemeral", SETTING_SWITCH, set_ephemeral},
+    {"in-flight", SETTING_CHOICE, set_in_flight},
+    {"public-host", SETTING_TEXT, set_public_host},
+    {"admin-key", SETTING_TEXT, set_admin_key},
+    {"callback-allow", SETTING_TEXT, set_callback_allow},
+    {"connections", SETTING_NUMBER, set_connections},
+    {"callback-timeout-ms", SETTING_NUMBER, set_delivery_timeout},
+    {"snapshot-bytes", SETTING_NUMBER, set_snapshot},
+};
+enum { SETTING_COUNT = sizeof(SETTINGS) / sizeof(SETTINGS[0]) };
+
+const char *config_help(void)
+{
+    return "  --data DIR             where the journal lives (default: hakika-data)\n"
+           "  --listen ADDRESS       address to listen on (default: 127.0.0.1)\n"
+           "  --port N               operator's port; 0 picks a free one (default: 8254)\n"
+           "  --profile NAME         dev, sandbox or daraja-strict (default: dev; sandbox with\n"
+           "                         --ephemeral)\n"
+           "  --book operator        which book runs\n"
+           "  --clock real|virtual   a virtual clock moves only when told (default: real)\n"
+           "  --ephemeral            keep the journal in a temporary folder, removed at exit\n"
+           "  --in-flight 4999|500   form of the STK query answer while a payment is open\n"
+           "  --public-host NAME     another Host under which the control API answers\n"
+           "  --admin-key KEY        key for the control API, at least 16 characters; needed away\n"
+           "                         from loopback\n"
+           "  --callback-allow CIDR  callback targets allowed although private (daraja-strict)\n"
+           "  --connections N        connections at once (default: 2048)\n"
+           "  --callback-timeout-ms N  time limit of one callback attempt (default: 10000)\n"
+           "  --snapshot-bytes N     journal bytes between snapshots (default: 64 MiB)\n"
+           "\n"
+           "Each flag can also be set in the environment: --data is HAKIKA_DATA, and so on.\n";
+}
+
+static bool apply(struct config *c, const struct setting *s, const char *value, const char *source,
+                  char error[256])
+{
+    if (s->set(c, value)) {
+        return true;
+    }
+    (void)snprintf(error, 256,
+                   "%s%s: \"%.60s\" is not a value that it takes; see hakika serve "
+                   "--help",
+                   source, s->flag, value);
+    return false;
+}
+
+/* "data" -> "HAKIKA_DATA" */
+static const char *from_environment(const struct setting *s)
+{
+    char name[64] = "HAKIKA_";
+    size_t at = strlen(name);
+    for (const char *f = s->flag; *f != '\0'; f++) {
+        name[at++] = *f == '-' ? '_' : (char)(*f - 'a' + 'A');
+    }
+    name[at] = '\0';
+    return getenv(name);
+}
+
+static bool apply_argument(int argc, char **argv, int *i, struct config *c, char error[256])
+{
+    const char *name = argv[*i];
+    if (strncmp(name, "--", 2) != 0) {
+        (void)snprintf(error, 256, "\"%.60s\" is not a flag; see hakika serve --help", name);
+        return false;
+    }
+    for (int s = 0; s < SETTING_COUNT; s++) {
+        if (strcmp(name + 2, SETTINGS[s].flag) != 0) {
+            continue;
+        }
+        if (SETTINGS[s].kind == SETTING_SWITCH) {
+            return apply(c, &SETTINGS[s], "", "--", error);
+        }
+        if (*i + 1 == argc) {
+            (void)snprintf(error, 256, "%s needs a value; see hakika serve --help", name);
+            return false;
+        }
+        (*i)++;
+        return apply(c, &SETTINGS[s], argv[*i], "--", error);
+    }
+    (void)snprintf(error, 256, "there is no flag %.60s; see hakika serve --help", name);
+    return false;
+}
+
+bool config_parse(int argc, char **argv, struct config *out, char error[256])
+{
+    memset(out, 0, sizeof(*out));
+    (void)copy_text(out->data, sizeof(out->data), "hakika-data");
+    (void)copy_text(out->listen, sizeof(out->listen), "127.0.0.1");
+    out->port = 8254;
+    out->connections_max = 2048;
+    out->total_ms = 10000;
+    out->snapshot_bytes = (uint64_t)64 * 1024 * 1024;
+    for (int s = 0; s < SETTING_COUNT; s++) {
+        const char *value = from_environment(&SETTINGS[s]);
+        if (value != NULL && !apply(out, &SETTINGS[s], value, "HAKIKA_ environment: ", error)) {
+            return false;
+        }
+    }
+    for (int i = 0; i < argc; i++) {
+        if (!apply_argument(argc, argv, &i, out, error)) {
+            return false;
+        }
+    }
+    if (out->ephemeral && !out->profile_given) {
+        out->profile = PROFILE_SANDBOX;
+    }
+    bool loopback = strcmp(out->listen, "127.0.0.1") == 0 || strcmp(out->listen, "::1") == 0;
+    if (!loopback && out->admin_key[0] == '\0') {
+        (void)snprintf(error, 256,
+                       "--listen %.60s is not loopback: the control API moves money, so give an "
+                       "--admin-key (or HAKIKA_ADMIN_KEY) of at least 16 characters",
+                       out->listen);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,35 @@
+/*
+ * config.h - what the process was asked to do: flags, then environment (HAKIKA_...), then defaults.
+ */
+#ifndef HAKIKA_APP_CONFIG_H
+#define HAKIKA_APP_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "face/surface.h"
+
+struct config {
+    char data[512];
+    char listen[64];
+    char public_host[128]; /* empty: none */
+    char admin_key[128];   /* empty: none */
+    char callback_allow[256];
+    uint16_t port;
+    enum profile profile;
+    bool profile_given;
+    bool virtual_clock;
+    bool ephemeral;
+    bool in_flight_is_500;
+    uint32_t connections_max;
+    uint32_t total_ms;       /* time limit of one delivery */
+    uint64_t snapshot_bytes; /* journal bytes between snapshots */
+    uint64_t segment_bytes_max;
+};
+
+/* Parses the arguments after the command's name. False with a message (and nothing printed). */
+bool config_parse(int argc, char **argv, struct config *out, char error[256]);
+/* One line a flag, for --help. */
+const char *config_help(void);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * main.c - the command line: hakika COMMAND [FLAGS].
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/serve.h"
+#include "book/book.h"
+#include "journal/journal.h"
+
+static int usage(FILE *to)
+{
+    (void)fprintf(to,
+                  "hakika " HAKIKA_VERSION " - mobile money that never loses or doubles a payment\n"
+                  "\n"
+                  "  hakika serve [FLAGS]   run the operator: an M-Pesa for your Daraja "
+                  "integration\n"
+                  "  hakika --version       versions of the program and of its formats\n"
+                  "\n"
+                  "hakika COMMAND --help explains a command.\n");
+    return to == stderr ? 2 : 0;
+}
+
+static int command_serve(int argc, char **argv)
+{
+    struct config config;
+    char error[256];
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        (void)printf("hakika serve [FLAGS]: runs the operator until it is told to stop.\n\n%s",
+                     config_help());
+        return 0;
+    }
+    if (!config_parse(argc, argv, &config, error)) {
+        (void)fprintf(stderr, "hakika: %s\n", error);
+        return 2;
+    }
+    return serve(&config);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        return usage(stderr);
+    }
+    if (strcmp(argv[1], "serve") == 0) {
+        return command_serve(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("hakika " HAKIKA_VERSION ", journal format %d (reads from %d), state %d\n",
+                     JOURNAL_FORMAT_VERSION, JOURNAL_FORMAT_OLDEST, BOOK_STATE_VERSION);
+        return 0;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        return usage(stdout);
+    }
+    (void)fprintf(stderr, "hakika: there is no command \"%.40s\"\n\n", argv[1]);
+    return usage(stderr);
+}

@@ -1,0 +1,573 @@
+/*
+ * serve.c - hakika serve: opens the book, starts the threads, runs the loop.
+ *
+ * One turn of the loop: what the disk has done, what the receivers have answered, what clients ask;
+ * then decide, hand over, release, send. Only this thread touches the book.
+ *
+ *   writer thread --eventfd--> loop <--eventfd-- delivery thread
+ *   signals -----------------> loop <----------- sockets (libmicrohttpd's epoll descriptor)
+ *
+ * Exit status: 0 told to stop; 1 could not start; 3 the journal failed (restart and it replays).
+ */
+#include "app/serve.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "delivery/delivery.h"
+#include "engine/snapshot.h"
+#include "engine/writer.h"
+#include "face/http.h"
+#include "operator/operator.h"
+
+enum {
+    EXIT_START = 1,
+    EXIT_JOURNAL = 3,
+    STOP_MS_MAX = 10000,
+    REPORTS_PER_TURN = 256,
+    POLL_BEAT_MS = 50,
+};
+
+struct server {
+    const struct config *config;
+    char data[600];
+    char journal_path[640];
+    struct operator_settings settings;
+    struct book_clock clock;
+    struct journal *journal;
+    struct writer_thread *writer;
+    struct book *book;
+    struct engine *engine;
+    struct secrets *secrets;
+    struct surface *surface;
+    struct http_server *http;
+    struct delivery *delivery;
+    struct snapshot_child child;
+    uint64_t snapshot_at; /* journal bytes at the last snapshot */
+    bool snapshot_wanted;
+    bool stopping;
+    int64_t stop_ns; /* monotonic: when stopping began */
+    int epoll;
+    int signals;
+    struct journal_error error;
+};
+
+/* ---- starting ---- */
+
+static int fail(const char *what, const char *why)
+{
+    (void)fprintf(stderr, "hakika: %s: %s\n", what, why);
+    return EXIT_START;
+}
+
+static bool make_data(struct server *v)
+{
+    if (v->config->ephemeral) {
+        const char *base = getenv("TMPDIR");
+        (void)snprintf(v->data, sizeof(v->data), "%.500s/hakika-XXXXXX",
+                       base != NULL && base[0] != '\0' ? base : "/tmp");
+        if (mkdtemp(v->data) == NULL) {
+            (void)fail(v->data, strerror(errno));
+            return false;
+        }
+    } else {
+        (void)snprintf(v->data, sizeof(v->data), "%s", v->config->data);
+        if (mkdir(v->data, 0700) != 0 && errno != EEXIST) {
+            (void)fail(v->data, strerror(errno));
+            return false;
+        }
+    }
+    (void)snprintf(v->journal_path, sizeof(v->journal_path), "%s/operator", v->data);
+    return true;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static bool open_journal(struct server *v)
+{
+    struct journal_options options = {
+        .directory = v->journal_path,
+        .book = "operator",
+        .segment_bytes_max = v->config->segment_bytes_max,
+        .background_spares = true,
+    };
+    secrets_random(options.identity, sizeof(options.identity));
+    if (journal_open(&options, &v->journal, &v->error) != JOURNAL_OK) {
+        (void)fprintf(stderr, "hakika: %s\n", v->error.message);
+        return false;
+    }
+    struct book_options book_options = {.domain = &operator_domain, .settings = &v->settings};
+    secrets_random(&book_options.hash_seed, sizeof(book_options.hash_seed));
+    struct engine_recovery recovery;
+    v->book = engine_recover(v->journal, &book_options, &recovery);
+    if (v->book == NULL) {
+        (void)fprintf(stderr, "hakika: %s\n", recovery.message);
+        return false;
+    }
+    return true;
+}
+
+static void start_clock(struct server *v)
+{
+    bool is_new = v->book->position == 0;
+    bool is_virtual = is_new ? v->config->virtual_clock : v->book->clock_mode == CLOCK_VIRTUAL;
+    book_clock_init_real(&v->clock);
+    if (is_virtual || v->config->virtual_clock) {
+        int64_t start_ns = is_new ? CLOCK_VIRTUAL_START_NS : v->book->time_ns;
+        book_clock_init_virtual(&v->clock, start_ns, NULL, NULL);
+    } else if (v->book->clock_offset_ns > 0) {
+        book_clock_at_least(&v->clock, book_clock_now(&v->clock) + v->book->clock_offset_ns);
+    }
+}
+
+static bool start_engine(struct server *v)
+{
+    v->writer = writer_start_thread(v->journal);
+    if (v->writer == NULL) {
+        (void)fail("cannot start the journal's thread", strerror(errno));
+        return false;
+    }
+    struct engine_options options = {
+        .book = v->book,
+        .clock = &v->clock,
+        .writer = writer_port(v->writer),
+        .limits = engine_limits_default(),
+        .head = journal_head(v->journal),
+    };
+    secrets_random(&options.random_seed, sizeof(options.random_seed));
+    v->engine = engine_create(&options);
+    return v->engine != NULL;
+}
+
+static uint32_t in_flight(void *context)
+{
+    struct server *v = context;
+    return delivery_in_flight(v->delivery);
+}
+
+static bool start_delivery(struct server *v)
+{
+    char error[256];
+    bool strict = v->config->profile == PROFILE_STRICT;
+    struct delivery_options options = {
+        .total_ms = v->config->total_ms,
+        .allow_private_targets = !strict,
+        .allow_cidrs = v->config->callback_allow[0] != '\0' ? v->config->callback_allow : NULL,
+        .user_agent = "hakika/" HAKIKA_VERSION,
+    };
+    v->delivery = delivery_start(&options, error);
+    if (v->delivery == NULL) {
+        (void)fail("cannot start delivery", error);
+    }
+    return v->delivery != NULL;
+}
+
+static bool start_face(struct server *v)
+{
+    const struct config *c = v->config;
+    char error[256];
+    struct surface_options options = {
+        .engine = v->engine,
+        .secrets = v->secrets,
+        .profile = c->profile,
+        .in_flight_is_500 = c->in_flight_is_500,
+        .admin_key = c->admin_key[0] != '\0' ? c->admin_key : NULL,
+        .public_host = c->public_host[0] != '\0' ? c->public_host : NULL,
+        .allow_loopback_callbacks = c->callback_allow[0] != '\0',
+        .in_flight = in_flight,
+        .context = v,
+        .version = HAKIKA_VERSION,
+    };
+    v->surface = surface_create(&options);
+    if (v->surface == NULL) {
+        return false;
+    }
+    struct http_options http = {
+        .address = c->listen,
+        .port = c->port,
+        .limits = http_limits_default(),
+        .admit = surface_admit,
+        .handle = surface_handle,
+        .context = v->surface,
+        .server_name = "hakika",
+    };
+    http.limits.connections_max = c->connections_max;
+    v->http = http_start(&http, error);
+    if (v->http == NULL) {
+        (void)fprintf(stderr, "hakika: %s\n", error);
+        return false;
+    }
+    surface_attach(v->surface, v->http);
+    return true;
+}
+
+static bool watch(struct server *v, int descriptor)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
+    return epoll_ctl(v->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+static bool start_loop(struct server *v)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    v->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    v->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return v->signals >= 0 && v->epoll >= 0 && watch(v, v->signals) &&
+           watch(v, http_descriptor(v->http)) && watch(v, writer_descriptor(v->writer)) &&
+           watch(v, delivery_descriptor(v->delivery));
+}
+
+/* Secrets stay out of core dumps; many connections need many descriptors. */
+static void harden_process(void)
+{
+    struct rlimit none = {0, 0};
+    struct rlimit files;
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* before any thread: all of them inherit it */
+}
+
+/* ---- the loop ---- */
+
+static void collect_written(struct server *v)
+{
+    enum journal_status status;
+    struct journal_head head;
+    if (writer_collect(v->writer, &status, &head, &v->error)) {
+        engine_written(v->engine, status, &head);
+    }
+}
+
+static void take_report(void *context, const struct delivery_report *report)
+{
+    struct server *v = context;
+    if (report->error == DELIVERY_STOPPED) {
+        return; /* not an attempt that says anything about the receiver: tried again at restart */
+    }
+    struct delivery_result_command c = {
+        .number = report->id,
+        .generation = report->generation,
+        .status = report->status,
+        .error = (uint8_t)report->error,
+        .duration_ms = report->duration_ms,
+        .retry_after_ms = report->retry_after_ms,
+        .answer = report->answer,
+    };
+    enum book_outcome outcome;
+    struct engine_result result =
+        engine_execute(v->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_RESULT, &c, &outcome);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED &&
+        v->book->generation == c.generation) {
+        outbox_return(&v->book->outbox, c.number); /* no room to remember it: it is sent again */
+    }
+}
+
+static void collect_reports(struct server *v)
+{
+    /* What cannot be remembered now stays in the ring. */
+    if (engine_admits(v->engine, ENGINE_CONTINUATION) == ENGINE_APPLIED) {
+        (void)delivery_collect(v->delivery, REPORTS_PER_TURN, take_report, v);
+    }
+}
+
+static void send_outgoing(struct server *v)
+{
+    uint8_t buffer[4096];
+    bool sent = false;
+    while (delivery_room(v->delivery) > 0) {
+        const struct outbox_item *item = engine_take_outgoing(v->engine);
+        if (item == NULL) {
+            break;
+        }
+        struct writer body = writer_init(buffer, sizeof(buffer));
+        struct delivery_job job = {
+            .id = item->number,
+            .generation = v->book->generation,
+            .content_type = "application/json",
+        };
+        CHECK(surface_outgoing(v->surface, item, &body, &job.url));
+        job.body = (struct span){(const char *)buffer, body.size};
+        CHECK(delivery_submit(v->delivery, &job));
+        sent = true;
+    }
+    if (sent) {
+        delivery_flush(v->delivery);
+    }
+}
+
+static struct snapshot_request snapshot_of(const struct server *v)
+{
+    struct snapshot_request request = {
+        .book = v->book,
+        .directory = v->journal_path,
+        .head = engine_head(v->engine),
+    };
+    return request;
+}
+
+static void begin_snapshot(struct server *v)
+{
+    struct snapshot_request request = snapshot_of(v);
+    if (snapshot_fork(&request, &v->child, &v->error)) {
+        (void)watch(v, v->child.descriptor);
+    } else {
+        (void)fprintf(stderr, "hakika: %s; going on without one\n", v->error.message);
+    }
+    v->snapshot_at = engine_counters(v->engine).bytes;
+    v->snapshot_wanted = false;
+    engine_resume(v->engine);
+}
+
+static void finish_snapshot(struct server *v)
+{
+    struct checkpoint_command c = {.position = v->child.position};
+    (void)epoll_ctl(v->epoll, EPOLL_CTL_DEL, v->child.descriptor, NULL);
+    if (!snapshot_reap(&v->child, &c.digest)) {
+        (void)fprintf(stderr, "hakika: a snapshot could not be written; the journal is not "
+                              "affected, the next start only takes longer\n");
+        return;
+    }
+    (void)engine_execute(v->engine, ENGINE_CONTINUATION, COMMAND_CHECKPOINT, &c, NULL);
+}
+
+/* Asks for a pause when enough has been written, and takes it when the disk has everything. */
+static void snapshot_turn(struct server *v)
+{
+    uint64_t bytes = engine_counters(v->engine).bytes;
+    if (!v->snapshot_wanted && v->child.pid == 0 &&
+        bytes - v->snapshot_at >= v->config->snapshot_bytes) {
+        v->snapshot_wanted = true;
+        engine_hold(v->engine);
+    }
+    if (v->snapshot_wanted && engine_idle(v->engine)) {
+        begin_snapshot(v);
+    }
+}
+
+static int least(int a, int b)
+{
+    return a < 0 ? b : (b < 0 || a < b ? a : b);
+}
+
+static int loop_timeout(struct server *v, bool more)
+{
+    if (more || (engine_advancing(v->engine) && engine_idle(v->engine) && in_flight(v) == 0)) {
+        return 0;
+    }
+    int timeout = least(http_timeout_ms(v->http), engine_timeout_ms(v->engine));
+    return least(timeout, surface_waits(v->surface) || v->stopping ? POLL_BEAT_MS : -1);
+}
+
+/* False: the loop is over. */
+static bool handle_events(struct server *v, const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int fd = events[i].data.fd;
+        if (fd == v->signals) {
+            struct signalfd_siginfo info;
+            bool again = v->stopping;
+            if (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+                v->stopping = true;
+                v->stop_ns = book_clock_monotonic(&v->clock);
+                http_quiesce(v->http);
+            }
+            if (again) {
+                return false; /* asked twice: leave at once */
+            }
+        } else if (fd == writer_descriptor(v->writer)) {
+            collect_written(v);
+        } else if (v->child.pid != 0 && fd == v->child.descriptor) {
+            finish_snapshot(v);
+        }
+    }
+    return true;
+}
+
+static bool may_leave(const struct server *v)
+{
+    int64_t waited_ms = (book_clock_monotonic(&v->clock) - v->stop_ns) / (1000 * 1000);
+    bool done = engine_idle(v->engine) && surface_quiet(v->surface) && http_active(v->http) == 0;
+    return done || waited_ms > STOP_MS_MAX;
+}
+
+static int run_loop(struct server *v)
+{
+    struct epoll_event events[16];
+    bool more = true;
+    for (;;) {
+        int count = epoll_wait(v->epoll, events, 16, loop_timeout(v, more));
+        if (count < 0 && errno != EINTR) {
+            return fail("epoll_wait", strerror(errno));
+        }
+        if (!handle_events(v, events, count)) {
+            return 0;
+        }
+        collect_reports(v);
+        more = surface_turn(v->surface); /* releases come before the turn that sends them */
+        if (!v->snapshot_wanted) {
+            http_turn(v->http);
+        }
+        engine_turn(v->engine);
+        send_outgoing(v);
+        if (engine_poisoned(v->engine)) {
+            (void)fprintf(stderr, "hakika: %s\n", v->error.message);
+            surface_fail(v->surface);
+            http_turn(v->http);
+            return EXIT_JOURNAL;
+        }
+        snapshot_turn(v);
+        if (v->stopping && may_leave(v)) {
+            return 0;
+        }
+    }
+}
+
+/* ---- from start to end ---- */
+
+static void print_banner(const struct server *v, uint16_t port)
+{
+    (void)fprintf(stderr,
+                  "\n  Hakika %s, profile %s, clock %s\n"
+                  "  Point your Daraja integration at  http://%s:%u\n"
+                  "  A first payment by curl is in README.md; stop with Ctrl-C.\n\n",
+                  HAKIKA_VERSION, profile_name(v->config->profile),
+                  v->clock.is_virtual ? "virtual" : "real", v->config->listen, port);
+}
+
+static void print_ready(const struct server *v)
+{
+    uint16_t port = http_port(v->http);
+    bool v6 = strchr(v->config->listen, ':') != NULL;
+    if (isatty(STDERR_FILENO)) {
+        print_banner(v, port);
+    }
+    (void)printf("ready operator=http://%s%s%s:%u data=%s recovered=operator:%" PRIu64 ":%" PRIu64
+                 "\n",
+                 v6 ? "[" : "", v->config->listen, v6 ? "]" : "", port, v->data,
+                 v->book->generation, engine_durable(v->engine));
+    (void)fflush(stdout);
+}
+
+/* A new book gets its seed before anybody can look. */
+static bool seed_if_new(struct server *v)
+{
+    if (v->book->position > 0) {
+        return true;
+    }
+    struct engine_result result = surface_seed(v->surface);
+    if (result.status != ENGINE_APPLIED) {
+        (void)fail("cannot seed the new book", engine_status_text(result.status));
+        return false;
+    }
+    engine_turn(v->engine);
+    struct epoll_event event;
+    while (engine_durable(v->engine) < result.wait_position && !engine_poisoned(v->engine)) {
+        if (epoll_wait(v->epoll, &event, 1, -1) > 0) {
+            (void)handle_events(v, &event, 1);
+        }
+    }
+    if (engine_poisoned(v->engine)) {
+        (void)fprintf(stderr, "hakika: %s\n", v->error.message);
+    }
+    return !engine_poisoned(v->engine);
+}
+
+static bool start(struct server *v)
+{
+    char key_path[640];
+    char error[256];
+    if (!make_data(v)) {
+        return false;
+    }
+    (void)snprintf(key_path, sizeof(key_path), "%s/secret.key", v->data);
+    v->secrets = secrets_open(key_path, error);
+    if (v->secrets == NULL) {
+        (void)fprintf(stderr, "hakika: %s\n", error);
+        return false;
+    }
+    v->settings = operator_settings_default(v->config->profile == PROFILE_DEV);
+    if (!open_journal(v)) {
+        return false;
+    }
+    start_clock(v);
+    return start_engine(v) && start_delivery(v) && start_face(v) && start_loop(v) && seed_if_new(v);
+}
+
+static void leave_snapshot(struct server *v)
+{
+    struct digest_value digest;
+    if (v->child.pid != 0) {
+        (void)snapshot_reap(&v->child, &digest);
+    }
+    struct snapshot_request request = snapshot_of(v);
+    if (engine_durable(v->engine) == engine_applied(v->engine) &&
+        !snapshot_take(&request, &digest, &v->error)) {
+        (void)fprintf(stderr, "hakika: %s; the next start only takes longer\n", v->error.message);
+    }
+}
+
+static void stop(struct server *v)
+{
+    if (v->delivery != NULL) {
+        delivery_stop(v->delivery, 500);
+    }
+    http_stop(v->http);
+    surface_destroy(v->surface);
+    writer_stop(v->writer);
+    engine_destroy(v->engine);
+    book_destroy(v->book);
+    journal_close(v->journal);
+    secrets_close(v->secrets);
+    if (v->config->ephemeral && v->data[0] != '\0') {
+        (void)nftw(v->data, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    }
+}
+
+int serve(const struct config *config)
+{
+    static struct server v;
+    v.config = config;
+    v.epoll = -1;
+    v.signals = -1;
+    harden_process();
+    if (!start(&v)) {
+        stop(&v);
+        return EXIT_START;
+    }
+    print_ready(&v);
+    int status = run_loop(&v);
+    if (status == 0) {
+        leave_snapshot(&v);
+    }
+    stop(&v);
+    return status;
+}

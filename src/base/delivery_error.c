@@ -1,0 +1,21 @@
+/*
+ * delivery_error.c - see delivery_error.h.
+ */
+#include "base/delivery_error.h"
+
+const char *delivery_error_text(enum delivery_error error)
+{
+    switch (error) {
+    case DELIVERY_ANSWERED: return "answered";
+    case DELIVERY_RESOLVE: return "name did not resolve";
+    case DELIVERY_CONNECT: return "connection refused or unreachable";
+    case DELIVERY_TIMEOUT: return "no complete answer in time";
+    case DELIVERY_RESET: return "connection broke";
+    case DELIVERY_TLS: return "TLS handshake or certificate failed";
+    case DELIVERY_BAD_URL: return "not a URL that can be fetched";
+    case DELIVERY_PROTOCOL: return "answer was not HTTP or too large";
+    case DELIVERY_FORBIDDEN: return "address not allowed as a target";
+    case DELIVERY_STOPPED: return "process was stopping";
+    }
+    return "unknown";
+}

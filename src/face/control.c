@@ -1,0 +1,711 @@
+/*
+ * control.c - the control API (/sim/v1): who may call it, which call is which, and the calls about
+ * prompts, messages, transactions and deliveries. See docs/http-api.md.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/caltime.h"
+#include "base/delivery_error.h"
+#include "base/money.h"
+#include "face/internal.h"
+
+enum { POLL_SECONDS_MAX = 60 };
+
+/* ---- who may call (F2) ---- */
+
+static bool host_is_local(struct span host)
+{
+    static const char *const names[] = {"127.0.0.1", "localhost", "[::1]"};
+    size_t end = host.size;
+    while (end > 0 && host.data[end - 1] >= '0' && host.data[end - 1] <= '9') {
+        end--;
+    }
+    if (end > 0 && host.data[end - 1] == ':') {
+        host.size = end - 1; /* without the port */
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (span_is(host, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is this Origin our own page? "http://" or "https://" and exactly the Host. */
+static bool origin_is_ours(struct span origin, struct span host)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < 2; i++) {
+        struct span scheme = span_from(schemes[i]);
+        if (span_starts_with(origin, scheme)) {
+            struct span rest = {origin.data + scheme.size, origin.size - scheme.size};
+            return span_equal(rest, host);
+        }
+    }
+    return false;
+}
+
+static bool is_allowed(struct request *q)
+{
+    const struct surface_options *options = &q->s->options;
+    struct span host = http_header(q->x, "Host");
+    struct span origin = http_header(q->x, "Origin");
+    struct span site = http_header(q->x, "Sec-Fetch-Site");
+    bool named = options->public_host != NULL && span_is(host, options->public_host);
+    if (!host_is_local(host) && !named) {
+        surface_problem(q, 0, 403, "host_not_allowed",
+                        "the control API answers only to 127.0.0.1, localhost and the name given "
+                        "with --public-host");
+        return false;
+    }
+    bool foreign = origin.data != NULL && !origin_is_ours(origin, host);
+    if (foreign || span_is(site, "cross-site")) {
+        surface_problem(q, 0, 403, "origin_not_allowed",
+                        "a page from another site asked; the control API serves programs and its "
+                        "own page only");
+        return false;
+    }
+    if (options->admin_key == NULL) {
+        return true;
+    }
+    struct span given = http_header(q->x, "Authorization");
+    struct span bearer = SPAN_LITERAL("Bearer ");
+    if (given.data != NULL && span_starts_with(given, bearer)) {
+        struct span key = {given.data + bearer.size, given.size - bearer.size};
+        if (span_equal_secret(key, span_from(options->admin_key))) {
+            return true;
+        }
+    }
+    surface_problem(q, 0, 401, "admin_key_needed",
+                    "send the admin key: Authorization: Bearer KEY (HAKIKA_ADMIN_KEY)");
+    return false;
+}
+
+struct json_object *control_body(struct request *q)
+{
+    const char *why = "";
+    struct span type = http_header(q->x, "Content-Type");
+    if (type.data == NULL || !span_starts_with(type, SPAN_LITERAL("application/json"))) {
+        surface_problem(q, 0, 415, "json_needed", "the Content-Type must be application/json");
+        return NULL;
+    }
+    struct json_object *body = json_parse(q->s->json, http_body(q->x), &why);
+    if (body == NULL || !json_is_object(body)) {
+        char words[200];
+        (void)snprintf(words, sizeof(words), "the body must be one JSON object: %.120s",
+                       body == NULL ? why : "it is something else");
+        surface_problem(q, 0, 400, "invalid_json", words);
+        return NULL;
+    }
+    return body;
+}
+
+/* ---- prompts ---- */
+
+/* The payment of a path: txn_N, a checkout id or a receipt. */
+static const struct stk_payment *find_payment(struct surface *s, struct span id)
+{
+    const struct operator_state *o = surface_operator(s);
+    struct span prefix = SPAN_LITERAL("txn_");
+    uint64_t number;
+    if (span_starts_with(id, prefix)) {
+        struct span digits = {id.data + prefix.size, id.size - prefix.size};
+        return span_parse_u64(digits, &number) ? operator_payment(o, number) : NULL;
+    }
+    const struct stk_payment *p = operator_payment_by_checkout(o, id);
+    return p != NULL ? p : operator_payment_by_receipt(o, id);
+}
+
+static void answer_transaction(struct request *q, uint64_t wait_position, unsigned status,
+                               const struct stk_payment *p)
+{
+    struct writer w = surface_writer(q->s);
+    control_transaction_render(q->s, &w, p);
+    surface_json(q, wait_position, status, &w);
+}
+
+/* ?wait=SECONDS, 0 when absent; false after answering that it is wrong. */
+static bool wait_seconds(struct request *q, uint64_t *out)
+{
+    struct span text = http_query_value(q->x, "wait");
+    *out = 0;
+    if (text.data != NULL && (!span_parse_u64(text, out) || *out > POLL_SECONDS_MAX)) {
+        surface_problem(q, 0, 400, "invalid_wait", "wait must be 0 to 60 seconds");
+        return false;
+    }
+    return true;
+}
+
+static bool poll_add(struct request *q, uint64_t number, uint64_t seconds)
+{
+    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
+        struct long_poll *poll = &q->s->polls[i];
+        if (!poll->used) {
+            struct timespec now;
+            CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+            poll->used = true;
+            poll->ticket = http_ticket(q->x);
+            poll->number = number;
+            poll->deadline_ns =
+                (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec + (int64_t)seconds * NS_PER_S;
+            q->s->poll_count++;
+            http_hold_open(q->x);
+            return true;
+        }
+    }
+    return false;
+}
+
+void control_poll_turn(struct surface *s)
+{
+    struct timespec t;
+    if (s->poll_count == 0) {
+        return;
+    }
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+    int64_t now_ns = (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
+        struct long_poll *poll = &s->polls[i];
+        if (!poll->used) {
+            continue;
+        }
+        struct http_exchange *x = http_find(s->server, poll->ticket);
+        const struct stk_payment *p = operator_payment(surface_operator(s), poll->number);
+        bool ended = p == NULL || stk_state_final(p->state);
+        bool durable = p == NULL || p->step_position[STEP_ENDED] <= engine_durable(s->engine);
+        if (x != NULL && !(ended && durable) && now_ns < poll->deadline_ns) {
+            continue;
+        }
+        poll->used = false;
+        s->poll_count--;
+        if (x == NULL) {
+            continue;
+        }
+        struct request q = {.s = s, .x = x};
+        if (p == NULL) {
+            surface_problem(&q, 0, 404, "not_found", "the book was reset while this waited");
+        } else {
+            answer_transaction(&q, engine_read_position(s->engine), 200, p);
+        }
+    }
+}
+
+static void answer_prompt_refusal(struct request *q, uint64_t wait_position,
+                                  enum operator_refusal refusal)
+{
+    if (refusal == OPERATOR_ALREADY_ENDED) {
+        surface_problem(q, wait_position, 409, "payment_ended",
+                        "this payment has ended already; nothing was changed");
+    } else if (refusal == OPERATOR_ALREADY_ANSWERED) {
+        surface_problem(q, wait_position, 409, "prompt_answered",
+                        "this prompt has its answer already; nothing was changed");
+    } else {
+        surface_problem(q, wait_position, 404, "no_prompt",
+                        "no prompt with this CheckoutRequestID is on a phone");
+    }
+}
+
+static void answer_prompt(struct request *q, uint16_t kind, struct span pin)
+{
+    struct surface *s = q->s;
+    uint64_t seconds;
+    if (!wait_seconds(q, &seconds)) {
+        return;
+    }
+    const struct stk_payment *p = find_payment(s, q->parts[0]);
+    if (p == NULL) {
+        answer_prompt_refusal(q, engine_read_position(s->engine), OPERATOR_NOT_FOUND);
+        return;
+    }
+    struct stk_answer_command command = {.number = p->number};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    if (kind == COMMAND_STK_APPROVE) {
+        uint64_t msisdn = operator_subscriber_at(surface_operator(s), p->subscriber)->msisdn;
+        secrets_pin_verifier(s->options.secrets, msisdn, pin, command.verifier);
+    }
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, kind, &command, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (reply.refusal != OPERATOR_DONE) {
+        answer_prompt_refusal(q, result.wait_position, reply.refusal);
+        return;
+    }
+    p = operator_payment(surface_operator(s), command.number);
+    if (seconds > 0 && poll_add(q, p->number, seconds)) {
+        return;
+    }
+    answer_transaction(q, result.wait_position, seconds > 0 ? 200 : 202, p);
+}
+
+static void handle_approve(struct request *q)
+{
+    struct span pin;
+    struct json_object *body = control_body(q);
+    if (body == NULL) {
+        return;
+    }
+    struct json_object *member = json_member(body, "pin");
+    bool good = member != NULL && json_string(member, &pin) && pin.size == 4;
+    for (size_t i = 0; good && i < pin.size; i++) {
+        good = pin.data[i] >= '0' && pin.data[i] <= '9';
+    }
+    if (!good) {
+        /* A mistyped length is not an attempt. */
+        surface_problem(q, 0, 400, "invalid_pin", "pin must be a string of 4 digits");
+        return;
+    }
+    answer_prompt(q, COMMAND_STK_APPROVE, pin);
+}
+
+static void handle_cancel(struct request *q)
+{
+    answer_prompt(q, COMMAND_STK_CANCEL, SPAN_EMPTY);
+}
+
+/* ---- transactions ---- */
+
+static void time_field(struct writer *w, const char *name, int64_t ns)
+{
+    char text[RFC3339_SIZE];
+    (void)rfc3339_format(ns, text);
+    json_field_text(w, name, text);
+}
+
+static void timeline_step(struct surface *s, struct writer *w, uint64_t position, int64_t ns,
+                          const char *event)
+{
+    char text[48];
+    (void)snprintf(text, sizeof(text), "%llu:%llu",
+                   (unsigned long long)engine_book(s->engine)->generation,
+                   (unsigned long long)position);
+    json_open(w, '{');
+    json_field_text(w, "position", text);
+    time_field(w, "at", ns);
+    json_field_text(w, "event", event);
+    json_close(w, '}');
+}
+
+static void render_timeline(struct surface *s, struct writer *w, const struct stk_payment *p)
+{
+    static const char *const names[STK_STEPS] = {"accepted", "prompted", "answered", "ended"};
+    const struct outbox *outbox = &engine_book(s->engine)->outbox;
+    json_key(w, "timeline");
+    json_open(w, '[');
+    for (uint32_t i = 0; i < STK_STEPS; i++) {
+        if (p->step_position[i] != 0) {
+            timeline_step(s, w, p->step_position[i], p->step_ns[i], names[i]);
+        }
+    }
+    const struct outbox_item *item = p->delivery != 0 ? outbox_item(outbox, p->delivery) : NULL;
+    uint32_t shown = 0;
+    uint32_t a = item != NULL ? item->first_attempt : SLAB_NONE;
+    while (a != SLAB_NONE && shown < LIST_LIMIT_MAX) {
+        const struct outbox_attempt *attempt = outbox_attempt(outbox, a);
+        bool good = attempt->error == 0 && attempt->status / 100 == 2;
+        timeline_step(s, w, attempt->position, attempt->at_ns,
+                      good ? "callback_delivered" : "callback_failed");
+        a = attempt->next;
+        shown++;
+    }
+    json_close(w, ']');
+}
+
+void control_transaction_render(struct surface *s, struct writer *w, const struct stk_payment *p)
+{
+    const struct operator_state *o = surface_operator(s);
+    char checkout[ID_TEXT_SIZE];
+    char merchant[ID_TEXT_SIZE];
+    char receipt[ID_RECEIPT_SIZE];
+    char id[32];
+    payment_checkout_id(o, p, checkout);
+    payment_merchant_request_id(p, merchant);
+    payment_receipt(p, receipt);
+    (void)snprintf(id, sizeof(id), "txn_%llu", (unsigned long long)p->number);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "transaction");
+    json_field_text(w, "type", "stk_push");
+    json_field_text(w, "status", stk_state_name(p->state));
+    json_field_text(w, "checkout_request_id", checkout);
+    json_field_text(w, "merchant_request_id", merchant);
+    bool ended = p->outcome != STK_OPEN;
+    if (ended) {
+        json_field_text(w, "result_code", stk_outcome_code(p->outcome));
+        json_field_text(w, "reason", stk_outcome_words(p->outcome));
+    } else {
+        json_field_null(w, "result_code");
+        json_field_null(w, "reason");
+    }
+    if (p->state == STK_SUCCESS) {
+        json_field_text(w, "receipt", receipt);
+    } else {
+        json_field_null(w, "receipt");
+    }
+    json_field_i64(w, "amount", p->amount_minor);
+    json_field_i64(w, "fee", 0);
+    json_field_text(w, "currency", "KES");
+    json_field_u64(w, "msisdn", operator_subscriber_at(o, p->subscriber)->msisdn);
+    json_field_u64(w, "short_code", p->short_code);
+    json_field_u64(w, "party_b", p->party_b);
+    json_field_string(w, "account_reference", operator_text(o, p->reference));
+    json_field_string(w, "description", operator_text(o, p->description));
+    json_field_string(w, "callback_url", operator_text(o, p->url));
+    time_field(w, "created_at", p->step_ns[STEP_ACCEPTED]);
+    render_timeline(s, w, p);
+    json_close(w, '}');
+}
+
+static void handle_transaction(struct request *q)
+{
+    uint64_t seconds;
+    if (!wait_seconds(q, &seconds)) {
+        return;
+    }
+    const struct stk_payment *p = find_payment(q->s, q->parts[0]);
+    if (p == NULL) {
+        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
+                        "no transaction has this id, CheckoutRequestID or receipt");
+        return;
+    }
+    if (seconds > 0 && !stk_state_final(p->state) && poll_add(q, p->number, seconds)) {
+        return;
+    }
+    answer_transaction(q, engine_read_position(q->s->engine), 200, p);
+}
+
+struct list_query {
+    uint64_t limit;
+    uint64_t before; /* numbers below this one; 0: from the newest */
+};
+
+/* limit and starting_after ("txn_12", "dlv_7"); false after answering. */
+static bool list_query(struct request *q, const char *prefix, struct list_query *out)
+{
+    struct span limit = http_query_value(q->x, "limit");
+    struct span after = http_query_value(q->x, "starting_after");
+    out->limit = LIST_LIMIT_DEFAULT;
+    out->before = 0;
+    if (limit.data != NULL &&
+        (!span_parse_u64(limit, &out->limit) || out->limit < 1 || out->limit > LIST_LIMIT_MAX)) {
+        surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
+        return false;
+    }
+    struct span start = span_from(prefix);
+    struct span digits = {after.data + start.size, after.size - start.size};
+    if (after.data != NULL &&
+        (!span_starts_with(after, start) || !span_parse_u64(digits, &out->before))) {
+        surface_problem(q, 0, 400, "invalid_starting_after",
+                        "starting_after must be an id from this list");
+        return false;
+    }
+    return true;
+}
+
+static void list_open(struct writer *w)
+{
+    json_open(w, '{');
+    json_field_text(w, "object", "list");
+    json_key(w, "data");
+    json_open(w, '[');
+}
+
+static void list_close(struct request *q, struct writer *w, bool has_more)
+{
+    json_close(w, ']');
+    json_field_bool(w, "has_more", has_more);
+    json_close(w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, w);
+}
+
+static void handle_transactions(struct request *q)
+{
+    const struct operator_state *o = surface_operator(q->s);
+    struct list_query list;
+    if (!list_query(q, "txn_", &list)) {
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    list_open(&w);
+    uint64_t number = list.before == 0 ? o->last_payment : list.before - 1;
+    uint64_t shown = 0;
+    for (; number > 0 && number <= o->last_payment && shown < list.limit; number--) {
+        const struct stk_payment *p = operator_payment(o, number);
+        if (p != NULL) {
+            control_transaction_render(q->s, &w, p);
+            shown++;
+        }
+    }
+    list_close(q, &w, number > 0 && number <= o->last_payment);
+}
+
+/* ---- deliveries ---- */
+
+static void render_attempts(struct surface *s, struct writer *w, const struct outbox_item *item)
+{
+    const struct book *b = engine_book(s->engine);
+    json_key(w, "attempts");
+    json_open(w, '[');
+    uint32_t a = item->first_attempt;
+    for (uint32_t shown = 0; a != SLAB_NONE && shown < LIST_LIMIT_MAX; shown++) {
+        const struct outbox_attempt *attempt = outbox_attempt(&b->outbox, a);
+        json_open(w, '{');
+        time_field(w, "at", attempt->at_ns);
+        if (attempt->status != 0) {
+            json_field_i64(w, "response_status", attempt->status);
+            json_field_string(w, "response_body", texts_at(&b->texts, attempt->answer));
+        } else {
+            json_field_null(w, "response_status");
+            json_field_null(w, "response_body");
+        }
+        json_field_i64(w, "duration_ms", attempt->duration_ms);
+        if (attempt->error != 0) {
+            json_field_text(w, "error", delivery_error_text(attempt->error));
+        } else {
+            json_field_null(w, "error");
+        }
+        json_close(w, '}');
+        a = attempt->next;
+    }
+    json_close(w, ']');
+}
+
+void control_delivery_render(struct surface *s, struct writer *w, const struct outbox_item *item,
+                             bool with_bodies)
+{
+    static const char *const states[] = {"?", "waiting", "delivered", "dead"};
+    char id[32];
+    uint8_t body[2048];
+    struct span url = SPAN_EMPTY;
+    struct writer message = writer_init(body, sizeof(body));
+    bool known = surface_outgoing(s, item, &message, &url);
+    (void)snprintf(id, sizeof(id), "dlv_%llu", (unsigned long long)item->number);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "delivery");
+    (void)snprintf(id, sizeof(id), "txn_%llu", (unsigned long long)item->subject);
+    json_field_text(w, "transaction", id);
+    json_field_text(w, "state", states[item->state]);
+    json_field_text(w, "kind", "stk_callback");
+    json_field_string(w, "url", url);
+    time_field(w, "queued_at", item->queued_ns);
+    if (item->state == OUTBOX_WAITING) {
+        time_field(w, "next_try_at", item->next_try_ns);
+    } else {
+        json_field_null(w, "next_try_at");
+    }
+    if (known && with_bodies) {
+        struct span text = {(const char *)body, message.size};
+        json_field_string(w, "request_body", text);
+    }
+    render_attempts(s, w, item);
+    json_close(w, '}');
+}
+
+static const struct outbox_item *find_delivery(struct request *q, struct span id)
+{
+    struct span prefix = SPAN_LITERAL("dlv_");
+    uint64_t number;
+    struct span digits = {id.data + prefix.size, id.size - prefix.size};
+    if (!span_starts_with(id, prefix) || !span_parse_u64(digits, &number)) {
+        return NULL;
+    }
+    return outbox_item(&engine_book(q->s->engine)->outbox, number);
+}
+
+static void answer_delivery(struct request *q, uint64_t wait_position, unsigned status,
+                            const struct outbox_item *item)
+{
+    struct writer w = surface_writer(q->s);
+    control_delivery_render(q->s, &w, item, true);
+    surface_json(q, wait_position, status, &w);
+}
+
+static void handle_delivery(struct request *q)
+{
+    const struct outbox_item *item = find_delivery(q, q->parts[0]);
+    if (item == NULL) {
+        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
+                        "no delivery has this id");
+        return;
+    }
+    answer_delivery(q, engine_read_position(q->s->engine), 200, item);
+}
+
+static void list_of_transaction(struct request *q, struct span id)
+{
+    const struct stk_payment *p = find_payment(q->s, id);
+    const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
+    if (p == NULL) {
+        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
+                        "no transaction has this id, CheckoutRequestID or receipt");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    list_open(&w);
+    if (p->delivery != 0) {
+        control_delivery_render(q->s, &w, outbox_item(outbox, p->delivery), true);
+    }
+    list_close(q, &w, false);
+}
+
+/* ?state= as a number of enum outbox_state; 0 for all; false after answering. */
+static bool state_filter(struct request *q, uint8_t *out)
+{
+    struct span text = http_query_value(q->x, "state");
+    *out = 0;
+    if (text.data == NULL) {
+        return true;
+    }
+    *out = span_is(text, "waiting")     ? OUTBOX_WAITING
+           : span_is(text, "delivered") ? OUTBOX_DELIVERED
+           : span_is(text, "dead")      ? OUTBOX_DEAD
+                                        : 0;
+    if (*out == 0) {
+        surface_problem(q, 0, 400, "invalid_state", "state must be waiting, delivered or dead");
+    }
+    return *out != 0;
+}
+
+static void handle_deliveries(struct request *q)
+{
+    const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
+    struct span transaction = http_query_value(q->x, "transaction");
+    struct list_query list;
+    uint8_t state;
+    if (transaction.data != NULL) {
+        list_of_transaction(q, transaction);
+        return;
+    }
+    if (!list_query(q, "dlv_", &list) || !state_filter(q, &state)) {
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    list_open(&w);
+    uint64_t number = list.before == 0 ? outbox->last_number : list.before - 1;
+    uint64_t shown = 0;
+    bool full = false;
+    for (; number > 0 && number <= outbox->last_number && !full; number--) {
+        const struct outbox_item *item = outbox_item(outbox, number);
+        if (item != NULL && (state == 0 || item->state == state)) {
+            full = shown == list.limit || w.size > SURFACE_BODY_MAX / 2;
+            if (!full) {
+                control_delivery_render(q->s, &w, item, false);
+                shown++;
+            }
+        }
+    }
+    list_close(q, &w, full);
+}
+
+static void handle_replay(struct request *q)
+{
+    struct surface *s = q->s;
+    const struct outbox_item *item = find_delivery(q, q->parts[0]);
+    if (item == NULL) {
+        surface_problem(q, engine_read_position(s->engine), 404, "not_found",
+                        "no delivery has this id");
+        return;
+    }
+    struct delivery_revive_command command = {item->number};
+    enum book_outcome outcome = BOOK_DONE;
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_REVIVE, &command, &outcome);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (outcome == BOOK_NOTHING) {
+        surface_problem(q, result.wait_position, 409, "delivery_under_way",
+                        "this callback is being sent at this moment; look again in a second");
+        return;
+    }
+    answer_delivery(q, result.wait_position, 202,
+                    outbox_item(&engine_book(s->engine)->outbox, command.number));
+}
+
+/* ---- which call is which ---- */
+
+struct route {
+    const char *method;
+    const char *pattern; /* {} stands for one part of the path */
+    void (*handle)(struct request *q);
+};
+
+static const struct route ROUTES[] = {
+    {"POST", "/sim/v1/subscribers", control_subscriber_open},
+    {"GET", "/sim/v1/subscribers/{}", control_subscriber_get},
+    {"PATCH", "/sim/v1/subscribers/{}", control_subscriber_change},
+    {"GET", "/sim/v1/subscribers/{}/prompts", control_subscriber_prompts},
+    {"POST", "/sim/v1/prompts/{}/approve", handle_approve},
+    {"POST", "/sim/v1/prompts/{}/cancel", handle_cancel},
+    {"POST", "/sim/v1/organisations", control_organisation_open},
+    {"GET", "/sim/v1/organisations/{}", control_organisation_get},
+    {"POST", "/sim/v1/organisations/{}/fund", control_organisation_fund},
+    {"GET", "/sim/v1/transactions", handle_transactions},
+    {"GET", "/sim/v1/transactions/{}", handle_transaction},
+    {"GET", "/sim/v1/deliveries", handle_deliveries},
+    {"GET", "/sim/v1/deliveries/{}", handle_delivery},
+    {"POST", "/sim/v1/deliveries/{}/replay", handle_replay},
+    {"GET", "/sim/v1/clock", control_clock_get},
+    {"POST", "/sim/v1/clock", control_clock_set},
+    {"POST", "/sim/v1/clock/run-until-idle", control_clock_idle},
+    {"POST", "/sim/v1/reset", control_reset},
+    {"GET", "/sim/v1/events", stream_start},
+};
+
+/* Does the path fit the pattern? Fills q->parts. */
+static bool path_fits(struct request *q, const char *pattern)
+{
+    size_t at = 0;
+    uint32_t part = 0;
+    for (const char *c = pattern; *c != '\0'; c++) {
+        if (*c == '{') {
+            size_t start = at;
+            while (at < q->path.size && q->path.data[at] != '/') {
+                at++;
+            }
+            if (at == start) {
+                return false;
+            }
+            q->parts[part].data = q->path.data + start;
+            q->parts[part].size = at - start;
+            part++;
+            c++; /* the closing brace */
+        } else if (at == q->path.size || q->path.data[at++] != *c) {
+            return false;
+        }
+    }
+    return at == q->path.size;
+}
+
+bool control_route(struct request *q)
+{
+    bool path_known = false;
+    if (!span_starts_with(q->path, SPAN_LITERAL("/sim/"))) {
+        return false;
+    }
+    if (!is_allowed(q)) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
+        if (path_fits(q, ROUTES[i].pattern)) {
+            if (span_is(q->method, ROUTES[i].method)) {
+                ROUTES[i].handle(q);
+                return true;
+            }
+            path_known = true;
+        }
+    }
+    if (path_known) {
+        surface_problem(q, 0, 405, "method_not_allowed",
+                        "this path exists with another method; see /openapi.json");
+    } else {
+        surface_problem(q, 0, 404, "no_such_path", "see /openapi.json for what there is");
+    }
+    return true;
+}

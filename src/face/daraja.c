@@ -1,0 +1,490 @@
+/*
+ * daraja.c - Daraja's own paths: OAuth, STK push, STK query; and the STK callback that goes out.
+ * Checks come in the order in which Daraja is known to make them (docs/daraja-notes.md). Every
+ * answer says in Hakika-Explain which check or rule decided it (not in daraja-strict).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/hash.h"
+#include "base/ids.h"
+#include "face/internal.h"
+#include "wire/daraja_auth.h"
+#include "wire/daraja_error.h"
+#include "wire/daraja_result.h"
+#include "wire/daraja_stk.h"
+
+#define PATH_OAUTH     SPAN_LITERAL("/oauth/v1/generate")
+#define PATH_PUSH      SPAN_LITERAL("/mpesa/stkpush/v1/processrequest")
+#define PATH_QUERY     SPAN_LITERAL("/mpesa/stkpushquery/v1/query")
+#define DARAJA_APP_ANY 0u /* tokens are not yet bound to applications */
+
+static void explain(struct request *q, const char *words)
+{
+    if (q->s->options.profile != PROFILE_STRICT) {
+        http_reply_header(q->x, "Hakika-Explain", span_from(words));
+    }
+}
+
+static void answer_error(struct request *q, uint64_t wait_position,
+                         const struct daraja_error *error)
+{
+    char id[ID_TEXT_SIZE];
+    id_request_format(q->s->request_seed, q->s->request_counter, id);
+    struct writer w = surface_writer(q->s);
+    daraja_error_render(&w, error, span_from(id));
+    explain(q, error->explain);
+    surface_json(q, wait_position, daraja_error_status(error->kind), &w);
+}
+
+static void refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
+                   const char *detail, const char *words)
+{
+    struct daraja_error error;
+    daraja_error_set(&error, kind, detail, words);
+    answer_error(q, wait_position, &error);
+}
+
+static void refuse_busy(struct request *q, enum engine_status status)
+{
+    q->s->refused_busy++;
+    http_reply_header(q->x, "Retry-After", SPAN_LITERAL("1"));
+    refuse(q, 0, DARAJA_ERROR_BUSY, "", engine_status_text(status));
+}
+
+/* Shedding before a body is read (R3.2). */
+bool daraja_admit(struct surface *s, struct http_exchange *x)
+{
+    if (!span_equal(http_path(x), PATH_PUSH)) {
+        return true;
+    }
+    enum engine_status status = engine_admits(s->engine, ENGINE_NEW_WORK);
+    if (status == ENGINE_APPLIED) {
+        return true;
+    }
+    struct request q = {.s = s, .x = x};
+    refuse_busy(&q, status);
+    return false;
+}
+
+/* ---- OAuth ---- */
+
+static bool credentials_accepted(struct surface *s, struct span key, struct span secret)
+{
+    if (s->options.profile != PROFILE_STRICT) {
+        return key.size > 0 && secret.size > 0 && !span_is(key, "invalid");
+    }
+    /* daraja-strict: they must be those of an organisation. */
+    const struct operator_state *o = surface_operator(s);
+    bool found = false;
+    for (uint32_t i = slab_next(&o->organisations, 0); i != SLAB_NONE;
+         i = slab_next(&o->organisations, i + 1)) {
+        const struct organisation *g = slab_at(&o->organisations, i);
+        char text[2][SECRETS_PLAIN_MAX];
+        size_t size[2] = {0, 0};
+        bool both =
+            secrets_unseal(s->options.secrets, operator_text(o, g->secrets[SECRET_CONSUMER_KEY]),
+                           text[0], sizeof(text[0]), &size[0]) &&
+            secrets_unseal(s->options.secrets, operator_text(o, g->secrets[SECRET_CONSUMER_SECRET]),
+                           text[1], sizeof(text[1]), &size[1]);
+        struct span known_key = {text[0], size[0]};
+        struct span known_secret = {text[1], size[1]};
+        bool same = both && size[0] > 0 && span_equal_secret(known_key, key);
+        same = same && span_equal_secret(known_secret, secret);
+        explicit_bzero(text, sizeof(text));
+        found = found || same;
+    }
+    return found;
+}
+
+static void handle_oauth(struct request *q)
+{
+    char decoded[1024];
+    struct span key;
+    struct span secret;
+    if (!span_is(q->method, "GET")) {
+        refuse(q, 0, DARAJA_ERROR_METHOD, "POST", "this call is a GET");
+        return;
+    }
+    struct span authorization = http_header(q->x, "Authorization");
+    if (authorization.data == NULL ||
+        !daraja_basic_parse(authorization, decoded, sizeof(decoded), &key, &secret)) {
+        refuse(q, 0, DARAJA_ERROR_AUTH_TYPE, "",
+               "the header Authorization must be: Basic base64(consumer key:consumer secret)");
+        return;
+    }
+    if (!span_is(http_query_value(q->x, "grant_type"), "client_credentials")) {
+        refuse(q, 0, DARAJA_ERROR_GRANT_TYPE, "",
+               "the query must hold grant_type=client_credentials");
+        return;
+    }
+    bool accepted = credentials_accepted(q->s, key, secret);
+    explicit_bzero(decoded, sizeof(decoded));
+    struct writer w = surface_writer(q->s);
+    if (!accepted) {
+        /* Seen on production: 400 and an empty body. */
+        explain(q, "consumer key and secret are not known here");
+        surface_answer(q, 0, 400, "application/json", &w);
+        return;
+    }
+    char token[SECRETS_TOKEN_SIZE];
+    secrets_token_make(q->s->options.secrets, engine_now(q->s->engine), DARAJA_APP_ANY, token);
+    daraja_token_render(&w, span_from(token), SECRETS_TOKEN_LIFE_S - 1);
+    explain(q, "credentials accepted");
+    surface_json(q, 0, 200, &w);
+}
+
+/* ---- what push and query have in common ---- */
+
+/* Method, token and content type; false after answering. */
+static bool preamble(struct request *q)
+{
+    struct span token;
+    uint32_t app;
+    char method[16];
+    if (!span_is(q->method, "POST")) {
+        (void)snprintf(method, sizeof(method), "%.*s", (int)(q->method.size & 15), q->method.data);
+        refuse(q, 0, DARAJA_ERROR_METHOD, method, "this call is a POST");
+        return false;
+    }
+    struct span authorization = http_header(q->x, "Authorization");
+    if (authorization.data == NULL || !daraja_bearer_parse(authorization, &token)) {
+        refuse(q, 0, DARAJA_ERROR_INVALID_AUTH_HEADER, "",
+               "the header Authorization must be: Bearer and an access token");
+        return false;
+    }
+    switch (secrets_token_check(q->s->options.secrets, engine_now(q->s->engine), token, &app)) {
+    case TOKEN_VALID: break;
+    case TOKEN_EXPIRED:
+        refuse(q, 0, DARAJA_ERROR_INVALID_TOKEN_STK, "",
+               "the access token has expired (they live an hour of the book's clock)");
+        return false;
+    case TOKEN_MALFORMED:
+        refuse(q, 0, DARAJA_ERROR_INVALID_TOKEN_STK, "",
+               "this is not an access token that /oauth/v1/generate gave");
+        return false;
+    }
+    struct span type = http_header(q->x, "Content-Type");
+    if (type.data == NULL || !span_starts_with(type, SPAN_LITERAL("application/json"))) {
+        refuse(q, 0, DARAJA_ERROR_INVALID_FIELD, "BusinessShortCode",
+               "the Content-Type must be application/json");
+        return false;
+    }
+    return true;
+}
+
+/* The organisation's passkey, unsealed; NULL when there is none. Kept until the next reset. */
+const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g)
+{
+    uint64_t generation = engine_book(s->engine)->generation;
+    if (s->passkey_generation != generation) {
+        explicit_bzero(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
+        s->passkey_generation = generation;
+    }
+    struct passkey *k = &s->passkeys[hash_u64(g->short_code, 7) % SURFACE_KEYS_MAX];
+    if (k->short_code != g->short_code) {
+        size_t size = 0;
+        struct span sealed = operator_text(surface_operator(s), g->secrets[SECRET_PASSKEY]);
+        if (!secrets_unseal(s->options.secrets, sealed, k->text, sizeof(k->text), &size)) {
+            return NULL;
+        }
+        k->short_code = g->short_code;
+        k->size = (uint32_t)size;
+    }
+    return k;
+}
+
+static bool opens_by_itself(const struct surface *s, uint32_t short_code)
+{
+    return s->options.profile != PROFILE_STRICT && short_code >= 600000 && short_code <= 600999;
+}
+
+/* BusinessShortCode and Password; NULL after answering. */
+static const struct organisation *authenticate(struct request *q, uint32_t short_code,
+                                               struct span password, struct span timestamp)
+{
+    struct surface *s = q->s;
+    const struct organisation *g = operator_organisation(surface_operator(s), short_code);
+    if (g == NULL && opens_by_itself(s, short_code)) {
+        struct engine_result opened = control_open_organisation(s, short_code);
+        if (opened.status != ENGINE_APPLIED) {
+            refuse_busy(q, opened.status);
+            return NULL;
+        }
+        g = operator_organisation(surface_operator(s), short_code);
+    }
+    if (g == NULL) {
+        refuse(q, engine_read_position(s->engine), DARAJA_ERROR_NO_MERCHANT, "",
+               "no organisation has this BusinessShortCode");
+        return NULL;
+    }
+    const struct passkey *k = daraja_passkey(s, g);
+    struct span passkey = {k != NULL ? k->text : NULL, k != NULL ? k->size : 0};
+    if (k == NULL || passkey.size == 0 ||
+        !daraja_password_matches(password, short_code, passkey, timestamp)) {
+        refuse(q, engine_read_position(s->engine), DARAJA_ERROR_WRONG_CREDENTIALS, "",
+               "Password must be base64 of BusinessShortCode, passkey and this same Timestamp");
+        return NULL;
+    }
+    return g;
+}
+
+/* ---- STK push ---- */
+
+/* Hash of scheme, host and port: one queue of outgoing messages for each. */
+static uint64_t url_target(struct span url)
+{
+    size_t slashes = 0;
+    size_t end = 0;
+    while (end < url.size && (url.data[end] != '/' || ++slashes < 3) && url.data[end] != '?' &&
+           url.data[end] != '#') {
+        end++;
+    }
+    return hash_bytes(url.data, end, 0) | 1;
+}
+
+static void push_command(struct surface *s, const struct daraja_stk_push *push,
+                         struct stk_push_command *c)
+{
+    uint64_t numbers[4] = {push->phone_number, push->business_short_code, push->party_b,
+                           (uint64_t)push->amount_minor};
+    struct span parts[2] = {{(const char *)numbers, sizeof(numbers)},
+                            span_trim(push->account_reference)};
+    memset(c, 0, sizeof(*c));
+    c->short_code = push->business_short_code;
+    c->party_b = push->party_b;
+    c->type = (uint8_t)push->type;
+    c->amount_minor = push->amount_minor;
+    c->msisdn = push->phone_number;
+    c->url = push->callback_url;
+    c->reference = push->account_reference;
+    c->description = push->transaction_desc;
+    c->target = url_target(push->callback_url);
+    secrets_digest(s->options.secrets, parts, 2, c->fingerprint);
+}
+
+static void answer_accepted(struct request *q, uint64_t wait_position, uint64_t number)
+{
+    const struct operator_state *o = surface_operator(q->s);
+    const struct stk_payment *p = operator_payment(o, number);
+    struct daraja_stk_ids ids;
+    payment_merchant_request_id(p, ids.merchant_request_id);
+    payment_checkout_id(o, p, ids.checkout_request_id);
+    struct writer w = surface_writer(q->s);
+    daraja_stk_accepted_render(&w, &ids);
+    explain(q, "accepted: the prompt goes to the phone next; the result comes to CallBackURL");
+    surface_json(q, wait_position, 200, &w);
+}
+
+static void answer_push(struct request *q, uint64_t wait_position,
+                        const struct operator_reply *reply)
+{
+    char words[160];
+    if (reply->refusal == OPERATOR_DONE) {
+        answer_accepted(q, wait_position, reply->number);
+    } else if (reply->refusal == OPERATOR_DUPLICATE) {
+        (void)snprintf(words, sizeof(words),
+                       "same phone, short code, amount and reference as txn_%llu within 60 s "
+                       "(rule of profile dev)",
+                       (unsigned long long)reply->number);
+        refuse(q, wait_position, DARAJA_ERROR_DUPLICATE, "", words);
+    } else if (reply->refusal == OPERATOR_SUBSCRIBER_LOCKED) {
+        (void)snprintf(words, sizeof(words),
+                       "this phone still has a prompt open (txn_%llu): one at a time",
+                       (unsigned long long)reply->number);
+        refuse(q, wait_position, DARAJA_ERROR_SUBSCRIBER_LOCKED, "", words);
+    } else {
+        CHECK(reply->refusal == OPERATOR_MERCHANT_UNKNOWN);
+        refuse(q, wait_position, DARAJA_ERROR_NO_MERCHANT, "",
+               "no organisation has this BusinessShortCode");
+    }
+}
+
+/* In dev and sandbox, phones and sandbox short codes are opened on first use. */
+static enum engine_status open_parties(struct surface *s, const struct daraja_stk_push *push)
+{
+    const struct operator_state *o = surface_operator(s);
+    struct engine_result opened = {ENGINE_APPLIED, 0};
+    if (operator_organisation(o, push->party_b) == NULL && opens_by_itself(s, push->party_b)) {
+        opened = control_open_organisation(s, push->party_b);
+    }
+    if (opened.status == ENGINE_APPLIED && s->options.profile != PROFILE_STRICT &&
+        operator_subscriber(o, push->phone_number) == NULL) {
+        opened = control_open_subscriber(s, push->phone_number);
+    }
+    return opened.status;
+}
+
+static void handle_push(struct request *q)
+{
+    struct surface *s = q->s;
+    struct daraja_stk_push push;
+    struct daraja_error error;
+    bool strict = s->options.profile == PROFILE_STRICT;
+    struct daraja_url_rule rule = {strict, strict};
+    if (strict && s->options.allow_loopback_callbacks) {
+        rule.https_only = false;
+        rule.public_only = false;
+    }
+    if (!preamble(q)) {
+        return;
+    }
+    if (!daraja_stk_push_parse(http_body(q->x), &rule, s->json, &push, &error)) {
+        answer_error(q, 0, &error);
+        return;
+    }
+    enum engine_status admitted = engine_admits(s->engine, ENGINE_NEW_WORK);
+    if (admitted != ENGINE_APPLIED) {
+        refuse_busy(q, admitted);
+        return;
+    }
+    if (authenticate(q, push.business_short_code, push.password, push.timestamp) == NULL) {
+        return;
+    }
+    enum engine_status opened = open_parties(s, &push);
+    if (opened != ENGINE_APPLIED) {
+        refuse_busy(q, opened);
+        return;
+    }
+    struct stk_push_command command;
+    struct operator_reply reply;
+    memset(&reply, 0, sizeof(reply));
+    push_command(s, &push, &command);
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_STK_PUSH, &command, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        refuse_busy(q, result.status);
+        return;
+    }
+    answer_push(q, result.wait_position, &reply);
+}
+
+/* ---- STK query and the callback: the same facts in two forms (R6.4) ---- */
+
+/* Daraja's wording for each of our outcomes. */
+static const char *result_desc(enum stk_outcome outcome)
+{
+    enum daraja_result_kind kind = DARAJA_RESULT_RULE_LIMITED;
+    switch (outcome) {
+    case STK_PAID: kind = DARAJA_RESULT_SUCCESS; break;
+    case STK_CANCELLED: kind = DARAJA_RESULT_CANCELLED; break;
+    case STK_NO_ANSWER: kind = DARAJA_RESULT_NO_RESPONSE; break;
+    case STK_UNREACHABLE: kind = DARAJA_RESULT_UNREACHABLE; break;
+    case STK_OPEN:
+    case STK_NO_MONEY:
+    case STK_WRONG_PIN:
+    case STK_PIN_LOCKED:
+    case STK_DAY_LIMIT:
+    case STK_PAYER_UNKNOWN:
+    case STK_PAYER_SUSPENDED:
+    case STK_PAYEE_UNKNOWN:
+    case STK_PAYEE_INACTIVE:
+    case STK_PRODUCT:
+    case STK_INTERNAL: {
+        const struct daraja_result_text *text =
+            daraja_result_find(span_from(stk_outcome_code(outcome)));
+        return text != NULL ? text->desc : "Rule limited.";
+    }
+    }
+    return daraja_result_text(kind)->desc;
+}
+
+static void result_of(struct surface *s, const struct stk_payment *p, struct daraja_stk_result *out)
+{
+    const struct operator_state *o = surface_operator(s);
+    memset(out, 0, sizeof(*out));
+    payment_merchant_request_id(p, out->ids.merchant_request_id);
+    payment_checkout_id(o, p, out->ids.checkout_request_id);
+    out->result_code = stk_outcome_code(p->outcome);
+    out->result_desc = result_desc(p->outcome);
+    out->amount_minor = p->amount_minor;
+    payment_receipt(p, out->receipt);
+    (void)eat_stamp_format(p->step_ns[STEP_ENDED], out->transaction_date);
+    out->phone_number = operator_subscriber_at(o, p->subscriber)->msisdn;
+}
+
+static void answer_in_flight(struct request *q, const struct stk_payment *p)
+{
+    const struct operator_state *o = surface_operator(q->s);
+    uint64_t wait_position = engine_read_position(q->s->engine);
+    if (q->s->options.in_flight_is_500) {
+        refuse(q, wait_position, DARAJA_ERROR_IN_FLIGHT, "",
+               "the payment has not ended: this answer is not a failure, ask again");
+        return;
+    }
+    struct daraja_stk_ids ids;
+    payment_merchant_request_id(p, ids.merchant_request_id);
+    payment_checkout_id(o, p, ids.checkout_request_id);
+    struct writer w = surface_writer(q->s);
+    daraja_stk_query_pending_render(&w, &ids);
+    explain(q, "the payment has not ended: this answer is not a failure, ask again");
+    surface_json(q, wait_position, 200, &w);
+}
+
+static void handle_query(struct request *q)
+{
+    struct surface *s = q->s;
+    struct daraja_stk_query query;
+    struct daraja_error error;
+    if (!preamble(q)) {
+        return;
+    }
+    if (!daraja_stk_query_parse(http_body(q->x), s->json, &query, &error)) {
+        answer_error(q, 0, &error);
+        return;
+    }
+    if (authenticate(q, query.business_short_code, query.password, query.timestamp) == NULL) {
+        return;
+    }
+    uint64_t wait_position = engine_read_position(s->engine);
+    const struct stk_payment *p =
+        operator_payment_by_checkout(surface_operator(s), query.checkout_request_id);
+    if (p == NULL || p->short_code != query.business_short_code) {
+        refuse(q, wait_position, DARAJA_ERROR_NO_CHECKOUT, "",
+               "this short code has no payment with this CheckoutRequestID");
+        return;
+    }
+    if (!stk_state_final(p->state)) {
+        answer_in_flight(q, p);
+        return;
+    }
+    struct daraja_stk_result result;
+    result_of(s, p, &result);
+    struct writer w = surface_writer(s);
+    daraja_stk_query_result_render(&w, &result);
+    explain(q, stk_outcome_words(p->outcome));
+    surface_json(q, wait_position, 200, &w);
+}
+
+bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
+                      struct span *url_out)
+{
+    const struct operator_state *o = surface_operator(s);
+    const struct stk_payment *p = operator_payment(o, item->subject);
+    if (p == NULL || !stk_state_final(p->state)) {
+        return false;
+    }
+    struct daraja_stk_result result;
+    result_of(s, p, &result);
+    daraja_stk_callback_render(body, &result);
+    *url_out = operator_text(o, p->url);
+    return !body->overflow;
+}
+
+bool daraja_route(struct request *q)
+{
+    if (span_equal(q->path, PATH_PUSH)) {
+        handle_push(q);
+    } else if (span_equal(q->path, PATH_QUERY)) {
+        handle_query(q);
+    } else if (span_equal(q->path, PATH_OAUTH)) {
+        handle_oauth(q);
+    } else if (span_starts_with(q->path, SPAN_LITERAL("/mpesa/")) ||
+               span_starts_with(q->path, SPAN_LITERAL("/oauth/"))) {
+        refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "", "no Daraja API that is built yet has this path");
+    } else {
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,139 @@
+/*
+ * internal.h - what the surfaces share with each other and with nobody else.
+ */
+#ifndef HAKIKA_FACE_INTERNAL_H
+#define HAKIKA_FACE_INTERNAL_H
+
+#include "face/surface.h"
+
+enum {
+    SURFACE_BODY_MAX = 256 * 1024, /* of a reply */
+    SURFACE_WAIT_MAX = 16 * 1024,  /* replies held back at once; must exceed the connections */
+    SURFACE_POLLS_MAX = 256,       /* long polls at once */
+    SURFACE_STREAMS_MAX = 64,
+    SURFACE_KEYS_MAX = 4096, /* passkeys kept unsealed */
+    LIST_LIMIT_DEFAULT = 20,
+    LIST_LIMIT_MAX = 100,
+};
+
+struct waiting_reply {
+    uint64_t position;
+    struct http_ticket ticket;
+};
+
+/* A request that waits for a payment to end (?wait=). */
+struct long_poll {
+    struct http_ticket ticket;
+    uint64_t number;
+    int64_t deadline_ns; /* monotonic */
+    bool used;
+};
+
+struct event_stream {
+    struct http_ticket ticket;
+    uint64_t position; /* next frame to send */
+    int64_t beat_ns;   /* monotonic: when the next keep-alive comment is due */
+    bool used;
+};
+
+struct passkey {
+    uint32_t short_code;
+    uint32_t size;
+    char text[SECRETS_PLAIN_MAX];
+};
+
+struct surface {
+    struct surface_options options;
+    struct engine *engine;
+    struct http_server *server;
+    struct json_scratch *json;
+    struct waiting_reply *waiting; /* ring, in order of position */
+    uint32_t waiting_head;
+    uint32_t waiting_count;
+    struct long_poll polls[SURFACE_POLLS_MAX];
+    struct event_stream streams[SURFACE_STREAMS_MAX];
+    uint32_t poll_count;
+    uint32_t stream_count;
+    struct passkey *passkeys;
+    uint32_t passkey_count;
+    uint64_t passkey_generation;
+    struct http_ticket clock_ticket; /* who waits for the clock to arrive */
+    bool clock_waits;
+    bool clock_until_idle;
+    uint64_t request_counter;
+    uint64_t request_seed;
+    uint8_t *body; /* SURFACE_BODY_MAX */
+    uint64_t refused_busy;
+    uint64_t answers[6]; /* by first digit of the status */
+};
+
+/* A request under way: what handlers are given. */
+struct request {
+    struct surface *s;
+    struct http_exchange *x;
+    struct span method;
+    struct span path;
+    struct span parts[6]; /* of a pattern's {} */
+};
+
+static inline struct operator_state const *surface_operator(struct surface *s)
+{
+    return operator_of(engine_book(s->engine));
+}
+
+/* A writer over the surface's body buffer; used by one handler at a time. */
+struct writer surface_writer(struct surface *s);
+
+/* Answers when wait_position is durable; 0: at once. */
+void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
+                    const char *content_type, const struct writer *body);
+void surface_json(struct request *q, uint64_t wait_position, unsigned status,
+                  const struct writer *body);
+/* application/problem+json (RFC 9457) with a stable code. detail says what to do. */
+void surface_problem(struct request *q, uint64_t wait_position, unsigned status, const char *code,
+                     const char *detail);
+/* What an engine that did not decide means for the client of our own API. */
+void surface_not_decided(struct request *q, enum engine_status status);
+
+/* "254712345678" -> "2547*****678" */
+void mask_msisdn(uint64_t msisdn, char out[16]);
+/* 2547XXXXXXXX or 2541XXXXXXXX. */
+bool msisdn_valid(uint64_t msisdn);
+
+/* daraja.c */
+bool daraja_route(struct request *q);
+bool daraja_admit(struct surface *s, struct http_exchange *x);
+const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g);
+
+/* control.c, control_accounts.c, control_clock.c */
+bool control_route(struct request *q);
+void control_subscriber_open(struct request *q);
+void control_subscriber_get(struct request *q);
+void control_subscriber_change(struct request *q);
+void control_subscriber_prompts(struct request *q);
+void control_organisation_open(struct request *q);
+void control_organisation_get(struct request *q);
+void control_organisation_fund(struct request *q);
+void control_clock_get(struct request *q);
+void control_clock_set(struct request *q);
+void control_clock_idle(struct request *q);
+void control_reset(struct request *q);
+void control_clock_turn(struct surface *s);
+void control_poll_turn(struct surface *s);
+/* Opens one with the defaults of `dev`; used by push, too. */
+struct engine_result control_open_subscriber(struct surface *s, uint64_t msisdn);
+struct engine_result control_open_organisation(struct surface *s, uint32_t short_code);
+/* The request's JSON object, or NULL after answering 400. */
+struct json_object *control_body(struct request *q);
+void control_transaction_render(struct surface *s, struct writer *w, const struct stk_payment *p);
+void control_delivery_render(struct surface *s, struct writer *w, const struct outbox_item *item,
+                             bool with_bodies);
+
+/* status.c: /healthz, /readyz, /metrics, /openapi.json */
+bool status_route(struct request *q);
+
+/* stream.c */
+void stream_start(struct request *q);
+bool stream_turn(struct surface *s);
+
+#endif

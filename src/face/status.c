@@ -1,0 +1,148 @@
+/*
+ * status.c - is it up (healthz), can it serve (readyz), how is it doing (metrics), what is there
+ * (openapi.json).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "face/internal.h"
+#include "face/openapi.h"
+
+static void line(struct writer *w, const char *name, const char *help, const char *type,
+                 uint64_t value)
+{
+    char text[400];
+    int size = snprintf(text, sizeof(text), "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help,
+                        name, type, name, (unsigned long long)value);
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    put_raw(w, text, (size_t)size);
+}
+
+static void labelled(struct writer *w, const char *name, const char *label, const char *value,
+                     uint64_t count)
+{
+    char text[200];
+    int size = snprintf(text, sizeof(text), "%s{%s=\"%s\"} %llu\n", name, label, value,
+                        (unsigned long long)count);
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    put_raw(w, text, (size_t)size);
+}
+
+static void metrics_engine(struct surface *s, struct writer *w)
+{
+    struct engine_counters e = engine_counters(s->engine);
+    line(w, "hakika_position", "Position of the last frame of the book.", "gauge",
+         engine_applied(s->engine));
+    line(w, "hakika_durable_position", "Position up to which everything is on disk.", "gauge",
+         engine_durable(s->engine));
+    line(w, "hakika_frames_total", "Decisions that wrote a frame.", "counter", e.frames);
+    line(w, "hakika_batches_total", "Group commits.", "counter", e.batches);
+    line(w, "hakika_journal_bytes_total", "Bytes of frames handed to the journal.", "counter",
+         e.bytes);
+    line(w, "hakika_refused_busy_total", "Requests refused because the journal cannot keep up.",
+         "counter", e.refused_busy + s->refused_busy);
+    line(w, "hakika_refused_disk_full_total", "Requests refused because the disk is full.",
+         "counter", e.refused_disk);
+    line(w, "hakika_sync_microseconds_total", "Time from handing over a batch to its sync.",
+         "counter", (uint64_t)e.sync_ns_total / 1000);
+    line(w, "hakika_sync_microseconds_max", "Longest such time since the start.", "gauge",
+         (uint64_t)e.sync_ns_max / 1000);
+    line(w, "hakika_open_batch_bytes", "Bytes decided and not yet handed over.", "gauge",
+         e.batch_bytes);
+    line(w, "hakika_stall_microseconds", "Age of the oldest work that is not on disk.", "gauge",
+         (uint64_t)e.stall_ns / 1000);
+}
+
+static void metrics_payments(struct surface *s, struct writer *w)
+{
+    const struct operator_state *o = surface_operator(s);
+    static const char *const names[] = {
+        NULL,
+#define X(name, number, state, code, words) #name,
+        STK_OUTCOMES(X)
+#undef X
+    };
+    line(w, "hakika_payments_open", "Payments that have not ended.", "gauge", o->open);
+    line(w, "hakika_pipeline_depth", "Payments that wait for the network.", "gauge", o->queued);
+    line(w, "hakika_payments_accepted_total", "STK pushes accepted in this generation.", "counter",
+         o->last_payment);
+    put_raw(w, "# TYPE hakika_payments_ended_total counter\n", 43);
+    for (uint32_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+        labelled(w, "hakika_payments_ended_total", "outcome", names[i], o->ended[i]);
+    }
+}
+
+static void metrics_outbox(struct surface *s, struct writer *w)
+{
+    const struct outbox *o = &engine_book(s->engine)->outbox;
+    line(w, "hakika_callbacks_waiting", "Callbacks that wait for their time or turn.", "gauge",
+         o->timed.count + o->ready);
+    line(w, "hakika_callbacks_in_flight", "Callbacks being sent.", "gauge", o->in_flight);
+    line(w, "hakika_callbacks_delivered_total", "Callbacks answered with 2xx.", "counter",
+         o->delivered);
+    line(w, "hakika_callbacks_dead", "Callbacks given up (dead letters).", "gauge", o->dead);
+    line(w, "hakika_callback_attempts_failed_total", "Attempts without a 2xx.", "counter",
+         o->failed_attempts);
+}
+
+static void metrics_http(struct surface *s, struct writer *w)
+{
+    struct http_counters h = http_counters(s->server);
+    line(w, "hakika_http_requests_total", "Requests that reached a handler.", "counter",
+         h.requests);
+    line(w, "hakika_http_refused_total", "Requests refused before a handler.", "counter",
+         h.refused_requests);
+    line(w, "hakika_http_connections", "Connections open now.", "gauge", h.connections);
+    line(w, "hakika_http_connections_refused_total", "Connections refused at the limit.", "counter",
+         h.refused_connections);
+    put_raw(w, "# TYPE hakika_http_answers_total counter\n", 41);
+    for (uint32_t i = 2; i < 6; i++) {
+        char class[8];
+        (void)snprintf(class, sizeof(class), "%uxx", i);
+        labelled(w, "hakika_http_answers_total", "class", class, s->answers[i]);
+    }
+}
+
+static void handle_metrics(struct request *q)
+{
+    struct writer w = surface_writer(q->s);
+    metrics_engine(q->s, &w);
+    metrics_payments(q->s, &w);
+    metrics_outbox(q->s, &w);
+    metrics_http(q->s, &w);
+    surface_answer(q, 0, 200, "text/plain; version=0.0.4", &w);
+}
+
+static void handle_health(struct request *q, bool ready_asked)
+{
+    struct surface *s = q->s;
+    enum engine_status status = engine_admits(s->engine, ENGINE_NEW_WORK);
+    bool good = !engine_poisoned(s->engine) && (!ready_asked || status == ENGINE_APPLIED);
+    struct writer w = surface_writer(s);
+    json_open(&w, '{');
+    json_field_text(&w, "status", good ? "ok" : "unavailable");
+    json_field_text(&w, "profile", profile_name(s->options.profile));
+    json_field_text(&w, "version", s->options.version);
+    if (!good) {
+        json_field_text(&w, "reason", engine_status_text(status));
+    }
+    json_close(&w, '}');
+    surface_json(q, 0, good ? 200 : 503, &w);
+}
+
+bool status_route(struct request *q)
+{
+    bool reads = span_is(q->method, "GET") || span_is(q->method, "HEAD");
+    if (span_is(q->path, "/healthz") && reads) {
+        handle_health(q, false);
+    } else if (span_is(q->path, "/readyz") && reads) {
+        handle_health(q, true);
+    } else if (span_is(q->path, "/metrics") && reads) {
+        handle_metrics(q);
+    } else if (span_is(q->path, "/openapi.json") && reads) {
+        http_reply(q->x, 200, "application/json", openapi_document());
+    } else {
+        return false;
+    }
+    return true;
+}

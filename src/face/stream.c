@@ -1,0 +1,322 @@
+/*
+ * stream.c - GET /sim/v1/events: everything that happens, in journal order, as server-sent events.
+ *
+ * Only durable frames are shown. A client may say where to start: ?after=GENERATION:POSITION, or
+ * Last-Event-ID after a reconnect; without it, it starts now. Frames older than what memory keeps
+ * are not read back from disk here: the client is told so (event "gap") and goes on from the oldest
+ * that there is.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/caltime.h"
+#include "face/internal.h"
+#include "operator/events.h"
+
+#define STREAM_BEAT_NS (15 * NS_PER_S)
+enum { STREAM_CHUNK_MAX = 128 * 1024 };
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec t;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* "1:42" -> 42; a bare number is a position, too. */
+static bool parse_position(struct span text, uint64_t *out)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == ':') {
+            text.data += i + 1;
+            text.size -= i + 1;
+            break;
+        }
+    }
+    return span_parse_u64(text, out);
+}
+
+static void stream_gone(void *context, struct http_ticket ticket)
+{
+    struct surface *s = context;
+    for (uint32_t i = 0; i < SURFACE_STREAMS_MAX; i++) {
+        struct event_stream *stream = &s->streams[i];
+        if (stream->used && stream->ticket.slot == ticket.slot &&
+            stream->ticket.generation == ticket.generation) {
+            stream->used = false;
+            s->stream_count--;
+        }
+    }
+}
+
+void stream_start(struct request *q)
+{
+    struct surface *s = q->s;
+    struct span after = http_query_value(q->x, "after");
+    uint64_t position = engine_durable(s->engine);
+    if (after.data == NULL) {
+        after = http_header(q->x, "Last-Event-ID");
+    }
+    if (after.data != NULL && !parse_position(after, &position)) {
+        surface_problem(q, 0, 400, "invalid_after", "after must be a position like 1:42");
+        return;
+    }
+    for (uint32_t i = 0; i < SURFACE_STREAMS_MAX; i++) {
+        struct event_stream *stream = &s->streams[i];
+        if (!stream->used) {
+            stream->used = true;
+            stream->ticket = http_ticket(q->x);
+            stream->position = position + 1;
+            stream->beat_ns = monotonic_ns() + STREAM_BEAT_NS;
+            s->stream_count++;
+            http_reply_header(q->x, "Cache-Control", SPAN_LITERAL("no-store"));
+            http_stream(q->x, 200, "text/event-stream");
+            http_on_gone(q->x, stream_gone, s);
+            (void)http_stream_write(q->x, SPAN_LITERAL(": hakika\n\n"));
+            return;
+        }
+    }
+    surface_problem(q, 0, 503, "too_many_streams", "64 event streams are open already");
+}
+
+static const char *book_event_name(uint16_t kind)
+{
+    switch (kind) {
+    case EVENT_GENERATION_OPENED: return "generation_opened";
+    case EVENT_CLOCK_SET: return "clock_set";
+    case EVENT_ACCOUNT_OPENED: return "account_opened";
+    case EVENT_TRANSFER_POSTED: return "transfer_posted";
+    case EVENT_TRANSFER_REFUSED: return "transfer_refused";
+    case EVENT_HOLD_PLACED: return "hold_placed";
+    case EVENT_HOLD_POSTED: return "hold_posted";
+    case EVENT_HOLD_VOIDED: return "hold_voided";
+    case EVENT_HOLD_EXPIRED: return "hold_expired";
+    case EVENT_DELIVERY_QUEUED: return "delivery_queued";
+    case EVENT_DELIVERY_ATTEMPTED: return "delivery_attempted";
+    case EVENT_DELIVERY_REVIVED: return "delivery_revived";
+    default: return NULL; /* housekeeping, or evidence that has calls of its own */
+    }
+}
+
+static void event_open(struct surface *s, struct writer *w, const struct frame_info *frame,
+                       const char *name)
+{
+    char text[160];
+    char at[RFC3339_SIZE];
+    (void)rfc3339_format(frame->time_ns, at);
+    int size = snprintf(text, sizeof(text), "id: %llu:%llu\nevent: %s\ndata: ",
+                        (unsigned long long)engine_book(s->engine)->generation,
+                        (unsigned long long)frame->position, name);
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    put_raw(w, text, (size_t)size);
+    json_open(w, '{');
+    json_field_text(w, "at", at);
+    json_field_u64(w, "position", frame->position);
+}
+
+static void event_close(struct writer *w)
+{
+    json_close(w, '}');
+    put_raw(w, "\n\n", 2);
+}
+
+/* Which payment an event is about, for a client that only knows its ids. */
+static void payment_fields(struct surface *s, struct writer *w, uint64_t number)
+{
+    const struct operator_state *o = surface_operator(s);
+    const struct stk_payment *p = operator_payment(o, number);
+    char id[ID_TEXT_SIZE];
+    (void)snprintf(id, sizeof(id), "txn_%llu", (unsigned long long)number);
+    json_field_text(w, "transaction", id);
+    if (p != NULL) {
+        payment_checkout_id(o, p, id);
+        json_field_text(w, "checkout_request_id", id);
+    }
+}
+
+static void operator_fields(struct surface *s, struct writer *w, const struct operator_event *e)
+{
+    const struct subscriber *u = NULL;
+    switch (e->kind) {
+    case EVENT_STK_ACCEPTED:
+        payment_fields(s, w, e->number);
+        json_field_text(w, "status", "PENDING");
+        json_field_i64(w, "amount", e->amount_minor);
+        json_field_u64(w, "short_code", e->short_code);
+        break;
+    case EVENT_STK_PROMPTED:
+        payment_fields(s, w, e->number);
+        json_field_text(w, "status", "PROCESSING");
+        json_field_bool(w, "reached", e->reachable);
+        break;
+    case EVENT_STK_ANSWERED: payment_fields(s, w, e->number); break;
+    case EVENT_STK_ENDED:
+        payment_fields(s, w, e->number);
+        json_field_text(w, "status", stk_state_name(stk_outcome_state(e->outcome)));
+        json_field_text(w, "result_code", stk_outcome_code(e->outcome));
+        json_field_text(w, "reason", stk_outcome_words(e->outcome));
+        if (e->outcome == STK_PAID) {
+            char receipt[ID_RECEIPT_SIZE];
+            id_receipt_format(e->receipt_day, e->receipt, receipt);
+            json_field_text(w, "receipt", receipt);
+        }
+        break;
+    case EVENT_ORGANISATION_OPENED: json_field_u64(w, "short_code", e->short_code); break;
+    default:
+        u = e->kind <= EVENT_PIN_TRIED ? operator_subscriber_at(surface_operator(s), e->slot)
+                                       : NULL;
+        if (u != NULL) {
+            json_field_u64(w, "msisdn", u->msisdn);
+        }
+        break;
+    }
+}
+
+/* R1.6: the answer on a phone is visible as the signal pin:<checkout id>. */
+static void signal_event(struct surface *s, struct writer *w, const struct frame_info *frame,
+                         uint64_t number)
+{
+    const struct operator_state *o = surface_operator(s);
+    const struct stk_payment *p = operator_payment(o, number);
+    if (p == NULL || (frame->cause != COMMAND_STK_APPROVE && frame->cause != COMMAND_STK_CANCEL)) {
+        return;
+    }
+    char checkout[ID_TEXT_SIZE];
+    char name[ID_TEXT_SIZE + 8];
+    payment_checkout_id(o, p, checkout);
+    (void)snprintf(name, sizeof(name), "pin:%s", checkout);
+    event_open(s, w, frame, name);
+    json_field_text(w, "checkout_request_id", checkout);
+    json_field_text(w, "answer", frame->cause == COMMAND_STK_CANCEL ? "cancel" : "pin");
+    event_close(w);
+}
+
+static void ledger_fields(struct writer *w, const struct ledger_event *e)
+{
+    if (e->kind == EVENT_ACCOUNT_OPENED) {
+        json_field_u64(w, "account", e->account);
+    } else {
+        json_field_i64(w, "amount", e->transfer.amount_minor);
+        json_field_u64(w, "debit_account", e->transfer.debit_account);
+        json_field_u64(w, "credit_account", e->transfer.credit_account);
+    }
+}
+
+static void outbox_fields(struct writer *w, const struct outbox_event *e)
+{
+    char id[32];
+    (void)snprintf(id, sizeof(id), "dlv_%llu", (unsigned long long)e->number);
+    json_field_text(w, "delivery", id);
+    if (e->kind == EVENT_DELIVERY_ATTEMPTED) {
+        json_field_i64(w, "response_status", e->status);
+        json_field_i64(w, "duration_ms", e->duration_ms);
+        json_field_bool(w, "delivered", e->state == OUTBOX_DELIVERED);
+        json_field_bool(w, "dead", e->state == OUTBOX_DEAD);
+    }
+}
+
+static void render_event(struct surface *s, struct writer *w, const struct frame_info *frame,
+                         uint16_t kind, struct reader *body)
+{
+    const char *name = operator_event_name(kind);
+    if (name != NULL) {
+        struct operator_event e;
+        CHECK(operator_event_decode(kind, body, &e));
+        if (kind == EVENT_STK_ENDED || kind == EVENT_STK_ANSWERED) {
+            signal_event(s, w, frame, e.number);
+        }
+        if (kind == EVENT_STK_TEXTS_KEPT || kind == EVENT_ORGANISATION_KEPT) {
+            return; /* personal data and secrets stay where they are */
+        }
+        event_open(s, w, frame, name);
+        operator_fields(s, w, &e);
+        event_close(w);
+        return;
+    }
+    name = book_event_name(kind);
+    if (name == NULL) {
+        return;
+    }
+    event_open(s, w, frame, name);
+    if (kind >= LEDGER_EVENT_FIRST && kind <= LEDGER_EVENT_LAST) {
+        struct ledger_event e;
+        CHECK(ledger_event_decode(kind, body, &e));
+        ledger_fields(w, &e);
+    } else if (kind >= OUTBOX_EVENT_FIRST && kind <= OUTBOX_EVENT_LAST) {
+        struct outbox_event e;
+        CHECK(outbox_event_decode(kind, body, &e));
+        outbox_fields(w, &e);
+    }
+    event_close(w);
+}
+
+static void report_gap(struct surface *s, struct http_exchange *x, struct event_stream *stream)
+{
+    char text[160];
+    uint64_t oldest = engine_recent_first(s->engine);
+    int size = snprintf(text, sizeof(text), "event: gap\ndata: {\"from\":%llu,\"to\":%llu}\n\n",
+                        (unsigned long long)stream->position, (unsigned long long)oldest - 1);
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    struct span bytes = {text, (size_t)size};
+    (void)http_stream_write(x, bytes);
+    stream->position = oldest;
+}
+
+/* Sends what there is, up to a chunk; true when there is more. */
+static bool feed(struct surface *s, struct http_exchange *x, struct event_stream *stream)
+{
+    const uint8_t *data;
+    size_t size;
+    if (stream->position > engine_durable(s->engine)) {
+        return false;
+    }
+    if (!engine_recent(s->engine, stream->position, &data, &size)) {
+        report_gap(s, x, stream);
+        return true;
+    }
+    struct writer w = surface_writer(s);
+    struct reader r = reader_init(data, size);
+    struct frame_reader frame;
+    uint64_t position = stream->position;
+    while (w.size < STREAM_CHUNK_MAX && frame_next(&r, &frame)) {
+        uint16_t kind;
+        struct reader body;
+        while (w.size < SURFACE_BODY_MAX - 4096 && frame_event(&frame, &kind, &body)) {
+            render_event(s, &w, &frame.info, kind, &body);
+        }
+        position = frame.info.position + 1;
+    }
+    struct span bytes = {(const char *)w.data, w.size};
+    if (w.size > 0 && !http_stream_write(x, bytes)) {
+        return false; /* too slow: the same frames again later */
+    }
+    stream->position = position;
+    return position <= engine_durable(s->engine);
+}
+
+bool stream_turn(struct surface *s)
+{
+    bool more = false;
+    if (s->stream_count == 0) {
+        return false;
+    }
+    int64_t now_ns = monotonic_ns();
+    for (uint32_t i = 0; i < SURFACE_STREAMS_MAX; i++) {
+        struct event_stream *stream = &s->streams[i];
+        struct http_exchange *x = stream->used ? http_find(s->server, stream->ticket) : NULL;
+        if (stream->used && x == NULL) {
+            stream->used = false;
+            s->stream_count--;
+        }
+        if (x == NULL) {
+            continue;
+        }
+        more = feed(s, x, stream) || more;
+        if (now_ns >= stream->beat_ns) {
+            (void)http_stream_write(x, SPAN_LITERAL(": still here\n\n"));
+            stream->beat_ns = now_ns + STREAM_BEAT_NS;
+        }
+    }
+    return more;
+}

@@ -1,0 +1,210 @@
+/*
+ * surface.c - routing and the replies that wait. See surface.h for F1 to F3.
+ * Tests: tests/unit/test_surface.c, tests/e2e.
+ */
+#include "face/surface.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "face/internal.h"
+
+const char *profile_name(enum profile profile)
+{
+    static const char *const names[] = {"dev", "sandbox", "daraja-strict"};
+    return names[profile];
+}
+
+struct surface *surface_create(const struct surface_options *options)
+{
+    struct surface *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return NULL;
+    }
+    s->options = *options;
+    s->engine = options->engine;
+    s->json = json_scratch_create();
+    s->waiting = calloc(SURFACE_WAIT_MAX, sizeof(*s->waiting));
+    s->body = malloc(SURFACE_BODY_MAX);
+    s->passkeys = calloc(SURFACE_KEYS_MAX, sizeof(*s->passkeys));
+    secrets_random(&s->request_seed, sizeof(s->request_seed));
+    if (s->json == NULL || s->waiting == NULL || s->body == NULL || s->passkeys == NULL) {
+        surface_destroy(s);
+        return NULL;
+    }
+    return s;
+}
+
+void surface_destroy(struct surface *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    json_scratch_destroy(s->json);
+    if (s->passkeys != NULL) {
+        explicit_bzero(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
+    }
+    free(s->passkeys);
+    free(s->waiting);
+    free(s->body);
+    free(s);
+}
+
+void surface_attach(struct surface *s, struct http_server *server)
+{
+    s->server = server;
+}
+
+struct writer surface_writer(struct surface *s)
+{
+    return writer_init(s->body, SURFACE_BODY_MAX);
+}
+
+/* ---- answers ---- */
+
+void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
+                    const char *content_type, const struct writer *body)
+{
+    struct surface *s = q->s;
+    struct span bytes = {(const char *)body->data, body->size};
+    CHECK(!body->overflow);
+    s->answers[status / 100 < 6 ? status / 100 : 5]++;
+    if (wait_position <= engine_durable(s->engine)) {
+        http_reply(q->x, status, content_type, bytes);
+        return;
+    }
+    CHECK(s->waiting_count < SURFACE_WAIT_MAX);
+    uint32_t at = (s->waiting_head + s->waiting_count) % SURFACE_WAIT_MAX;
+    s->waiting[at].position = wait_position;
+    s->waiting[at].ticket = http_ticket(q->x);
+    s->waiting_count++;
+    http_hold(q->x, status, content_type, bytes);
+}
+
+void surface_json(struct request *q, uint64_t wait_position, unsigned status,
+                  const struct writer *body)
+{
+    surface_answer(q, wait_position, status, "application/json", body);
+}
+
+void surface_problem(struct request *q, uint64_t wait_position, unsigned status, const char *code,
+                     const char *detail)
+{
+    struct writer w = surface_writer(q->s);
+    json_open(&w, '{');
+    json_field_text(&w, "type", "about:blank");
+    json_field_text(&w, "title",
+                    status == 404   ? "Not found"
+                    : status == 409 ? "Conflict"
+                    : status == 503 ? "Try again later"
+                    : status >= 500 ? "Server error"
+                                    : "Bad request");
+    json_field_i64(&w, "status", (int64_t)status);
+    json_field_text(&w, "code", code);
+    json_field_text(&w, "detail", detail);
+    json_close(&w, '}');
+    surface_answer(q, wait_position, status, "application/problem+json", &w);
+}
+
+void surface_not_decided(struct request *q, enum engine_status status)
+{
+    http_reply_header(q->x, "Retry-After", SPAN_LITERAL("1"));
+    surface_problem(q, 0, 503,
+                    status == ENGINE_DISK_FULL   ? "disk_full"
+                    : status == ENGINE_NO_MEMORY ? "out_of_memory"
+                    : status == ENGINE_POISONED  ? "journal_failed"
+                                                 : "busy",
+                    engine_status_text(status));
+}
+
+/* F1: lets go of everything that the disk has. */
+static void release_durable(struct surface *s)
+{
+    uint64_t durable = engine_durable(s->engine);
+    while (s->waiting_count > 0) {
+        const struct waiting_reply *first = &s->waiting[s->waiting_head];
+        if (first->position > durable) {
+            break;
+        }
+        struct http_exchange *x = http_find(s->server, first->ticket);
+        if (x != NULL) {
+            http_release(x);
+        }
+        s->waiting_head = (s->waiting_head + 1) % SURFACE_WAIT_MAX;
+        s->waiting_count--;
+    }
+}
+
+bool surface_turn(struct surface *s)
+{
+    release_durable(s);
+    control_clock_turn(s);
+    control_poll_turn(s);
+    return stream_turn(s);
+}
+
+bool surface_waits(const struct surface *s)
+{
+    return s->poll_count > 0 || s->stream_count > 0;
+}
+
+bool surface_quiet(const struct surface *s)
+{
+    return s->waiting_count == 0;
+}
+
+void surface_fail(struct surface *s)
+{
+    while (s->waiting_count > 0) {
+        struct http_exchange *x = http_find(s->server, s->waiting[s->waiting_head].ticket);
+        if (x != NULL) {
+            http_hold(x, 500, "application/problem+json",
+                      SPAN_LITERAL("{\"type\":\"about:blank\",\"title\":\"Server error\","
+                                   "\"status\":500,\"code\":\"journal_failed\",\"detail\":"
+                                   "\"writing the journal failed; whether this request took "
+                                   "effect is not known: ask again after the restart\"}"));
+            http_release(x);
+        }
+        s->waiting_head = (s->waiting_head + 1) % SURFACE_WAIT_MAX;
+        s->waiting_count--;
+    }
+}
+
+/* ---- routing ---- */
+
+void mask_msisdn(uint64_t msisdn, char out[16])
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)msisdn);
+    if (n < 8 || n > 15) {
+        (void)snprintf(out, 16, "?");
+        return;
+    }
+    memset(digits + 4, '*', (size_t)n - 7);
+    memcpy(out, digits, (size_t)n + 1);
+}
+
+bool msisdn_valid(uint64_t msisdn)
+{
+    uint64_t prefix = msisdn / 100000000;
+    return prefix == 2547 || prefix == 2541;
+}
+
+bool surface_admit(void *context, struct http_exchange *x)
+{
+    struct surface *s = context;
+    return daraja_admit(s, x);
+}
+
+void surface_handle(void *context, struct http_exchange *x)
+{
+    struct surface *s = context;
+    struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
+    s->request_counter++;
+    if (daraja_route(&q) || control_route(&q) || status_route(&q)) {
+        return;
+    }
+    surface_problem(&q, 0, 404, "no_such_path",
+                    "there is nothing at this path; /openapi.json lists what there is");
+}

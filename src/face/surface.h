@@ -1,0 +1,75 @@
+/*
+ * surface.h - the operator's HTTP surfaces on one server: Daraja's paths, the control API, health
+ * and the event stream; and what they share: routing, authentication, replies that wait for the
+ * disk.
+ *
+ * Guarantees
+ *  F1  a reply that rests on state leaves only when the state it rests on is durable (engine E1).
+ *  F2  requests to /sim come from programs, or from our own page: Host is checked (DNS rebinding),
+ *      a foreign Origin is refused, bodies must be JSON; away from loopback an admin key is needed.
+ *  F3  PINs, passkeys and tokens are never logged, echoed or kept.
+ */
+#ifndef HAKIKA_FACE_SURFACE_H
+#define HAKIKA_FACE_SURFACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/codec.h"
+#include "base/span.h"
+#include "engine/engine.h"
+#include "face/http.h"
+#include "face/secrets.h"
+#include "operator/operator.h"
+#include "wire/daraja_url.h"
+#include "wire/json.h"
+
+enum profile {
+    PROFILE_DEV = 0,
+    PROFILE_SANDBOX = 1,
+    PROFILE_STRICT = 2, /* daraja-strict */
+};
+const char *profile_name(enum profile profile);
+
+struct surface_options {
+    struct engine *engine;
+    struct secrets *secrets;
+    enum profile profile;
+    bool in_flight_is_500;         /* STK query while open: HTTP 500 form instead of 4999 */
+    const char *admin_key;         /* NULL: none needed (loopback only) */
+    const char *public_host;       /* another allowed Host of /sim; NULL: loopback names only */
+    bool allow_loopback_callbacks; /* strict profiles: for tests */
+    /* Deliveries handed out and not yet reported. */
+    uint32_t (*in_flight)(void *context);
+    void *context;
+    const char *version;
+};
+
+struct surface;
+
+/* NULL: no memory. The options' strings are borrowed. */
+struct surface *surface_create(const struct surface_options *options);
+void surface_destroy(struct surface *s); /* NULL is fine */
+/* The server is made with surface_admit and surface_handle and context s, then told here. */
+void surface_attach(struct surface *s, struct http_server *server);
+bool surface_admit(void *context, struct http_exchange *x);
+void surface_handle(void *context, struct http_exchange *x);
+
+/* To be called in every turn, after engine_turn: releases replies that are durable now, steps a
+ * moving clock, feeds streams and long polls. Returns whether it wants another turn at once. */
+bool surface_turn(struct surface *s);
+/* True while nothing waits that the process would have to answer before it ends. */
+bool surface_quiet(const struct surface *s);
+/* True while a long poll or a stream wants a turn now and then. */
+bool surface_waits(const struct surface *s);
+/* The engine was poisoned: answers every waiting request with an error that says so. */
+void surface_fail(struct surface *s);
+
+/* Fills a new or reset book: the seed of interfaces.md. */
+struct engine_result surface_seed(struct surface *s);
+
+/* The body of an outgoing message, and where it goes. False: there is nothing to send any more. */
+bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
+                      struct span *url_out);
+
+#endif
