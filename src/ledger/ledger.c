@@ -32,8 +32,10 @@ bool ledger_result_remembered(enum ledger_result result)
 static void ledger_place_timer(void *context, uint64_t id, uint32_t position)
 {
     struct ledger *l = context;
+    CHECK(slab_is_used(&l->entries, (uint32_t)id));
     struct entry *e = slab_at(&l->entries, (uint32_t)id);
-    CHECK(e->state == ENTRY_HOLD_OPEN || position == TIMERS_NOWHERE);
+    CHECK(e->state == ENTRY_HOLD_OPEN); /* a hold leaves the timers before it ends */
+    CHECK(e->transfer.expires_ns != 0);
     e->timer_position = position;
 }
 
@@ -45,6 +47,7 @@ void ledger_init(struct ledger *l, uint64_t hash_seed)
     map_init(&l->by_id, hash_seed,
              3); /* ids are handed out in sequence: keep neighbours together */
     timers_init(&l->holds, ledger_place_timer, l);
+    CHECK(ledger_next_account(l, 0) == 0);
 }
 
 void ledger_fini(struct ledger *l)
@@ -57,6 +60,8 @@ void ledger_fini(struct ledger *l)
 
 bool ledger_reserve(struct ledger *l, uint32_t accounts, uint32_t transfers)
 {
+    CHECK(accounts <= LEDGER_ACCOUNTS_MAX);
+    CHECK(transfers <= LEDGER_TRANSFERS_MAX);
     return slab_reserve(&l->accounts, accounts) && slab_reserve(&l->entries, transfers) &&
            map_reserve(&l->by_id, transfers) && timers_reserve(&l->holds, transfers);
 }
@@ -69,6 +74,7 @@ const struct account *ledger_account(const struct ledger *l, uint32_t index)
 uint32_t ledger_next_account(const struct ledger *l, uint32_t n)
 {
     CHECK(l->accounts.free_head == SLAB_NONE); /* accounts are never removed */
+    CHECK(l->accounts.used == l->accounts.high_water);
     CHECK(n < LEDGER_ACCOUNTS_MAX);
     return l->accounts.high_water + n;
 }
@@ -76,12 +82,19 @@ uint32_t ledger_next_account(const struct ledger *l, uint32_t n)
 const struct entry *ledger_entry(const struct ledger *l, uint64_t transfer_id)
 {
     uint32_t index = map_get(&l->by_id, transfer_id);
-    return index == MAP_NONE ? NULL : slab_at(&l->entries, index);
+    if (index == MAP_NONE) {
+        return NULL;
+    }
+    CHECK(slab_is_used(&l->entries, index));
+    const struct entry *e = slab_at(&l->entries, index);
+    CHECK(e->transfer.id == transfer_id);
+    return e;
 }
 
 int64_t account_balance(const struct account *a)
 {
     int64_t balance;
+    CHECK(a->credits_posted >= 0 && a->debits_posted >= 0);
     CHECK(money_sub(a->credits_posted, a->debits_posted, &balance));
     return balance;
 }
@@ -89,20 +102,90 @@ int64_t account_balance(const struct account *a)
 int64_t account_available(const struct account *a)
 {
     int64_t available;
+    CHECK(a->debits_pending >= 0);
     CHECK(money_sub(account_balance(a), a->debits_pending, &available));
     return available;
+}
+
+/* What a CREDITS_LIMITED account may still be credited with. */
+static int64_t account_room(const struct account *a)
+{
+    int64_t room;
+    CHECK(a->credits_pending >= 0);
+    CHECK(money_sub(-account_balance(a), a->credits_pending, &room));
+    return room;
 }
 
 void ledger_check_account(const struct account *a)
 {
     CHECK(a->debits_pending >= 0 && a->debits_posted >= 0);
     CHECK(a->credits_pending >= 0 && a->credits_posted >= 0);
+    CHECK(a->currency != 0);
     if ((a->flags & ACCOUNT_DEBITS_LIMITED) != 0) {
         CHECK(account_available(a) >= 0);
     }
     if ((a->flags & ACCOUNT_CREDITS_LIMITED) != 0) {
-        CHECK(a->credits_posted + a->credits_pending <= a->debits_posted);
+        CHECK(account_room(a) >= 0);
     }
+}
+
+/* ---- transfers ---- */
+
+/* Forgets what the kind of transfer does not use: the journal does not keep it, so it must not
+ * count when the same transfer is asked for again. */
+static void transfer_normalise(struct transfer *t)
+{
+    CHECK(t->kind >= TRANSFER_POST && t->kind <= TRANSFER_VOID_HOLD);
+    if (t->kind != TRANSFER_HOLD) {
+        t->expires_ns = 0;
+    }
+    if (t->kind == TRANSFER_POST || t->kind == TRANSFER_HOLD) {
+        t->hold_id = 0;
+    }
+}
+
+static bool transfer_ends_hold(const struct transfer *t)
+{
+    return t->kind == TRANSFER_POST_HOLD || t->kind == TRANSFER_VOID_HOLD;
+}
+
+/* Does `asked` ask again for what `kept` was? */
+static bool transfer_repeats(const struct transfer *asked, const struct transfer *kept)
+{
+    CHECK(asked->id == kept->id);
+    /* The caller need not know the accounts of a hold, nor what a void gives back. */
+    bool accounts_count = !transfer_ends_hold(asked);
+    bool amount_counts = asked->kind != TRANSFER_VOID_HOLD;
+    return asked->kind == kept->kind && asked->code == kept->code &&
+           asked->hold_id == kept->hold_id && asked->reference == kept->reference &&
+           asked->expires_ns == kept->expires_ns &&
+           (!accounts_count || asked->debit_account == kept->debit_account) &&
+           (!accounts_count || asked->credit_account == kept->credit_account) &&
+           (!amount_counts || asked->amount_minor == kept->amount_minor);
+}
+
+/* Adds amount to *total and takes released away; false when that leaves the range. */
+static bool total_move(int64_t *total, int64_t amount_minor, int64_t released_minor)
+{
+    CHECK(amount_minor >= 0);
+    CHECK(released_minor >= 0);
+    return money_add(*total, amount_minor, total) && money_sub(*total, released_minor, total);
+}
+
+/*
+ * The transfer's effect on a pair of totals, posted and pending: those of an account on one side,
+ * or of the whole ledger. held_minor: what the hold that it ends had set aside. False: out of
+ * range, and the totals are not to be used.
+ */
+static bool totals_move(const struct transfer *t, int64_t held_minor, int64_t *posted_minor,
+                        int64_t *pending_minor)
+{
+    bool posts = t->kind == TRANSFER_POST || t->kind == TRANSFER_POST_HOLD;
+    bool holds = t->kind == TRANSFER_HOLD;
+    CHECK(posts || holds || t->kind == TRANSFER_VOID_HOLD);
+    CHECK(transfer_ends_hold(t) == (held_minor > 0));
+    return total_move(posted_minor, posts ? t->amount_minor : 0, 0) &&
+           total_move(pending_minor, holds ? t->amount_minor : 0, held_minor);
 }
 
 /* ---- plans ---- */
@@ -110,8 +193,14 @@ void ledger_check_account(const struct account *a)
 void ledger_plan_init(struct ledger_plan *plan, const struct ledger *l)
 {
     plan->ledger = l;
+    plan->now_ns = INT64_MIN;
+    plan->posted_minor = l->posted_minor;
+    plan->pending_minor = l->pending_minor;
+    plan->failed = false;
     plan->count = 0;
     plan->touched = 0;
+    CHECK(plan->posted_minor >= 0);
+    CHECK(plan->pending_minor >= 0);
 }
 
 /* The account as it will be after the transfers planned so far; NULL when it does not exist. */
@@ -126,108 +215,11 @@ static struct account *plan_account(struct ledger_plan *plan, uint32_t index)
     if (now == NULL) {
         return NULL;
     }
+    ledger_check_account(now);
     CHECK(plan->touched < LEDGER_PLAN_MAX * 2);
     plan->account_index[plan->touched] = index;
     plan->account_after[plan->touched] = *now;
     return &plan->account_after[plan->touched++];
-}
-
-static bool transfer_same(const struct transfer *a, const struct transfer *b)
-{
-    return a->id == b->id && a->kind == b->kind && a->code == b->code &&
-           a->debit_account == b->debit_account && a->credit_account == b->credit_account &&
-           a->amount_minor == b->amount_minor && a->hold_id == b->hold_id &&
-           a->reference == b->reference && a->expires_ns == b->expires_ns;
-}
-
-/* What the id alone decides. LEDGER_OK: it is new. */
-static enum ledger_result plan_check_id(const struct ledger_plan *plan, const struct transfer *t)
-{
-    const struct entry *before = ledger_entry(plan->ledger, t->id);
-    if (before == NULL) {
-        return LEDGER_OK;
-    }
-    struct transfer asked = *t;
-    if (t->kind == TRANSFER_POST_HOLD || t->kind == TRANSFER_VOID_HOLD) {
-        /* The caller need not know the accounts of the hold; the entry has them. */
-        asked.debit_account = before->transfer.debit_account;
-        asked.credit_account = before->transfer.credit_account;
-    }
-    if (t->kind == TRANSFER_VOID_HOLD) {
-        asked.amount_minor = before->transfer.amount_minor;
-    }
-    if (!transfer_same(&asked, &before->transfer)) {
-        return LEDGER_ID_REUSED;
-    }
-    return before->state == ENTRY_REFUSED ? LEDGER_FAILED_BEFORE : LEDGER_REPEATED;
-}
-
-/* Finds the hold that t ends and fills in its accounts (and, for a void, its amount). */
-static enum ledger_result plan_resolve_hold(const struct ledger_plan *plan, struct transfer *t)
-{
-    const struct entry *hold = ledger_entry(plan->ledger, t->hold_id);
-    if (hold == NULL || hold->transfer.kind != TRANSFER_HOLD || hold->state == ENTRY_REFUSED) {
-        return LEDGER_HOLD_UNKNOWN;
-    }
-    if (hold->state != ENTRY_HOLD_OPEN) {
-        return LEDGER_HOLD_NOT_OPEN;
-    }
-    for (uint32_t i = 0; i < plan->count; i++) {
-        if (plan->transfers[i].hold_id == t->hold_id) {
-            return LEDGER_HOLD_NOT_OPEN; /* an earlier transfer of this group ends it */
-        }
-    }
-    if (t->kind == TRANSFER_VOID_HOLD) {
-        t->amount_minor = hold->transfer.amount_minor;
-    } else if (t->amount_minor > hold->transfer.amount_minor) {
-        return LEDGER_HOLD_EXCEEDED;
-    }
-    t->debit_account = hold->transfer.debit_account;
-    t->credit_account = hold->transfer.credit_account;
-    return LEDGER_OK;
-}
-
-/* Adds the transfer's effect to both accounts; LEDGER_OVERFLOW leaves them half changed. */
-static enum ledger_result transfer_effect(const struct transfer *t, int64_t held_minor,
-                                          struct account *debit, struct account *credit)
-{
-    bool fits = true;
-    switch ((enum transfer_kind)t->kind) {
-    case TRANSFER_POST:
-    case TRANSFER_POST_HOLD:
-        fits = money_add(debit->debits_posted, t->amount_minor, &debit->debits_posted) &&
-               money_add(credit->credits_posted, t->amount_minor, &credit->credits_posted);
-        break;
-    case TRANSFER_HOLD:
-        fits = money_add(debit->debits_pending, t->amount_minor, &debit->debits_pending) &&
-               money_add(credit->credits_pending, t->amount_minor, &credit->credits_pending);
-        break;
-    case TRANSFER_VOID_HOLD: break;
-    }
-    if (held_minor > 0) {
-        fits = fits && money_sub(debit->debits_pending, held_minor, &debit->debits_pending) &&
-               money_sub(credit->credits_pending, held_minor, &credit->credits_pending);
-    }
-    return fits ? LEDGER_OK : LEDGER_OVERFLOW;
-}
-
-static enum ledger_result plan_check_limits(const struct account *debit,
-                                            const struct account *credit)
-{
-    int64_t all_debits;
-    int64_t all_credits;
-    /* Totals stay so far from the ends that balance and available cannot overflow either. */
-    if (!money_add(debit->debits_posted, debit->debits_pending, &all_debits) ||
-        !money_add(credit->credits_posted, credit->credits_pending, &all_credits)) {
-        return LEDGER_OVERFLOW;
-    }
-    if ((debit->flags & ACCOUNT_DEBITS_LIMITED) != 0 && all_debits > debit->credits_posted) {
-        return LEDGER_EXCEEDS_CREDITS;
-    }
-    if ((credit->flags & ACCOUNT_CREDITS_LIMITED) != 0 && all_credits > credit->debits_posted) {
-        return LEDGER_EXCEEDS_DEBITS;
-    }
-    return LEDGER_OK;
 }
 
 static enum ledger_result plan_check_shape(const struct transfer *t)
@@ -241,6 +233,62 @@ static enum ledger_result plan_check_shape(const struct transfer *t)
     if (t->kind != TRANSFER_VOID_HOLD && t->amount_minor <= 0) {
         return LEDGER_AMOUNT_NOT_POSITIVE;
     }
+    return LEDGER_OK;
+}
+
+/* What the id alone decides (R3.8). LEDGER_OK: it is new. */
+static enum ledger_result plan_check_id(const struct ledger_plan *plan, const struct transfer *t)
+{
+    CHECK(t->id != 0);
+    const struct entry *before = ledger_entry(plan->ledger, t->id);
+    if (before != NULL) {
+        CHECK(before->state >= ENTRY_POSTED && before->state <= ENTRY_HOLD_EXPIRED);
+        if (!transfer_repeats(t, &before->transfer)) {
+            return LEDGER_ID_REUSED;
+        }
+        return before->state == ENTRY_REFUSED ? LEDGER_FAILED_BEFORE : LEDGER_REPEATED;
+    }
+    /* Clients choose ids: one that stands twice in a group is an answer, not a bug. */
+    for (uint32_t i = 0; i < plan->count; i++) {
+        if (plan->transfers[i].id == t->id) {
+            return transfer_repeats(t, &plan->transfers[i]) ? LEDGER_REPEATED : LEDGER_ID_REUSED;
+        }
+    }
+    return LEDGER_OK;
+}
+
+/* Finds the hold that t ends, fills in its accounts (and, for a void, its amount) and says how much
+ * it holds. */
+static enum ledger_result plan_resolve_hold(const struct ledger_plan *plan, struct transfer *t,
+                                            int64_t *held_minor)
+{
+    CHECK(transfer_ends_hold(t));
+    const struct entry *hold = ledger_entry(plan->ledger, t->hold_id);
+    if (hold == NULL || hold->transfer.kind != TRANSFER_HOLD || hold->state == ENTRY_REFUSED) {
+        return LEDGER_HOLD_UNKNOWN;
+    }
+    if (hold->state != ENTRY_HOLD_OPEN) {
+        return LEDGER_HOLD_NOT_OPEN;
+    }
+    if (hold->transfer.expires_ns != 0 && hold->transfer.expires_ns <= plan->now_ns) {
+        return LEDGER_HOLD_NOT_OPEN; /* its time is over, whether that was noticed yet or not */
+    }
+    for (uint32_t i = 0; i < plan->count; i++) {
+        if (plan->transfers[i].hold_id == t->hold_id) {
+            return LEDGER_HOLD_NOT_OPEN; /* an earlier transfer of this group ends it */
+        }
+    }
+    *held_minor = hold->transfer.amount_minor;
+    CHECK(*held_minor > 0);
+    if (t->kind == TRANSFER_VOID_HOLD) {
+        t->amount_minor = *held_minor;
+    } else if (t->amount_minor > *held_minor) {
+        return LEDGER_HOLD_EXCEEDED;
+    }
+    t->debit_account = hold->transfer.debit_account;
+    t->credit_account = hold->transfer.credit_account;
+    CHECK(t->amount_minor > 0);
+    CHECK(t->debit_account != t->credit_account);
     return LEDGER_OK;
 }
 
@@ -260,47 +308,84 @@ static enum ledger_result plan_check_accounts(struct ledger_plan *plan, const st
     if (debit->currency != credit->currency) {
         return LEDGER_CURRENCY_DIFFERS;
     }
-    bool ends_hold = t->kind == TRANSFER_VOID_HOLD; /* giving money back is always allowed */
-    if ((debit->flags & ACCOUNT_CLOSED) != 0 && !ends_hold) {
+    bool gives_back = t->kind == TRANSFER_VOID_HOLD; /* giving money back is always allowed */
+    if ((debit->flags & ACCOUNT_CLOSED) != 0 && !gives_back) {
         return LEDGER_DEBIT_CLOSED;
     }
-    if ((credit->flags & ACCOUNT_CLOSED) != 0 && !ends_hold) {
+    if ((credit->flags & ACCOUNT_CLOSED) != 0 && !gives_back) {
         return LEDGER_CREDIT_CLOSED;
     }
+    return LEDGER_OK;
+}
+
+/* L2. What ends a hold needs nothing: the money was set aside when the hold was placed. */
+static enum ledger_result plan_check_limits(const struct transfer *t, const struct account *debit,
+                                            const struct account *credit)
+{
+    CHECK(t->amount_minor > 0);
+    CHECK(debit != credit);
+    if (transfer_ends_hold(t)) {
+        return LEDGER_OK;
+    }
+    if ((debit->flags & ACCOUNT_DEBITS_LIMITED) != 0 &&
+        t->amount_minor > account_available(debit)) {
+        return LEDGER_EXCEEDS_CREDITS;
+    }
+    if ((credit->flags & ACCOUNT_CREDITS_LIMITED) != 0 && t->amount_minor > account_room(credit)) {
+        return LEDGER_EXCEEDS_DEBITS;
+    }
+    return LEDGER_OK;
+}
+
+/* Limits, range (L4), and the effect on the accounts in the plan. */
+static enum ledger_result plan_move(struct ledger_plan *plan, const struct transfer *t,
+                                    int64_t held_minor)
+{
+    struct account *debit = plan_account(plan, t->debit_account);
+    struct account *credit = plan_account(plan, t->credit_account);
+    CHECK(debit != NULL);
+    CHECK(credit != NULL);
+    enum ledger_result result = plan_check_limits(t, debit, credit);
+    if (result != LEDGER_OK) {
+        return result;
+    }
+    int64_t all_minor;
+    if (!totals_move(t, held_minor, &plan->posted_minor, &plan->pending_minor) ||
+        !money_add(plan->posted_minor, plan->pending_minor, &all_minor)) {
+        return LEDGER_OVERFLOW;
+    }
+    /* No account's total is above the ledger's, so these fit as well. */
+    CHECK(totals_move(t, held_minor, &debit->debits_posted, &debit->debits_pending));
+    CHECK(totals_move(t, held_minor, &credit->credits_posted, &credit->credits_pending));
+    ledger_check_account(debit);
+    ledger_check_account(credit);
     return LEDGER_OK;
 }
 
 enum ledger_result ledger_plan_add(struct ledger_plan *plan, const struct transfer *asked)
 {
     CHECK(plan->count < LEDGER_PLAN_MAX);
+    CHECK(!plan->failed);
     struct transfer t = *asked;
+    int64_t held_minor = 0;
     enum ledger_result result = plan_check_shape(&t);
     if (result == LEDGER_OK) {
+        transfer_normalise(&t);
         result = plan_check_id(plan, &t);
     }
-    int64_t held_minor = 0;
-    if (result == LEDGER_OK && t.kind >= TRANSFER_POST_HOLD) {
-        result = plan_resolve_hold(plan, &t);
-        if (result == LEDGER_OK) {
-            held_minor = ledger_entry(plan->ledger, t.hold_id)->transfer.amount_minor;
-        }
+    if (result == LEDGER_OK && transfer_ends_hold(&t)) {
+        result = plan_resolve_hold(plan, &t, &held_minor);
     }
     if (result == LEDGER_OK) {
         result = plan_check_accounts(plan, &t);
     }
-    if (result != LEDGER_OK) {
-        return result;
-    }
-    for (uint32_t i = 0; i < plan->count; i++) {
-        CHECK(plan->transfers[i].id != t.id);
-    }
-    struct account *debit = plan_account(plan, t.debit_account);
-    struct account *credit = plan_account(plan, t.credit_account);
-    result = transfer_effect(&t, held_minor, debit, credit);
     if (result == LEDGER_OK) {
-        result = plan_check_limits(debit, credit);
+        result = plan_move(plan, &t, held_minor);
     }
+    plan->failed = result != LEDGER_OK;
     if (result == LEDGER_OK) {
+        CHECK(t.amount_minor > 0);
+        CHECK(plan->posted_minor >= plan->ledger->posted_minor); /* what is posted stays posted */
         plan->transfers[plan->count++] = t;
     }
     return result;
@@ -315,10 +400,12 @@ void ledger_plan_event(const struct ledger_plan *plan, uint32_t i, struct ledger
         [TRANSFER_VOID_HOLD] = EVENT_HOLD_VOIDED,
     };
     CHECK(i < plan->count);
+    CHECK(!plan->failed); /* all of a group or none */
     memset(out, 0, sizeof(*out));
     out->transfer = plan->transfers[i];
     CHECK(out->transfer.kind >= TRANSFER_POST && out->transfer.kind <= TRANSFER_VOID_HOLD);
     out->kind = kinds[out->transfer.kind];
+    CHECK(out->kind >= LEDGER_EVENT_FIRST && out->kind <= LEDGER_EVENT_LAST);
 }
 
 /* ---- effects ---- */
@@ -332,7 +419,8 @@ static void apply_account_opened(struct ledger *l, const struct ledger_event *e)
     a->code = e->opened.code;
     a->flags = e->opened.flags;
     a->currency = e->opened.currency;
-    CHECK(a->currency != 0);
+    ledger_check_account(a);
+    CHECK(account_balance(a) == 0);
 }
 
 static struct account *apply_account(struct ledger *l, uint32_t index)
@@ -341,87 +429,105 @@ static struct account *apply_account(struct ledger *l, uint32_t index)
     return slab_at(&l->accounts, index);
 }
 
-static struct entry *apply_remember(struct ledger *l, const struct transfer *t, uint8_t state,
-                                    uint8_t result)
+static void apply_account_flags(struct ledger *l, const struct ledger_event *e)
 {
+    struct account *a = apply_account(l, e->account);
+    a->flags = e->opened.flags;
+    ledger_check_account(a); /* a limit may only be set on an account that keeps it */
+}
+
+static void apply_remember(struct ledger *l, const struct transfer *t, uint8_t state,
+                           uint8_t result)
+{
+    CHECK(t->id != 0);
+    CHECK((state == ENTRY_REFUSED) == (result != LEDGER_OK));
     uint32_t index = slab_take(&l->entries);
     struct entry *e = slab_at(&l->entries, index);
     e->transfer = *t;
     e->state = state;
     e->result = result;
     e->timer_position = TIMERS_NOWHERE;
-    map_put(&l->by_id, t->id, index);
+    map_put(&l->by_id, t->id, index); /* L5: CHECKs that the id is new */
     if (state == ENTRY_HOLD_OPEN && t->expires_ns != 0) {
         timers_add(&l->holds, t->expires_ns, index);
+        CHECK(e->timer_position != TIMERS_NOWHERE);
     }
-    return e;
 }
 
-/* Ends an open hold and returns what it held. */
-static int64_t apply_end_hold(struct ledger *l, uint64_t hold_id, uint8_t state)
+/* Ends an open hold and returns it. */
+static const struct transfer *apply_end_hold(struct ledger *l, uint64_t hold_id, uint8_t state)
 {
     uint32_t index = map_get(&l->by_id, hold_id);
     CHECK(index != MAP_NONE);
     struct entry *hold = slab_at(&l->entries, index);
     CHECK(hold->state == ENTRY_HOLD_OPEN);
+    CHECK(hold->transfer.kind == TRANSFER_HOLD);
     if (hold->timer_position != TIMERS_NOWHERE) {
         timers_remove(&l->holds, hold->timer_position);
+        CHECK(hold->timer_position == TIMERS_NOWHERE);
     }
     hold->state = state;
-    CHECK(money_sub(l->pending_minor, hold->transfer.amount_minor, &l->pending_minor));
-    return hold->transfer.amount_minor;
+    return &hold->transfer;
 }
 
-static void apply_transfer(struct ledger *l, const struct ledger_event *e, uint8_t state,
-                           int64_t held_minor)
+/* The money side of an event, on the two accounts and on the ledger's sums (L1). */
+static void apply_move(struct ledger *l, const struct transfer *t, int64_t held_minor)
 {
-    struct account *debit = apply_account(l, e->transfer.debit_account);
-    struct account *credit = apply_account(l, e->transfer.credit_account);
-    CHECK(transfer_effect(&e->transfer, held_minor, debit, credit) == LEDGER_OK);
+    struct account *debit = apply_account(l, t->debit_account);
+    struct account *credit = apply_account(l, t->credit_account);
+    CHECK(debit != credit);
+    CHECK(debit->currency == credit->currency);
+    CHECK(t->amount_minor > 0);
+    CHECK(totals_move(t, held_minor, &debit->debits_posted, &debit->debits_pending));
+    CHECK(totals_move(t, held_minor, &credit->credits_posted, &credit->credits_pending));
+    CHECK(totals_move(t, held_minor, &l->posted_minor, &l->pending_minor));
     ledger_check_account(debit);
     ledger_check_account(credit);
-    (void)apply_remember(l, &e->transfer, state, LEDGER_OK);
-    if (e->kind == EVENT_HOLD_PLACED) {
-        CHECK(money_add(l->pending_minor, e->transfer.amount_minor, &l->pending_minor));
-    } else if (e->kind != EVENT_HOLD_VOIDED) {
-        CHECK(money_add(l->posted_minor, e->transfer.amount_minor, &l->posted_minor));
-    }
+    CHECK(l->posted_minor >= 0 && l->pending_minor >= 0);
+}
+
+static void apply_transfer(struct ledger *l, const struct ledger_event *e, uint8_t state)
+{
+    CHECK(!transfer_ends_hold(&e->transfer));
+    apply_move(l, &e->transfer, 0);
+    apply_remember(l, &e->transfer, state, LEDGER_OK);
+}
+
+static void apply_hold_ended(struct ledger *l, const struct ledger_event *e, uint8_t hold_state)
+{
+    CHECK(transfer_ends_hold(&e->transfer));
+    const struct transfer *hold = apply_end_hold(l, e->transfer.hold_id, hold_state);
+    CHECK(hold->debit_account == e->transfer.debit_account);
+    CHECK(hold->credit_account == e->transfer.credit_account);
+    CHECK(e->transfer.amount_minor <= hold->amount_minor);
+    apply_move(l, &e->transfer, hold->amount_minor);
+    apply_remember(l, &e->transfer, ENTRY_POSTED, LEDGER_OK);
 }
 
 static void apply_hold_expired(struct ledger *l, uint64_t hold_id)
 {
-    const struct entry *hold = ledger_entry(l, hold_id);
-    CHECK(hold != NULL);
-    struct account *debit = apply_account(l, hold->transfer.debit_account);
-    struct account *credit = apply_account(l, hold->transfer.credit_account);
-    int64_t held_minor = apply_end_hold(l, hold_id, ENTRY_HOLD_EXPIRED);
-    CHECK(money_sub(debit->debits_pending, held_minor, &debit->debits_pending));
-    CHECK(money_sub(credit->credits_pending, held_minor, &credit->credits_pending));
-    ledger_check_account(debit);
-    ledger_check_account(credit);
+    const struct transfer *hold = apply_end_hold(l, hold_id, ENTRY_HOLD_EXPIRED);
+    CHECK(hold->expires_ns != 0);
+    struct transfer release = *hold; /* what a void would do, without an id of its own */
+    release.kind = TRANSFER_VOID_HOLD;
+    apply_move(l, &release, hold->amount_minor);
 }
 
 void ledger_apply(struct ledger *l, const struct ledger_event *e)
 {
     switch (e->kind) {
     case EVENT_ACCOUNT_OPENED: apply_account_opened(l, e); break;
-    case EVENT_ACCOUNT_FLAGS_SET: apply_account(l, e->account)->flags = e->opened.flags; break;
-    case EVENT_TRANSFER_POSTED: apply_transfer(l, e, ENTRY_POSTED, 0); break;
-    case EVENT_TRANSFER_REFUSED:
-        (void)apply_remember(l, &e->transfer, ENTRY_REFUSED, e->result);
-        break;
-    case EVENT_HOLD_PLACED: apply_transfer(l, e, ENTRY_HOLD_OPEN, 0); break;
-    case EVENT_HOLD_POSTED:
-        apply_transfer(l, e, ENTRY_POSTED,
-                       apply_end_hold(l, e->transfer.hold_id, ENTRY_HOLD_POSTED));
-        break;
-    case EVENT_HOLD_VOIDED:
-        apply_transfer(l, e, ENTRY_POSTED,
-                       apply_end_hold(l, e->transfer.hold_id, ENTRY_HOLD_VOIDED));
-        break;
+    case EVENT_ACCOUNT_FLAGS_SET: apply_account_flags(l, e); break;
+    case EVENT_TRANSFER_POSTED: apply_transfer(l, e, ENTRY_POSTED); break;
+    case EVENT_TRANSFER_REFUSED: apply_remember(l, &e->transfer, ENTRY_REFUSED, e->result); break;
+    case EVENT_HOLD_PLACED: apply_transfer(l, e, ENTRY_HOLD_OPEN); break;
+    case EVENT_HOLD_POSTED: apply_hold_ended(l, e, ENTRY_HOLD_POSTED); break;
+    case EVENT_HOLD_VOIDED: apply_hold_ended(l, e, ENTRY_HOLD_VOIDED); break;
     case EVENT_HOLD_EXPIRED: apply_hold_expired(l, e->transfer.hold_id); break;
     default: UNREACHABLE("unknown ledger event");
     }
+    CHECK(map_count(&l->by_id) == l->entries.used);    /* L5 */
+    CHECK(l->accounts.used == l->accounts.high_water); /* accounts are never removed */
 }
 
 const struct entry *ledger_next_expiry(const struct ledger *l, int64_t *due_ns)
@@ -431,5 +537,8 @@ const struct entry *ledger_next_expiry(const struct ledger *l, int64_t *due_ns)
         return NULL;
     }
     *due_ns = first->due_ns;
-    return slab_at(&l->entries, (uint32_t)first->id);
+    const struct entry *hold = slab_at(&l->entries, (uint32_t)first->id);
+    CHECK(hold->state == ENTRY_HOLD_OPEN);
+    CHECK(hold->transfer.expires_ns == first->due_ns);
+    return hold;
 }

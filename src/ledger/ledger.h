@@ -14,8 +14,10 @@
  *  L1  the sums of debits and of credits over all accounts are equal, posted and pending (R3.5).
  *  L2  an account that may not go below zero has debits posted + pending <= credits posted
  *      (or the other way round for the other kind).
- *  L3  pending amounts of every account equal the sum of its open holds.
- *  L4  no total is ever negative; all arithmetic is checked.
+ *  L3  pending amounts of every account equal the sum of its open holds, posted amounts the sum of
+ *      its posted transfers.
+ *  L4  no total is ever negative, and posted and pending of the whole ledger together fit 63 bits;
+ *      with them every sum and difference of any account fits.
  *  L5  each id is in the table at most once; an open hold has exactly one timer when it expires.
  */
 #ifndef HAKIKA_LEDGER_LEDGER_H
@@ -66,10 +68,10 @@ enum transfer_kind {
 
 struct transfer {
     uint64_t id;          /* unique over all transfers, never 0 */
-    uint64_t hold_id;     /* for POST_HOLD and VOID_HOLD */
+    uint64_t hold_id;     /* for POST_HOLD and VOID_HOLD; ignored for the others */
     uint64_t reference;   /* the domain's: which payment */
     int64_t amount_minor; /* > 0; ignored for VOID_HOLD */
-    int64_t expires_ns;   /* for HOLD: when it ends by itself; 0: never */
+    int64_t expires_ns;   /* for HOLD: when it ends by itself; 0: never; ignored for the others */
     uint32_t debit_account;
     uint32_t credit_account;
     uint16_t kind; /* enum transfer_kind */
@@ -181,6 +183,10 @@ int64_t account_balance(const struct account *a);
 /* A group of linked transfers under examination; changes nothing in the ledger. */
 struct ledger_plan {
     const struct ledger *ledger;
+    int64_t now_ns; /* a hold whose time is over by then is not open; set it after init to use it */
+    int64_t posted_minor; /* of the whole ledger, after the plan */
+    int64_t pending_minor;
+    bool failed;
     uint32_t count;
     uint32_t touched;
     struct transfer transfers[LEDGER_PLAN_MAX];
@@ -188,11 +194,12 @@ struct ledger_plan {
     struct account account_after[LEDGER_PLAN_MAX * 2];
 };
 
+/* An empty plan; now_ns is before all time. */
 void ledger_plan_init(struct ledger_plan *plan, const struct ledger *l);
 /*
  * Adds a transfer after those already in the plan. LEDGER_OK: it may happen, and the plan holds it
- * with its accounts filled in. Anything else: the plan as a whole must not be carried out.
- * CHECKs that the plan has room and that its ids differ.
+ * with its accounts filled in. Anything else: the plan as a whole has failed; it takes no more and
+ * gives no events (CHECKs). CHECKs that the plan has room.
  */
 enum ledger_result ledger_plan_add(struct ledger_plan *plan, const struct transfer *t) MUST_USE;
 /* The event that carries out transfer i of the plan. */

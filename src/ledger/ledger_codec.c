@@ -4,10 +4,27 @@
  */
 #include <string.h>
 
+#include "base/hash.h"
 #include "ledger/ledger.h"
+
+enum { ACCOUNT_FLAGS_KNOWN = ACCOUNT_DEBITS_LIMITED | ACCOUNT_CREDITS_LIMITED | ACCOUNT_CLOSED };
+
+static bool kind_known(uint16_t kind)
+{
+    return kind >= TRANSFER_POST && kind <= TRANSFER_VOID_HOLD;
+}
+
+/* Results that an entry may have: those that are remembered. */
+static bool result_may_stay(uint8_t result)
+{
+    return result > LEDGER_OK && result <= LEDGER_LINKED_FAILED &&
+           ledger_result_remembered((enum ledger_result)result);
+}
 
 static void transfer_encode(struct writer *w, const struct transfer *t)
 {
+    CHECK(t->id != 0);
+    CHECK(kind_known(t->kind));
     put_u64(w, t->id);
     put_u64(w, t->reference);
     put_i64(w, t->amount_minor);
@@ -25,6 +42,10 @@ static void transfer_encode(struct writer *w, const struct transfer *t)
 static void transfer_decode(struct reader *r, uint16_t kind, struct transfer *t)
 {
     memset(t, 0, sizeof(*t));
+    if (!kind_known(kind)) {
+        r->bad = true;
+        return;
+    }
     t->kind = kind;
     t->id = get_u64(r);
     t->reference = get_u64(r);
@@ -37,6 +58,7 @@ static void transfer_decode(struct reader *r, uint16_t kind, struct transfer *t)
     } else if (kind != TRANSFER_POST) {
         t->hold_id = get_u64(r);
     }
+    r->bad = r->bad || t->id == 0;
 }
 
 /* The kind of transfer that an event kind carries; 0 for those that carry none. */
@@ -55,6 +77,8 @@ void ledger_event_encode(struct writer *w, const struct ledger_event *e)
 {
     switch (e->kind) {
     case EVENT_ACCOUNT_OPENED:
+        CHECK(e->opened.currency != 0);
+        CHECK((e->opened.flags & ~ACCOUNT_FLAGS_KNOWN) == 0);
         put_u32(w, e->account);
         put_u64(w, e->opened.owner);
         put_u16(w, e->opened.code);
@@ -62,18 +86,23 @@ void ledger_event_encode(struct writer *w, const struct ledger_event *e)
         put_u16(w, e->opened.currency);
         break;
     case EVENT_ACCOUNT_FLAGS_SET:
+        CHECK((e->opened.flags & ~ACCOUNT_FLAGS_KNOWN) == 0);
         put_u32(w, e->account);
         put_u16(w, e->opened.flags);
         break;
     case EVENT_TRANSFER_REFUSED:
+        CHECK(result_may_stay(e->result));
         put_u8(w, e->result);
         put_u8(w, (uint8_t)e->transfer.kind);
         transfer_encode(w, &e->transfer);
         break;
-    case EVENT_HOLD_EXPIRED: put_u64(w, e->transfer.hold_id); break;
+    case EVENT_HOLD_EXPIRED:
+        CHECK(e->transfer.hold_id != 0);
+        put_u64(w, e->transfer.hold_id);
+        break;
     default:
         CHECK(event_transfer_kind(e->kind) == e->transfer.kind);
-        CHECK(e->transfer.kind != 0);
+        CHECK(e->transfer.amount_minor > 0);
         transfer_encode(w, &e->transfer);
         break;
     }
@@ -90,6 +119,7 @@ bool ledger_event_decode(uint16_t kind, struct reader *r, struct ledger_event *o
         out->opened.code = get_u16(r);
         out->opened.flags = get_u16(r);
         out->opened.currency = get_u16(r);
+        r->bad = r->bad || out->opened.currency == 0;
         break;
     case EVENT_ACCOUNT_FLAGS_SET:
         out->account = get_u32(r);
@@ -98,43 +128,91 @@ bool ledger_event_decode(uint16_t kind, struct reader *r, struct ledger_event *o
     case EVENT_TRANSFER_REFUSED:
         out->result = get_u8(r);
         transfer_decode(r, get_u8(r), &out->transfer);
+        r->bad = r->bad || !result_may_stay(out->result);
         break;
-    case EVENT_HOLD_EXPIRED: out->transfer.hold_id = get_u64(r); break;
+    case EVENT_HOLD_EXPIRED:
+        out->transfer.hold_id = get_u64(r);
+        r->bad = r->bad || out->transfer.hold_id == 0;
+        break;
     default:
         if (event_transfer_kind(kind) == 0) {
             return false;
         }
         transfer_decode(r, event_transfer_kind(kind), &out->transfer);
+        r->bad = r->bad || out->transfer.amount_minor <= 0;
         break;
     }
-    return reader_done(r);
+    return reader_done(r) && (out->opened.flags & ~ACCOUNT_FLAGS_KNOWN) == 0;
+}
+
+static void account_save(struct writer *w, const struct account *a)
+{
+    ledger_check_account(a);
+    put_i64(w, a->debits_pending);
+    put_i64(w, a->debits_posted);
+    put_i64(w, a->credits_pending);
+    put_i64(w, a->credits_posted);
+    put_u64(w, a->owner);
+    put_u16(w, a->code);
+    put_u16(w, a->flags);
+    put_u16(w, a->currency);
+}
+
+/* Whether the totals fit together, a load cannot say: that is ledger_check's. */
+static bool account_load(struct reader *r, struct account *a)
+{
+    a->debits_pending = get_i64(r);
+    a->debits_posted = get_i64(r);
+    a->credits_pending = get_i64(r);
+    a->credits_posted = get_i64(r);
+    a->owner = get_u64(r);
+    a->code = get_u16(r);
+    a->flags = get_u16(r);
+    a->currency = get_u16(r);
+    return !r->bad && a->debits_pending >= 0 && a->debits_posted >= 0 && a->credits_pending >= 0 &&
+           a->credits_posted >= 0 && a->currency != 0 && (a->flags & ~ACCOUNT_FLAGS_KNOWN) == 0;
+}
+
+static void entry_save(struct writer *w, const struct entry *e)
+{
+    CHECK(e->state >= ENTRY_POSTED && e->state <= ENTRY_HOLD_EXPIRED);
+    CHECK((e->state == ENTRY_REFUSED) == result_may_stay(e->result));
+    put_u8(w, e->state);
+    put_u8(w, e->result);
+    put_u8(w, (uint8_t)e->transfer.kind);
+    transfer_encode(w, &e->transfer);
+}
+
+static bool entry_load(struct reader *r, struct entry *e)
+{
+    e->state = get_u8(r);
+    e->result = get_u8(r);
+    transfer_decode(r, get_u8(r), &e->transfer);
+    e->timer_position = TIMERS_NOWHERE;
+    bool refused = e->state == ENTRY_REFUSED;
+    bool was_hold = e->state >= ENTRY_HOLD_OPEN;
+    return !r->bad && e->state >= ENTRY_POSTED && e->state <= ENTRY_HOLD_EXPIRED &&
+           (refused ? result_may_stay(e->result) : e->result == LEDGER_OK) &&
+           (refused || was_hold == (e->transfer.kind == TRANSFER_HOLD)) &&
+           (refused || e->transfer.amount_minor > 0);
 }
 
 void ledger_save(const struct ledger *l, struct writer *w)
 {
+    CHECK(l->posted_minor >= 0 && l->pending_minor >= 0);
+    CHECK(map_count(&l->by_id) == l->entries.used);
+    CHECK(l->holds.count <= l->entries.used);
     put_i64(w, l->posted_minor);
     put_i64(w, l->pending_minor);
     slab_shape_save(&l->accounts, w);
     for (uint32_t i = slab_next(&l->accounts, 0); i != SLAB_NONE;
          i = slab_next(&l->accounts, i + 1)) {
-        const struct account *a = slab_at(&l->accounts, i);
-        put_i64(w, a->debits_pending);
-        put_i64(w, a->debits_posted);
-        put_i64(w, a->credits_pending);
-        put_i64(w, a->credits_posted);
-        put_u64(w, a->owner);
-        put_u16(w, a->code);
-        put_u16(w, a->flags);
-        put_u16(w, a->currency);
+        account_save(w, slab_at(&l->accounts, i));
     }
     slab_shape_save(&l->entries, w);
     for (uint32_t i = slab_next(&l->entries, 0); i != SLAB_NONE;
          i = slab_next(&l->entries, i + 1)) {
-        const struct entry *e = slab_at(&l->entries, i);
-        put_u8(w, e->state);
-        put_u8(w, e->result);
-        put_u8(w, (uint8_t)e->transfer.kind);
-        transfer_encode(w, &e->transfer);
+        entry_save(w, slab_at(&l->entries, i));
     }
 }
 
@@ -145,17 +223,11 @@ static bool load_accounts(struct ledger *l, struct reader *r)
     }
     for (uint32_t i = slab_next(&l->accounts, 0); i != SLAB_NONE;
          i = slab_next(&l->accounts, i + 1)) {
-        struct account *a = slab_at(&l->accounts, i);
-        a->debits_pending = get_i64(r);
-        a->debits_posted = get_i64(r);
-        a->credits_pending = get_i64(r);
-        a->credits_posted = get_i64(r);
-        a->owner = get_u64(r);
-        a->code = get_u16(r);
-        a->flags = get_u16(r);
-        a->currency = get_u16(r);
+        if (!account_load(r, slab_at(&l->accounts, i))) {
+            return false;
+        }
     }
-    return !r->bad;
+    return l->accounts.free_head == SLAB_NONE; /* accounts are never removed */
 }
 
 static bool load_entries(struct ledger *l, struct reader *r)
@@ -167,73 +239,123 @@ static bool load_entries(struct ledger *l, struct reader *r)
     for (uint32_t i = slab_next(&l->entries, 0); i != SLAB_NONE;
          i = slab_next(&l->entries, i + 1)) {
         struct entry *e = slab_at(&l->entries, i);
-        e->state = get_u8(r);
-        e->result = get_u8(r);
-        transfer_decode(r, get_u8(r), &e->transfer);
-        e->timer_position = TIMERS_NOWHERE;
-        if (r->bad || map_get(&l->by_id, e->transfer.id) != MAP_NONE) {
+        if (!entry_load(r, e) || map_get(&l->by_id, e->transfer.id) != MAP_NONE) {
             return false;
         }
         map_put(&l->by_id, e->transfer.id, i);
         if (e->state == ENTRY_HOLD_OPEN && e->transfer.expires_ns != 0) {
             timers_add(&l->holds, e->transfer.expires_ns, i);
+            CHECK(e->timer_position != TIMERS_NOWHERE);
         }
     }
+    CHECK(map_count(&l->by_id) == l->entries.used);
     return !r->bad;
 }
 
 bool ledger_load(struct ledger *l, struct reader *r)
 {
     CHECK(l->accounts.high_water == 0 && l->entries.high_water == 0);
+    CHECK(l->holds.count == 0 && map_count(&l->by_id) == 0);
     l->posted_minor = get_i64(r);
     l->pending_minor = get_i64(r);
-    return load_accounts(l, r) && load_entries(l, r);
+    return l->posted_minor >= 0 && l->pending_minor >= 0 && load_accounts(l, r) &&
+           load_entries(l, r);
 }
 
+/*
+ * L1 to L3 without memory for each account: amounts are also summed up weighted by a number drawn
+ * from the account's index, modulo 2^64. If the weighted sums over accounts and over transfers
+ * agree, so do the amounts of every account (but for one chance in 2^64).
+ */
 struct check_sums {
     int64_t debits_posted, credits_posted, debits_pending, credits_pending;
+    uint64_t weighted_posted, weighted_pending;
 };
+
+static uint64_t check_weight(uint32_t account, bool debit)
+{
+    return hash_u64((uint64_t)account << 1 | debit, 0x5851f42d4c957f2d) | 1;
+}
 
 static void check_sum(int64_t *sum, int64_t amount)
 {
+    CHECK(amount >= 0);
     CHECK(money_add(*sum, amount, sum));
 }
 
 /* L1 and L2 over all accounts. */
-static void check_accounts(const struct ledger *l)
+static void check_accounts(const struct ledger *l, struct check_sums *s)
 {
-    struct check_sums s = {0, 0, 0, 0};
+    memset(s, 0, sizeof(*s));
     for (uint32_t i = slab_next(&l->accounts, 0); i != SLAB_NONE;
          i = slab_next(&l->accounts, i + 1)) {
         const struct account *a = slab_at(&l->accounts, i);
         ledger_check_account(a);
-        check_sum(&s.debits_posted, a->debits_posted);
-        check_sum(&s.credits_posted, a->credits_posted);
-        check_sum(&s.debits_pending, a->debits_pending);
-        check_sum(&s.credits_pending, a->credits_pending);
+        check_sum(&s->debits_posted, a->debits_posted);
+        check_sum(&s->credits_posted, a->credits_posted);
+        check_sum(&s->debits_pending, a->debits_pending);
+        check_sum(&s->credits_pending, a->credits_pending);
+        s->weighted_posted += check_weight(i, true) * (uint64_t)a->debits_posted +
+                              check_weight(i, false) * (uint64_t)a->credits_posted;
+        s->weighted_pending += check_weight(i, true) * (uint64_t)a->debits_pending +
+                               check_weight(i, false) * (uint64_t)a->credits_pending;
     }
-    CHECK(s.debits_posted == l->posted_minor && s.credits_posted == l->posted_minor);
-    CHECK(s.debits_pending == l->pending_minor && s.credits_pending == l->pending_minor);
+    CHECK(s->debits_posted == l->posted_minor && s->credits_posted == l->posted_minor);
+    CHECK(s->debits_pending == l->pending_minor && s->credits_pending == l->pending_minor);
+}
+
+/* One transfer: L5, and its part in L3 is taken out of the sums. */
+static void check_entry(const struct ledger *l, uint32_t index, struct check_sums *s)
+{
+    const struct entry *e = slab_at(&l->entries, index);
+    const struct transfer *t = &e->transfer;
+    CHECK(map_get(&l->by_id, t->id) == index);
+    CHECK((e->state == ENTRY_REFUSED) == (e->result != LEDGER_OK));
+    bool open = e->state == ENTRY_HOLD_OPEN;
+    bool posted = e->state == ENTRY_POSTED && t->kind != TRANSFER_VOID_HOLD;
+    CHECK((e->timer_position != TIMERS_NOWHERE) == (open && t->expires_ns != 0));
+    if (e->timer_position != TIMERS_NOWHERE) {
+        CHECK(e->timer_position < l->holds.count);
+        CHECK(l->holds.entries[e->timer_position].id == index);
+        CHECK(l->holds.entries[e->timer_position].due_ns == t->expires_ns);
+    }
+    if (!open && !posted) {
+        return;
+    }
+    CHECK(ledger_account(l, t->debit_account) != NULL);
+    CHECK(ledger_account(l, t->credit_account) != NULL);
+    uint64_t weighted =
+        (check_weight(t->debit_account, true) + check_weight(t->credit_account, false)) *
+        (uint64_t)t->amount_minor;
+    s->weighted_pending -= open ? weighted : 0;
+    s->weighted_posted -= posted ? weighted : 0;
+    check_sum(&s->debits_pending, open ? t->amount_minor : 0);
+    check_sum(&s->debits_posted, posted ? t->amount_minor : 0);
 }
 
 void ledger_check(const struct ledger *l)
 {
-    check_accounts(l);
-    int64_t open_minor = 0;
+    struct check_sums s;
+    int64_t all_minor;
     uint32_t expiring = 0;
+    check_accounts(l, &s);
+    CHECK(money_add(l->posted_minor, l->pending_minor, &all_minor)); /* L4 */
+    s.debits_posted = 0;
+    s.debits_pending = 0;
     for (uint32_t i = slab_next(&l->entries, 0); i != SLAB_NONE;
          i = slab_next(&l->entries, i + 1)) {
+        check_entry(l, i, &s);
         const struct entry *e = slab_at(&l->entries, i);
-        CHECK(map_get(&l->by_id, e->transfer.id) == i);
-        if (e->state == ENTRY_HOLD_OPEN) {
-            check_sum(&open_minor, e->transfer.amount_minor);
-            CHECK((e->timer_position != TIMERS_NOWHERE) == (e->transfer.expires_ns != 0));
-            expiring += e->transfer.expires_ns != 0;
-        }
+        expiring += e->timer_position != TIMERS_NOWHERE;
     }
-    CHECK(open_minor == l->pending_minor); /* L3 */
-    CHECK(expiring == l->holds.count);     /* L5 */
+    CHECK(s.debits_posted == l->posted_minor);
+    CHECK(s.debits_pending == l->pending_minor);
+    CHECK(s.weighted_posted == 0);
+    CHECK(s.weighted_pending == 0);
+    CHECK(expiring == l->holds.count); /* L5 */
     CHECK(l->entries.used == map_count(&l->by_id));
+    CHECK(l->accounts.used == l->accounts.high_water);
+    map_check(&l->by_id);
     timers_check(&l->holds);
     slab_check(&l->accounts);
     slab_check(&l->entries);

@@ -786,7 +786,8 @@ static void test_money_format(void **state)
     }
     struct test_random r = random_from(1);
     for (r.step = 0; r.step < 2000; r.step++) {
-        int64_t minor = (int64_t)(random_next(&r) >> (1 + random_below(&r, 63)));
+        uint32_t shift = 1 + random_below(&r, 63);
+        int64_t minor = (int64_t)(random_next(&r) >> shift);
         int64_t back = -1;
         char text[MONEY_TEXT_MAX];
         struct span s = {text, money_format(minor, text)};
