@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "face/surface.h"
+#include "face/face.h"
 
 struct config {
     char data[512];

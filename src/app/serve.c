@@ -26,9 +26,7 @@
 #include <unistd.h>
 
 #include "delivery/delivery.h"
-#include "engine/snapshot.h"
-#include "engine/writer.h"
-#include "face/http.h"
+#include "engine/engine.h"
 #include "operator/operator.h"
 
 enum {

@@ -1,6 +1,6 @@
 /*
- * delivery_error.h - why an attempt to deliver something got no HTTP answer: one list for the sender
- * that reports it, the journal that keeps its number and the surfaces that say it in words.
+ * delivery_error.h - why an attempt to deliver something got no HTTP answer: one list for the
+ * sender that reports it, the journal that keeps its number and the surfaces that say it in words.
  */
 #ifndef HAKIKA_BASE_DELIVERY_ERROR_H
 #define HAKIKA_BASE_DELIVERY_ERROR_H

@@ -1,6 +1,6 @@
 /*
- * clock.h - the one clock of a process, shared by its books: real (the machine's, with an offset) or
- * virtual (moves only when told). Times are nanoseconds UTC since 1970.
+ * clock.h - the one clock of a process, shared by its books: real (the machine's, with an offset)
+ * or virtual (moves only when told). Times are nanoseconds UTC since 1970.
  *
  * Guarantees: never goes backwards; steps of the machine's wall clock have no effect while the
  * process runs (the monotonic clock carries it on).

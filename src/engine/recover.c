@@ -2,11 +2,11 @@
  * recover.c - from the journal back to the state: the newest usable snapshot, then the frames after
  * it; without a snapshot, all frames. E5.
  */
+#include "engine/recover.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "engine/engine.h"
 
 struct recover_walk {
     struct book *book;

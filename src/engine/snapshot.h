@@ -9,7 +9,7 @@
 #ifndef HAKIKA_ENGINE_SNAPSHOT_H
 #define HAKIKA_ENGINE_SNAPSHOT_H
 
-#include "engine/engine.h"
+#include "engine/core.h"
 
 struct snapshot_child {
     int pid;        /* 0: none is under way */

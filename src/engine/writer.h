@@ -8,7 +8,7 @@
 #ifndef HAKIKA_ENGINE_WRITER_H
 #define HAKIKA_ENGINE_WRITER_H
 
-#include "engine/engine.h"
+#include "engine/core.h"
 #include "journal/journal.h"
 
 struct writer_thread;

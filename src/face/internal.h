@@ -4,7 +4,7 @@
 #ifndef HAKIKA_FACE_INTERNAL_H
 #define HAKIKA_FACE_INTERNAL_H
 
-#include "face/surface.h"
+#include "face/face.h"
 
 enum {
     SURFACE_BODY_MAX = 256 * 1024, /* of a reply */

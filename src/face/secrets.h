@@ -5,8 +5,8 @@
  * Guarantees: the 32-byte key lives in one file (mode 0600) outside the journal and in memory that
  * is kept out of core dumps and wiped at the end; uses are separated by derived keys; comparisons
  * take constant time; nothing here is ever logged.
- * An access token is 28 letters and digits that carry their expiry and their own HMAC: nothing needs
- * to be stored, and they survive a restart.
+ * An access token is 28 letters and digits that carry their expiry and their own HMAC: nothing
+ * needs to be stored, and they survive a restart.
  */
 #ifndef HAKIKA_FACE_SECRETS_H
 #define HAKIKA_FACE_SECRETS_H

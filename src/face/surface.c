@@ -1,8 +1,8 @@
 /*
- * surface.c - routing and the replies that wait. See surface.h for F1 to F3.
+ * surface.c - routing and the replies that wait. See face.h for F1 to F3.
  * Tests: tests/unit/test_surface.c, tests/e2e.
  */
-#include "face/surface.h"
+#include "face/face.h"
 
 #include <stdio.h>
 #include <stdlib.h>

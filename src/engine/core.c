@@ -1,9 +1,9 @@
 /*
- * engine.c - the turn: executing commands into the open batch, handing batches to the writer,
- * admission, moving a virtual clock. See engine.h for the guarantees E1 to E5.
+ * core.c - the turn: executing commands into the open batch, handing batches to the writer,
+ * admission, moving a virtual clock. See core.h for the guarantees E1 to E5.
  * Tests: tests/unit/test_engine.c, tests/scenario, the simulation.
  */
-#include "engine/engine.h"
+#include "engine/core.h"
 
 #include <limits.h>
 #include <stdlib.h>

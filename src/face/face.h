@@ -1,7 +1,7 @@
 /*
- * surface.h - the operator's HTTP surfaces on one server: Daraja's paths, the control API, health
- * and the event stream; and what they share: routing, authentication, replies that wait for the
- * disk.
+ * face.h - the door of the inbound side: the operator's HTTP surfaces on one server (Daraja's paths,
+ * the control API, health, the event stream) and what they share: routing, authentication, replies
+ * that wait for the disk.
  *
  * Guarantees
  *  F1  a reply that rests on state leaves only when the state it rests on is durable (engine E1).
@@ -9,8 +9,8 @@
  *      a foreign Origin is refused, bodies must be JSON; away from loopback an admin key is needed.
  *  F3  PINs, passkeys and tokens are never logged, echoed or kept.
  */
-#ifndef HAKIKA_FACE_SURFACE_H
-#define HAKIKA_FACE_SURFACE_H
+#ifndef HAKIKA_FACE_FACE_H
+#define HAKIKA_FACE_FACE_H
 
 #include <stdbool.h>
 #include <stdint.h>

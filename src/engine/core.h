@@ -1,0 +1,183 @@
+/*
+ * core.h - the turn of the engine: the only place where order, durability and state meet.
+ *
+ * One turn:  commands -> decide -> frames in the open batch, state changed at once
+ *            writer idle and batch not empty -> the batch goes to the writer
+ *            writer done -> everything up to its last frame is durable: replies and outgoing work
+ *            of those frames may leave
+ *
+ *   open batch (filling) --flush--> writing (one at a time) --written--> durable
+ *
+ * Guarantees
+ *  E1  nothing that an execute answered may be shown before engine_durable() has reached the wait
+ *      position it came with; that holds for refusals too, since they may rest on undurable state.
+ *  E2  after a failed write or sync the engine is poisoned: it takes and releases nothing more, and
+ *      the process must exit; a restart replays.
+ *  E3  new work is refused at once while the engine cannot keep up (admission); answers, timers and
+ *      results of what was accepted have room of their own.
+ *  E4  book time never goes backwards; a virtual clock moves only when told to.
+ *  E5  after a restart the state is exactly that of the durable journal.
+ * The engine does no I/O of its own: a writer (engine/writer.h: a thread around the journal; in the
+ * simulation a scheduled call) is given batches and reports back; time comes from a clock.
+ */
+#ifndef HAKIKA_ENGINE_CORE_H
+#define HAKIKA_ENGINE_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "book/book.h"
+#include "engine/clock.h"
+#include "journal/journal.h"
+
+enum {
+    ENGINE_BATCH_BYTES_FIRST = 256 * 1024, /* buffers start small and double */
+    ENGINE_RECENT_BYTES = 8 * 1024 * 1024, /* durable frames kept for readers of the stream */
+};
+
+struct engine_limits {
+    int64_t stall_ns_max;       /* new work is refused while a batch is unsynced longer: 80 ms */
+    uint32_t batch_bytes_max;   /* new work is refused while the open batch is larger: 1 MiB */
+    uint32_t work_per_turn_max; /* internal commands in one turn */
+};
+struct engine_limits engine_limits_default(void);
+
+enum engine_class {
+    ENGINE_NEW_WORK = 0,     /* may be refused to protect the rest */
+    ENGINE_CONTINUATION = 1, /* approvals, results, control: has room of its own */
+    ENGINE_INTERNAL = 2,     /* timers and the pipeline */
+};
+
+enum engine_status {
+    ENGINE_APPLIED = 0, /* a frame was written */
+    ENGINE_REFUSED,     /* decided, no frame; the command's reply says why */
+    ENGINE_BUSY,        /* not decided: try again later */
+    ENGINE_DISK_FULL,   /* not decided: the disk has no room for another segment */
+    ENGINE_NO_MEMORY,   /* not decided */
+    ENGINE_POISONED,    /* not decided: the journal failed, the process is about to end */
+};
+/* "the journal cannot keep up ...": why it is refused and what to do, for people. */
+const char *engine_status_text(enum engine_status status);
+
+struct engine_result {
+    enum engine_status status;
+    uint64_t wait_position; /* show nothing before engine_durable() >= this */
+};
+
+/*
+ * Where batches go. start must not block and is called with one batch at a time; the outcome comes
+ * back through engine_written, from the loop's own thread. The batch's buffer stays untouched until
+ * then.
+ */
+struct engine_writer {
+    void *context;
+    void (*start)(void *context, const struct journal_batch *batch,
+                  const uint8_t previous[JOURNAL_HASH_BYTES]);
+    /* May more bytes be accepted? (journal_has_room) */
+    bool (*has_room)(void *context, uint64_t bytes);
+};
+
+/*
+ * The seam for old ids (architecture, "Old ids"): called before a command is decided, so that what
+ * it names and memory no longer holds can be put back. NULL: everything is in memory.
+ */
+struct engine_prefetch {
+    void *context;
+    void (*fetch)(void *context, struct book *book, const struct book_command *command);
+};
+
+struct engine_options {
+    struct book *book;        /* recovered or new; owned by the caller */
+    struct book_clock *clock; /* shared by the books of the process */
+    struct engine_writer writer;
+    struct engine_prefetch prefetch;
+    struct engine_limits limits;
+    struct journal_head head; /* of the journal; head.position == book->position */
+    uint64_t random_seed;     /* of the numbers that decisions use (jitter) */
+};
+
+struct engine;
+
+/* NULL: no memory. */
+struct engine *engine_create(const struct engine_options *options);
+void engine_destroy(struct engine *e); /* NULL is fine */
+
+struct book *engine_book(struct engine *e);
+struct book_clock *engine_clock(struct engine *e);
+int64_t engine_now(const struct engine *e);
+
+/* Whether new work would be taken now; for shedding before a body is parsed. */
+enum engine_status engine_admits(const struct engine *e, enum engine_class class);
+
+/* Runs due internal work first, then decides the command. body and reply are borrowed. */
+struct engine_result engine_execute(struct engine *e, enum engine_class class, uint16_t kind,
+                                    const void *body, void *reply);
+
+/* Runs internal work that is due, then gives the open batch to the writer if that is idle. */
+void engine_turn(struct engine *e);
+
+/* The writer's report about the batch it was given. */
+void engine_written(struct engine *e, enum journal_status status, const struct journal_head *head);
+
+/* Position up to which everything is on disk, and up to which the state is. */
+uint64_t engine_durable(const struct engine *e);
+uint64_t engine_applied(const struct engine *e);
+bool engine_idle(const struct engine *e); /* nothing undurable, nothing due */
+bool engine_poisoned(const struct engine *e);
+/* Of the journal, as far as it is durable. */
+struct journal_head engine_head(const struct engine *e);
+/* Position to wait for before showing anything read from the state now. */
+static inline uint64_t engine_read_position(const struct engine *e)
+{
+    return engine_applied(e);
+}
+
+/* Milliseconds (real) until engine_turn or the outbox may have something to do; -1: not by itself.
+ * A virtual clock that stands still gives -1. */
+int engine_timeout_ms(const struct engine *e);
+
+/* The next outgoing item that may leave now, marked as handed out; NULL: none. */
+const struct outbox_item *engine_take_outgoing(struct engine *e);
+
+/*
+ * A pause of applying, so that state and disk agree: after engine_hold() every execute but internal
+ * ones is BUSY until engine_resume(); engine_idle() tells when snapshot or exit may happen.
+ */
+void engine_hold(struct engine *e);
+void engine_resume(struct engine *e);
+
+/* ---- moving a virtual clock (interfaces, "clock") ---- */
+
+enum engine_advance_end {
+    ADVANCE_RUNNING = 0,
+    ADVANCE_REACHED, /* the asked time */
+    ADVANCE_IDLE,    /* no one-off timer is left */
+    ADVANCE_LIMIT,   /* max_advance */
+};
+/* Starts to move the clock by up to max_ns, timer by timer; until_idle: stop when none is left.
+ * False: one is under way already, or the clock is real. */
+bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle);
+/* To be called in every turn while one runs; in_flight: deliveries that have not been reported. */
+enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight,
+                                            int64_t *advanced_ns_out);
+bool engine_advancing(const struct engine *e);
+
+/* ---- durable frames, for the event stream ---- */
+
+/* Frames from position on, as far as they are durable and still in memory: a run of whole frames.
+ * False: they are older than what is kept (read the journal), or there are none yet (*size 0). */
+bool engine_recent(const struct engine *e, uint64_t position, const uint8_t **data, size_t *size);
+/* The oldest position that is kept. */
+uint64_t engine_recent_first(const struct engine *e);
+
+struct engine_counters {
+    uint64_t frames, batches, bytes;
+    uint64_t refused_busy, refused_disk;
+    int64_t sync_ns_total, sync_ns_max; /* from start to report */
+    uint32_t batch_bytes, batch_frames; /* open now */
+    int64_t stall_ns;                   /* age of the oldest unsynced batch */
+};
+struct engine_counters engine_counters(const struct engine *e);
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * commands.h - what the operator can be asked to do, and its reply. Numbers are the causes of
+ * frames in the journal.
+ */
+#ifndef HAKIKA_OPERATOR_COMMANDS_H
+#define HAKIKA_OPERATOR_COMMANDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "book/book.h"
+#include "operator/accounts.h"
+#include "operator/limits.h"
+
+/* Kinds of commands (frame causes): numbers are never reused. */
+enum operator_command_kind {
+    COMMAND_SEED = 64,
+    COMMAND_SUBSCRIBER_OPEN = 65,
+    COMMAND_SUBSCRIBER_CHANGE = 66,
+    COMMAND_ORGANISATION_OPEN = 67,
+    COMMAND_ORGANISATION_FUND = 68,
+    COMMAND_STK_PUSH = 69,
+    COMMAND_STK_APPROVE = 70,
+    COMMAND_STK_CANCEL = 71,
+    COMMAND_STK_ADVANCE = 72, /* internal: the head of the pipeline */
+    COMMAND_STK_EXPIRE = 73,  /* internal: the first prompt whose time is over */
+};
+
+struct subscriber_command {
+    uint64_t msisdn;
+    struct span name;
+    uint8_t verifier[PIN_VERIFIER_BYTES];
+    uint8_t key_version;
+    int64_t balance_minor; /* e-money issued to it, 0 or more */
+    bool approves;
+};
+
+struct organisation_command {
+    uint32_t short_code;
+    struct span name;
+    uint8_t type;
+    uint8_t charges;
+    struct span initiator;
+    struct span secrets[ORGANISATION_SECRETS]; /* sealed */
+    int64_t utility_minor;
+    int64_t working_minor;
+};
+
+/* Opens a new generation: empties the book and fills it with this. */
+struct seed_command {
+    uint32_t organisation_count;
+    uint32_t subscriber_count;
+    struct organisation_command organisations[OPERATOR_SEED_MAX];
+    struct subscriber_command subscribers[OPERATOR_SEED_MAX];
+};
+
+/* Which fields of a subscriber_change_command count. */
+enum subscriber_change {
+    CHANGE_REACHABLE = 1,
+    CHANGE_STATUS = 2,
+    CHANGE_PIN = 4, /* also unlocks */
+    CHANGE_SIM_SWAPPED = 8,
+    CHANGE_BALANCE = 16,
+};
+
+struct subscriber_change_command {
+    uint64_t msisdn;
+    uint32_t fields; /* enum subscriber_change, or-ed */
+    bool reachable;
+    uint8_t status;
+    uint8_t verifier[PIN_VERIFIER_BYTES];
+    uint8_t key_version;
+    int64_t sim_swapped_ns;
+    int64_t adjust_minor; /* added to or taken from the wallet, against the trust account */
+};
+
+struct fund_command {
+    uint32_t short_code;
+    uint8_t account; /* enum organisation_account: utility or working */
+    int64_t amount_minor;
+    bool has_key;
+    uint8_t key[16]; /* idempotency key and request digests */
+    uint8_t request[16];
+};
+
+struct stk_push_command {
+    uint32_t short_code;
+    uint32_t party_b;
+    uint8_t type; /* 1 paybill, 2 buy goods */
+    int64_t amount_minor;
+    uint64_t msisdn;
+    struct span url;
+    struct span reference;
+    struct span description;
+    uint64_t target;
+    uint8_t fingerprint[16]; /* SHA-256 over phone, short code, amount, reference (R1.4), cut */
+};
+
+struct stk_answer_command {
+    uint64_t number;                      /* of the payment */
+    uint8_t verifier[PIN_VERIFIER_BYTES]; /* COMMAND_STK_APPROVE */
+};
+
+/* The reply of every operator command. */
+enum operator_refusal {
+    OPERATOR_DONE = 0,
+    OPERATOR_MERCHANT_UNKNOWN,  /* BusinessShortCode */
+    OPERATOR_DUPLICATE,         /* R1.4 */
+    OPERATOR_SUBSCRIBER_LOCKED, /* a prompt is open on that phone */
+    OPERATOR_NOT_FOUND,
+    OPERATOR_EXISTS,
+    OPERATOR_ALREADY_ANSWERED, /* the prompt has an answer that waits for its turn */
+    OPERATOR_ALREADY_ENDED,
+    OPERATOR_NO_MONEY,   /* an adjustment below zero */
+    OPERATOR_LIMIT,      /* an amount out of range */
+    OPERATOR_KEY_REUSED, /* an idempotency key with another request */
+    OPERATOR_REPEATED,   /* an idempotency key with the same request: nothing happened */
+};
+
+struct operator_reply {
+    enum operator_refusal refusal;
+    uint32_t slot;   /* of the subscriber, organisation or payment */
+    uint64_t number; /* of the payment (also of the other one, for DUPLICATE) */
+};
+
+#endif
