@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,16 +204,18 @@ static void run_clear(void)
     memset(&run, 0, sizeof(run));
 }
 
-static size_t make_request(void *context, uint64_t n, char *buffer, size_t capacity)
+static size_t write_request(uint64_t n, char *buffer, size_t capacity)
 {
-    struct run *r = context;
-    if (r->end != 0 && n == r->end) {
-        return 0;
-    }
     int size = snprintf(buffer, capacity,
                         "POST /callback HTTP/1.1\r\nHost: sink\r\nContent-Length: 6\r\n\r\n%06u",
                         (uint32_t)(n % 1000000));
     return (size_t)size;
+}
+
+static size_t make_request(void *context, uint64_t *tag, char *buffer, size_t capacity)
+{
+    const struct run *r = context;
+    return r->end != 0 && *tag == r->end ? 0 : write_request(*tag, buffer, capacity);
 }
 
 static void take_answer(void *context, uint64_t n, int status, struct span body, int64_t latency_ns)
@@ -299,6 +302,77 @@ static void test_closed_loop(void **state)
     assert_each_once(3000);
     sink_stop(sink);
     sink_stop(NULL);
+}
+
+/* Every answer of the schedule asks for an urgent request, whose tag is 1,000 higher. */
+struct follow_up {
+    uint32_t wanted;
+    uint64_t next;
+    uint32_t laters;
+    int wake_fd;
+};
+
+static struct follow_up follow_up;
+
+static size_t make_or_later(void *context, uint64_t *tag, char *buffer, size_t capacity)
+{
+    if (*tag == 10 && follow_up.laters < 3) {
+        follow_up.laters++; /* ends the sending for a while; wake_fd brings it back at once */
+        uint64_t wake = 1;
+        assert_int_equal(write(follow_up.wake_fd, &wake, sizeof(wake)), sizeof(wake));
+        return LOAD_LATER;
+    }
+    return make_request(context, tag, buffer, capacity);
+}
+
+static size_t make_follow_up(void *context, uint64_t *tag, char *buffer, size_t capacity)
+{
+    (void)context;
+    if (follow_up.wanted == 0) {
+        return 0;
+    }
+    follow_up.wanted--;
+    *tag = 1000 + follow_up.next++;
+    return write_request(*tag, buffer, capacity);
+}
+
+static void take_and_follow_up(void *context, uint64_t tag, int status, struct span body,
+                               int64_t latency_ns)
+{
+    take_answer(context, tag, status, body, latency_ns);
+    follow_up.wanted += tag < 1000 ? 1 : 0;
+}
+
+static void run_follow_ups(uint64_t rate_per_s)
+{
+    run_clear();
+    memset(&follow_up, 0, sizeof(follow_up));
+    follow_up.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    assert_true(follow_up.wake_fd > 0);
+    struct sink *sink = start_sink();
+    struct load_options options = options_for(sink_port(sink));
+    options.rate_per_s = rate_per_s;
+    options.requests_max = 500;
+    options.make = rate_per_s == 0 ? make_or_later : make_request;
+    options.urgent = make_follow_up;
+    options.answer = take_and_follow_up;
+    options.wake_fd = follow_up.wake_fd;
+    struct load_result result = run_load(&options);
+    assert_int_equal(result.sent, 1000); /* the last follow-ups too */
+    assert_int_equal(follow_up.laters, rate_per_s == 0 ? 3 : 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        bool expected = i < 500 || (i >= 1000 && i < 1500);
+        assert_int_equal(run.answers[i], expected ? 1 : 0);
+    }
+    sink_stop(sink);
+    (void)close(follow_up.wake_fd);
+}
+
+static void test_urgent_requests(void **state)
+{
+    (void)state;
+    run_follow_ups(0);
+    run_follow_ups(5000);
 }
 
 static void test_make_ends_the_run(void **state)
@@ -528,7 +602,7 @@ static void test_sink_pipelined_and_in_pieces(void **state)
     char requests[100 * 100];
     size_t size = 0;
     for (uint32_t i = 0; i < 100; i++) {
-        size += make_request(&run, i, requests + size, sizeof(requests) - size);
+        size += write_request(i, requests + size, sizeof(requests) - size);
     }
     send_text(fd, requests, size); /* all at once */
     assert_int_equal(read_answers(fd, 100), 100);
@@ -567,7 +641,7 @@ static void test_sink_bounds(void **state)
     assert_non_null(sink);
     int first = connect_to(sink_port(sink));
     char request[256];
-    send_text(first, request, make_request(&run, 0, request, sizeof(request)));
+    send_text(first, request, write_request(0, request, sizeof(request)));
     assert_int_equal(read_answers(first, 1), 1);
     int second = connect_to(sink_port(sink));
     assert_int_equal(read_answers(second, 1), 0); /* hung up at once */
@@ -609,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_message_kinds),
         cmocka_unit_test(test_closed_loop),
         cmocka_unit_test(test_make_ends_the_run),
+        cmocka_unit_test(test_urgent_requests),
         cmocka_unit_test(test_duration_and_stop),
         cmocka_unit_test(test_open_loop_keeps_its_schedule),
         cmocka_unit_test(test_open_loop_does_not_omit),

@@ -32,7 +32,8 @@ enum {
     CHECK_EVERY_MS = 50, /* for late answers, broken connections and the stop flag */
 };
 
-#define NONE UINT32_MAX
+#define NONE       UINT32_MAX
+#define EVENT_WAKE UINT32_MAX /* what epoll hands back for wake_fd */
 
 static const int64_t NS_PER_MS = 1000000;
 static const uint64_t NS_PER_S = 1000000000;
@@ -49,7 +50,7 @@ struct connection {
     int fd;
     uint32_t next_idle;
     bool listed;      /* in the idle list, perhaps closed since */
-    uint64_t n;       /* the request under way */
+    uint64_t tag;     /* of the request under way */
     int64_t since_ns; /* when it was sent, or was due */
     int64_t late_ns;  /* when it is given up */
     size_t request_size;
@@ -145,7 +146,7 @@ static void request_end(struct load *l, struct connection *c, int status, struct
         l->result->statuses[status / 100 % 6]++;
     }
     if (l->o.answer != NULL) {
-        l->o.answer(l->o.context, c->n, status, body, now - c->since_ns);
+        l->o.answer(l->o.context, c->tag, status, body, now - c->since_ns);
     }
 }
 
@@ -182,24 +183,27 @@ static bool request_send(struct connection *c)
     return true;
 }
 
-/* False: there are no more requests. */
-static bool request_begin(struct load *l, struct connection *c, int64_t since_ns)
+/* What make returned for the idle connection c is on its way, if it is a request. since_ns: when it
+   was due; 0: now. */
+static bool request_begin(struct load *l, struct connection *c, load_make_fn make, int64_t since_ns)
 {
     CHECK(c->state == CONNECTION_IDLE);
-    uint64_t n = l->next;
-    size_t size = l->o.make(l->o.context, n, c->request, LOAD_REQUEST_MAX);
-    CHECK(size <= LOAD_REQUEST_MAX);
-    if (size == 0) {
+    bool scheduled = make == l->o.make;
+    c->tag = l->next;
+    size_t size = make(l->o.context, &c->tag, c->request, LOAD_REQUEST_MAX);
+    if (size == 0 || size == LOAD_LATER) {
+        CHECK(size == 0 || l->o.rate_per_s == 0); /* a schedule does not wait */
+        l->sending = l->sending && (size == LOAD_LATER || !scheduled);
         connection_list_idle(l, c);
         return false;
     }
+    CHECK(size <= LOAD_REQUEST_MAX);
     int64_t now = now_ns();
-    l->next++;
+    l->next += scheduled ? 1 : 0;
     l->result->sent++;
     l->busy++;
     c->state = CONNECTION_BUSY;
-    c->n = n;
-    c->since_ns = l->o.rate_per_s == 0 ? now : since_ns;
+    c->since_ns = since_ns == 0 ? now : since_ns;
     c->late_ns = now + l->o.timeout_ms * NS_PER_MS;
     c->request_size = size;
     c->request_sent = 0;
@@ -241,8 +245,7 @@ static void send_open_loop(struct load *l)
                 backlog > l->result->backlog_max ? backlog : l->result->backlog_max;
             return;
         }
-        if (!request_begin(l, c, due_ns(l, l->next))) {
-            l->sending = false;
+        if (!request_begin(l, c, l->o.make, due_ns(l, l->next))) {
             return;
         }
     }
@@ -253,8 +256,17 @@ static void send_closed_loop(struct load *l)
     struct connection *c;
     while ((l->o.requests_max == 0 || l->next < l->o.requests_max) &&
            (c = connection_take_idle(l)) != NULL) {
-        if (!request_begin(l, c, 0)) {
-            l->sending = false;
+        if (!request_begin(l, c, l->o.make, 0)) {
+            return;
+        }
+    }
+}
+
+static void send_urgent(struct load *l)
+{
+    struct connection *c;
+    while (l->o.urgent != NULL && (c = connection_take_idle(l)) != NULL) {
+        if (!request_begin(l, c, l->o.urgent, 0)) {
             return;
         }
     }
@@ -262,6 +274,7 @@ static void send_closed_loop(struct load *l)
 
 static void send_some(struct load *l)
 {
+    send_urgent(l);
     if (!l->sending) {
         return;
     }
@@ -377,6 +390,11 @@ static void wait_for_events(struct load *l)
     int count = epoll_pwait2(l->epoll, events, EVENTS_MAX, &timeout, NULL);
     CHECK(count >= 0 || errno == EINTR);
     for (int i = 0; i < count; i++) {
+        if (events[i].data.u32 == EVENT_WAKE) {
+            uint64_t ignored;
+            CHECK(read(l->o.wake_fd, &ignored, sizeof(ignored)) > 0 || errno == EAGAIN);
+            continue;
+        }
         CHECK(events[i].data.u32 < l->o.connections);
         struct connection *c = &l->connections[events[i].data.u32];
         if (c->state != CONNECTION_CLOSED) {
@@ -411,7 +429,12 @@ static bool run_memory(struct load *l, char error[256])
     l->connections = calloc(l->o.connections, sizeof(*l->connections));
     l->buffers = calloc(l->o.connections, per_connection);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (l->connections == NULL || l->buffers == NULL || l->epoll < 0) {
+    struct epoll_event wake = {.events = EPOLLIN, .data.u32 = EVENT_WAKE};
+    bool ok = l->connections != NULL && l->buffers != NULL && l->epoll >= 0;
+    if (ok && l->o.wake_fd > 0) {
+        ok = epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->o.wake_fd, &wake) == 0;
+    }
+    if (!ok) {
         (void)snprintf(error, 256, "load: no memory for %u connections", l->o.connections);
         return false;
     }
@@ -449,12 +472,13 @@ static void run_loop(struct load *l)
     l->check_at_ns = 0;
     l->end_ns = l->o.duration_ms == 0 ? INT64_MAX : l->start_ns + l->o.duration_ms * NS_PER_MS;
     l->sending = true;
-    while (l->sending || l->busy > 0) {
-        send_some(l);
-        if (l->sending || l->busy > 0) {
-            wait_for_events(l);
-            check_connections(l, now_ns());
+    for (;;) {
+        send_some(l); /* the last answers, too, may ask for urgent requests */
+        if (!l->sending && l->busy == 0) {
+            break;
         }
+        wait_for_events(l);
+        check_connections(l, now_ns());
     }
     l->result->elapsed_ns = l->last_ns - l->start_ns;
 }

@@ -9,7 +9,9 @@
  *    waited (no coordinated omission). Requests due but not sent are the backlog, without limit.
  *  - every request made is answered once through the answer function: with its status, or with 0
  *    when the connection broke, the answer was not understood or it did not come in time.
- *  - no allocation per request. Neither function is called after load_run has returned.
+ *  - urgent requests (what follows from an answer: an approval after a push) go out as soon as a
+ *    connection is idle, before those of the schedule, also after the schedule has ended.
+ *  - no allocation per request. No function is called after load_run has returned.
  * Relies on answers with Content-Length (or 204). Tests: tests/unit/test_bench_tools.c.
  */
 #ifndef HAKIKA_APP_BENCH_LOAD_H
@@ -28,10 +30,14 @@ enum {
     LOAD_ANSWER_MAX = 64 * 1024,
 };
 
-/* Writes the whole of request n, from its request line on; returns its size, 0 for "no more". */
-typedef size_t (*load_make_fn)(void *context, uint64_t n, char *buffer, size_t capacity);
+/* Closed loop: nothing to send at this moment; asked again at the next event (or by wake_fd). */
+#define LOAD_LATER SIZE_MAX
+
+/* Writes a whole request, from its request line on; returns its size, 0 for "no more", LOAD_LATER.
+   *tag is its number; another value may be put there: it comes back with the answer. */
+typedef size_t (*load_make_fn)(void *context, uint64_t *tag, char *buffer, size_t capacity);
 /* The body lives until the function returns. */
-typedef void (*load_answer_fn)(void *context, uint64_t n, int status, struct span body,
+typedef void (*load_answer_fn)(void *context, uint64_t tag, int status, struct span body,
                                int64_t latency_ns);
 
 struct load_options {
@@ -43,7 +49,9 @@ struct load_options {
     uint32_t duration_ms;     /* 0: no limit; one of the limits, or stop, must end it */
     uint32_t timeout_ms;      /* of one request; 0: 10,000 */
     const _Atomic bool *stop; /* ends the sending when it becomes true; may be NULL */
+    int wake_fd;              /* an eventfd that ends the waiting for events; 0: none */
     load_make_fn make;
+    load_make_fn urgent;   /* 0: none now; may be NULL */
     load_answer_fn answer; /* may be NULL */
     void *context;
 };
