@@ -1,0 +1,432 @@
+/*
+ * test_engine.c - the turn, with a writer that finishes when the test says so: what may be shown
+ * and when, what is refused and why, a disk that is full and comes back, a journal that fails, the
+ * seam for old ids, a virtual clock that is moved.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/caltime.h"
+#include "engine/engine.h"
+#include "operator/operator.h"
+
+struct rig {
+    struct operator_settings settings;
+    struct book *book;
+    struct book_clock clock;
+    struct engine *engine;
+    int64_t monotonic_ns;
+    struct journal_batch batch; /* the one under way */
+    bool writing;
+    bool room;
+    uint32_t started;
+    uint32_t fetched;
+    uint16_t fetched_kind;
+    struct journal_head head;
+};
+
+static int64_t rig_monotonic(void *context)
+{
+    return ((struct rig *)context)->monotonic_ns;
+}
+
+static void rig_start(void *context, const struct journal_batch *batch,
+                      const uint8_t previous[JOURNAL_HASH_BYTES])
+{
+    struct rig *r = context;
+    assert_false(r->writing);
+    assert_memory_equal(previous, r->head.hash, JOURNAL_HASH_BYTES);
+    r->batch = *batch;
+    r->writing = true;
+    r->started++;
+}
+
+static bool rig_has_room(void *context, uint64_t bytes)
+{
+    (void)bytes;
+    return ((struct rig *)context)->room;
+}
+
+static void rig_fetch(void *context, struct book *book, const struct book_command *command)
+{
+    struct rig *r = context;
+    assert_ptr_equal(book, r->book);
+    r->fetched++;
+    r->fetched_kind = command->kind;
+}
+
+/* The disk has the batch under way. */
+static void rig_synced(struct rig *r)
+{
+    assert_true(r->writing);
+    r->writing = false;
+    r->head.batch++;
+    r->head.position = r->batch.first_position + r->batch.frame_count - 1;
+    r->head.hash[0]++;
+    engine_written(r->engine, JOURNAL_OK, &r->head);
+}
+
+static void rig_settle(struct rig *r)
+{
+    for (int i = 0; i < 20; i++) {
+        engine_turn(r->engine);
+        if (r->writing) {
+            rig_synced(r);
+        }
+    }
+    assert_true(engine_idle(r->engine));
+}
+
+static void rig_seed(struct rig *r)
+{
+    struct seed_command seed;
+    struct operator_reply reply;
+    memset(&seed, 0, sizeof(seed));
+    seed.organisation_count = 1;
+    seed.organisations[0].short_code = 174379;
+    seed.organisations[0].type = ORGANISATION_PAYBILL;
+    seed.organisations[0].charges = CHARGES_CUSTOMER;
+    seed.subscriber_count = 2;
+    for (uint32_t i = 0; i < 2; i++) {
+        seed.subscribers[i].msisdn = 254712000001 + i;
+        seed.subscribers[i].balance_minor = 100000;
+        memset(seed.subscribers[i].verifier, 7, PIN_VERIFIER_BYTES);
+    }
+    struct engine_result result =
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_SEED, &seed, &reply);
+    assert_int_equal(result.status, ENGINE_APPLIED);
+    rig_settle(r);
+}
+
+static int rig_open(void **state)
+{
+    struct rig *r = calloc(1, sizeof(*r));
+    r->settings = operator_settings_default(true);
+    struct book_options options = {.domain = &operator_domain, .settings = &r->settings};
+    r->book = book_create(&options);
+    r->room = true;
+    r->monotonic_ns = 1;
+    book_clock_init_virtual(&r->clock, CLOCK_VIRTUAL_START_NS, rig_monotonic, r);
+    struct engine_options engine = {
+        .book = r->book,
+        .clock = &r->clock,
+        .writer = {r, rig_start, rig_has_room},
+        .prefetch = {r, rig_fetch},
+        .limits = engine_limits_default(),
+        .random_seed = 1,
+    };
+    r->engine = engine_create(&engine);
+    rig_seed(r);
+    *state = r;
+    return 0;
+}
+
+static int rig_close(void **state)
+{
+    struct rig *r = *state;
+    book_check(r->book);
+    engine_destroy(r->engine);
+    book_destroy(r->book);
+    free(r);
+    return 0;
+}
+
+static struct engine_result rig_push(struct rig *r, uint64_t msisdn, uint8_t tag,
+                                     struct operator_reply *reply)
+{
+    struct stk_push_command c;
+    memset(&c, 0, sizeof(c));
+    c.short_code = 174379;
+    c.party_b = 174379;
+    c.type = 1;
+    c.amount_minor = 1000;
+    c.msisdn = msisdn;
+    c.url = SPAN_LITERAL("http://127.0.0.1/");
+    c.target = 1;
+    c.fingerprint[0] = tag;
+    memset(reply, 0, sizeof(*reply));
+    return engine_execute(r->engine, ENGINE_NEW_WORK, COMMAND_STK_PUSH, &c, reply);
+}
+
+static void nothing_is_shown_before_the_disk_has_it(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    uint64_t before = engine_durable(r->engine);
+    struct engine_result result = rig_push(r, 254712000001, 1, &reply);
+    assert_int_equal(result.status, ENGINE_APPLIED);
+    assert_true(result.wait_position > before);
+    engine_turn(r->engine);
+    assert_true(r->writing);
+    assert_int_equal(engine_durable(r->engine), before);
+    rig_synced(r);
+    assert_true(engine_durable(r->engine) >= result.wait_position);
+}
+
+static void a_refusal_waits_for_what_it_rests_on(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    struct engine_result first = rig_push(r, 254712000001, 1, &reply);
+    struct engine_result second = rig_push(r, 254712000001, 1, &reply);
+    assert_int_equal(second.status, ENGINE_REFUSED);
+    assert_int_equal(reply.refusal, OPERATOR_DUPLICATE);
+    assert_true(second.wait_position >= first.wait_position);
+    assert_true(second.wait_position > engine_durable(r->engine));
+    rig_settle(r);
+}
+
+static void one_batch_at_a_time_and_the_next_collects(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    engine_turn(r->engine);
+    uint32_t started = r->started;
+    (void)rig_push(r, 254712000002, 2, &reply);
+    engine_turn(r->engine);
+    engine_turn(r->engine);
+    assert_int_equal(r->started, started);
+    rig_synced(r);
+    assert_int_equal(r->started, started + 1); /* at once, without another turn */
+    rig_settle(r);
+}
+
+static void a_stalled_disk_refuses_new_work_but_takes_answers(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    (void)rig_push(r, 254712000002, 2, &reply);
+    engine_turn(r->engine);
+    r->monotonic_ns += 79 * NS_PER_MS;
+    assert_int_equal(engine_admits(r->engine, ENGINE_NEW_WORK), ENGINE_APPLIED);
+    r->monotonic_ns += 2 * NS_PER_MS;
+    assert_int_equal(rig_push(r, 254712000003, 3, &reply).status, ENGINE_BUSY);
+    struct stk_answer_command approve = {.number = 1};
+    memset(approve.verifier, 7, sizeof(approve.verifier));
+    struct engine_result taken =
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_APPROVE, &approve, &reply);
+    assert_int_equal(taken.status, ENGINE_APPLIED);
+    assert_int_equal(engine_counters(r->engine).refused_busy, 1);
+    rig_settle(r);
+    assert_int_equal(rig_push(r, 254712000001, 4, &reply).status, ENGINE_APPLIED);
+    rig_settle(r);
+}
+
+static void a_full_disk_refuses_and_recovers(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    struct engine_result accepted = rig_push(r, 254712000001, 1, &reply);
+    engine_turn(r->engine);
+    r->room = false;
+    r->writing = false;
+    engine_written(r->engine, JOURNAL_DISK_FULL, NULL);
+    assert_false(engine_poisoned(r->engine));
+    assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_DISK_FULL);
+    engine_turn(r->engine);
+    assert_false(r->writing);
+    assert_true(engine_durable(r->engine) < accepted.wait_position);
+    r->room = true;
+    engine_turn(r->engine);
+    assert_true(r->writing); /* the batch that waited */
+    rig_settle(r);
+    assert_true(engine_durable(r->engine) >= accepted.wait_position);
+    assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_APPLIED);
+    rig_settle(r);
+}
+
+static void a_failed_sync_ends_everything(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    struct engine_result result = rig_push(r, 254712000001, 1, &reply);
+    engine_turn(r->engine);
+    r->writing = false;
+    engine_written(r->engine, JOURNAL_POISONED, NULL);
+    assert_true(engine_poisoned(r->engine));
+    assert_true(engine_durable(r->engine) < result.wait_position);
+    assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_POISONED);
+    assert_null(engine_take_outgoing(r->engine));
+    engine_turn(r->engine);
+    assert_false(r->writing);
+}
+
+static void outgoing_items_wait_for_the_disk(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    struct stk_answer_command cancel = {.number = 1};
+    (void)engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_CANCEL, &cancel, &reply);
+    engine_turn(r->engine);
+    assert_null(engine_take_outgoing(r->engine));
+    rig_synced(r);
+    const struct outbox_item *item = engine_take_outgoing(r->engine);
+    assert_non_null(item);
+    assert_int_equal(item->subject, 1);
+    assert_null(engine_take_outgoing(r->engine));
+}
+
+static void old_ids_are_fetched_before_each_decision(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    uint32_t before = r->fetched;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    assert_int_equal(r->fetched, before + 1);
+    assert_int_equal(r->fetched_kind, COMMAND_STK_PUSH);
+    engine_turn(r->engine); /* the pipeline's command is fetched for, too */
+    assert_int_equal(r->fetched, before + 2);
+    rig_settle(r);
+}
+
+static void a_pause_holds_commands_until_resumed(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    engine_hold(r->engine);
+    assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_BUSY);
+    rig_settle(r);
+    assert_int_equal(engine_durable(r->engine), engine_applied(r->engine));
+    engine_resume(r->engine);
+    assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_APPLIED);
+    rig_settle(r);
+}
+
+static enum engine_advance_end rig_advance(struct rig *r, uint32_t in_flight, int64_t *advanced)
+{
+    enum engine_advance_end end = ADVANCE_RUNNING;
+    for (int i = 0; i < 100 && end == ADVANCE_RUNNING; i++) {
+        engine_turn(r->engine);
+        if (r->writing) {
+            rig_synced(r);
+        }
+        const struct outbox_item *item;
+        while ((item = engine_take_outgoing(r->engine)) != NULL) {
+            struct delivery_result_command c = {.number = item->number,
+                                                .generation = r->book->generation,
+                                                .status = 200,
+                                                .retry_after_ms = -1};
+            enum book_outcome outcome;
+            (void)engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_RESULT, &c,
+                                 &outcome);
+        }
+        end = engine_advance_step(r->engine, in_flight, advanced);
+    }
+    return end;
+}
+
+static void the_clock_moves_timer_by_timer(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    int64_t advanced;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    assert_true(engine_advance(r->engine, 59 * NS_PER_S, false));
+    assert_false(engine_advance(r->engine, 1, false)); /* one at a time */
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
+    assert_int_equal(operator_payment(operator_of(r->book), 1)->state, STK_PROCESSING);
+    assert_true(engine_advance(r->engine, 10 * NS_PER_S, false));
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
+    assert_int_equal(advanced, 10 * NS_PER_S);
+    const struct stk_payment *p = operator_payment(operator_of(r->book), 1);
+    assert_int_equal(p->outcome, STK_NO_ANSWER);
+    assert_int_equal(p->step_ns[STEP_ENDED], CLOCK_VIRTUAL_START_NS + 60 * NS_PER_S);
+}
+
+static void the_clock_runs_until_nothing_is_left(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    int64_t advanced;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    assert_true(engine_advance(r->engine, INT64_MAX, true));
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_IDLE);
+    assert_int_equal(advanced, 60 * NS_PER_S);
+    (void)rig_push(r, 254712000001, 2, &reply);
+    assert_true(engine_advance(r->engine, 5 * NS_PER_S, true));
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_LIMIT);
+}
+
+static void time_stands_still_while_http_is_in_flight(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    int64_t advanced;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    int64_t before = engine_now(r->engine);
+    assert_true(engine_advance(r->engine, 60 * NS_PER_S, false));
+    assert_int_equal(rig_advance(r, 1, &advanced), ADVANCE_RUNNING);
+    assert_int_equal(engine_now(r->engine), before);
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
+}
+
+static void an_answer_at_the_deadline_is_too_late(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    book_clock_move(&r->clock, CLOCK_VIRTUAL_START_NS + 60 * NS_PER_S);
+    struct stk_answer_command approve = {.number = 1};
+    memset(approve.verifier, 7, sizeof(approve.verifier));
+    (void)engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_APPROVE, &approve, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_ALREADY_ENDED);
+    assert_int_equal(operator_payment(operator_of(r->book), 1)->outcome, STK_NO_ANSWER);
+    rig_settle(r);
+}
+
+static void durable_frames_can_be_read_again(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    const uint8_t *data;
+    size_t size;
+    uint64_t from = engine_applied(r->engine) + 1;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    assert_true(engine_recent(r->engine, from, &data, &size));
+    assert_int_equal(size, 0); /* not durable yet */
+    rig_settle(r);
+    assert_true(engine_recent(r->engine, from, &data, &size));
+    struct reader reader = reader_init(data, size);
+    struct frame_reader frame;
+    uint32_t frames = 0;
+    while (frame_next(&reader, &frame)) {
+        assert_int_equal(frame.info.position, from + frames);
+        frames++;
+    }
+    assert_int_equal(frames, engine_durable(r->engine) - from + 1);
+}
+
+int main(void)
+{
+#define STORY(name) cmocka_unit_test_setup_teardown(name, rig_open, rig_close)
+    const struct CMUnitTest tests[] = {
+        STORY(nothing_is_shown_before_the_disk_has_it),
+        STORY(a_refusal_waits_for_what_it_rests_on),
+        STORY(one_batch_at_a_time_and_the_next_collects),
+        STORY(a_stalled_disk_refuses_new_work_but_takes_answers),
+        STORY(a_full_disk_refuses_and_recovers),
+        STORY(a_failed_sync_ends_everything),
+        STORY(outgoing_items_wait_for_the_disk),
+        STORY(old_ids_are_fetched_before_each_decision),
+        STORY(a_pause_holds_commands_until_resumed),
+        STORY(the_clock_moves_timer_by_timer),
+        STORY(the_clock_runs_until_nothing_is_left),
+        STORY(time_stands_still_while_http_is_in_flight),
+        STORY(an_answer_at_the_deadline_is_too_late),
+        STORY(durable_frames_can_be_read_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
