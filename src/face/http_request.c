@@ -10,10 +10,11 @@
  * with NUL and hands out pointers into the same bytes. It is lax about what it so accepts (bare
  * LF, folded lines, NUL, repeated spaces), and all of that shows as a pointer that is not where
  * the strict grammar would put it. From 1.0 on the library is strict itself and is told so.
- * Two spellings leave the same bytes as CRLF does and stay accepted: NUL LF at the end of a line,
- * and ":" LF for the empty line (0.9.75 takes any line that begins with ":" for it; the others are
- * seen). Proxies refuse or drop both, so they cannot come through one.
- * Tests: tests/unit/test_http.c (hostile requests), tests/fuzz/fuzz_http.c.
+ * Some spellings leave the same bytes as CRLF does and stay accepted: NUL LF at the end of a line,
+ * and at the end of the head four bytes of CR, LF, NUL and colon (0.9.75 takes any line that begins
+ * with NUL or a colon for the empty one; all others are seen). No proxy passes a NUL or a nameless
+ * header on, so they cannot come through one.
+ * Tests: tests/unit/test_http_hostile.c, tests/fuzz/fuzz_http.c.
  */
 #include "face/http_internal.h"
 

@@ -43,19 +43,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ------------------------------------------------- a second opinion on the head */
 
-/*
- * The size of the line at the start of rest, without its end; -1 when it has none or is unclean.
- * CR LF, or one of the two spellings that cannot be told from it afterwards (http_request.c).
- */
+/* What ends a head: CR LF CR LF, or what cannot be told from it afterwards (http_request.c). */
+static bool ends_head(const uint8_t *rest, size_t size)
+{
+    for (size_t i = 0; i < 4; i++) {
+        if (i >= size || memchr("\r\n\0:", rest[i], 4) == NULL) {
+            return false;
+        }
+    }
+    return rest[3] == '\n';
+}
+
+/* The size of the line at the start of rest, without its end; -1 when it is unclean or has none. */
 static long line_size(const uint8_t *rest, size_t size)
 {
     for (size_t i = 0; i + 1 < size; i++) {
-        bool ends = rest[i] == '\r' || rest[i] == '\0' || (i == 0 && rest[i] == ':');
-        if (ends && rest[i + 1] == '\n') {
-            return (long)i;
-        }
-        if ((rest[i] < 0x20 && rest[i] != '\t') || rest[i] == 0x7f) {
-            return -1;
+        bool clean = (rest[i] >= 0x20 && rest[i] != 0x7f) || rest[i] == '\t';
+        if (!clean) {
+            bool line_ends = (rest[i] == '\r' || rest[i] == '\0') && rest[i + 1] == '\n';
+            return line_ends || ends_head(rest + i, size - i) ? (long)i : -1;
         }
     }
     return -1;
@@ -75,15 +81,15 @@ static void check_first_head(void)
     unsigned hosts = 0, lengths = 0, codings = 0;
     for (unsigned line = 0;; line++) {
         long length = line_size(rest, size);
-        CHECK(length >= 0);
-        if (length == 0) {
-            break;
-        }
-        CHECK(rest[0] > ' ');
+        CHECK(length > 0);
+        CHECK(rest[0] > ' ' && rest[0] != ':');
         hosts += line_is_header(rest, (size_t)length, "host");
         lengths += line_is_header(rest, (size_t)length, "content-length");
         codings += line_is_header(rest, (size_t)length, "transfer-encoding");
         CHECK(line == 0 || memchr(rest, ':', (size_t)length) != NULL);
+        if (ends_head(rest + length, size - (size_t)length)) {
+            break;
+        }
         rest += length + 2;
         size -= (size_t)length + 2;
     }
