@@ -1,0 +1,176 @@
+// Every answer fits the OpenAPI document, and the document has nothing that the server lacks: each
+// operation is called, and each answer is validated against the schema of its status.
+import http from 'node:http';
+import { Listener } from '../lib/listener.mjs';
+import { Server } from '../lib/server.mjs';
+import { validate } from '../lib/schema.mjs';
+import { check, equal, proved, story, until, within } from '../lib/story.mjs';
+
+const PHONE = 254711000001;
+
+// The operation of the document that a call belongs to.
+function operationOf(document, method, path) {
+    for (const [pattern, operations] of Object.entries(document.paths)) {
+        const expression = new RegExp(`^${pattern.replace(/\{[^}]+\}/g, '[^/]+')}$`);
+        if (expression.test(path.split('?')[0]) && operations[method.toLowerCase()]) {
+            return { pattern, operation: operations[method.toLowerCase()] };
+        }
+    }
+    return undefined;
+}
+
+// A client whose every answer is held against the document.
+function watch(document, operator, seen) {
+    const call = operator.call.bind(operator);
+    operator.call = async (method, path, options) => {
+        const answer = await call(method, path, options);
+        const found = operationOf(document, method, path);
+        check(found, `${method} ${path} is not in the document`);
+        const name = `${method} ${found.pattern}`;
+        const response = found.operation.responses[answer.status];
+        check(response, `${name}: the document has no ${answer.status} (${answer.text})`);
+        seen.add(`${name} ${answer.status}`);
+        const type = (answer.headers['content-type'] ?? '').split(';')[0];
+        const content = response.content?.[type];
+        if (response.content && answer.text !== '') {
+            check(content, `${name} ${answer.status}: the document does not have ${type}`);
+        }
+        if (content && type.endsWith('json')) {
+            const faults = validate(document, content.schema, answer.json);
+            equal(faults, [], `${name} ${answer.status}: ${answer.text}`);
+        }
+        return answer;
+    };
+}
+
+async function callEverything(operator, listener) {
+    await operator.call('GET', '/oauth/v1/generate?grant_type=client_credentials');
+    await operator.authorize();
+    await operator.sim('POST', '/subscribers', { msisdn: PHONE, name: 'Amina', balance: 500000 });
+    await operator.sim('POST', '/subscribers', { msisdn: PHONE });
+    await operator.sim('POST', '/subscribers', { msisdn: 'x' });
+    await operator.sim('GET', `/subscribers/${PHONE}`);
+    await operator.sim('GET', '/subscribers/254799999999');
+    await operator.sim('PATCH', `/subscribers/${PHONE}`, { sim_swapped_at: '2026-01-01T00:00:00Z' });
+    await operator.sim('PATCH', `/subscribers/${PHONE}`, { adjust_balance: -99999999 });
+    await operator.sim('POST', '/organisations', { short_code: 123456, name: 'Duka', passkey: 'k' });
+    await operator.sim('POST', '/organisations', { short_code: 123456 });
+    await operator.sim('GET', '/organisations/123456');
+    await operator.sim('GET', '/organisations/1');
+    await operator.sim('POST', '/organisations/123456/fund', { amount: 100 });
+    await operator.sim('POST', '/organisations/123456/fund', { amount: -1 });
+    const push = { PhoneNumber: PHONE, CallBackURL: listener.url };
+    const accepted = await operator.pushed(push);
+    const id = accepted.CheckoutRequestID;
+    await operator.push(push);
+    await operator.push({ ...push, AccountReference: 'OTHER' });
+    await operator.push({ ...push, Amount: 0 });
+    await operator.query(id);
+    await operator.query('ws_CO_1');
+    await operator.prompts(PHONE);
+    await operator.approve(id);
+    await operator.approve(id);
+    await operator.sim('POST', `/prompts/${id}/approve`, { pin: '1' });
+    await operator.sim('POST', '/prompts/nothing/cancel', {});
+    await operator.query(id);
+    const second = await operator.pushed({ ...push, AccountReference: 'SECOND' });
+    await operator.cancel(second.CheckoutRequestID);
+    await operator.sim('GET', `/transactions/${id}`);
+    await operator.sim('GET', '/transactions/nothing');
+    await operator.sim('GET', '/transactions?limit=1');
+    await operator.sim('GET', '/transactions?limit=1000');
+    await until(async () => (await operator.delivery(id)).state === 'delivered', 'delivery');
+    const delivery = (await operator.sim('GET', `/deliveries?transaction=${id}`)).json.data[0];
+    await operator.sim('GET', '/deliveries?limit=2');
+    await operator.sim('GET', '/deliveries?state=lost');
+    await operator.sim('GET', `/deliveries/${delivery.id}`);
+    await operator.sim('GET', '/deliveries/dlv_999');
+    await operator.sim('POST', `/deliveries/${delivery.id}/replay`, {});
+    await operator.sim('GET', '/clock');
+    await operator.sim('POST', '/clock', { advance_ms: 1000 });
+    await operator.sim('POST', '/clock', { advance_ms: -1 });
+    await operator.sim('POST', '/clock/run-until-idle', { max_advance_ms: 1000 });
+    await operator.sim('POST', '/clock', { mode: 'real' });
+    await operator.sim('POST', '/clock', { advance_ms: 1 });
+    await operator.sim('POST', '/clock', { mode: 'virtual' });
+    await operator.sim('POST', '/reset', {});
+    for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
+        await operator.call('GET', path);
+    }
+}
+
+await story('every answer fits the document', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const document = (await server.operator.call('GET', '/openapi.json')).json;
+    const seen = new Set();
+    watch(document, server.operator, seen);
+    await callEverything(server.operator, listener);
+    for (const [pattern, operations] of Object.entries(document.paths)) {
+        for (const method of Object.keys(operations)) {
+            const name = `${method.toUpperCase()} ${pattern}`;
+            const streamed = name === 'GET /sim/v1/events';
+            check(streamed || [...seen].some((one) => one.startsWith(`${name} 2`)),
+                  `${name}: never answered with success`);
+        }
+    }
+    proved(`${seen.size} kinds of answers fit the OpenAPI document, each operation among them`);
+});
+
+// Reads server-sent events into {id, event, data} until told to stop.
+function listen(server, query, onEvent) {
+    const { hostname, port } = new URL(server.base);
+    const call = http.get({ hostname, port, path: `/sim/v1/events${query}` }, (answer) => {
+        let rest = '';
+        answer.on('data', (part) => {
+            rest += part;
+            const blocks = rest.split('\n\n');
+            rest = blocks.pop();
+            for (const block of blocks) {
+                if (block.startsWith(':')) continue;
+                const lines = block.split('\n').map((line) => line.split(/: (.*)/s));
+                const event = Object.fromEntries(lines);
+                onEvent({ ...event, data: JSON.parse(event.data) });
+            }
+        });
+    });
+    call.on('error', () => {});
+    return () => call.destroy();
+}
+
+await story('the event stream', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const operator = server.operator;
+    const events = [];
+    let tell;
+    const finished = new Promise((resolve) => { tell = resolve; });
+    const stop = listen(server, '?after=1:0', (event) => {
+        events.push(event);
+        if (event.event === 'delivery_attempted') tell();
+    });
+    scene.atEnd(stop);
+    const { CheckoutRequestID: id } = await operator.pushed({ CallBackURL: listener.url });
+    await operator.approved(id);
+    await within(finished, 'the last event');
+    const names = events.map((event) => event.event);
+    const wanted = ['stk_accepted', 'stk_prompted', `pin:${id}`, 'stk_ended', 'delivery_queued',
+                    'delivery_attempted'];
+    equal(names.filter((name) => wanted.includes(name)), wanted, 'order of events');
+    const positions = events.map((event) => event.data.position);
+    check(positions.every((p, i) => i === 0 || p >= positions[i - 1]), 'positions never fall');
+    check(!JSON.stringify(events).includes('callback'), 'no texts of the merchant are shown');
+    proved('a payment is told in journal order, with the signal pin:<CheckoutRequestID>');
+
+    const last = events.find((event) => event.event === 'stk_prompted').id;
+    const again = [];
+    const seen = new Promise((resolve) => {
+        scene.atEnd(listen(server, `?after=${last}`, (event) => {
+            again.push(event.event);
+            if (event.event === 'delivery_attempted') resolve();
+        }));
+    });
+    await within(seen, 'the same events again');
+    check(!again.includes('stk_prompted') && again.includes('stk_ended'), 'starts after the given');
+    proved('a client that names a position goes on right after it');
+});
