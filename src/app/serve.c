@@ -397,6 +397,7 @@ static bool handle_events(struct server *v, const struct epoll_event *events, in
                 v->stopping = true;
                 v->stop_ns = book_clock_monotonic(&v->clock);
                 http_quiesce(v->http);
+                surface_quiesce(v->surface);
             }
             if (again) {
                 return false; /* asked twice: leave at once */

@@ -60,6 +60,8 @@ void surface_handle(void *context, struct http_exchange *x);
 bool surface_turn(struct surface *s);
 /* True while nothing waits that the process would have to answer before it ends. */
 bool surface_quiet(const struct surface *s);
+/* The process is stopping: ends the streams and answers the long polls as things stand. */
+void surface_quiesce(struct surface *s);
 /* True while a long poll or a stream wants a turn now and then. */
 bool surface_waits(const struct surface *s);
 /* The engine was poisoned: answers every waiting request with an error that says so. */

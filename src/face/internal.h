@@ -135,5 +135,6 @@ bool status_route(struct request *q);
 /* stream.c */
 void stream_start(struct request *q);
 bool stream_turn(struct surface *s);
+void stream_end_all(struct surface *s);
 
 #endif

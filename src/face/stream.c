@@ -80,6 +80,19 @@ void stream_start(struct request *q)
     surface_problem(q, 0, 503, "too_many_streams", "64 event streams are open already");
 }
 
+void stream_end_all(struct surface *s)
+{
+    for (uint32_t i = 0; i < SURFACE_STREAMS_MAX; i++) {
+        struct event_stream *stream = &s->streams[i];
+        struct http_exchange *x = stream->used ? http_find(s->server, stream->ticket) : NULL;
+        stream->used = false;
+        if (x != NULL) {
+            http_stream_end(x);
+        }
+    }
+    s->stream_count = 0;
+}
+
 static const char *book_event_name(uint16_t kind)
 {
     switch (kind) {

@@ -144,6 +144,14 @@ bool surface_turn(struct surface *s)
     return stream_turn(s);
 }
 
+void surface_quiesce(struct surface *s)
+{
+    stream_end_all(s);
+    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
+        s->polls[i].deadline_ns = 0; /* answered in the next turn */
+    }
+}
+
 bool surface_waits(const struct surface *s)
 {
     return s->poll_count > 0 || s->stream_count > 0;
