@@ -21,9 +21,25 @@ export class Operator {
         this.onSent = new Set();
     }
 
-    // Resolves as soon as the next request has left (whether it arrives is another matter).
-    sent() {
-        return new Promise((resolve) => this.onSent.add(resolve));
+    // Resolves as soon as so many more requests have left (whether they arrive is another matter).
+    sent(count = 1) {
+        return new Promise((resolve) => {
+            const tell = () => {
+                if (--count === 0) {
+                    this.onSent.delete(tell);
+                    resolve();
+                }
+            };
+            this.onSent.add(tell);
+        });
+    }
+
+    // Opens so many connections, which later requests use.
+    async warmUp(count) {
+        const ask = () => this.call('GET', '/healthz');
+        for (const answer of await Promise.all(Array.from({ length: count }, ask))) {
+            equal(answer.status, 200, 'status of /healthz');
+        }
     }
 
     hangUp() {
@@ -33,7 +49,6 @@ export class Operator {
     call(method, path, options = {}) {
         const onSent = () => {
             for (const tell of this.onSent) tell();
-            this.onSent.clear();
         };
         return request(this.base, method, path, { agent: this.agent, onSent, ...options });
     }

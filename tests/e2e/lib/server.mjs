@@ -116,6 +116,21 @@ export class Server {
         return end.code ?? end.signal;
     }
 
+    // Stops the process (SIGSTOP), lets `count` requests be sent to it by `act`, and lets it go on:
+    // it finds all of them at once. The answers.
+    async allAtOnce(count, act) {
+        await this.operator.warmUp(count);
+        const left = this.operator.sent(count);
+        this.process.kill('SIGSTOP');
+        try {
+            const answers = act();
+            await within(left, `${count} requests to be sent`);
+            return answers;
+        } finally {
+            this.process.kill('SIGCONT');
+        }
+    }
+
     // Resident memory now and at most, in MB.
     memory() {
         const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');

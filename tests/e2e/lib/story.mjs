@@ -134,7 +134,14 @@ class Scene {
 
 const begun = new Set();
 
+// What is cut off when a story is being ended is of no interest any more.
+let ending = false;
+process.on('unhandledRejection', (error) => {
+    if (!ending) throw error;
+});
+
 async function endAll() {
+    ending = true;
     for (const scene of begun) {
         await scene.end().catch((error) => console.log(`   cleaning up failed: ${error.message}`));
     }
