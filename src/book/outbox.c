@@ -21,11 +21,15 @@ static struct outbox_target *target_at(const struct outbox *o, uint32_t index)
 static void outbox_place_timer(void *context, uint64_t id, uint32_t position)
 {
     struct outbox *o = context;
-    item_at(o, (uint32_t)id)->link = position;
+    struct outbox_item *item = item_at(o, (uint32_t)id);
+    CHECK(item->phase == OUTBOX_TIMED); /* the link means something else in the other phases */
+    CHECK(item->state == OUTBOX_WAITING);
+    item->link = position;
 }
 
 void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed)
 {
+    CHECK(texts != NULL);
     memset(o, 0, sizeof(*o));
     slab_init(&o->items, sizeof(struct outbox_item), OUTBOX_ITEMS_MAX);
     slab_init(&o->attempts, sizeof(struct outbox_attempt), OUTBOX_ITEMS_MAX);
@@ -50,6 +54,7 @@ void outbox_fini(struct outbox *o)
 
 bool outbox_reserve(struct outbox *o, uint32_t items)
 {
+    CHECK(items <= OUTBOX_ITEMS_MAX);
     return slab_reserve(&o->items, items) && slab_reserve(&o->attempts, 1) &&
            slab_reserve(&o->targets, items) && map_reserve(&o->by_target, items) &&
            map_reserve(&o->by_number, items) && timers_reserve(&o->timed, items + 1);
@@ -58,12 +63,31 @@ bool outbox_reserve(struct outbox *o, uint32_t items)
 const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number)
 {
     uint32_t index = map_get(&o->by_number, number);
-    return index == MAP_NONE ? NULL : item_at(o, index);
+    if (index == MAP_NONE) {
+        return NULL;
+    }
+    CHECK(slab_is_used(&o->items, index));
+    CHECK(item_at(o, index)->number == number);
+    return item_at(o, index);
+}
+
+/* The item that an event or a sender names: it is there, or something is broken. */
+static struct outbox_item *item_named(const struct outbox *o, uint64_t number, uint32_t *index)
+{
+    *index = map_get(&o->by_number, number);
+    CHECK(*index != MAP_NONE);
+    struct outbox_item *item = item_at(o, *index);
+    CHECK(item->number == number);
+    return item;
 }
 
 const struct outbox_attempt *outbox_attempt(const struct outbox *o, uint32_t index)
 {
-    return index == SLAB_NONE ? NULL : slab_at(&o->attempts, index);
+    if (index == SLAB_NONE) {
+        return NULL;
+    }
+    CHECK(slab_is_used(&o->attempts, index));
+    return slab_at(&o->attempts, index);
 }
 
 void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *schedule,
@@ -71,7 +95,8 @@ void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *
                   struct outbox_event *out)
 {
     CHECK(item->state == OUTBOX_WAITING);
-    CHECK(schedule->tries >= 1 && schedule->tries <= OUTBOX_TRIES_MAX);
+    CHECK(schedule->tries >= 1);
+    CHECK(schedule->tries <= OUTBOX_TRIES_MAX);
     out->kind = EVENT_DELIVERY_ATTEMPTED;
     out->number = item->number;
     out->status = status;
@@ -86,6 +111,8 @@ void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *
         CHECK(delay_ns > 0);
         out->state = OUTBOX_WAITING;
         out->next_try_ns = now_ns + 1 + (int64_t)(random % (uint64_t)delay_ns);
+        CHECK(out->next_try_ns > now_ns);
+        CHECK(out->next_try_ns <= now_ns + delay_ns);
     }
 }
 
@@ -103,13 +130,15 @@ static uint32_t target_slot(struct outbox *o, uint64_t key)
         t->next = SLAB_NONE;
         map_put(&o->by_target, key, slot);
     }
+    CHECK(target_at(o, slot)->key == key);
     return slot;
 }
 
 static void turn_append(struct outbox *o, uint32_t slot)
 {
     struct outbox_target *t = target_at(o, slot);
-    CHECK(!t->listed && t->next == SLAB_NONE);
+    CHECK(!t->listed);
+    CHECK(t->next == SLAB_NONE);
     t->listed = true;
     if (o->turn_tail == SLAB_NONE) {
         o->turn_head = slot;
@@ -124,6 +153,7 @@ static uint32_t turn_pop(struct outbox *o)
     uint32_t slot = o->turn_head;
     CHECK(slot != SLAB_NONE);
     struct outbox_target *t = target_at(o, slot);
+    CHECK(t->listed);
     o->turn_head = t->next;
     if (o->turn_head == SLAB_NONE) {
         o->turn_tail = SLAB_NONE;
@@ -138,6 +168,8 @@ static void make_ready(struct outbox *o, uint32_t index, bool front)
 {
     struct outbox_item *item = item_at(o, index);
     struct outbox_target *t = target_at(o, item->target_slot);
+    CHECK(item->state == OUTBOX_WAITING);
+    CHECK(t->key == item->target);
     item->phase = OUTBOX_READY;
     item->link = SLAB_NONE;
     if (t->ready == 0) {
@@ -155,12 +187,15 @@ static void make_ready(struct outbox *o, uint32_t index, bool front)
     if (!t->listed) {
         turn_append(o, item->target_slot);
     }
+    CHECK(t->ready <= o->ready);
 }
 
 static uint32_t pop_ready(struct outbox *o, struct outbox_target *t)
 {
-    CHECK(t->ready > 0 && o->ready > 0);
+    CHECK(t->ready > 0);
+    CHECK(o->ready >= t->ready);
     uint32_t index = t->ready_head;
+    CHECK(item_at(o, index)->phase == OUTBOX_READY);
     t->ready_head = item_at(o, index)->link;
     t->ready--;
     o->ready--;
@@ -176,6 +211,8 @@ static void unqueue(struct outbox *o, uint32_t index)
 {
     struct outbox_item *item = item_at(o, index);
     struct outbox_target *t = target_at(o, item->target_slot);
+    CHECK(item->phase == OUTBOX_READY);
+    CHECK(t->ready > 0);
     uint32_t before = SLAB_NONE;
     uint32_t i = t->ready_head;
     while (i != index) {
@@ -191,6 +228,7 @@ static void unqueue(struct outbox *o, uint32_t index)
     if (t->ready_tail == index) {
         t->ready_tail = before;
     }
+    CHECK(t->ready > 1); /* at least the one before it is left */
     t->ready--;
     o->ready--;
 }
@@ -199,11 +237,13 @@ static void unqueue(struct outbox *o, uint32_t index)
 static void leave_phase(struct outbox *o, uint32_t index)
 {
     struct outbox_item *item = item_at(o, index);
+    CHECK(item->state == OUTBOX_WAITING);
     switch ((enum outbox_phase)item->phase) {
     case OUTBOX_TIMED: timers_remove(&o->timed, item->link); break;
     case OUTBOX_READY: unqueue(o, index); break;
     case OUTBOX_IN_FLIGHT:
         CHECK(o->in_flight > 0);
+        CHECK(target_at(o, item->target_slot)->in_flight > 0);
         target_at(o, item->target_slot)->in_flight--;
         o->in_flight--;
         break;
@@ -214,20 +254,24 @@ static void leave_phase(struct outbox *o, uint32_t index)
 static void wait_until(struct outbox *o, uint32_t index, int64_t next_try_ns)
 {
     struct outbox_item *item = item_at(o, index);
+    CHECK(item->phase == OUTBOX_TIMED); /* it has left whatever phase it was in */
     item->state = OUTBOX_WAITING;
-    item->phase = OUTBOX_TIMED;
     item->next_try_ns = next_try_ns;
     timers_add(&o->timed, next_try_ns, index);
+    CHECK(item->link < o->timed.count);
 }
 
 static int64_t breaker_pause_ns(uint32_t failures)
 {
+    CHECK(failures >= OUTBOX_BREAKER_FAILURES);
     uint32_t doublings = failures - OUTBOX_BREAKER_FAILURES;
     int64_t pause_ns = OUTBOX_BREAKER_FIRST_NS;
     for (uint32_t i = 0; i < doublings && pause_ns < OUTBOX_BREAKER_LAST_NS; i++) {
         pause_ns *= 2;
     }
-    return pause_ns < OUTBOX_BREAKER_LAST_NS ? pause_ns : OUTBOX_BREAKER_LAST_NS;
+    pause_ns = pause_ns < OUTBOX_BREAKER_LAST_NS ? pause_ns : OUTBOX_BREAKER_LAST_NS;
+    CHECK(pause_ns >= OUTBOX_BREAKER_FIRST_NS);
+    return pause_ns;
 }
 
 static void target_learn(struct outbox_target *t, const struct outbox_event *e, int64_t now_ns)
@@ -237,7 +281,9 @@ static void target_learn(struct outbox_target *t, const struct outbox_event *e, 
         t->closed_until_ns = 0;
     } else if (++t->failures >= OUTBOX_BREAKER_FAILURES) {
         t->closed_until_ns = now_ns + breaker_pause_ns(t->failures);
+        CHECK(t->closed_until_ns > now_ns);
     }
+    CHECK((t->failures == 0) == (e->error == 0));
 }
 
 /* ---- events ---- */
@@ -246,8 +292,10 @@ static void apply_queued(struct outbox *o, const struct outbox_event *e, uint64_
                          int64_t now_ns)
 {
     CHECK(e->number == o->last_number + 1);
+    CHECK(position > 0);
     uint32_t index = slab_take(&o->items);
     struct outbox_item *item = item_at(o, index);
+    item->state = OUTBOX_WAITING;
     item->number = e->number;
     item->subject = e->subject;
     item->target = e->target;
@@ -265,10 +313,11 @@ static void apply_queued(struct outbox *o, const struct outbox_event *e, uint64_
 static void apply_attempted(struct outbox *o, const struct outbox_event *e, uint64_t position,
                             int64_t now_ns)
 {
-    uint32_t index = map_get(&o->by_number, e->number);
-    CHECK(index != MAP_NONE);
-    struct outbox_item *item = item_at(o, index);
+    uint32_t index;
+    struct outbox_item *item = item_named(o, e->number, &index);
     CHECK(item->state == OUTBOX_WAITING);
+    CHECK(position > item->position);
+    CHECK(item->attempts < UINT16_MAX);
     leave_phase(o, index);
     uint32_t slot = slab_take(&o->attempts);
     struct outbox_attempt *a = slab_at(&o->attempts, slot);
@@ -299,12 +348,14 @@ static void apply_attempted(struct outbox *o, const struct outbox_event *e, uint
 
 static void apply_revived(struct outbox *o, const struct outbox_event *e, uint64_t position)
 {
-    uint32_t index = map_get(&o->by_number, e->number);
-    CHECK(index != MAP_NONE);
-    struct outbox_item *item = item_at(o, index);
+    uint32_t index;
+    struct outbox_item *item = item_named(o, e->number, &index);
+    CHECK(position > item->position);
     if (item->state == OUTBOX_WAITING) {
         leave_phase(o, index);
     }
+    CHECK(IMPLIES(item->state == OUTBOX_DELIVERED, o->delivered > 0));
+    CHECK(IMPLIES(item->state == OUTBOX_DEAD, o->dead > 0));
     o->delivered -= item->state == OUTBOX_DELIVERED;
     o->dead -= item->state == OUTBOX_DEAD;
     item->tries = 0;
@@ -315,7 +366,9 @@ static void apply_revived(struct outbox *o, const struct outbox_event *e, uint64
 static void apply_answer(struct outbox *o, const struct outbox_event *e)
 {
     const struct outbox_item *item = outbox_item(o, e->number);
-    CHECK(item != NULL && item->last_attempt != SLAB_NONE);
+    CHECK(item != NULL);
+    CHECK(item->last_attempt != SLAB_NONE);
+    CHECK(e->answer.size <= OUTBOX_ANSWER_KEPT_MAX);
     struct outbox_attempt *a = slab_at(&o->attempts, item->last_attempt);
     CHECK(a->answer == TEXT_NONE);
     a->answer = texts_keep(o->texts, e->answer);
@@ -330,6 +383,9 @@ void outbox_apply(struct outbox *o, const struct outbox_event *e, uint64_t posit
     case EVENT_ANSWER_KEPT: apply_answer(o, e); break;
     default: UNREACHABLE("unknown outbox event");
     }
+    CHECK(map_count(&o->by_number) == o->items.used);
+    CHECK(o->timed.count + o->ready + o->in_flight + o->delivered + o->dead ==
+          o->items.used); /* B1 */
 }
 
 /* ---- handing out ---- */
@@ -344,6 +400,7 @@ static void wake_due(struct outbox *o, int64_t now_ns, uint64_t durable_position
             break; /* what follows was decided later still, or waits for the next turn */
         }
         timers_remove(&o->timed, 0);
+        CHECK(item_at(o, index)->link == TIMERS_NOWHERE);
         make_ready(o, index, false);
         first = timers_first(&o->timed);
     }
@@ -352,6 +409,7 @@ static void wake_due(struct outbox *o, int64_t now_ns, uint64_t durable_position
 /* Half open after a pause: one probe at a time until something answers. */
 static bool target_has_place(const struct outbox_target *t)
 {
+    CHECK(t->in_flight <= OUTBOX_TARGET_IN_FLIGHT_MAX); /* B3 */
     uint32_t most = t->failures >= OUTBOX_BREAKER_FAILURES ? 1 : OUTBOX_TARGET_IN_FLIGHT_MAX;
     return t->in_flight < most;
 }
@@ -379,6 +437,8 @@ const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t
         }
         uint32_t index = pop_ready(o, t);
         struct outbox_item *item = item_at(o, index);
+        CHECK(item->next_try_ns <= now_ns);
+        CHECK(item->position <= durable_position); /* nobody learns what might be lost */
         item->phase = OUTBOX_IN_FLIGHT;
         t->in_flight++;
         o->in_flight++;
@@ -392,9 +452,10 @@ const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t
 
 void outbox_return(struct outbox *o, uint64_t number)
 {
-    uint32_t index = map_get(&o->by_number, number);
-    CHECK(index != MAP_NONE);
-    CHECK(item_at(o, index)->phase == OUTBOX_IN_FLIGHT);
+    uint32_t index;
+    const struct outbox_item *item = item_named(o, number, &index);
+    CHECK(!o->replaying);
+    CHECK(item->phase == OUTBOX_IN_FLIGHT);
     leave_phase(o, index);
     make_ready(o, index, true);
 }
@@ -405,6 +466,7 @@ int64_t outbox_next_due(const struct outbox *o)
     int64_t due_ns = first == NULL ? INT64_MAX : first->due_ns;
     for (uint32_t slot = o->turn_head; slot != SLAB_NONE; slot = target_at(o, slot)->next) {
         const struct outbox_target *t = target_at(o, slot);
+        CHECK(t->listed);
         /* A full target waits for a result, not for a time. */
         if (t->ready > 0 && target_has_place(t) && t->closed_until_ns < due_ns) {
             due_ns = t->closed_until_ns;
