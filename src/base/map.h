@@ -34,12 +34,16 @@ struct map {
     struct map_table old; /* entries == NULL: not growing */
     uint32_t cursor;      /* next entry of old to move */
     uint64_t seed;
-    uint32_t locality; /* keys that share all but these low bits lie together */
+    bool sequential; /* ids handed out in sequence: neighbours lie together */
 };
 
-/* seed: any number; locality: 0 for hashed keys, 2 or 3 for ids handed out in sequence (their
- * entries then share cache lines). Allocates nothing. */
-void map_init(struct map *m, uint64_t seed, uint32_t locality);
+enum map_keys {
+    MAP_HASHED = 0,     /* any keys */
+    MAP_SEQUENTIAL = 1, /* ids handed out in sequence: 64 of them share a kilobyte */
+};
+
+/* seed: any number. Allocates nothing. */
+void map_init(struct map *m, uint64_t seed, enum map_keys keys);
 void map_fini(struct map *m);
 
 /* Room for `count` more entries without allocation. False: no memory. */

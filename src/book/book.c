@@ -11,6 +11,9 @@
 
 #define SECONDS(n) ((int64_t)(n)*1000 * 1000 * 1000)
 
+/* A receiver may ask for this much patience; one that asks for more is tried as scheduled. */
+#define RETRY_AFTER_MS ((int64_t)86400 * 1000)
+
 const struct outbox_schedule *outbox_schedule_default(void)
 {
     static const struct outbox_schedule schedule = {
@@ -24,11 +27,14 @@ const struct outbox_schedule *outbox_schedule_default(void)
 /* Everything that a reset empties. */
 bool book__state_init(struct book *b)
 {
+    CHECK(b->domain_state == NULL);
+    bool replaying = b->outbox.replaying; /* a reset that is replayed is still a replay */
     ledger_init(&b->ledger, b->hash_seed);
     texts_init(&b->texts);
     outbox_init(&b->outbox, &b->texts, b->hash_seed);
+    b->outbox.replaying = replaying;
     slab_init(&b->keys, sizeof(struct idempotency_entry), OUTBOX_ITEMS_MAX);
-    map_init(&b->by_key, b->hash_seed, 0);
+    map_init(&b->by_key, b->hash_seed, MAP_HASHED);
     b->domain_state = b->domain->create(b);
     return b->domain_state != NULL;
 }
@@ -49,6 +55,8 @@ void book__state_fini(struct book *b)
 struct book *book_create(const struct book_options *options)
 {
     CHECK(options->domain != NULL);
+    CHECK(options->domain->event_first > OUTBOX_EVENT_LAST);
+    CHECK(options->domain->event_first <= options->domain->event_last);
     struct book *b = calloc(1, sizeof(*b));
     if (b == NULL) {
         return NULL;
@@ -57,6 +65,8 @@ struct book *book_create(const struct book_options *options)
     b->settings = options->settings;
     b->hash_seed = options->hash_seed;
     b->schedule = options->schedule != NULL ? *options->schedule : *outbox_schedule_default();
+    CHECK(b->schedule.tries >= 1);
+    CHECK(b->schedule.tries <= OUTBOX_TRIES_MAX);
     if (!book__state_init(b)) {
         book_destroy(b);
         return NULL;
@@ -75,32 +85,64 @@ void book_destroy(struct book *b)
 /* K1: the most that one decision can need, so that apply never allocates. */
 bool book__reserve(struct book *b, uint32_t transfers)
 {
+    CHECK(b->domain_state != NULL);
     return ledger_reserve(&b->ledger, BOOK_RESERVE_ACCOUNTS, transfers) &&
            outbox_reserve(&b->outbox, BOOK_RESERVE_ITEMS) &&
            texts_reserve(&b->texts, BOOK_RESERVE_TEXTS) && slab_reserve(&b->keys, 1) &&
            map_reserve(&b->by_key, 1) && b->domain->reserve(b->domain_state);
 }
 
-const struct idempotency_entry *book_key(const struct book *b, const uint8_t key[16])
+/*
+ * The table knows a key by 64 bits of its digest. Clients choose keys, and with some patience find
+ * two whose first 64 bits are equal, so the n-th key with the same bits lies n further on. Keys are
+ * never removed, so a look-up may stop at the first gap.
+ */
+static uint64_t key_place(const uint8_t key[16], uint64_t n)
 {
     uint64_t hash;
     memcpy(&hash, key, sizeof(hash));
-    uint32_t index = map_get(&b->by_key, hash);
-    if (index == MAP_NONE) {
-        return NULL;
+    return hash + n;
+}
+
+const struct idempotency_entry *book_key(const struct book *b, const uint8_t key[16])
+{
+    for (uint64_t n = 0; n <= b->keys.used; n++) {
+        uint32_t index = map_get(&b->by_key, key_place(key, n));
+        if (index == MAP_NONE) {
+            return NULL;
+        }
+        const struct idempotency_entry *e = slab_at(&b->keys, index);
+        if (memcmp(e->key, key, sizeof(e->key)) == 0) {
+            return e;
+        }
     }
+    UNREACHABLE("more places taken than there are keys");
+}
+
+bool book__key_add(struct book *b, uint32_t index)
+{
+    CHECK(slab_is_used(&b->keys, index));
     const struct idempotency_entry *e = slab_at(&b->keys, index);
-    CHECK(memcmp(e->key, key, sizeof(e->key)) == 0); /* 64 bits of SHA-256 do not collide */
-    return e;
+    if (book_key(b, e->key) != NULL) {
+        return false;
+    }
+    uint64_t n = 0;
+    while (map_get(&b->by_key, key_place(e->key, n)) != MAP_NONE) {
+        n++;
+    }
+    map_put(&b->by_key, key_place(e->key, n), index);
+    CHECK(book_key(b, e->key) == e);
+    return true;
 }
 
 /* ---- writing a frame ---- */
 
 struct writer *decision_begin(struct decision *d, uint16_t kind)
 {
-    CHECK(d->event_at == 0);
+    CHECK(d->event_at == 0); /* one event at a time */
+    CHECK(kind >= BOOK_EVENT_FIRST);
     d->event_at = d->out->size;
-    CHECK(d->event_at > 0);
+    CHECK(d->event_at >= BOOK_FRAME_HEADER_BYTES);
     put_u16(d->out, kind);
     put_u16(d->out, 0); /* size, known at the end */
     return d->out;
@@ -110,6 +152,7 @@ void decision_end(struct decision *d)
 {
     CHECK(d->event_at > 0);
     CHECK(!d->out->overflow);
+    CHECK(d->out->size >= d->event_at + BOOK_EVENT_HEADER_BYTES);
     size_t size = d->out->size - d->event_at - BOOK_EVENT_HEADER_BYTES;
     CHECK(size <= UINT16_MAX);
     uint16_t body_size = (uint16_t)size;
@@ -120,14 +163,16 @@ void decision_end(struct decision *d)
 
 void decision_ledger(struct decision *d, const struct ledger_event *e)
 {
-    CHECK(e->kind >= LEDGER_EVENT_FIRST && e->kind <= LEDGER_EVENT_LAST);
+    CHECK(e->kind >= LEDGER_EVENT_FIRST);
+    CHECK(e->kind <= LEDGER_EVENT_LAST);
     ledger_event_encode(decision_begin(d, e->kind), e);
     decision_end(d);
 }
 
 void decision_outbox(struct decision *d, const struct outbox_event *e)
 {
-    CHECK(e->kind >= OUTBOX_EVENT_FIRST && e->kind <= OUTBOX_EVENT_LAST);
+    CHECK(e->kind >= OUTBOX_EVENT_FIRST);
+    CHECK(e->kind <= OUTBOX_EVENT_LAST);
     outbox_event_encode(decision_begin(d, e->kind), e);
     decision_end(d);
 }
@@ -135,7 +180,7 @@ void decision_outbox(struct decision *d, const struct outbox_event *e)
 void decision_keep_key(struct decision *d, const uint8_t key[16], const uint8_t request[16],
                        uint64_t subject)
 {
-    CHECK(book_key(d->book, key) == NULL);
+    CHECK(book_key(d->book, key) == NULL); /* K5 */
     struct writer *w = decision_begin(d, EVENT_KEY_KEPT);
     put_raw(w, key, 16);
     put_raw(w, request, 16);
@@ -145,6 +190,8 @@ void decision_keep_key(struct decision *d, const uint8_t key[16], const uint8_t 
 
 void decision_open_generation(struct decision *d)
 {
+    CHECK(d->events == 0); /* what came before it would be gone at once */
+    CHECK(d->book->generation < UINT64_MAX);
     struct writer *w = decision_begin(d, EVENT_GENERATION_OPENED);
     put_u64(w, d->book->generation + 1);
     decision_end(d);
@@ -154,7 +201,8 @@ static void decide_expiry(struct decision *d)
 {
     int64_t due_ns;
     const struct entry *hold = ledger_next_expiry(&d->book->ledger, &due_ns);
-    CHECK(hold != NULL && due_ns <= d->command->now_ns);
+    CHECK(hold != NULL);
+    CHECK(due_ns <= d->command->now_ns);
     struct ledger_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_HOLD_EXPIRED;
@@ -176,11 +224,11 @@ static enum book_outcome decide_delivery_result(struct decision *d)
     outbox_judge(item, &b->schedule, c->status, c->error, d->command->now_ns, d->command->random,
                  &e);
     e.duration_ms = c->duration_ms;
-    int64_t asked_ns = c->retry_after_ms < 0 ? 0 : c->retry_after_ms * 1000 * 1000;
-    if (e.state == OUTBOX_WAITING && asked_ns < SECONDS(86400) &&
-        d->command->now_ns + asked_ns > e.next_try_ns) {
-        e.next_try_ns = d->command->now_ns + asked_ns; /* Retry-After, within a day */
+    if (e.state == OUTBOX_WAITING && c->retry_after_ms > 0 && c->retry_after_ms <= RETRY_AFTER_MS) {
+        int64_t asked_ns = d->command->now_ns + c->retry_after_ms * 1000 * 1000;
+        e.next_try_ns = asked_ns > e.next_try_ns ? asked_ns : e.next_try_ns;
     }
+    CHECK(IMPLIES(e.state == OUTBOX_WAITING, e.next_try_ns > d->command->now_ns));
     decision_outbox(d, &e);
     if (c->answer.size > 0) {
         struct outbox_event kept;
@@ -206,6 +254,9 @@ static enum book_outcome decide_revive(struct decision *d)
     if (item->state == OUTBOX_WAITING && item->phase == OUTBOX_IN_FLIGHT) {
         return BOOK_NOTHING; /* it is being tried this moment */
     }
+    if (item->attempts > UINT16_MAX - OUTBOX_TRIES_MAX) {
+        return BOOK_NOTHING; /* its attempts could not be counted any more */
+    }
     struct outbox_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_DELIVERY_REVIVED;
@@ -228,6 +279,7 @@ static void decide_clock(struct decision *d)
 static void decide_checkpoint(struct decision *d)
 {
     const struct checkpoint_command *c = d->command->body;
+    CHECK(c->position > 0); /* of a state that was */
     CHECK(c->position < d->position);
     struct writer *w = decision_begin(d, EVENT_CHECKPOINT);
     put_u64(w, c->position);
@@ -240,6 +292,7 @@ static void decide_open_accounts(struct decision *d)
 {
     const struct open_accounts_command *c = d->command->body;
     CHECK(c->count <= BOOK_RESERVE_ACCOUNTS);
+    CHECK(c->currency != 0);
     for (uint32_t i = 0; i < c->count; i++) {
         struct ledger_event e;
         memset(&e, 0, sizeof(e));
@@ -278,35 +331,42 @@ size_t book_frame_bytes_max(const struct book_command *command)
         return BOOK_FRAME_BYTES_MAX;
     }
     const struct transfers_command *c = command->body;
+    CHECK(c->count <= BOOK_TRANSFERS_MAX);
     return BOOK_FRAME_HEADER_BYTES + (size_t)c->count * BOOK_TRANSFER_EVENT_MAX;
 }
 
 static void frame_open(struct writer *out, const struct frame_info *info)
 {
+    CHECK(info->position > 0);
+    CHECK(info->cause != 0);
+    size_t start = out->size;
     put_u32(out, 0); /* size, known at the end */
     put_u16(out, info->cause);
     put_u16(out, 0);
     put_u64(out, info->position);
     put_i64(out, info->time_ns);
     put_u64(out, 0); /* reserved */
+    CHECK(out->size == start + BOOK_FRAME_HEADER_BYTES);
 }
 
 static void frame_close(struct writer *out, size_t start)
 {
+    CHECK(!out->overflow);
+    CHECK(out->size - start <= UINT32_MAX);
     uint32_t size = (uint32_t)(out->size - start);
     CHECK(size > BOOK_FRAME_HEADER_BYTES);
-    CHECK(!out->overflow);
     memcpy(out->data + start, &size, sizeof(size));
 }
 
 uint64_t book_execute(struct book *b, const struct book_command *command, struct writer *out)
 {
-    CHECK(command->now_ns >= b->time_ns);
+    CHECK(command->now_ns >= b->time_ns); /* K2 */
+    CHECK(!out->overflow && out->flush == NULL);
     CHECK(out->capacity - out->size >= book_frame_bytes_max(command));
+    CHECK(!b->outbox.replaying);
     uint32_t transfers = BOOK_RESERVE_TRANSFERS;
     if (command->kind == COMMAND_TRANSFERS) {
         transfers = ((const struct transfers_command *)command->body)->count;
-        CHECK(transfers <= BOOK_TRANSFERS_MAX);
     }
     if (!book__reserve(b, transfers)) {
         return BOOK_NO_MEMORY;
@@ -325,6 +385,7 @@ uint64_t book_execute(struct book *b, const struct book_command *command, struct
         out->size = start; /* a refusal leaves no trace */
         return 0;
     }
+    CHECK(out->size - start <= book_frame_bytes_max(command));
     frame_close(out, start);
     if (command->kind != COMMAND_TRANSFERS) {
         struct reader events = reader_init(out->data + start + BOOK_FRAME_HEADER_BYTES,
@@ -333,7 +394,8 @@ uint64_t book_execute(struct book *b, const struct book_command *command, struct
     }
     b->position = info.position;
     b->time_ns = info.time_ns;
-    b->domain->check_touched(b->domain_state);
+    b->domain->check_touched(b->domain_state); /* K4 */
+    CHECK(b->position == d.position);
     return info.position;
 }
 
@@ -345,7 +407,9 @@ bool book_work(const struct book *b, int64_t now_ns, struct book_command *out)
         out->kind = COMMAND_HOLD_EXPIRY;
         return true;
     }
-    return b->domain->work(b->domain_state, now_ns, out);
+    bool found = b->domain->work(b->domain_state, now_ns, out);
+    CHECK(IMPLIES(found, out->kind >= COMMAND_DOMAIN_FIRST));
+    return found;
 }
 
 int64_t book_next_due(const struct book *b)
@@ -355,6 +419,7 @@ int64_t book_next_due(const struct book *b)
     if (ledger_next_expiry(&b->ledger, &hold_ns) != NULL && hold_ns < due_ns) {
         due_ns = hold_ns;
     }
+    CHECK(!b->outbox.replaying); /* phases and breakers mean nothing yet */
     int64_t outbox_ns = outbox_next_due(&b->outbox);
     return outbox_ns < due_ns ? outbox_ns : due_ns;
 }

@@ -34,8 +34,8 @@ void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed)
     slab_init(&o->items, sizeof(struct outbox_item), OUTBOX_ITEMS_MAX);
     slab_init(&o->attempts, sizeof(struct outbox_attempt), OUTBOX_ITEMS_MAX);
     slab_init(&o->targets, sizeof(struct outbox_target), OUTBOX_ITEMS_MAX);
-    map_init(&o->by_target, hash_seed, 0);
-    map_init(&o->by_number, hash_seed, 3);
+    map_init(&o->by_target, hash_seed, MAP_HASHED);
+    map_init(&o->by_number, hash_seed, MAP_SEQUENTIAL);
     timers_init(&o->timed, outbox_place_timer, o);
     o->texts = texts;
     o->turn_head = SLAB_NONE;
@@ -406,17 +406,30 @@ static void wake_due(struct outbox *o, int64_t now_ns, uint64_t durable_position
     }
 }
 
-/* Half open after a pause: one probe at a time until something answers. */
-static bool target_has_place(const struct outbox_target *t)
+/*
+ * How many items of one target may be in flight: a quarter of what is free in all, so that a place
+ * is left for the next target however many hang (n of them take OUTBOX_IN_FLIGHT_MAX / (n + 4)
+ * each); half open after a pause, one probe at a time until something answers.
+ */
+static uint32_t target_most(const struct outbox *o, const struct outbox_target *t)
 {
-    CHECK(t->in_flight <= OUTBOX_TARGET_IN_FLIGHT_MAX); /* B3 */
-    uint32_t most = t->failures >= OUTBOX_BREAKER_FAILURES ? 1 : OUTBOX_TARGET_IN_FLIGHT_MAX;
-    return t->in_flight < most;
+    if (t->failures >= OUTBOX_BREAKER_FAILURES || o->in_flight >= OUTBOX_IN_FLIGHT_MAX) {
+        return 1;
+    }
+    uint32_t share = (OUTBOX_IN_FLIGHT_MAX - o->in_flight) / 4;
+    share = share < OUTBOX_TARGET_IN_FLIGHT_MAX ? share : OUTBOX_TARGET_IN_FLIGHT_MAX;
+    return share > 1 ? share : 1;
 }
 
-static bool target_open(const struct outbox_target *t, int64_t now_ns)
+static bool target_has_place(const struct outbox *o, const struct outbox_target *t)
 {
-    return t->closed_until_ns <= now_ns && target_has_place(t);
+    CHECK(t->in_flight <= OUTBOX_TARGET_IN_FLIGHT_MAX); /* B3 */
+    return t->in_flight < target_most(o, t);
+}
+
+static bool target_open(const struct outbox *o, const struct outbox_target *t, int64_t now_ns)
+{
+    return t->closed_until_ns <= now_ns && target_has_place(o, t);
 }
 
 const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t durable_position)
@@ -430,7 +443,7 @@ const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t
         if (t->ready == 0) {
             continue; /* unlisted until it has something again */
         }
-        if (!target_open(t, now_ns)) {
+        if (!target_open(o, t, now_ns)) {
             turn_append(o, slot);
             first_slot = first_slot == SLAB_NONE ? slot : first_slot;
             continue;
@@ -468,7 +481,7 @@ int64_t outbox_next_due(const struct outbox *o)
         const struct outbox_target *t = target_at(o, slot);
         CHECK(t->listed);
         /* A full target waits for a result, not for a time. */
-        if (t->ready > 0 && target_has_place(t) && t->closed_until_ns < due_ns) {
+        if (t->ready > 0 && target_has_place(o, t) && t->closed_until_ns < due_ns) {
             due_ns = t->closed_until_ns;
         }
     }

@@ -44,8 +44,7 @@ void ledger_init(struct ledger *l, uint64_t hash_seed)
     memset(l, 0, sizeof(*l));
     slab_init(&l->accounts, sizeof(struct account), LEDGER_ACCOUNTS_MAX);
     slab_init(&l->entries, sizeof(struct entry), LEDGER_TRANSFERS_MAX);
-    map_init(&l->by_id, hash_seed,
-             3); /* ids are handed out in sequence: keep neighbours together */
+    map_init(&l->by_id, hash_seed, MAP_SEQUENTIAL);
     timers_init(&l->holds, ledger_place_timer, l);
     CHECK(ledger_next_account(l, 0) == 0);
 }

@@ -130,12 +130,12 @@ static void *operator_create(struct book *book)
     slab_init(&o->subscribers, sizeof(struct subscriber), OPERATOR_SUBSCRIBERS_MAX);
     slab_init(&o->organisations, sizeof(struct organisation), OPERATOR_ORGANISATIONS_MAX);
     slab_init(&o->payments, sizeof(struct stk_payment), OPERATOR_PAYMENTS_MAX);
-    map_init(&o->by_msisdn, book->hash_seed, 0);
-    map_init(&o->by_short_code, book->hash_seed, 0);
-    map_init(&o->by_number, book->hash_seed, 3);
-    map_init(&o->by_checkout, book->hash_seed, 0);
-    map_init(&o->by_receipt, book->hash_seed, 3);
-    map_init(&o->by_fingerprint, book->hash_seed, 0);
+    map_init(&o->by_msisdn, book->hash_seed, MAP_HASHED);
+    map_init(&o->by_short_code, book->hash_seed, MAP_HASHED);
+    map_init(&o->by_number, book->hash_seed, MAP_SEQUENTIAL);
+    map_init(&o->by_checkout, book->hash_seed, MAP_HASHED);
+    map_init(&o->by_receipt, book->hash_seed, MAP_SEQUENTIAL);
+    map_init(&o->by_fingerprint, book->hash_seed, MAP_HASHED);
     timers_init(&o->prompts, operator_place_timer, o);
     o->queue_head = SLAB_NONE;
     o->queue_tail = SLAB_NONE;

@@ -77,14 +77,14 @@ static void map_change(struct test_random *r, struct map *m, struct map_model *m
 }
 
 /* Grows and shrinks through several doublings; entries are moved from table to table meanwhile. */
-static void map_story(uint64_t seed, uint32_t locality)
+static void map_story(uint64_t seed, enum map_keys keys)
 {
     struct test_random r = random_from(seed);
     struct map_model *model = malloc(sizeof(*model));
     assert_non_null(model);
-    model_keys(model, &r, locality > 0);
+    model_keys(model, &r, keys == MAP_SEQUENTIAL);
     struct map m;
-    map_init(&m, random_next(&r), locality);
+    map_init(&m, random_next(&r), keys);
     assert_int_equal(map_get(&m, 1), MAP_NONE);
     assert_false(map_remove(&m, 1));
     uint32_t seen_growing = 0;
@@ -106,7 +106,7 @@ static void test_map_against_model(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 6; seed++) {
-        map_story(seed, seed % 2 == 0 ? 0 : 3);
+        map_story(seed, seed % 2 == 0 ? MAP_HASHED : MAP_SEQUENTIAL);
     }
 }
 
@@ -115,7 +115,7 @@ static void test_map_while_growing(void **state)
 {
     (void)state;
     struct map m;
-    map_init(&m, 7, 0);
+    map_init(&m, 7, MAP_HASHED);
     for (uint64_t key = 0; key < 4000; key++) {
         assert_true(map_reserve(&m, 1));
         map_put(&m, key, (uint32_t)key);
@@ -144,7 +144,7 @@ static void test_map_reserve_is_enough(void **state)
 {
     (void)state;
     struct map m;
-    map_init(&m, 3, 2);
+    map_init(&m, 3, MAP_SEQUENTIAL);
     assert_true(map_reserve(&m, 5000));
     const struct map_entry *entries = m.young.entries;
     for (uint64_t key = 0; key < 5000; key++) {
