@@ -35,7 +35,9 @@
 enum {
     OUTBOX_ITEMS_MAX = 256 * 1024 * 1024,
     OUTBOX_TRIES_MAX = 16,            /* entries of a schedule */
-    OUTBOX_TARGET_IN_FLIGHT_MAX = 64, /* at once to one target: a slow one slows nobody else */
+    OUTBOX_TARGET_IN_FLIGHT_MAX = 64, /* at once to one target, fewer when many have some */
+    OUTBOX_IN_FLIGHT_MAX = 512,       /* shared out so that a slow target slows nobody else; the
+                                         sender's connections (delivery.h) */
     OUTBOX_BREAKER_FAILURES = 10,     /* in a row until the breaker opens */
     OUTBOX_ANSWER_KEPT_MAX = 510,     /* bytes of an answer that are kept as evidence */
 };

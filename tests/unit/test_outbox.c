@@ -470,6 +470,28 @@ static void test_target_limit(void **state)
     rig_finish(&g);
 }
 
+/* However many targets hang, there is a place for the next one, and they share the rest. */
+static void test_many_slow_targets(void **state)
+{
+    enum { SLOW = 30, EACH = 100 };
+    (void)state;
+    struct rig g;
+    rig_start(&g);
+    for (uint32_t i = 0; i < SLOW * EACH; i++) {
+        (void)queue(&g, 1 + i % SLOW);
+    }
+    while (take(&g) != 0) {
+    }
+    assert_true(g.outbox.in_flight > OUTBOX_IN_FLIGHT_MAX * 3 / 4);
+    assert_true(g.outbox.in_flight < OUTBOX_IN_FLIGHT_MAX - 32);
+    for (uint32_t i = 0; i < 10; i++) {
+        uint64_t other = queue(&g, SLOW + 1);
+        assert_int_equal(take(&g), other);
+    }
+    outbox_check(&g.outbox);
+    rig_finish(&g);
+}
+
 /* ---- the breaker (R3.9) ---- */
 
 /* Fails items of a target until its breaker opens, with one left in its queue. */
@@ -795,6 +817,7 @@ int main(void)
         cmocka_unit_test(test_returned),
         cmocka_unit_test(test_round_robin),
         cmocka_unit_test(test_target_limit),
+        cmocka_unit_test(test_many_slow_targets),
         cmocka_unit_test(test_breaker_opens_and_closes),
         cmocka_unit_test(test_breaker_pauses),
         cmocka_unit_test(test_breaker_needs_a_row),
