@@ -165,7 +165,8 @@ static void *sink_run(void *context)
             }
             CHECK(what < s->options.connections_max);
             struct sink_connection *c = &s->connections[what];
-            if (!connection_read(s, c)) {
+            /* A closed one may speak up once more while a forked child still holds it. */
+            if (c->fd >= 0 && !connection_read(s, c)) {
                 connection_close(s, c);
             }
         }

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# kill -9 under load, a hundred times (R6.5): nothing acknowledged is lost, nothing happens twice.
+# limit: 240
+set -eu
+. "$(dirname "$0")/../faults/lib.sh"
+fault_run kill --cycles 100 --seed "${SEED:-1}"
+rm -rf "$folder"
