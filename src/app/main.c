@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/serve.h"
+#include "app/verify.h"
 #include "book/book.h"
 #include "journal/journal.h"
 
@@ -15,6 +16,8 @@ static int usage(FILE *to)
                   "\n"
                   "  hakika serve [FLAGS]   run the operator: an M-Pesa for your Daraja "
                   "integration\n"
+                  "  hakika verify DIR      prove from the journal that nothing was lost or "
+                  "doubled\n"
                   "  hakika --version       versions of the program and of its formats\n"
                   "\n"
                   "hakika COMMAND --help explains a command.\n");
@@ -44,6 +47,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "serve") == 0) {
         return command_serve(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "verify") == 0) {
+        return verify_command(argc - 2, argv + 2);
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("hakika " HAKIKA_VERSION ", journal format %d (reads from %d), state %d\n",

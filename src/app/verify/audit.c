@@ -1,0 +1,276 @@
+/*
+ * audit.c - the walk over batches, frames and events, and the book's own events. See audit.h.
+ */
+#include "app/verify/audit.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void audit__breach(struct audit *a, enum verify_proof proof, const char *format, ...)
+{
+    char text[FINDING_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    findings_breach(a->report, proof, "%s", text);
+}
+
+void audit__checked(struct audit *a, enum verify_proof proof)
+{
+    a->report->proofs[proof].checked++;
+}
+
+static void generation_init(struct audit *a)
+{
+    audit__ledger_init(a);
+    audit__people_init(a);
+    audit__payments_init(a);
+    audit__outbox_init(a);
+    table_init(&a->keys, 0);
+}
+
+static void generation_fini(struct audit *a)
+{
+    audit__ledger_fini(a);
+    audit__people_fini(a);
+    audit__payments_fini(a);
+    audit__outbox_fini(a);
+    table_fini(&a->keys);
+}
+
+void audit_init(struct audit *a, struct verify_report *report)
+{
+    memset(a, 0, sizeof(*a));
+    a->report = report;
+    array_init(&a->checkpoints, sizeof(struct audit_checkpoint));
+    generation_init(a);
+}
+
+void audit_fini(struct audit *a)
+{
+    generation_fini(a);
+    array_fini(&a->checkpoints);
+}
+
+/* What must hold when a generation is over, be it by a reset or by the end of the journal. */
+static void generation_finish(struct audit *a)
+{
+    audit__ledger_finish(a);
+    audit__payments_finish(a);
+}
+
+/* ---- events of the book itself ---- */
+
+static void event_generation(struct audit *a, struct reader *r)
+{
+    uint64_t generation = get_u64(r);
+    if (!reader_done(r)) {
+        audit__breach(a, PROOF_RECORDS, "generation_opened is malformed");
+        return;
+    }
+    if (generation != a->generation + 1) {
+        audit__breach(a, PROOF_ORDER, "generation %" PRIu64 " follows generation %" PRIu64,
+                      generation, a->generation);
+    }
+    if (a->frame.events != 1) {
+        audit__breach(a, PROOF_ORDER, "a new generation opens in the middle of a decision");
+    }
+    generation_finish(a);
+    generation_fini(a);
+    generation_init(a);
+    a->generation = generation;
+    a->report->totals.generations++;
+}
+
+static void event_key(struct audit *a, struct reader *r)
+{
+    uint64_t key;
+    uint8_t rest[24];
+    get_raw(r, &key, sizeof(key));
+    get_raw(r, rest, sizeof(rest));
+    (void)get_u64(r);
+    if (!reader_done(r)) {
+        audit__breach(a, PROOF_RECORDS, "key_kept is malformed");
+        return;
+    }
+    audit__checked(a, PROOF_REFERENCES);
+    if (table_find(&a->keys, key) != NULL) {
+        audit__breach(a, PROOF_REFERENCES, "an idempotency key took effect a second time");
+        return;
+    }
+    a->report->no_memory = a->report->no_memory || table_add(&a->keys, key) == NULL;
+}
+
+static void event_clock(struct audit *a, struct reader *r)
+{
+    uint8_t mode = get_u8(r);
+    (void)get_i64(r);
+    if (!reader_done(r) || mode > 1) {
+        audit__breach(a, PROOF_RECORDS, "clock_set is malformed");
+    }
+}
+
+static void event_checkpoint(struct audit *a, struct reader *r)
+{
+    struct audit_checkpoint c = {.place = a->report->place};
+    c.position = get_u64(r);
+    c.digest.high = get_u64(r);
+    c.digest.low = get_u64(r);
+    if (!reader_done(r)) {
+        audit__breach(a, PROOF_RECORDS, "checkpoint is malformed");
+        return;
+    }
+    const struct audit_checkpoint *last = array_at(&a->checkpoints, a->checkpoints.count - 1);
+    if (c.position == 0 || c.position >= a->frame.position ||
+        (last != NULL && c.position <= last->position)) {
+        audit__breach(a, PROOF_CHECKPOINTS,
+                      "a checkpoint of position %" PRIu64 " stands at position %" PRIu64
+                      " behind one of position %" PRIu64,
+                      c.position, a->frame.position, last == NULL ? 0 : last->position);
+        return;
+    }
+    struct audit_checkpoint *kept = array_add(&a->checkpoints);
+    if (kept == NULL) {
+        a->report->no_memory = true;
+        return;
+    }
+    *kept = c;
+}
+
+static void event_book(struct audit *a, uint16_t kind, struct reader *body)
+{
+    switch (kind) {
+    case EVENT_GENERATION_OPENED: event_generation(a, body); break;
+    case EVENT_CLOCK_SET: event_clock(a, body); break;
+    case EVENT_CHECKPOINT: event_checkpoint(a, body); break;
+    case EVENT_KEY_KEPT: event_key(a, body); break;
+    default: audit__breach(a, PROOF_RECORDS, "event kind %u is unknown", kind); break;
+    }
+}
+
+/* ---- frames ---- */
+
+static void event_operator(struct audit *a, uint16_t kind, struct reader *body)
+{
+    struct operator_event e;
+    if (operator_event_name(kind) == NULL) {
+        audit__breach(a, PROOF_RECORDS, "event kind %u is unknown", kind);
+        return;
+    }
+    if (!operator_event_decode(kind, body, &e)) {
+        audit__breach(a, PROOF_RECORDS, "%s is malformed", operator_event_name(kind));
+        return;
+    }
+    if (kind >= EVENT_STK_TEXTS_KEPT) {
+        audit__payment_event(a, &e);
+    } else {
+        audit__people_event(a, &e);
+    }
+}
+
+static void audit_event(struct audit *a, uint16_t kind, struct reader *body)
+{
+    a->frame.events++;
+    a->report->totals.events++;
+    if (kind >= BOOK_EVENT_FIRST && kind <= BOOK_EVENT_LAST) {
+        event_book(a, kind, body);
+    } else if (kind >= LEDGER_EVENT_FIRST && kind <= LEDGER_EVENT_LAST) {
+        audit__ledger_event(a, kind, body);
+    } else if (kind >= OUTBOX_EVENT_FIRST && kind <= OUTBOX_EVENT_LAST) {
+        audit__outbox_event(a, kind, body);
+    } else {
+        event_operator(a, kind, body);
+    }
+}
+
+static void frame_order(struct audit *a, const struct frame_info *info)
+{
+    audit__checked(a, PROOF_ORDER);
+    if (info->position != a->position + 1) {
+        audit__breach(a, PROOF_ORDER, "position %" PRIu64 " follows position %" PRIu64,
+                      info->position, a->position);
+    }
+    if (info->time_ns < a->time_ns) {
+        audit__breach(a, PROOF_ORDER, "time goes backwards: %" PRId64 " after %" PRId64 " ns",
+                      info->time_ns, a->time_ns);
+    }
+    if (info->time_ns < 0) {
+        audit__breach(a, PROOF_ORDER, "time %" PRId64 " is before 1970", info->time_ns);
+    }
+    if (a->report->totals.frames == 0) {
+        a->report->totals.first_ns = info->time_ns;
+    }
+    a->position = info->position;
+    a->time_ns = info->time_ns;
+}
+
+static void audit_frame(struct audit *a, struct frame_reader *f)
+{
+    uint16_t kind;
+    struct reader body;
+    frame_order(a, &f->info);
+    /* The arrays need no clearing: their counts say what is there. */
+    memset(&a->frame, 0, offsetof(struct audit_frame, ends));
+    a->frame.position = f->info.position;
+    a->frame.time_ns = f->info.time_ns;
+    a->frame.cause = f->info.cause;
+    while (frame_event(f, &kind, &body)) {
+        audit_event(a, kind, &body);
+    }
+    audit__checked(a, PROOF_RECORDS);
+    if (f->events.bad || a->frame.events == 0) {
+        audit__breach(a, PROOF_RECORDS, "the frame is malformed after %u events", a->frame.events);
+    }
+    audit__payments_frame(a);
+    a->report->totals.frames++;
+}
+
+bool audit_batch(void *context, const struct journal_read_batch *batch)
+{
+    struct audit *a = context;
+    struct reader r = reader_init(batch->payload, batch->payload_size);
+    struct frame_reader f;
+    uint32_t frames = 0;
+    a->report->place = (struct verify_place){a->position + 1, batch->segment, batch->offset};
+    audit__checked(a, PROOF_CHAIN);
+    if (batch->first_position != a->position + 1) {
+        audit__breach(a, PROOF_ORDER, "the batch begins at position %" PRIu64 " after %" PRIu64,
+                      batch->first_position, a->position);
+    }
+    while (frame_next(&r, &f)) {
+        a->report->place.position = f.info.position;
+        audit_frame(a, &f);
+        frames++;
+    }
+    if (r.bad) {
+        audit__breach(a, PROOF_RECORDS, "a frame's header is malformed after %u frames", frames);
+    }
+    if (frames != batch->frame_count || batch->time_ns != a->time_ns) {
+        audit__breach(a, PROOF_ORDER,
+                      "the batch says %u frames until %" PRId64 " ns and holds %u until %" PRId64,
+                      batch->frame_count, batch->time_ns, frames, a->time_ns);
+    }
+    a->report->totals.batches++;
+    a->report->totals.bytes += batch->payload_size;
+    return !a->report->no_memory;
+}
+
+void audit_finish(struct audit *a)
+{
+    struct verify_totals *t = &a->report->totals;
+    a->report->place = (struct verify_place){0, 0, 0};
+    generation_finish(a);
+    t->generation = a->generation;
+    t->open = a->open.count;
+    t->subscribers = a->subscribers.count;
+    t->organisations = a->organisations.count;
+    t->accounts = a->accounts.count;
+    t->checkpoints = a->checkpoints.count;
+    t->waiting = a->waiting_count;
+    for (int p = PROOF_RECORDS; p <= PROOF_DELIVERIES; p++) {
+        a->report->proofs[p].done = !a->report->no_memory;
+    }
+}

@@ -1,0 +1,161 @@
+/*
+ * audit.h - an independent auditor of the operator's journal: it follows money, payments, references
+ * and deliveries from the events alone, with data structures, arithmetic and a calendar of its own,
+ * and reports every event that the rules do not allow. It shares with the audited program only the
+ * decoders of events; what the rules are is in docs/journal-format.md.
+ *
+ * Guarantees
+ *  - any bytes are a possible input: a wrong one is a breach, never a crash.
+ *  - memory grows with what is open and with who is there (accounts, people, open payments and
+ *    holds, ids that clients chose, one bit a delivery), not with the length of the journal.
+ * How uniqueness needs no memory: numbers count up without gaps, receipts rise, a checkout id can
+ * only repeat within its second, a transfer of a payment belongs to the frame that ends it.
+ * Tests: tests/unit/test_verify.c (a forged journal for each breach), tests/unit/test_golden.c.
+ */
+#ifndef HAKIKA_APP_VERIFY_AUDIT_H
+#define HAKIKA_APP_VERIFY_AUDIT_H
+
+#include "app/verify/findings.h"
+#include "app/verify/table.h"
+#include "base/hash.h"
+#include "book/book.h"
+#include "operator/events.h"
+
+enum {
+    AUDIT_ENDS_MAX = 32, /* payments that one frame may end, transfers and callbacks it may hold */
+};
+
+struct audit_account {
+    int64_t debits_posted, credits_posted, debits_held, credits_held;
+    uint64_t owner;
+    uint16_t code, flags, currency;
+};
+
+struct audit_hold {
+    int64_t amount_minor;
+    int64_t expires_ns;
+    uint32_t debit, credit;
+};
+
+struct audit_subscriber {
+    uint64_t msisdn;
+    uint64_t open_payment; /* 0: none */
+    uint32_t account;
+    uint8_t pin_failures;
+    bool has_wallet;
+};
+
+struct audit_organisation {
+    uint32_t short_code;
+    uint32_t accounts[ORGANISATION_ACCOUNTS];
+};
+
+struct audit_payment {
+    int64_t amount_minor;
+    int64_t expires_ns;
+    uint64_t target;
+    uint32_t subscriber;
+    uint32_t party_b;
+    bool prompted;
+    bool reached;
+    bool answered;
+};
+
+/* What happened in the frame under way that must fit together at its end. */
+struct audit_frame {
+    uint64_t position;
+    int64_t time_ns;
+    uint64_t texts;      /* payment whose texts were kept and that is not accepted yet */
+    uint64_t last_leg;   /* id of the last transfer that carries this frame's position */
+    uint64_t attempted;  /* delivery, until its answer was kept */
+    uint64_t tried_slot; /* subscriber + 1 whose wrong PIN was counted up */
+    uint32_t events;
+    uint32_t end_count, transfer_count, callback_count;
+    uint16_t cause;
+    struct audit_end {
+        uint64_t number;
+        struct audit_payment payment;
+        uint8_t outcome;
+    } ends[AUDIT_ENDS_MAX];
+    struct transfer transfers[AUDIT_ENDS_MAX]; /* those of payments */
+    struct audit_callback {
+        uint64_t subject;
+        uint64_t target;
+        uint16_t kind;
+    } callbacks[AUDIT_ENDS_MAX];
+};
+
+struct audit_checkpoint {
+    uint64_t position; /* whose digest it is */
+    struct digest_value digest;
+    struct verify_place place; /* of the event */
+};
+
+struct audit {
+    struct verify_report *report;
+    struct audit_frame frame;
+    uint64_t position; /* of the last frame */
+    int64_t time_ns;
+    struct array checkpoints; /* struct audit_checkpoint */
+    uint64_t generation;
+    /* of the present generation: */
+    struct array accounts; /* struct audit_account */
+    struct table holds;    /* id -> struct audit_hold, open ones */
+    struct table ids;      /* of transfers, as far as clients chose them */
+    int64_t posted_minor;  /* sum over all transfers */
+    int64_t held_minor;    /* sum of the open holds */
+    bool has_network;
+    uint32_t account_trust;
+    struct array subscribers; /* struct audit_subscriber */
+    struct table msisdns;
+    struct array organisations; /* struct audit_organisation */
+    struct table short_codes;   /* -> uint32_t slot */
+    uint64_t last_payment;
+    struct table open;      /* number -> struct audit_payment */
+    uint64_t ended[16];     /* per outcome */
+    int64_t paid_minor;     /* sum of paid amounts */
+    int64_t moved_minor;    /* sum of the transfers of payments */
+    struct table checkouts; /* of checkout_second */
+    int64_t checkout_second;
+    uint32_t receipt_day;
+    uint64_t receipt;
+    struct table keys;
+    uint64_t last_delivery;
+    struct array waiting; /* uint64_t, a bit each */
+    uint64_t waiting_count;
+};
+
+void audit_init(struct audit *a, struct verify_report *report);
+void audit_fini(struct audit *a);
+/* A journal_read_fn: context is the audit. False only when memory has run out. */
+bool audit_batch(void *context, const struct journal_read_batch *batch);
+/* After the last batch: what must hold at the end, and the figures. */
+void audit_finish(struct audit *a);
+
+/* ---- shared by the auditor's files ---- */
+
+void audit__breach(struct audit *a, enum verify_proof proof, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void audit__checked(struct audit *a, enum verify_proof proof);
+
+void audit__ledger_init(struct audit *a);
+void audit__ledger_fini(struct audit *a);
+void audit__ledger_event(struct audit *a, uint16_t kind, struct reader *body);
+void audit__ledger_finish(struct audit *a);
+
+void audit__people_init(struct audit *a);
+void audit__people_fini(struct audit *a);
+void audit__people_event(struct audit *a, const struct operator_event *e);
+
+void audit__payments_init(struct audit *a);
+void audit__payments_fini(struct audit *a);
+void audit__payment_event(struct audit *a, const struct operator_event *e);
+/* The end of a frame: endings, transfers and callbacks must fit together. */
+void audit__payments_frame(struct audit *a);
+void audit__payments_finish(struct audit *a);
+
+void audit__outbox_init(struct audit *a);
+void audit__outbox_fini(struct audit *a);
+void audit__outbox_event(struct audit *a, uint16_t kind, struct reader *body);
+
+#endif
