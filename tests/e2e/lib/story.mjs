@@ -86,6 +86,15 @@ export async function within(promise, what, seconds = 10) {
     }
 }
 
+// A figure that others on the machine can only make worse: measured up to three times, until it is
+// within its limit.
+export async function bestOf(times, limit, what, measure) {
+    let best = Infinity;
+    for (let i = 0; i < times && best > limit; i++) best = Math.min(best, await measure());
+    atMost(best, limit, `${what}, the best of ${times}`);
+    return best;
+}
+
 export function median(numbers) {
     return percentile(numbers, 50);
 }
