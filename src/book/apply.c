@@ -13,9 +13,13 @@ static bool apply_generation(struct book *b, struct reader *r)
         return false;
     }
     book__state_fini(b);
+    CHECK(b->domain_state == NULL);
     CHECK(book__state_init(b));
     CHECK(book__reserve(b, BOOK_RESERVE_TRANSFERS)); /* the seed follows in the same frame */
     b->generation = generation;
+    CHECK(b->ledger.entries.used == 0 && b->ledger.accounts.used == 0);
+    CHECK(b->outbox.items.used == 0);
+    CHECK(b->keys.used == 0);
     return true;
 }
 
@@ -29,11 +33,9 @@ static bool apply_key(struct book *b, struct reader *r)
         return false;
     }
     uint32_t index = slab_take(&b->keys);
-    struct idempotency_entry *e = slab_at(&b->keys, index);
-    *e = entry;
-    uint64_t hash;
-    memcpy(&hash, entry.key, sizeof(hash));
-    map_put(&b->by_key, hash, index);
+    *(struct idempotency_entry *)slab_at(&b->keys, index) = entry;
+    CHECK(book__key_add(b, index)); /* K5 */
+    CHECK(map_count(&b->by_key) == b->keys.used);
     return true;
 }
 
@@ -92,6 +94,8 @@ static bool event_known(const struct book *b, uint16_t kind)
 enum book_replay book__apply_events(struct book *b, const struct frame_info *info,
                                     struct reader *events)
 {
+    CHECK(info->position == b->position + 1); /* K2 */
+    CHECK(info->time_ns >= b->time_ns);
     struct frame_reader f = {*info, *events};
     uint16_t kind;
     struct reader body;
@@ -123,8 +127,10 @@ bool frame_next(struct reader *r, struct frame_reader *out)
         r->bad = true;
         return false;
     }
+    CHECK(r->at == start + BOOK_FRAME_HEADER_BYTES);
     out->events = reader_init(r->data + r->at, size - BOOK_FRAME_HEADER_BYTES);
     r->at = start + size;
+    CHECK(r->at <= r->size);
     return true;
 }
 
@@ -141,6 +147,8 @@ bool frame_event(struct frame_reader *f, uint16_t *kind, struct reader *body)
         return false;
     }
     *body = reader_init(data, size);
+    CHECK(r->at <= r->size);
+    CHECK(!r->bad);
     return true;
 }
 
@@ -161,9 +169,12 @@ enum book_replay book_replay_frame(struct book *b, struct reader *r)
         return BOOK_REPLAY_MEMORY;
     }
     enum book_replay result = book__apply_events(b, &f.info, &f.events);
+    if (result != BOOK_REPLAYED) {
+        return result; /* the book is where it was, but for its contents: it is of no use now */
+    }
     b->position = f.info.position;
     b->time_ns = f.info.time_ns;
-    return result;
+    return BOOK_REPLAYED;
 }
 
 /* ---- a batch of transfers ---- */
@@ -173,60 +184,105 @@ static void transfers_emit(struct book *b, struct decision *d, const struct ledg
     size_t body_at = d->out->size + BOOK_EVENT_HEADER_BYTES;
     decision_ledger(d, e);
     struct ledger_event applied;
+    CHECK(d->out->size > body_at);
     struct reader r = reader_init(d->out->data + body_at, d->out->size - body_at);
-    CHECK(ledger_event_decode(e->kind, &r, &applied));
+    CHECK(ledger_event_decode(e->kind, &r, &applied)); /* K1: what is applied is what is written */
     ledger_apply(&b->ledger, &applied);
 }
 
+/* Remembers a refusal under its id (R3.8), unless the id has a story already. */
 static void transfers_refuse(struct book *b, struct decision *d, const struct transfer *t,
                              enum ledger_result result)
 {
+    CHECK(result != LEDGER_OK);
+    if (!ledger_result_remembered(result) || ledger_entry(&b->ledger, t->id) != NULL) {
+        return;
+    }
     struct ledger_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_TRANSFER_REFUSED;
     e.transfer = *t;
     e.result = (uint8_t)result;
-    if (ledger_result_remembered(result) && ledger_entry(&b->ledger, t->id) == NULL) {
-        transfers_emit(b, d, &e);
-    }
+    transfers_emit(b, d, &e);
+    CHECK(ledger_entry(&b->ledger, t->id)->state == ENTRY_REFUSED);
+}
+
+static void transfers_plan(const struct book *b, const struct decision *d, struct ledger_plan *plan)
+{
+    ledger_plan_init(plan, &b->ledger);
+    plan->now_ns = d->command->now_ns;
+}
+
+/*
+ * The answer for a transfer whose group fails because of another one. What its own id or form
+ * decides comes first: a repeated group is told "repeated" for each of its transfers, and what is
+ * no transfer at all is never remembered.
+ */
+static enum ledger_result transfers_linked(const struct book *b, const struct decision *d,
+                                           const struct transfer *t)
+{
+    struct ledger_plan alone;
+    transfers_plan(b, d, &alone);
+    enum ledger_result result = ledger_plan_add(&alone, t);
+    bool own = result > LEDGER_OK && result <= LEDGER_FAILED_BEFORE;
+    CHECK(IMPLIES(own, !ledger_result_remembered(result)));
+    return own ? result : LEDGER_LINKED_FAILED;
 }
 
 static void transfers_group(struct book *b, struct decision *d, const struct transfer *t,
                             uint8_t *results, uint32_t count)
 {
+    CHECK(count > 0);
+    CHECK(count <= LEDGER_PLAN_MAX);
     struct ledger_plan plan;
-    ledger_plan_init(&plan, &b->ledger);
+    transfers_plan(b, d, &plan);
     uint32_t failed = count;
     for (uint32_t i = 0; i < count && failed == count; i++) {
         enum ledger_result result = ledger_plan_add(&plan, &t[i]);
         results[i] = (uint8_t)result;
         failed = result == LEDGER_OK ? count : i;
     }
-    if (failed < count) {
+    if (failed == count) {
         for (uint32_t i = 0; i < count; i++) {
-            results[i] = i == failed ? results[i] : (uint8_t)LEDGER_LINKED_FAILED;
-            transfers_refuse(b, d, &t[i], results[i]);
+            struct ledger_event e;
+            ledger_plan_event(&plan, i, &e);
+            transfers_emit(b, d, &e);
         }
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        struct ledger_event e;
-        ledger_plan_event(&plan, i, &e);
-        transfers_emit(b, d, &e);
+        results[i] = i == failed ? results[i] : (uint8_t)transfers_linked(b, d, &t[i]);
     }
+    for (uint32_t i = 0; i < count; i++) {
+        transfers_refuse(b, d, &t[i], results[i]);
+    }
+}
+
+/* Transfers from i on that stand or fall together. */
+static uint32_t transfers_linked_count(const struct transfers_command *c, uint32_t i)
+{
+    CHECK(i < c->count);
+    uint32_t count = 1;
+    while (c->linked != NULL && c->linked[i + count - 1] && i + count < c->count) {
+        count++;
+    }
+    CHECK(i + count <= c->count);
+    return count;
 }
 
 void book__transfers(struct book *b, struct decision *d, const struct transfers_command *c,
                      const struct frame_info *info)
 {
     CHECK(info->position == b->position + 1);
+    CHECK(c->count == 0 || c->results != NULL);
     for (uint32_t i = 0; i < c->count;) {
-        uint32_t count = 1;
-        while (c->linked != NULL && c->linked[i + count - 1] && i + count < c->count &&
-               count < LEDGER_PLAN_MAX) {
-            count++;
+        uint32_t count = transfers_linked_count(c, i);
+        if (count > LEDGER_PLAN_MAX) {
+            memset(c->results + i, LEDGER_GROUP_TOO_LARGE, count);
+        } else {
+            transfers_group(b, d, c->transfers + i, c->results + i, count);
         }
-        transfers_group(b, d, c->transfers + i, c->results + i, count);
         i += count;
     }
+    CHECK(d->events <= c->count); /* so that the frame has room for all of them */
 }

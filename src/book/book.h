@@ -44,7 +44,7 @@ enum {
     BOOK_RESERVE_ACCOUNTS = 64,       /* most that one decision creates */
     BOOK_RESERVE_TRANSFERS = 64,
     BOOK_RESERVE_ITEMS = 4,
-    BOOK_RESERVE_TEXTS = 32,
+    BOOK_RESERVE_TEXTS = 64,
 };
 
 /* Event kinds of the book itself. */
@@ -86,7 +86,8 @@ struct checkpoint_command {
 };
 
 /* Each transfer is decided alone, in order, against the state after those before it; transfers
- * whose linked[i] is true stand or fall with the one after. results has room for count. */
+ * whose linked[i] is true stand or fall with the one after. A group of more than LEDGER_PLAN_MAX is
+ * refused as a whole. results has room for count. */
 struct transfers_command {
     const struct transfer *transfers;
     const bool *linked; /* NULL: none */

@@ -11,6 +11,8 @@ enum {
     BOOK_TRANSFER_EVENT_MAX = BOOK_EVENT_HEADER_BYTES + 2 + 34 + 8,
 };
 
+/* Puts a key into the table; false when it is there already. Room was reserved. */
+bool book__key_add(struct book *b, uint32_t index);
 bool book__state_init(struct book *b);
 void book__state_fini(struct book *b);
 bool book__reserve(struct book *b, uint32_t transfers);

@@ -7,6 +7,8 @@
 
 void book_save(const struct book *b, struct writer *w)
 {
+    CHECK(b->time_ns >= 0);
+    CHECK(map_count(&b->by_key) == b->keys.used);
     put_u32(w, BOOK_STATE_VERSION);
     put_u64(w, b->generation);
     put_u64(w, b->position);
@@ -36,19 +38,18 @@ static bool load_keys(struct book *b, struct reader *r)
         get_raw(r, e->key, sizeof(e->key));
         get_raw(r, e->request, sizeof(e->request));
         e->subject = get_u64(r);
-        uint64_t hash;
-        memcpy(&hash, e->key, sizeof(hash));
-        if (map_get(&b->by_key, hash) != MAP_NONE) {
+        if (r->bad || !book__key_add(b, i)) {
             return false;
         }
-        map_put(&b->by_key, hash, i);
     }
-    return !r->bad;
+    CHECK(map_count(&b->by_key) == b->keys.used);
+    return true;
 }
 
 bool book_load(struct book *b, struct reader *r)
 {
     CHECK(b->position == 0);
+    CHECK(b->ledger.accounts.high_water == 0);
     if (get_u32(r) != BOOK_STATE_VERSION) {
         return false;
     }
@@ -57,6 +58,9 @@ bool book_load(struct book *b, struct reader *r)
     b->time_ns = get_i64(r);
     b->clock_mode = get_u8(r);
     b->clock_offset_ns = get_i64(r);
+    if (r->bad || b->time_ns < 0 || b->clock_mode > CLOCK_VIRTUAL) {
+        return false;
+    }
     return texts_load(&b->texts, r) && ledger_load(&b->ledger, r) && outbox_load(&b->outbox, r) &&
            load_keys(b, r) && b->domain->load(b->domain_state, r) && reader_done(r);
 }
@@ -88,5 +92,11 @@ void book_check(const struct book *b)
     slab_check(&b->keys);
     map_check(&b->by_key);
     CHECK(map_count(&b->by_key) == b->keys.used);
+    for (uint32_t i = slab_next(&b->keys, 0); i != SLAB_NONE; i = slab_next(&b->keys, i + 1)) {
+        const struct idempotency_entry *e = slab_at(&b->keys, i);
+        CHECK(book_key(b, e->key) == e); /* K5 */
+    }
+    CHECK(b->outbox.texts == &b->texts);
+    CHECK(b->clock_mode <= CLOCK_VIRTUAL);
     b->domain->check(b->domain_state);
 }

@@ -102,7 +102,8 @@ struct transfer {
     X(EXCEEDS_CREDITS, 16, 1, "the debit account has not enough money")            \
     X(EXCEEDS_DEBITS, 17, 1, "the credit account would fall below zero")           \
     X(OVERFLOW, 18, 1, "a total would overflow")                                   \
-    X(LINKED_FAILED, 19, 1, "another transfer of the group was refused")
+    X(LINKED_FAILED, 19, 1, "another transfer of the group was refused")           \
+    X(GROUP_TOO_LARGE, 20, 0, "more transfers are linked than are decided together")
 
 enum ledger_result {
 #define X(name, number, remembered, sentence) LEDGER_##name = number,

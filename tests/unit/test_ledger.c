@@ -360,7 +360,7 @@ static void test_result_texts(void **state)
 {
     (void)state;
     uint32_t remembered = 0;
-    for (uint32_t i = 0; i <= LEDGER_LINKED_FAILED; i++) {
+    for (uint32_t i = 0; i <= LEDGER_GROUP_TOO_LARGE; i++) {
         const char *text = ledger_result_text(i);
         assert_true(strlen(text) > 4);
         for (uint32_t other = 0; other < i; other++) {
@@ -370,8 +370,8 @@ static void test_result_texts(void **state)
     }
     assert_int_equal(remembered, 12);
     assert_false(ledger_result_remembered(LEDGER_OK));
-    expect_assert_failure((void)ledger_result_text(LEDGER_LINKED_FAILED + 1));
-    expect_assert_failure((void)ledger_result_remembered(LEDGER_LINKED_FAILED + 1));
+    expect_assert_failure((void)ledger_result_text(LEDGER_GROUP_TOO_LARGE + 1));
+    expect_assert_failure((void)ledger_result_remembered(LEDGER_GROUP_TOO_LARGE + 1));
 }
 
 /* ---- idempotency (R3.8) ---- */
@@ -479,7 +479,8 @@ static void test_group_builds_on_itself(void **state)
     group[0].amount_minor = 100;
     assert_int_equal(ledger_plan_add(&plan, &group[0]), LEDGER_OK);
     assert_int_equal(ledger_plan_add(&plan, &group[3]), LEDGER_CREDIT_CLOSED);
-    expect_assert_failure((void)ledger_plan_add(&plan, &group[0])); /* it has failed as a whole */
+    expect_assert_failure(assert_int_equal(ledger_plan_add(&plan, &group[0]),
+                                           LEDGER_OK)); /* it has failed as a whole */
     expect_assert_failure(ledger_plan_event(&plan, 0, &e));
     ledger_check(&l);
     ledger_fini(&l);
@@ -538,7 +539,7 @@ static void test_group_full(void **state)
         assert_int_equal(ledger_plan_add(&plan, &t), LEDGER_OK);
     }
     struct transfer t = post(99, ANNA, BEN, 1);
-    expect_assert_failure((void)ledger_plan_add(&plan, &t));
+    expect_assert_failure(assert_int_equal(ledger_plan_add(&plan, &t), LEDGER_OK));
     ledger_fini(&l);
 }
 
