@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/bench/bench.h"
 #include "app/serve.h"
 #include "app/verify.h"
 #include "book/book.h"
@@ -16,6 +17,7 @@ static int usage(FILE *to)
                   "\n"
                   "  hakika serve [FLAGS]   run the operator: an M-Pesa for your Daraja "
                   "integration\n"
+                  "  hakika bench [PROFILE] measure this program on this machine\n"
                   "  hakika verify DIR      prove from the journal that nothing was lost or "
                   "doubled\n"
                   "  hakika --version       versions of the program and of its formats\n"
@@ -47,6 +49,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "serve") == 0) {
         return command_serve(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "bench") == 0) {
+        return bench_command(argc - 2, argv + 2);
     }
     if (strcmp(argv[1], "verify") == 0) {
         return verify_command(argc - 2, argv + 2);
