@@ -148,6 +148,16 @@ static struct segment_order next_order(const struct journal *j, uint64_t needed)
     return order;
 }
 
+/* Tells other threads how much of the current segment is left. */
+static void note_room(struct journal *j)
+{
+    CHECK(j->segment_count > 0);
+    uint64_t size = j->segments[j->segment_count - 1].size;
+    CHECK(j->end <= size);
+    atomic_store(&j->room, size - j->end);
+    atomic_store(&j->spare.pace.used, (unsigned)(j->end * 1000 / size));
+}
+
 /* The directory in which `directory` is: its own name must survive a power cut too. */
 static int sync_parent(struct journal *j)
 {
@@ -267,7 +277,7 @@ static enum journal_status open_steps(struct journal *j, const struct journal_op
     if (status != JOURNAL_OK || options->read_only) {
         return status;
     }
-    atomic_store(&j->room, j->segments[j->segment_count - 1].size - j->end);
+    note_room(j);
     int result = journal__spare_start(&j->spare, options->background_spares);
     if (result != 0) {
         return journal__fail_io(error, result, "starting a thread for", j->directory, NULL);
@@ -435,7 +445,7 @@ static enum journal_status append_roll(struct journal *j, size_t needed,
         return poison(j, -ENOMEM, error);
     }
     j->end = SEGMENT_HEADER_BYTES;
-    atomic_store(&j->room, segment.size - j->end);
+    note_room(j);
     if (j->spare.threaded) {
         const struct segment_order next = next_order(j, 0);
         journal__spare_want(&j->spare, &next);
@@ -503,7 +513,7 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     }
     journal__head_advance(&journal->head, &header);
     journal->end += size;
-    atomic_store(&journal->room, current->size - journal->end);
+    note_room(journal);
     journal_check(journal);
     return result == 0 ? JOURNAL_OK : poison(journal, result, error);
 }

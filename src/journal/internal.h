@@ -33,6 +33,7 @@ struct journal__segment {
 struct segment_pace {
     atomic_bool hurry;  /* a commit is waiting for it */
     atomic_bool cancel; /* nobody needs it any more */
+    atomic_uint used;   /* how much of the current segment is used, in thousandths */
 };
 
 /* Where a segment that is to be made belongs, and what it is to be. */

@@ -180,7 +180,7 @@ struct snapshot_writer; /* opaque */
 struct snapshot_writer *snapshot_create(struct disk *disk, const char *directory,
                                         const struct snapshot_meta *meta,
                                         struct journal_error *error);
-/* A writer_flush_fn: context is the snapshot_writer. */
+/* A writer_flush_fn: context is the snapshot_writer. After false, commit fails and says why. */
 bool snapshot_write(void *context, const uint8_t *data, size_t size);
 /* Syncs, renames into place, syncs the directory, removes older snapshots but the newest other. */
 bool snapshot_commit(struct snapshot_writer *writer, struct journal_error *error) MUST_USE;

@@ -29,6 +29,7 @@
     X(DAMAGE_CUT,          "damage before the tail is cut like a torn tail")            \
     X(OPEN_NOT_SYNCED,     "opening trusts what is only in memory")                     \
     X(OPEN_NOT_FORGOTTEN,  "opening believes memory after a failed sync")               \
+    X(ERROR_IS_ABSENCE,    "what cannot be read on opening counts as not there")        \
     X(OPEN_NAMES_LOST,     "opening does not sync the directory")                       \
     X(SEGMENT_NOT_SYNCED,  "a spare is renamed before it is synced")                    \
     X(SEGMENT_NAME_LOST,   "the directory is not synced after a spare is renamed")      \
@@ -38,7 +39,6 @@
     X(SNAPSHOT_UNCONFIRMED, "a snapshot is loaded that the journal does not confirm")
 /* clang-format on */
 
-#ifdef HAKIKA_MUTANTS
 enum journal_mutant {
     MUTANT_NONE,
 #define X(name, text) MUTANT_##name,
@@ -46,7 +46,9 @@ enum journal_mutant {
 #undef X
         MUTANT_COUNT,
 };
-extern enum journal_mutant journal_mutant;
+
+#ifdef HAKIKA_MUTANTS
+extern enum journal_mutant journal_mutant; /* the one that is switched on */
 #define MUTANT(name) (journal_mutant == MUTANT_##name)
 #else
 #define MUTANT(name) 0

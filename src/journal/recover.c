@@ -555,6 +555,33 @@ static enum journal_status recover_later(struct recovery *r, const struct behind
     return JOURNAL_OK;
 }
 
+/* Whether an intact batch is at a place; an error is an error, and never an absence. */
+static enum journal_status recover_probe(struct recovery *r, size_t index, uint64_t offset,
+                                         bool *there_out)
+{
+    struct batch_header header;
+    CHECK(index < r->j->segment_count);
+    enum journal__found found = found_at(r, index, offset, &header);
+    *there_out = found == FOUND_BATCH;
+    CHECK(IMPLIES(found == FOUND_ERROR, r->scan.error != 0));
+    return found == FOUND_ERROR && !MUTANT(ERROR_IS_ABSENCE) ? fail_scan(r, "reading") : JOURNAL_OK;
+}
+
+/* The history ends at the walk's place; `here` lies behind it, and must be explained. */
+static enum journal_status recover_tail(struct recovery *r, const struct behind *here)
+{
+    bool clean = here->from == here->to;
+    CHECK(here->batch == 0 || MUTANT(DAMAGE_CUT));
+    if (!clean && here->to > here->most) {
+        return fail_remains(r, r->index, r->offset);
+    }
+    r->torn_index = r->index;
+    r->torn_from = MUTANT(CUT_TOO_MUCH) && !clean ? r->offset - batch_alignment() : here->from;
+    r->torn_to = here->to;
+    CHECK(r->torn_from <= r->torn_to);
+    return recover_later(r, here);
+}
+
 /*
  * No batch continues the history at the walk's place. *more_out: one does at the start of the next
  * segment, or (a reader beside a living writer) by now here after all.
@@ -563,39 +590,32 @@ static enum journal_status recover_end(struct recovery *r, bool *more_out)
 {
     struct journal *j = r->j;
     struct behind here;
-    struct batch_header header;
-    CHECK(more_out != NULL);
     recovery_check(r);
+    CHECK(more_out != NULL);
     *more_out = false;
     enum journal_status status = walk_behind(r, r->index, r->offset, &here);
-    if (status != JOURNAL_OK) {
-        return status;
-    }
-    if (here.batch != 0 && j->state == JOURNAL_STATE_READER) {
+    if (status == JOURNAL_OK && here.batch != 0 && j->state == JOURNAL_STATE_READER) {
         journal__scan_reread(&r->scan);
-        *more_out = found_at(r, r->index, r->offset, &header) == FOUND_BATCH;
-        if (*more_out) {
-            return JOURNAL_OK;
-        }
+        status = recover_probe(r, r->index, r->offset, more_out);
+    }
+    if (status != JOURNAL_OK || *more_out) {
+        return status;
     }
     if (here.batch != 0 && !MUTANT(DAMAGE_CUT)) {
         return fail_batch_behind(r, r->index, r->offset, r->index, &here);
     }
-    bool clean = here.from == here.to;
-    if (clean && r->index + 1 < j->segment_count &&
-        found_at(r, r->index + 1, SEGMENT_HEADER_BYTES, &header) == FOUND_BATCH) {
-        r->index++;
-        r->offset = SEGMENT_HEADER_BYTES;
-        *more_out = true;
-        return JOURNAL_OK;
+    if (here.from == here.to && r->index + 1 < j->segment_count) {
+        status = recover_probe(r, r->index + 1, SEGMENT_HEADER_BYTES, more_out);
+        if (status != JOURNAL_OK) {
+            return status;
+        }
+        if (*more_out) {
+            r->index++;
+            r->offset = SEGMENT_HEADER_BYTES;
+            return JOURNAL_OK;
+        }
     }
-    if (!clean && here.to > here.most) {
-        return fail_remains(r, r->index, r->offset);
-    }
-    r->torn_index = r->index;
-    r->torn_from = MUTANT(CUT_TOO_MUCH) && !clean ? r->offset - batch_alignment() : here.from;
-    r->torn_to = here.to;
-    return recover_later(r, &here);
+    return recover_tail(r, &here);
 }
 
 static enum journal_status recover_walk(struct recovery *r)

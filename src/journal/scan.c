@@ -12,7 +12,7 @@
 
 #include "journal/internal.h"
 
-enum { READ_AHEAD_BYTES = 1 << 20 };
+enum { READ_AHEAD_BYTES = 1 << 18 };
 
 static void scan_check(const struct journal__scan *scan)
 {

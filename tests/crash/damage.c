@@ -1,6 +1,7 @@
 /*
  * damage.c - C6: disks that no crash can leave, and what must become of them.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 enum {
     DAMAGES = 40,
     SNAPSHOT_DAMAGES = 6,
+    CALLS_MAX = 200, /* of one opening */
     FORK_BATCHES = 32,
     FORK_BATCH_BYTES = 6000,
     PATH_BYTES = 64,
@@ -166,6 +168,36 @@ static void damage_snapshot(struct run *run, uint64_t number)
     }
     (void)model_check_snapshot(run, journal, false);
     journal_close(journal);
+}
+
+/* --- calls that fail -------------------------------------------------------------------------- */
+
+/* Opening with its n-th call failing, once: an error, or all is there. False: there is no n-th. */
+static bool fail_one(struct run *run, uint64_t number)
+{
+    struct journal *journal = NULL;
+    struct journal_error error;
+    struct finding finding;
+    const struct expectation expectation = {.least = run->model.acked, .most = run->model.acked};
+    sim_disk_copy(run->image, run->shelf);
+    uint64_t before = sim_disk_failures(run->image);
+    run->e->states_damaged++;
+    sim_disk_fail(run->image, SIM_ALL, number + 1, EIO, false);
+    enum journal_status status = run_open(run, run->image, &journal, &error);
+    sim_disk_fail(run->image, 0, 0, 0, false);
+    bool struck = sim_disk_failures(run->image) > before;
+    if (status != (struck ? JOURNAL_IO_ERROR : JOURNAL_OK)) {
+        return run_violation(run, "an opening whose call %d fails says: %s", (int)number + 1,
+                             status == JOURNAL_OK ? "fine" : error.message);
+    }
+    journal_close(journal);
+    journal = NULL;
+    if (run_open(run, run->image, &journal, &error) != JOURNAL_OK) {
+        return run_violation(run, "opening after one that failed fails: %s", error.message);
+    }
+    (void)model_check(run, journal, &expectation, &finding);
+    journal_close(journal);
+    return struck;
 }
 
 /* --- forks and strangers ---------------------------------------------------------------------- */
@@ -329,6 +361,11 @@ void run_damage(struct run *run)
     }
     for (uint64_t i = 0; i < SNAPSHOT_DAMAGES; i++) {
         damage_snapshot(run, i);
+    }
+    for (uint64_t i = 0; i < CALLS_MAX; i++) {
+        if (run_begin_state(run, 'e', i) && !fail_one(run, i)) {
+            break;
+        }
     }
     if (run_begin_state(run, 'f', 0)) {
         damage_fork(run);

@@ -233,13 +233,21 @@ static enum journal_status step_append(struct run *run)
 static void step_fault(struct run *run)
 {
     const unsigned kinds[] = {
-        SIM_WRITE,  SIM_SYNC, SIM_SYNC_DIRECTORY, SIM_WRITE | SIM_SYNC, SIM_RENAME | SIM_OPEN,
-        SIM_CHANGES};
+        SIM_WRITE,
+        SIM_SYNC,
+        SIM_SYNC_DIRECTORY,
+        SIM_WRITE | SIM_SYNC,
+        SIM_RENAME | SIM_OPEN,
+        SIM_CHANGES,
+        SIM_READ | SIM_OPEN,
+        SIM_ALL,
+    };
     struct random *random = &run->random;
     unsigned kind = kinds[random_below(random, sizeof(kinds) / sizeof(kinds[0]))];
-    uint64_t countdown = 1 + random_below(random, 4);
+    bool opening = random_below(random, 3) == 0;
+    uint64_t countdown = 1 + random_below(random, opening ? 24 : 4);
     sim_disk_fail(run->live, kind, countdown, EIO, random_below(random, 2) == 0);
-    if (random_below(random, 4) == 0) { /* while opening */
+    if (opening) {
         journal_close(run->journal);
         run->journal = NULL;
         step_open(run);

@@ -18,9 +18,9 @@
 #include "base/hash.h"
 
 enum {
-    FILES_MAX = 64,
+    FILES_MAX = 128,
     NAMES_MAX = 96,
-    CHANGES_MAX = 256,
+    CHANGES_MAX = 512,
     PATH_MAX_SIM = 160,
     NONE = -1,
     DIRECTORY = -2, /* in place of a file's index */
@@ -369,17 +369,20 @@ static void change_names(struct sim_disk *sim, const char *from, const char *to,
     names_apply(&sim->shown, change);
 }
 
-static bool file_is_named(const struct sim_disk *sim, int32_t index)
+static bool names_hold(const struct names *names, int32_t index)
 {
-    for (size_t i = 0; i < sim->durable.count; i++) {
-        if (sim->durable.entry[i].file == index) {
+    for (size_t i = 0; i < names->count; i++) {
+        if (names->entry[i].file == index) {
             return true;
         }
     }
-    for (size_t i = 0; i < sim->shown.count; i++) {
-        if (sim->shown.entry[i].file == index) {
-            return true;
-        }
+    return false;
+}
+
+static bool file_is_named(const struct sim_disk *sim, int32_t index)
+{
+    if (names_hold(&sim->durable, index) || names_hold(&sim->shown, index)) {
+        return true;
     }
     for (size_t i = 0; i < sim->change_count; i++) {
         if (sim->changes[i].file == index) {
@@ -433,9 +436,9 @@ uint64_t sim_disk_used(const struct sim_disk *sim)
 {
     uint64_t total = 0;
     for (int32_t i = 0; i < FILES_MAX; i++) {
-        total += sim->files[i].used && (sim->files[i].handles > 0 || file_is_named(sim, i))
-                     ? sim->files[i].shown.size
-                     : 0;
+        const struct file *file = &sim->files[i];
+        bool there = file->used && (file->handles > 0 || names_hold(&sim->shown, i));
+        total += there ? file->shown.size : 0;
     }
     return total;
 }
