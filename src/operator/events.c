@@ -194,11 +194,13 @@ static bool decode_stk(uint16_t kind, struct reader *r, struct operator_event *e
     case EVENT_STK_ANSWERED:
         e->number = get_u64(r);
         e->answer = get_u8(r);
+        r->bad = r->bad || e->answer < ANSWER_APPROVE || e->answer > ANSWER_CANCEL;
         get_raw(r, e->verifier, sizeof(e->verifier));
         break;
     case EVENT_STK_ENDED:
         e->number = get_u64(r);
         e->outcome = get_u8(r);
+        r->bad = r->bad || e->outcome <= STK_OPEN || e->outcome > STK_INTERNAL;
         e->receipt_day = get_u32(r);
         e->receipt = get_u64(r);
         break;
@@ -224,6 +226,7 @@ static bool decode_subscriber(uint16_t kind, struct reader *r, struct operator_e
     case EVENT_SUBSCRIBER_SEEN: break;
     case EVENT_SUBSCRIBER_CHANGED:
         e->status = get_u8(r);
+        r->bad = r->bad || e->status > SUBSCRIBER_SUSPENDED;
         e->reachable = get_bool(r);
         e->sim_swapped_ns = get_i64(r);
         break;

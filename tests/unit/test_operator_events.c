@@ -1,0 +1,253 @@
+/*
+ * test_operator_events.c - the operator's events in bytes: each kind there and back, every cut and
+ * every byte too many refused, values that no program writes refused, and fixed bytes, since they
+ * are read back for ever.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "operator/events.h"
+
+/* A false CHECK ends the test, and is what some tests expect. */
+_Noreturn void hakika_panic(const char *file, int line, const char *what)
+{
+    mock_assert(0, what, file, line);
+    abort();
+}
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TEXT(t)            \
+    {                      \
+        (t), sizeof(t) - 1 \
+    }
+#define BYTES                                                 \
+    {                                                         \
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 \
+    }
+
+struct sample {
+    struct operator_event e;
+    size_t size;
+    uint64_t hash; /* of the bytes: a changed encoding is a new kind, never a changed one */
+};
+
+/* clang-format off */
+static const struct sample samples[] = {
+    {{.kind = EVENT_PERSON_KEPT, .slot = 7, .msisdn = 254712345678, .name = TEXT("Anna Wanjiru")},
+     26, 0x1e00b8731830e79bu},
+    {{.kind = EVENT_SUBSCRIBER_OPENED, .slot = 7, .account = 9, .verifier = BYTES,
+      .key_version = 2, .approves = true}, 26, 0x126a6b052ac9e64eu},
+    {{.kind = EVENT_SUBSCRIBER_SEEN, .slot = 0xfffffffe}, 4, 0x94d68d8c123dda1du},
+    {{.kind = EVENT_SUBSCRIBER_CHANGED, .slot = 7, .status = SUBSCRIBER_SUSPENDED,
+      .reachable = true, .sim_swapped_ns = -5}, 14, 0x693e6bf243005495u},
+    {{.kind = EVENT_PIN_SET, .slot = 7, .verifier = BYTES, .key_version = 255}, 21, 0x6b457d6796b6df9du},
+    {{.kind = EVENT_PIN_TRIED, .slot = 7, .failures = 3}, 5, 0x7bd12b4434238083u},
+    {{.kind = EVENT_NETWORK_OPENED, .account = 1, .accounts = {2}}, 8, 0x72aa3df9eea23bc4u},
+    {{.kind = EVENT_ORGANISATION_OPENED, .slot = 3, .short_code = 174379, .type = 2, .charges = 3,
+      .accounts = {10, 11, 12, 13}}, 26, 0x385f0aec5d04035du},
+    {{.kind = EVENT_ORGANISATION_KEPT, .slot = 3, .name = TEXT("Duka la Juma"),
+      .initiator = TEXT("testapi"), .secrets = {TEXT("one"), TEXT(""), TEXT("three"), TEXT("4")}},
+     44, 0xc167e2848b4bbb11u},
+    {{.kind = EVENT_STK_TEXTS_KEPT, .number = 77, .url = TEXT("https://shop.example/cb"),
+      .reference = TEXT("INV-1"), .description = TEXT(""), .fingerprint = BYTES}, 58, 0xd93174769c8cbac0u},
+    {{.kind = EVENT_STK_ACCEPTED, .number = 77, .slot = 7, .short_code = 174379,
+      .party_b = 5551234, .type = 2, .amount_minor = 123456, .checkout_serial = 4711,
+      .target = 0x123456789abcdef}, 41, 0xa317e9240c369245u},
+    {{.kind = EVENT_STK_PROMPTED, .number = 77, .expires_ns = 1769841060000000000,
+      .reachable = true}, 17, 0xffe238ef6587869au},
+    {{.kind = EVENT_STK_ANSWERED, .number = 77, .answer = ANSWER_CANCEL, .verifier = BYTES}, 25, 0xd651f3b1a81fe77fu},
+    {{.kind = EVENT_STK_ENDED, .number = 77, .outcome = STK_PAID, .receipt_day = 20484,
+      .receipt = 78364164095}, 21, 0x453d6f1dbd7e7e7fu},
+};
+/* clang-format on */
+
+static size_t encode(const struct operator_event *e, uint8_t *bytes, size_t room)
+{
+    struct writer w = writer_init(bytes, room);
+    operator_event_encode(&w, e);
+    assert_false(w.overflow);
+    return w.size;
+}
+
+static void compare_texts(const struct operator_event *a, const struct operator_event *b)
+{
+    assert_true(span_equal(a->name, b->name));
+    assert_true(span_equal(a->initiator, b->initiator));
+    assert_true(span_equal(a->url, b->url));
+    assert_true(span_equal(a->reference, b->reference));
+    assert_true(span_equal(a->description, b->description));
+    for (uint32_t i = 0; i < ORGANISATION_SECRETS; i++) {
+        assert_true(span_equal(a->secrets[i], b->secrets[i]));
+    }
+}
+
+static void compare_events(const struct operator_event *a, const struct operator_event *b)
+{
+    compare_texts(a, b);
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->slot, b->slot);
+    assert_int_equal(a->number, b->number);
+    assert_int_equal(a->msisdn, b->msisdn);
+    assert_int_equal(a->account, b->account);
+    assert_memory_equal(a->accounts, b->accounts, sizeof(a->accounts));
+    assert_memory_equal(a->verifier, b->verifier, sizeof(a->verifier));
+    assert_memory_equal(a->fingerprint, b->fingerprint, sizeof(a->fingerprint));
+    assert_int_equal(a->key_version, b->key_version);
+    assert_int_equal(a->status, b->status);
+    assert_int_equal(a->reachable, b->reachable);
+    assert_int_equal(a->approves, b->approves);
+    assert_int_equal(a->failures, b->failures);
+    assert_int_equal(a->sim_swapped_ns, b->sim_swapped_ns);
+    assert_int_equal(a->short_code, b->short_code);
+    assert_int_equal(a->type, b->type);
+    assert_int_equal(a->charges, b->charges);
+    assert_int_equal(a->party_b, b->party_b);
+    assert_int_equal(a->amount_minor, b->amount_minor);
+    assert_int_equal(a->checkout_serial, b->checkout_serial);
+    assert_int_equal(a->target, b->target);
+    assert_int_equal(a->expires_ns, b->expires_ns);
+    assert_int_equal(a->answer, b->answer);
+    assert_int_equal(a->outcome, b->outcome);
+    assert_int_equal(a->receipt_day, b->receipt_day);
+    assert_int_equal(a->receipt, b->receipt);
+}
+
+/* Every kind of the table has a sample here. */
+static void test_every_kind_is_sampled(void **state)
+{
+    (void)state;
+    static const uint16_t kinds[] = {
+#define X(name, number, text) number,
+        OPERATOR_EVENTS(X)
+#undef X
+    };
+    assert_int_equal(COUNT(samples), COUNT(kinds));
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        assert_int_equal(samples[i].e.kind, kinds[i]);
+        assert_true(kinds[i] >= OPERATOR_EVENT_FIRST && kinds[i] <= OPERATOR_EVENT_LAST);
+        assert_non_null(operator_event_name(kinds[i]));
+    }
+    assert_string_equal(operator_event_name(EVENT_STK_ENDED), "stk_ended");
+    assert_null(operator_event_name(0));
+    assert_null(operator_event_name(63));
+    assert_null(operator_event_name(73)); /* not given yet */
+    assert_null(operator_event_name(OPERATOR_EVENT_LAST + 1));
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(samples); i++) {
+        uint8_t bytes[256];
+        size_t size = encode(&samples[i].e, bytes, sizeof(bytes));
+        uint64_t hash = hash_bytes(bytes, size, samples[i].e.kind);
+        if (size != samples[i].size || hash != samples[i].hash) {
+            fail_msg("%s: %zu bytes, 0x%016llxu", operator_event_name(samples[i].e.kind), size,
+                     (unsigned long long)hash);
+        }
+        struct operator_event read;
+        struct reader r = reader_init(bytes, size);
+        assert_true(operator_event_decode(samples[i].e.kind, &r, &read));
+        compare_events(&read, &samples[i].e);
+    }
+}
+
+static void test_cut_and_too_long(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(samples); i++) {
+        uint8_t bytes[256] = {0};
+        size_t size = encode(&samples[i].e, bytes, sizeof(bytes));
+        for (size_t cut = 0; cut <= sizeof(bytes); cut++) {
+            struct operator_event read;
+            struct reader r = reader_init(bytes, cut);
+            assert_int_equal(operator_event_decode(samples[i].e.kind, &r, &read), cut == size);
+        }
+    }
+}
+
+/* As the bytes of one kind, those of another are never misread beyond their end. */
+static void test_kinds_confused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(samples); i++) {
+        uint8_t bytes[256];
+        size_t size = encode(&samples[i].e, bytes, sizeof(bytes));
+        uint8_t *exact = malloc(size); /* so that the sanitizer sees its end */
+        assert_non_null(exact);
+        memcpy(exact, bytes, size);
+        for (uint32_t kind = 0; kind < 300; kind++) {
+            struct operator_event read;
+            struct reader r = reader_init(exact, size);
+            bool fine = operator_event_decode((uint16_t)kind, &r, &read);
+            assert_true(!fine || operator_event_name((uint16_t)kind) != NULL);
+        }
+        free(exact);
+    }
+}
+
+/* Every value of a byte that has few legal ones. */
+static void test_values_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t kind;
+        size_t at;
+        uint8_t least, most;
+    } cases[] = {
+        {EVENT_SUBSCRIBER_OPENED, 25, 0, 1},
+        {EVENT_SUBSCRIBER_CHANGED, 4, 0, SUBSCRIBER_SUSPENDED},
+        {EVENT_SUBSCRIBER_CHANGED, 5, 0, 1},
+        {EVENT_STK_PROMPTED, 16, 0, 1},
+        {EVENT_STK_ANSWERED, 8, ANSWER_APPROVE, ANSWER_CANCEL},
+        {EVENT_STK_ENDED, 8, STK_PAID, STK_INTERNAL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t s = 0;
+        while (samples[s].e.kind != cases[i].kind) {
+            s++;
+        }
+        uint8_t bytes[256];
+        size_t size = encode(&samples[s].e, bytes, sizeof(bytes));
+        for (uint32_t value = 0; value < 256; value++) {
+            bytes[cases[i].at] = (uint8_t)value;
+            struct operator_event read;
+            struct reader r = reader_init(bytes, size);
+            assert_int_equal(operator_event_decode(cases[i].kind, &r, &read),
+                             value >= cases[i].least && value <= cases[i].most);
+        }
+    }
+}
+
+/* A name of one byte more than 65,535 does not fit the format: the writer says so. */
+static void test_text_too_long(void **state)
+{
+    (void)state;
+    static char large[UINT16_MAX + 1];
+    static uint8_t bytes[sizeof(large) + 64];
+    struct operator_event e = {.kind = EVENT_PERSON_KEPT, .name = {large, sizeof(large)}};
+    struct writer w = writer_init(bytes, sizeof(bytes));
+    operator_event_encode(&w, &e);
+    assert_true(w.overflow);
+    e.kind = 73;
+    expect_assert_failure(operator_event_encode(&w, &e));
+    e.kind = 85;
+    expect_assert_failure(operator_event_encode(&w, &e));
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_kind_is_sampled), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_cut_and_too_long),      cmocka_unit_test(test_kinds_confused),
+        cmocka_unit_test(test_values_refused),        cmocka_unit_test(test_text_too_long),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
