@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/memory.h"
 #include "sim/world.h"
 
 typedef unsigned long long ull;
@@ -264,7 +265,13 @@ struct reply world_ask(struct world *w, enum engine_class class, const struct as
     void *into = kind >= COMMAND_DOMAIN_FIRST ? (void *)&answered : (void *)&outcome;
     uint64_t before = engine_applied(n->engine);
     int64_t now_ns = engine_now(n->engine);
+    uint64_t no_memory = memory_failures();
+    memory_window(ask->kind != ASK_SEED); /* a reset has nothing to fall back on */
     struct engine_result result = engine_execute(n->engine, class, kind, &asked.body, into);
+    memory_window(false);
+    no_memory = memory_failures() - no_memory;
+    w->tally.faults[FAULT_NO_MEMORY] += no_memory;
+    EXPECT(result.status != ENGINE_NO_MEMORY || no_memory > 0, "out of memory without a reason");
     reply = (struct reply){
         .status = result.status,
         .wait_position = result.wait_position,

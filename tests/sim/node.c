@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/memory.h"
 #include "sim/world.h"
 
 typedef unsigned long long ull;
@@ -77,18 +78,22 @@ static void node_write(void *context, const struct journal_batch *batch,
     world_plan_here(w, takes_ns, MOMENT_WRITTEN, 0, 0);
 }
 
-static bool node_has_room(void *context, uint64_t bytes)
-{
-    struct world *w = context;
-    return journal_has_room(w->node.journal, bytes);
-}
-
 static void node_room_later(struct world *w)
 {
     if (!w->node.room_planned) {
         w->node.room_planned = true;
-        world_plan_here(w, 250000000, MOMENT_ROOM, 0, 0);
+        world_plan_here(w, dice_between(&w->dice_node, 250000000, 3000000000), MOMENT_ROOM, 0, 0);
     }
+}
+
+static bool node_has_room(void *context, uint64_t bytes)
+{
+    struct world *w = context;
+    if (journal_has_room(w->node.journal, bytes)) {
+        return true;
+    }
+    node_room_later(w); /* the thread that makes spares would try again */
+    return false;
 }
 
 void node_make_room(struct world *w)
@@ -97,9 +102,6 @@ void node_make_room(struct world *w)
     journal_make_room(w->node.journal);
     if (node_was_struck(w)) {
         return;
-    }
-    if (!journal_has_room(w->node.journal, 1)) {
-        node_room_later(w);
     }
     node_turn_soon(w);
 }
@@ -129,12 +131,14 @@ void node_written(struct world *w)
     }
     engine_written(n->engine, status, &head);
     if (status == JOURNAL_DISK_FULL) {
+        w->tally.faults[FAULT_DISK_FULL]++;
         node_room_later(w);
     }
     EXPECT(engine_poisoned(n->engine) == (status == JOURNAL_POISONED),
            "the journal says %d and the engine is %spoisoned (E2)", status,
            engine_poisoned(n->engine) ? "" : "not ");
     if (status == JOURNAL_POISONED) {
+        w->tally.faults[w->error_armed]++;
         EXPECT(engine_take_outgoing(n->engine) == NULL, "a poisoned engine hands out work (E2)");
         node_end(w, END_KILLED);
         return;
@@ -226,7 +230,6 @@ void node_snapshot_piece(struct world *w)
     uint64_t failures = sim_disk_failures(w->disk);
     if (faulty) {
         sim_disk_fail(w->disk, SIM_CHANGES, n->snapshot_error_in, EIO, false);
-        n->snapshot_error_in = 0;
     }
     if (n->snapshot_cut) {
         n->snapshot_cut = false;
@@ -234,8 +237,10 @@ void node_snapshot_piece(struct world *w)
                  (uint32_t)dice_between(&w->dice_faults, 1, 4));
     }
     bool done = snapshot_go_on(w, (size_t)dice_span_ns(&w->dice_node, 2048, 128 * 1024));
-    w->tally.faults[FAULT_SNAPSHOT_ERROR] += faulty && sim_disk_failures(w->disk) > failures;
     if (faulty) {
+        bool struck = sim_disk_failures(w->disk) > failures;
+        w->tally.faults[FAULT_SNAPSHOT_ERROR] += struck;
+        n->snapshot_error_in = struck || n->snapshot_error_in == 1 ? 0 : n->snapshot_error_in - 1;
         sim_disk_fail(w->disk, 0, 0, 0, false);
     }
     if (node_was_struck(w)) {
@@ -336,12 +341,15 @@ void node_turn(struct world *w)
     n->turn_at_ns = 0;
     uint64_t before = engine_applied(n->engine);
     int64_t now_ns = engine_now(n->engine);
-    uint64_t no_memory = w->tally.faults[FAULT_NO_MEMORY];
+    uint64_t no_memory = memory_failures();
+    memory_window(true);
     engine_turn(n->engine);
+    memory_window(false);
+    w->tally.faults[FAULT_NO_MEMORY] += memory_failures() - no_memory;
     node_watch(w, before, now_ns, 0);
     auditor_compare_touched(&w->auditor, n->book);
     EXPECT(engine_applied(n->engine) - before >= w->limits.work_per_turn_max ||
-               w->tally.faults[FAULT_NO_MEMORY] > no_memory || !auditor_due(&w->auditor, now_ns),
+               memory_failures() > no_memory || !auditor_due(&w->auditor, now_ns),
            "work that was due was not done in its turn (A7)");
     network_send(w);
     world_release(w);
@@ -472,6 +480,7 @@ static bool node_open(struct world *w, struct engine_recovery *recovery)
 static void node_open_with_faults(struct world *w, struct engine_recovery *recovery)
 {
     uint64_t failures = sim_disk_failures(w->disk);
+    bool faulty = w->start_error_in > 0 && w->cut_start_in == 0;
     if (w->cut_start_in > 0) {
         node_arm(w, FAULT_CUT_START, END_POWER_CUT, w->cut_start_in);
         w->cut_start_in = 0;
@@ -480,10 +489,22 @@ static void node_open_with_faults(struct world *w, struct engine_recovery *recov
         w->start_error_in = 0;
     }
     (void)node_open(w, recovery);
-    w->tally.faults[FAULT_START_ERROR] += sim_disk_failures(w->disk) > failures;
+    w->tally.faults[FAULT_START_ERROR] += faulty && sim_disk_failures(w->disk) > failures;
     sim_disk_fail(w->disk, 0, 0, 0, false);
     if (!w->node.struck) {
         node_disarm(w);
+    }
+}
+
+/* What is different after a restart. */
+static void node_changes(struct world *w)
+{
+    w->wall_ns += w->clock_jump_ns;
+    w->clock_jump_ns = 0;
+    if (w->settings_next) {
+        w->settings_next = false;
+        w->tally.faults[FAULT_SETTINGS]++;
+        w->auditor.settings_now = (w->auditor.settings_now + 1) % AUDITOR_SETTINGS_MAX;
     }
 }
 
@@ -492,6 +513,7 @@ void node_start(struct world *w)
     struct node *n = &w->node;
     CHECK(!n->running && n->journal == NULL && n->book == NULL);
     n->life++;
+    node_changes(w);
     struct engine_recovery recovery = {0};
     node_open_with_faults(w, &recovery);
     if (n->book == NULL || n->struck) {

@@ -163,13 +163,12 @@ struct world {
     struct plan plans[WORLD_PLANS_MAX];
     uint32_t plan_count;
     uint32_t plan_next;
-    uint64_t full_until_ns;
     /* faults that wait for their occasion */
     bool slow_next;
+    enum sim_fault error_armed; /* which kind of error the next one is */
     int64_t clock_jump_ns;
     uint32_t start_error_in;
     uint32_t cut_start_in;
-    enum sim_fault start_fault;
     bool settings_next;
     bool wallets_open;
     uint64_t stream_position;
@@ -244,6 +243,8 @@ void network_finish(struct world *w);
 /* ---- trouble.c ---- */
 void trouble_plan(struct world *w);
 void trouble_look(struct world *w);
+const char *sim_fault_name(enum sim_fault fault); /* as on the command line */
+const char *sim_fault_text(enum sim_fault fault);
 void trouble_strike(struct world *w, enum sim_fault fault);
 void trouble_end(struct world *w);
 

@@ -1,0 +1,56 @@
+/*
+ * campaign.h - many seeds: workers, progress, the table at the end; one seed; and making a failing
+ * one smaller.
+ */
+#ifndef HAKIKA_SIM_CAMPAIGN_H
+#define HAKIKA_SIM_CAMPAIGN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sim/world.h"
+
+enum {
+    CAMPAIGN_JOBS_MAX = 64,
+    CAMPAIGN_FAILURES_MAX = 20, /* then it stops: something is thoroughly wrong */
+    CAMPAIGN_KINDS_FROM = 1000, /* seeds from which on every kind of fault must have occurred */
+    RUN_SECONDS_MAX = 120,      /* of one seed */
+};
+
+/* Where a run ended badly; in memory that the child shares with its parent. */
+struct sim_failure {
+    uint64_t step;
+    char message[600];
+};
+
+/* NULL, or where sim_fail leaves its message. */
+extern struct sim_failure *sim_failure;
+
+struct campaign_options {
+    const char *program; /* as it was called, for the command that repeats */
+    const char *seeds_path;
+    uint64_t start;
+    uint64_t count;
+    uint32_t jobs;
+    bool line;  /* also one line of key=value at the end */
+    bool quiet; /* no progress */
+    struct world_options run;
+};
+
+/* Exit code. */
+int campaign_run(const struct campaign_options *options);
+int shrink_run(const struct campaign_options *options);
+
+/* What a seed is run with: every 16th twice, every 64th checked after every decision. Adds to the
+ * world's tally. */
+void campaign_live(struct world *w, const struct world_options *options);
+/* Runs one seed in a child; true when it failed. */
+bool campaign_child(const struct world_options *options, struct sim_failure *failure);
+
+/* "sim --seed 7 --faults kill,power-cut", for the repetition of a run. */
+void command_print(const char *program, const struct world_options *options, char *out,
+                   size_t size);
+uint64_t faults_all(void);
+
+#endif
