@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/bench/bench.h"
+#include "app/listen.h"
 #include "app/serve.h"
 #include "app/verify.h"
 #include "book/book.h"
@@ -20,6 +21,7 @@ static int usage(FILE *to)
                   "  hakika bench [PROFILE] measure this program on this machine\n"
                   "  hakika verify DIR      prove from the journal that nothing was lost or "
                   "doubled\n"
+                  "  hakika listen          print the callbacks that arrive at port 9000\n"
                   "  hakika --version       versions of the program and of its formats\n"
                   "\n"
                   "hakika COMMAND --help explains a command.\n");
@@ -55,6 +57,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "verify") == 0) {
         return verify_command(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "listen") == 0) {
+        return listen_command(argc - 2, argv + 2);
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("hakika " HAKIKA_VERSION ", journal format %d (reads from %d), state %d\n",
