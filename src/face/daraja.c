@@ -472,6 +472,21 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
     return !body->overflow;
 }
 
+static bool path_is_daraja(const struct request *q)
+{
+    return span_starts_with(q->path, SPAN_LITERAL("/mpesa/")) ||
+           span_starts_with(q->path, SPAN_LITERAL("/oauth/"));
+}
+
+bool daraja_fail(struct request *q, const char *words)
+{
+    if (!path_is_daraja(q)) {
+        return false;
+    }
+    refuse(q, 0, DARAJA_ERROR_INTERNAL, "", words);
+    return true;
+}
+
 bool daraja_route(struct request *q)
 {
     if (span_equal(q->path, PATH_PUSH)) {
@@ -480,8 +495,7 @@ bool daraja_route(struct request *q)
         handle_query(q);
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
-    } else if (span_starts_with(q->path, SPAN_LITERAL("/mpesa/")) ||
-               span_starts_with(q->path, SPAN_LITERAL("/oauth/"))) {
+    } else if (path_is_daraja(q)) {
         refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "", "no Daraja API that is built yet has this path");
     } else {
         return false;

@@ -137,15 +137,20 @@ static void prepare(struct http_exchange *x, unsigned status, const char *conten
     }
 }
 
-void http__refuse(struct http_exchange *x, enum http_refusal why)
+static void unprepare(struct http_exchange *x)
 {
-    char body[512];
-    size_t size = refusal_body(why, body, sizeof(body));
     x->prepared = false;
     x->reply.size = 0;
     x->headers.size = 0;
     x->headers_count = 0;
     x->headers_overflow = false;
+}
+
+void http__refuse(struct http_exchange *x, enum http_refusal why)
+{
+    char body[512];
+    size_t size = refusal_body(why, body, sizeof(body));
+    unprepare(x);
     x->close_after = true;
     prepare(x, refusal_texts[why].status, "application/problem+json", (struct span){body, size});
     x->released = true;
@@ -284,6 +289,16 @@ void http_hold(struct http_exchange *x, unsigned status, const char *content_typ
 {
     CHECK(x->phase == HTTP_HANDLED); /* not from admit */
     prepare(x, status, content_type, body);
+}
+
+bool http_retract(struct http_exchange *x)
+{
+    if (x->phase != HTTP_HANDLED || x->released) {
+        return false;
+    }
+    CHECK(!x->streaming);
+    unprepare(x);
+    return true;
 }
 
 void http_hold_open(struct http_exchange *x)

@@ -102,6 +102,8 @@ bool msisdn_valid(uint64_t msisdn);
 
 /* daraja.c */
 bool daraja_route(struct request *q);
+/* Answers 500 in Daraja's form; false: this is not one of Daraja's paths. */
+bool daraja_fail(struct request *q, const char *words);
 bool daraja_admit(struct surface *s, struct http_exchange *x);
 const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g);
 

@@ -166,16 +166,17 @@ void surface_fail(struct surface *s)
 {
     while (s->waiting_count > 0) {
         struct http_exchange *x = http_find(s->server, s->waiting[s->waiting_head].ticket);
-        if (x != NULL) {
-            http_hold(x, 500, "application/problem+json",
-                      SPAN_LITERAL("{\"type\":\"about:blank\",\"title\":\"Server error\","
-                                   "\"status\":500,\"code\":\"journal_failed\",\"detail\":"
-                                   "\"writing the journal failed; whether this request took "
-                                   "effect is not known: ask again after the restart\"}"));
-            http_release(x);
-        }
         s->waiting_head = (s->waiting_head + 1) % SURFACE_WAIT_MAX;
         s->waiting_count--;
+        if (x == NULL || !http_retract(x)) {
+            continue;
+        }
+        static const char words[] = "writing the journal failed; whether this request took effect "
+                                    "is not known: ask again after the restart";
+        struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
+        if (!daraja_fail(&q, words)) {
+            surface_problem(&q, 0, 500, "journal_failed", words);
+        }
     }
 }
 

@@ -288,6 +288,28 @@ static void test_open_hold_is_filled_later(void **state)
     rig_stop(&rig);
 }
 
+/* A held reply that has become untrue is taken back, headers too, as long as it is held. */
+static void test_held_reply_is_taken_back(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, http_limits_default());
+    struct client client = client_open(&rig);
+    client_send(&rig, &client, "GET /open HTTP/1.1\r\n" HOST "\r\n");
+    assert_silent(&rig, &client);
+    http_reply_header(rig_held(&rig, 0), "X-Early", SPAN_LITERAL("yes"));
+    http_hold(rig_held(&rig, 0), 200, "text/plain", SPAN_LITERAL("accepted"));
+    assert_true(http_retract(rig_held(&rig, 0)));
+    assert_silent(&rig, &client);
+    http_reply(rig_held(&rig, 0), 500, "text/plain", SPAN_LITERAL("not known"));
+    struct reply reply = client_reply(&rig, &client);
+    assert_int_equal(reply.status, 500);
+    assert_string_equal(reply.body, "not known");
+    assert_null(strstr(reply.head, "X-Early"));
+    client_close(&client);
+    rig_stop(&rig);
+}
+
 static void test_many_held_replies_at_once(void **state)
 {
     (void)state;
@@ -724,6 +746,7 @@ int main(void)
         cmocka_unit_test(test_held_reply_waits_for_release),
         cmocka_unit_test(test_release_inside_the_handler),
         cmocka_unit_test(test_open_hold_is_filled_later),
+        cmocka_unit_test(test_held_reply_is_taken_back),
         cmocka_unit_test(test_many_held_replies_at_once),
         cmocka_unit_test(test_waiting_costs_nothing),
         cmocka_unit_test(test_reset_while_held),
