@@ -12,5 +12,5 @@ need() {
 tell() {
     need node
     [ -x "${HAKIKA:-}" ] || { echo "HAKIKA must be the path of the program"; exit 1; }
-    exec node "$e2e/stories/$1.mjs"
+    node "$e2e/stories/$1.mjs"
 }
