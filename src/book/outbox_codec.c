@@ -57,7 +57,8 @@ bool outbox_event_decode(uint16_t kind, struct reader *r, struct outbox_event *o
         out->status = get_u16(r);
         out->error = get_u8(r);
         out->state = get_u8(r);
-        r->bad = r->bad || !state_known(out->state);
+        r->bad = r->bad || !state_known(out->state) ||
+                 (out->state == OUTBOX_WAITING) != (out->next_try_ns != 0);
         break;
     case EVENT_DELIVERY_REVIVED: out->next_try_ns = get_i64(r); break;
     case EVENT_ANSWER_KEPT:
