@@ -291,9 +291,13 @@ static void take_report(void *context, const struct delivery_report *report)
 
 static void collect_reports(struct server *v)
 {
-    /* What cannot be remembered now stays in the ring. */
-    if (engine_admits(v->engine, ENGINE_CONTINUATION) == ENGINE_APPLIED) {
-        (void)delivery_collect(v->delivery, REPORTS_PER_TURN, take_report, v);
+    /* What cannot be remembered now stays in the ring: a report that is lost is a callback that is
+     * sent twice. So the engine is asked again for each. */
+    for (uint32_t i = 0; i < REPORTS_PER_TURN; i++) {
+        if (engine_admits(v->engine, ENGINE_CONTINUATION) != ENGINE_APPLIED ||
+            delivery_collect(v->delivery, 1, take_report, v) == 0) {
+            return;
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include "app/bench/internal.h"
 #include "app/bench/pay.h"
+#include "app/bench/sink.h"
 
 enum {
     WARM_UP_MS = 1000,
@@ -78,6 +79,9 @@ static void phase_usage(struct report_phase *phase, const struct child_usage *be
     phase->server_user_us = after->user_us - before->user_us;
     phase->server_system_us = after->system_us - before->system_us;
     phase->load_us = after->load_us - before->load_us;
+    uint64_t ours_us = phase->server_user_us + phase->server_system_us + phase->load_us;
+    uint64_t all_us = after->machine_us - before->machine_us;
+    phase->others_us = all_us > ours_us ? all_us - ours_us : 0;
     phase->journal_bytes = after->journal_bytes - before->journal_bytes;
     phase->syncs = after->batches - before->batches;
     if (after->disk_bytes != UINT64_MAX && before->disk_bytes != UINT64_MAX) {
@@ -177,7 +181,12 @@ static void check_sums(struct scene *s, uint64_t accepted, uint64_t ended, uint6
 static bool whole_life(struct bench *b, uint32_t paybills, struct scene *s, uint32_t phones,
                        struct pay_counts *total, char error[256])
 {
-    struct pay_options o = {.phones = phones, .paybills = paybills, .approves = true};
+    struct pay_options o = {
+        .phones = phones,
+        .paybills = paybills,
+        .targets = paybills < SINK_PORTS_MAX ? paybills : SINK_PORTS_MAX,
+        .approves = true,
+    };
     struct pay_load load = {
         .connections = b->options.connections != 0 ? b->options.connections : CONNECTIONS_DEFAULT,
         .payers = b->options.payers != 0 ? b->options.payers : PAYERS_DEFAULT,
@@ -448,6 +457,7 @@ bool bench_ack(struct bench *b, char error[256])
     struct pay_options o = {
         .phones = (uint32_t)(phones < ACK_PHONES_MAX ? phones : ACK_PHONES_MAX),
         .paybills = PAY_PAYBILLS_MAX,
+        .targets = SINK_PORTS_MAX,
     };
     s->bench = b;
     (void)snprintf(b->report.title, sizeof(b->report.title),

@@ -398,6 +398,7 @@ static bool measure(struct ledger_bench *l, const char *name, const char *latenc
 {
     struct rusage before;
     struct rusage after;
+    uint64_t machine_us = child_machine_us();
     struct engine_counters counters = engine_counters(l->engine);
     bench_progress(name, (uint32_t)bench_seconds_ms(l->bench));
     histogram_clear(&l->latency);
@@ -415,6 +416,9 @@ static bool measure(struct ledger_bench *l, const char *name, const char *latenc
     phase->elapsed_ns = ended_ns - begun_ns;
     phase->server_user_us = time_us(after.ru_utime) - time_us(before.ru_utime);
     phase->server_system_us = time_us(after.ru_stime) - time_us(before.ru_stime);
+    uint64_t ours_us = phase->server_user_us + phase->server_system_us;
+    machine_us = child_machine_us() - machine_us;
+    phase->others_us = machine_us > ours_us ? machine_us - ours_us : 0;
     phase->disk_bytes = disk_blocks(&after) - disk_blocks(&before);
     phase->journal_bytes = engine_counters(l->engine).bytes - counters.bytes;
     phase->syncs = engine_counters(l->engine).batches - counters.batches;

@@ -33,7 +33,8 @@ struct child_usage {
     uint64_t disk_bytes;         /* UINT64_MAX: the kernel does not tell us */
     uint64_t journal_bytes;
     uint64_t batches;
-    uint64_t load_us; /* of this process */
+    uint64_t load_us;    /* of this process */
+    uint64_t machine_us; /* of everybody, by all processors; 0: not known */
 };
 
 /* Starts it on `data` (made when missing) with further arguments (NULL-terminated) and waits until
@@ -47,6 +48,9 @@ void child_stop(struct child *c);
    one. Long answers are waited for up to timeout_ms. */
 int child_request(struct child *c, const char *method, const char *path, const char *headers,
                   const char *body, uint32_t timeout_ms, struct span *body_out);
+
+/* CPU that this whole machine has used since its start; 0: not known. */
+uint64_t child_machine_us(void);
 
 /* False when it has gone. */
 bool child_usage(struct child *c, struct child_usage *out) MUST_USE;

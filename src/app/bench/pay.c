@@ -134,6 +134,11 @@ static void take_callback(void *context, struct span body)
         c->checkout[0] = '\0';
     }
     ring_push(&p->ring, 1);
+}
+
+static void wake_sender(void *context)
+{
+    struct pay *p = context;
     uint64_t one = 1;
     CHECK(write(p->wake_fd, &one, sizeof(one)) > 0 || errno == EAGAIN);
 }
@@ -223,10 +228,10 @@ static size_t write_push(struct pay *p, uint32_t phone, char *buffer, size_t cap
         "{\"BusinessShortCode\":\"%u\",\"Password\":\"%s\",\"Timestamp\":\"" TIMESTAMP
         "\",\"TransactionType\":\"CustomerPayBillOnline\",\"Amount\":\"%d\",\"PartyA\":\"%" PRIu64
         "\",\"PartyB\":\"%u\",\"PhoneNumber\":\"%" PRIu64
-        "\",\"CallBackURL\":\"http://127.0.0.1:%u/callbacks/%u\",\"AccountReference\":\"INV%09" PRIu64
+        "\",\"CallBackURL\":\"http://127.0.0.1:%u/callbacks/%u\",\"AccountReference\":\"INV%" PRIu64
         "\",\"TransactionDesc\":\"Payment\"}",
         code, p->passwords[paybill], PAY_AMOUNT_MINOR / 100, msisdn, code, msisdn,
-        sink_port(p->sink), code, serial);
+        sink_port_at(p->sink, paybill % p->o.targets), code, serial);
     CHECK(size > 0 && (size_t)size < capacity - HEAD_ROOM);
     return request_join(p, "/mpesa/stkpush/v1/processrequest", (size_t)size, buffer, HEAD_ROOM);
 }
@@ -504,7 +509,8 @@ struct pay *pay_create(const struct pay_options *options, char error[256])
         pay_destroy(p);
         return NULL;
     }
-    struct sink_options sink = {.body = take_callback, .context = p};
+    struct sink_options sink = {
+        .body = take_callback, .rested = wake_sender, .context = p, .ports = p->o.targets};
     p->sink = sink_start(&sink, error);
     make_passwords(p);
     if (p->sink == NULL || !get_token(p, error) || !set_up(p, make_paybill, error) ||

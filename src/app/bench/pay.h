@@ -32,6 +32,7 @@ struct pay_options {
     struct child *child;
     uint32_t phones;
     uint32_t paybills; /* at most PAY_PAYBILLS_MAX */
+    uint32_t targets;  /* ports of the sink: receivers of callbacks, for the server; at most 16 */
     bool approves;     /* with the right PIN, at once; else nobody answers the prompts */
     const _Atomic bool *stop;
 };

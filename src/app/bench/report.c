@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "wire/json.h"
 
@@ -26,6 +27,7 @@ struct report_phase *report_phase_add(struct report *r, const char *name, const 
     p->server_user_us = REPORT_UNKNOWN;
     p->server_system_us = REPORT_UNKNOWN;
     p->load_us = REPORT_UNKNOWN;
+    p->others_us = REPORT_UNKNOWN;
     p->journal_bytes = REPORT_UNKNOWN;
     p->disk_bytes = REPORT_UNKNOWN;
     p->syncs = REPORT_UNKNOWN;
@@ -174,6 +176,14 @@ static void print_cost(const struct report_phase *p)
     }
 }
 
+/* How much of the machine others used meanwhile: what the figures above did not have. */
+static uint64_t others_percent(const struct report_phase *p)
+{
+    uint64_t processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t all_us = (uint64_t)p->elapsed_ns / 1000 * processors;
+    return scaled(p->others_us, 100, all_us);
+}
+
 static void print_counts(const struct report_phase *p)
 {
     char text[NUMBER_TEXT_MAX];
@@ -190,6 +200,10 @@ static void print_counts(const struct report_phase *p)
             label(name);
             (void)printf("%s\n", grouped(c->count, text));
         }
+    }
+    if (p->others_us != REPORT_UNKNOWN) {
+        label("CPU that others used meanwhile");
+        (void)printf("%s %% of this machine\n", grouped(others_percent(p), text));
     }
     if (errors == 0) {
         label("errors");
@@ -271,6 +285,9 @@ static void phase_fields(struct writer *w, const struct report_phase *p)
     field_each(w, "generator_cpu_us_per_op", p->load_us, p->operations);
     field_each(w, "journal_bytes_per_op", p->journal_bytes, p->operations);
     field_each(w, "disk_bytes_per_op", p->disk_bytes, p->operations);
+    if (p->others_us != REPORT_UNKNOWN) {
+        json_field_u64(w, "others_cpu_percent", others_percent(p));
+    }
     json_field_text(w, "operation", p->operation);
     json_field_u64(w, "operations", p->operations);
     json_field_i64(w, "elapsed_ms", p->elapsed_ns / 1000000);

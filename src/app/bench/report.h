@@ -41,6 +41,7 @@ struct report_phase {
     uint64_t server_user_us,
         server_system_us;   /* CPU of the server, all threads; or REPORT_UNKNOWN */
     uint64_t load_us;       /* CPU of generator and sink; or REPORT_UNKNOWN */
+    uint64_t others_us;     /* CPU of all other processes; or REPORT_UNKNOWN */
     uint64_t journal_bytes; /* of frames; or REPORT_UNKNOWN */
     uint64_t disk_bytes;    /* written by the server, all files; REPORT_UNKNOWN */
     uint64_t syncs;         /* group commits; or REPORT_UNKNOWN */

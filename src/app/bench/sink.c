@@ -25,10 +25,10 @@ enum {
     ANSWERS_MAX = 32, /* sent at once to a client that pipelines */
 };
 
-#define NONE           UINT32_MAX
-/* What epoll hands back for the two descriptors that are not connections. */
-#define EVENT_LISTENER UINT32_MAX
-#define EVENT_STOP     (UINT32_MAX - 1)
+#define NONE                 UINT32_MAX
+/* What epoll hands back for the descriptors that are not connections; listener i is FIRST + i. */
+#define EVENT_STOP           UINT32_MAX
+#define EVENT_FIRST_LISTENER (UINT32_MAX - SINK_PORTS_MAX)
 
 #define ANSWER_BODY "{\"ResultCode\":0,\"ResultDesc\":\"Accepted\"}"
 
@@ -49,10 +49,10 @@ struct sink_connection {
 
 struct sink {
     struct sink_options options;
-    int listener;
+    int listeners[SINK_PORTS_MAX];
+    uint16_t ports[SINK_PORTS_MAX];
     int epoll;
     int stop_fd;
-    uint16_t port;
     pthread_t thread;
     _Atomic uint64_t count;
     uint32_t free_connections; /* list */
@@ -75,9 +75,9 @@ static bool watch(struct sink *s, int fd, uint32_t what)
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static void sink_accept(struct sink *s)
+static void sink_accept(struct sink *s, int listener)
 {
-    int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         return;
     }
@@ -159,8 +159,8 @@ static void *sink_run(void *context)
             if (what == EVENT_STOP) {
                 return NULL;
             }
-            if (what == EVENT_LISTENER) {
-                sink_accept(s);
+            if (what >= EVENT_FIRST_LISTENER) {
+                sink_accept(s, s->listeners[what - EVENT_FIRST_LISTENER]);
                 continue;
             }
             CHECK(what < s->options.connections_max);
@@ -170,6 +170,16 @@ static void *sink_run(void *context)
                 connection_close(s, c);
             }
         }
+        if (s->options.rested != NULL) {
+            s->options.rested(s->options.context);
+        }
+    }
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
     }
 }
 
@@ -181,40 +191,42 @@ static void sink_free(struct sink *s)
         }
         free(s->connections[i].buffer);
     }
-    int descriptors[] = {s->listener, s->epoll, s->stop_fd};
-    for (uint32_t i = 0; i < 3; i++) {
-        if (descriptors[i] >= 0) {
-            (void)close(descriptors[i]);
-        }
+    for (uint32_t i = 0; i < SINK_PORTS_MAX; i++) {
+        close_if_open(s->listeners[i]);
     }
+    close_if_open(s->epoll);
+    close_if_open(s->stop_fd);
     free(s->connections);
     free(s);
 }
 
-static bool start_listen(struct sink *s)
+static bool start_listen(struct sink *s, uint32_t i)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(s->options.port)};
+    uint16_t port = i == 0 ? s->options.port : 0;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
     int one = 1;
-    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s->listener < 0 ||
-        setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-        bind(s->listener, (const struct sockaddr *)&address, size) != 0 ||
-        listen(s->listener, SOMAXCONN) != 0 ||
-        getsockname(s->listener, (struct sockaddr *)&address, &size) != 0) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    s->listeners[i] = fd;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, size) != 0 || listen(fd, SOMAXCONN) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
         return false;
     }
-    s->port = ntohs(address.sin_port);
-    return true;
+    s->ports[i] = ntohs(address.sin_port);
+    return watch(s, fd, EVENT_FIRST_LISTENER + i);
 }
 
 static bool start_loop(struct sink *s)
 {
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->epoll < 0 || s->stop_fd < 0 || !watch(s, s->listener, EVENT_LISTENER) ||
-        !watch(s, s->stop_fd, EVENT_STOP)) {
+    bool ok = s->epoll >= 0 && s->stop_fd >= 0 && watch(s, s->stop_fd, EVENT_STOP);
+    for (uint32_t i = 0; ok && i < s->options.ports; i++) {
+        ok = start_listen(s, i);
+    }
+    if (!ok) {
         return false;
     }
     sigset_t all;
@@ -252,11 +264,13 @@ struct sink *sink_start(const struct sink_options *options, char error[256])
     if (s->options.connections_max == 0) {
         s->options.connections_max = CONNECTIONS_DEFAULT;
     }
-    CHECK(s->options.connections_max < EVENT_STOP);
-    s->listener = -1;
+    s->options.ports = s->options.ports == 0 ? 1 : s->options.ports;
+    CHECK(s->options.connections_max < EVENT_FIRST_LISTENER);
+    CHECK(s->options.ports <= SINK_PORTS_MAX);
+    memset(s->listeners, 0xff, sizeof(s->listeners)); /* all -1 */
     s->epoll = -1;
     s->stop_fd = -1;
-    if (!start_memory(s) || !start_listen(s) || !start_loop(s)) {
+    if (!start_memory(s) || !start_loop(s)) {
         (void)snprintf(error, 256, "sink: cannot listen on port %u of loopback: %s",
                        s->options.port, strerror(errno));
         sink_free(s);
@@ -267,7 +281,13 @@ struct sink *sink_start(const struct sink_options *options, char error[256])
 
 uint16_t sink_port(const struct sink *s)
 {
-    return s->port;
+    return s->ports[0];
+}
+
+uint16_t sink_port_at(const struct sink *s, uint32_t i)
+{
+    CHECK(i < s->options.ports);
+    return s->ports[i];
 }
 
 uint64_t sink_count(const struct sink *s)
