@@ -523,8 +523,7 @@ bool journal_has_room(const struct journal *journal, uint64_t bytes)
     CHECK(journal != NULL);
     uint64_t room = atomic_load(&journal->room);
     uint64_t spare = atomic_load(&journal->spare.room);
-    if (atomic_load(&journal->spare.error) != 0 || atomic_load(&journal->poison_errno) != 0 ||
-        bytes > INT64_MAX) {
+    if (journal_has_failed(journal) || bytes > INT64_MAX) {
         return false;
     }
     uint64_t needed = JOURNAL_BATCH_HEADER_BYTES + bytes + JOURNAL_BLOCK_BYTES - 1;
@@ -535,6 +534,12 @@ bool journal_has_room(const struct journal *journal, uint64_t bytes)
     /* Without a thread a spare is made when it is needed; the last try tells whether that works. */
     return journal->lock_file != NULL && !journal->spare.threaded && !atomic_load(&journal->full) &&
            !atomic_load(&journal->spare.full) && needed <= BATCH_BYTES_MAX;
+}
+
+bool journal_has_failed(const struct journal *journal)
+{
+    CHECK(journal != NULL);
+    return atomic_load(&journal->spare.error) != 0 || atomic_load(&journal->poison_errno) != 0;
 }
 
 void journal_make_room(struct journal *journal)

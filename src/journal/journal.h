@@ -147,6 +147,13 @@ enum journal_status journal_append(struct journal *journal, const struct journal
 bool journal_has_room(const struct journal *journal, uint64_t bytes);
 
 /*
+ * True once nothing will ever be acknowledged again: a write or a sync failed, or the next segment
+ * could not be made for another reason than a full disk. The next append says so. Safe from any
+ * thread.
+ */
+bool journal_has_failed(const struct journal *journal);
+
+/*
  * Sees to it that there is a spare. Only needed without background_spares: there it makes one, or
  * tries again after the disk was full; the thread does both by itself.
  */
