@@ -357,6 +357,83 @@ static void operator_opens_early(struct world *w)
     }
 }
 
+/* Transfers between bare accounts: new ones, repeated ones, holds and their ends, linked or not. */
+static struct transfer transfer_of(struct world *w, uint64_t id)
+{
+    struct dice *d = &w->dice_operator;
+    const struct bank *b = &w->auditor.bank;
+    struct transfer t = {
+        .id = id,
+        .kind = (uint16_t)dice_between(d, TRANSFER_POST, TRANSFER_VOID_HOLD),
+        .code = 9,
+        .reference = id % 5,
+        .amount_minor = dice_chance(d, 30) ? 0 : dice_between(d, 1, 1000),
+        .debit_account = b->accounts[dice_below(d, b->account_count)].index,
+        .credit_account = b->accounts[dice_below(d, b->account_count)].index,
+    };
+    if (dice_chance(d, 30)) {
+        t.debit_account = 1000000;
+    }
+    if (t.kind == TRANSFER_HOLD && dice_chance(d, 700)) {
+        t.expires_ns = engine_now(w->node.engine) + dice_span_ns(d, MS, 120 * S);
+    }
+    for (uint32_t i = 0; t.kind > TRANSFER_HOLD && i < 8 && b->entry_count > 0; i++) {
+        const struct bank_entry *e = &b->entries[dice_below(d, b->entry_count)];
+        t.hold_id = e->t.id;
+        if (e->state == ENTRY_HOLD_OPEN) {
+            break;
+        }
+    }
+    return t;
+}
+
+static bool id_is_in(const struct bank_order *order, uint64_t id)
+{
+    for (uint32_t i = 0; i < order->count; i++) {
+        if (order->transfers[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void operator_banks(struct world *w)
+{
+    struct dice *d = &w->dice_operator;
+    const struct bank *b = &w->auditor.bank;
+    if (b->account_count < 3 || (dice_chance(d, 100) && b->account_count < BANK_ACCOUNTS_MAX)) {
+        static const uint16_t flags[] = {0,
+                                         0,
+                                         ACCOUNT_DEBITS_LIMITED,
+                                         ACCOUNT_DEBITS_LIMITED,
+                                         ACCOUNT_CREDITS_LIMITED,
+                                         ACCOUNT_CLOSED};
+        struct ask open = {.kind = ASK_BANK_OPEN,
+                           .flags = flags[dice_below(d, b->account_count < 2 ? 1 : 6)],
+                           .currency = dice_chance(d, 900) ? LEDGER_CURRENCY_KES : 840};
+        operator_asks(w, &open, ACT_OPENED);
+        return;
+    }
+    struct bank_order order = {0};
+    uint64_t count = (uint64_t)dice_span_ns(d, 1, BANK_ORDER_MAX);
+    while (order.count < count && b->entry_count + order.count < BANK_ENTRIES_MAX) {
+        struct transfer t = transfer_of(w, ++w->next_transfer);
+        if (dice_chance(d, 200) && b->entry_count > 0) {
+            const struct bank_entry *e = &b->entries[dice_below(d, b->entry_count)];
+            t = e->t; /* asked before, perhaps with another amount */
+            t.amount_minor += dice_chance(d, 200);
+        }
+        if (!id_is_in(&order, t.id)) {
+            order.linked[order.count] = dice_chance(d, 300);
+            order.transfers[order.count++] = t;
+        }
+    }
+    struct ask ask = {.kind = ASK_BANK, .bank = &order};
+    if (order.count > 0) {
+        operator_asks(w, &ask, ACT_TRANSFERS);
+    }
+}
+
 void operator_acts(struct world *w)
 {
     struct dice *d = &w->dice_operator;
@@ -372,16 +449,18 @@ void operator_acts(struct world *w)
     if (!w->wallets_open) {
         w->wallets_open = true;
         operator_opens_early(w);
-    } else if (roll < 50) {
+    } else if (roll < 40) {
         ask = change_of(w);
         operator_asks(w, &ask, ACT_CHANGED);
-    } else if (roll < 70) {
+    } else if (roll < 55) {
         ask = fund_of(w);
         operator_asks(w, &ask, ACT_FUNDED);
-    } else if (roll < 85) {
+    } else if (roll < 67) {
         operator_opens(w);
-    } else if (roll < 95) {
+    } else if (roll < 75) {
         operator_revives(w);
+    } else if (roll < 97) {
+        operator_banks(w);
     } else {
         operator_asks(w, &ask, ACT_CHANGED);
     }

@@ -38,7 +38,10 @@ struct asked {
         struct delivery_result_command result;
         struct delivery_revive_command revive;
         struct checkpoint_command checkpoint;
+        struct open_accounts_command open;
+        struct transfers_command transfers;
     } body;
+    uint8_t results[BANK_ORDER_MAX];
 };
 
 static struct subscriber_command subscriber_of(const struct world *w, uint32_t phone)
@@ -190,6 +193,16 @@ static uint16_t ask_command(struct world *w, const struct ask *ask, struct asked
         out->body.checkpoint.position = w->node.book->position;
         out->body.checkpoint.digest = book_digest(w->node.book);
         return COMMAND_CHECKPOINT;
+    case ASK_BANK_OPEN:
+        out->body.open = (struct open_accounts_command){
+            .count = 1, .code = 99, .flags = ask->flags, .currency = ask->currency};
+        return COMMAND_OPEN_ACCOUNTS;
+    case ASK_BANK:
+        out->body.transfers = (struct transfers_command){.transfers = ask->bank->transfers,
+                                                         .linked = ask->bank->linked,
+                                                         .results = out->results,
+                                                         .count = ask->bank->count};
+        return COMMAND_TRANSFERS;
     case ASK_NOTHING:
     case ASK_INTERNAL: break;
     }
@@ -197,7 +210,8 @@ static uint16_t ask_command(struct world *w, const struct ask *ask, struct asked
 }
 
 /* What the auditor says to the reply; takes the decision into its own books. */
-static void ask_audit(struct world *w, const struct ask *ask, struct reply *reply, int64_t now_ns)
+static void ask_audit(struct world *w, const struct ask *ask, struct reply *reply,
+                      const uint8_t *results, int64_t now_ns)
 {
     struct auditor *a = &w->auditor;
     bool decided = reply->status == ENGINE_APPLIED || reply->status == ENGINE_REFUSED;
@@ -217,6 +231,11 @@ static void ask_audit(struct world *w, const struct ask *ask, struct reply *repl
     EXPECT(!about_payment || reply->number == v.number,
            "ask %d is about payment %llu, it should be %llu (A1)", ask->kind, (ull)reply->number,
            (ull)v.number);
+    for (uint32_t i = 0; ask->kind == ASK_BANK && i < ask->bank->count; i++) {
+        EXPECT(results[i] == v.results[i],
+               "transfer %llu was answered with %d, it should be %d (A1)",
+               (ull)ask->bank->transfers[i].id, results[i], v.results[i]);
+    }
     reply->rests_on = v.rests_on;
     if (v.applies) {
         auditor_apply(a, ask, now_ns);
@@ -283,7 +302,7 @@ struct reply world_ask(struct world *w, enum engine_class class, const struct as
     check_admission(w, class, result.status, before);
     uint64_t own = result.status == ENGINE_APPLIED;
     node_watch(w, before, now_ns, own);
-    ask_audit(w, ask, &reply, now_ns);
+    ask_audit(w, ask, &reply, asked.results, now_ns);
     auditor_compare_touched(&w->auditor, n->book);
     world_note(w, ask->kind, reply.status, reply.number << 8 | (uint64_t)reply.refusal);
     node_turn_soon(w);

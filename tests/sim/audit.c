@@ -331,6 +331,7 @@ void auditor_compare(const struct auditor *a, const struct book *b)
         compare_shop(a, o, &a->shops[i]);
     }
     compare_money(a, o);
+    bank_compare(&a->bank, b);
     compare_told(a, o);
 }
 
@@ -360,6 +361,12 @@ bool auditor_quiet(const struct auditor *a)
     }
     for (uint32_t i = 0; i < a->message_count; i++) {
         if (a->messages[i].state == OUTBOX_WAITING) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < a->bank.entry_count; i++) {
+        const struct bank_entry *e = &a->bank.entries[i];
+        if (e->state == ENTRY_HOLD_OPEN && e->t.expires_ns != 0) {
             return false;
         }
     }

@@ -100,13 +100,15 @@ static uint64_t message_number_of(const struct auditor *a, uint64_t payment)
 
 static struct verdict refuse(enum operator_refusal refusal, uint64_t number, uint64_t rests_on)
 {
-    struct verdict v = {false, refusal, BOOK_DONE, number, rests_on};
+    struct verdict v = {
+        .refusal = refusal, .outcome = BOOK_DONE, .number = number, .rests_on = rests_on};
     return v;
 }
 
 static struct verdict applies(uint64_t number)
 {
-    struct verdict v = {true, OPERATOR_DONE, BOOK_DONE, number, 0};
+    struct verdict v = {
+        .applies = true, .refusal = OPERATOR_DONE, .outcome = BOOK_DONE, .number = number};
     return v;
 }
 
@@ -185,7 +187,7 @@ static struct verdict judge_message(const struct auditor *a, const struct ask *a
 {
     bool known = ask->number >= 1 && ask->number <= a->message_count;
     const struct audited_message *m = known ? &a->messages[ask->number - 1] : NULL;
-    struct verdict v = {false, OPERATOR_DONE, BOOK_NOTHING, 0, 0};
+    struct verdict v = {.refusal = OPERATOR_DONE, .outcome = BOOK_NOTHING};
     if (ask->kind == ASK_REVIVE) {
         v.outcome = known ? BOOK_DONE : BOOK_NOT_FOUND;
         if (known && m->state == OUTBOX_WAITING && m->in_flight) {
@@ -196,6 +198,15 @@ static struct verdict judge_message(const struct auditor *a, const struct ask *a
         v.outcome = BOOK_DONE;
     }
     v.applies = v.outcome == BOOK_DONE;
+    return v;
+}
+
+static struct verdict judge_bank(const struct auditor *a, const struct ask *ask, int64_t now_ns)
+{
+    static struct bank trial;
+    trial = a->bank;
+    struct verdict v = {.refusal = OPERATOR_DONE, .outcome = BOOK_DONE};
+    v.applies = bank_take(&trial, ask->bank, now_ns, v.results);
     return v;
 }
 
@@ -216,6 +227,8 @@ struct verdict auditor_judge(const struct auditor *a, const struct ask *ask, int
     case ASK_FUND: return judge_fund(a, ask);
     case ASK_REPORT:
     case ASK_REVIVE: return judge_message(a, ask);
+    case ASK_BANK: return judge_bank(a, ask, now_ns);
+    case ASK_BANK_OPEN:
     case ASK_SEED:
     case ASK_CHECKPOINT:
     case ASK_INTERNAL:
@@ -421,6 +434,7 @@ static void give_wallet(struct auditor *a, uint32_t cast)
     phone->approves = as->approves;
     phone->balance_minor = as->balance_minor;
     a->issued_minor += as->balance_minor;
+    a->account_count++;
 }
 
 static void give_shop(struct auditor *a, uint32_t cast)
@@ -432,6 +446,7 @@ static void give_shop(struct auditor *a, uint32_t cast)
     shop->balance_minor[0] = as->utility_minor;
     shop->balance_minor[1] = as->working_minor;
     a->issued_minor += as->utility_minor + as->working_minor;
+    a->account_count += ORGANISATION_ACCOUNTS;
 }
 
 static void apply_seed(struct auditor *a)
@@ -446,6 +461,8 @@ static void apply_seed(struct auditor *a)
     a->receipt_day = 0;
     a->receipt_next = 0;
     a->issued_minor = 0;
+    a->account_count = 2; /* trust and fees */
+    bank_clear(&a->bank);
     a->touched_payment_count = 0;
     a->touched_message_count = 0;
     for (uint32_t i = 0; i < a->cast->shops_seeded; i++) {
@@ -551,6 +568,11 @@ static void advance(struct auditor *a, struct audited_payment *p, int64_t now_ns
 
 static void apply_internal(struct auditor *a, int64_t now_ns)
 {
+    struct bank_entry *hold = bank_overdue(&a->bank, now_ns);
+    if (hold != NULL) {
+        bank_expire(&a->bank, hold);
+        return;
+    }
     struct audited_payment *p = next_work(a, now_ns);
     EXPECT(p != NULL, "the book did work of its own although none was due (A7)");
     p->position = a->position;
@@ -578,6 +600,34 @@ static void apply_revive(struct auditor *a, const struct ask *ask, int64_t now_n
     touch_message(a, ask->number);
 }
 
+static void apply_bank(struct auditor *a, const struct audited_step *step)
+{
+    uint8_t results[BANK_ORDER_MAX];
+    EXPECT(bank_take(&a->bank, step->ask.bank, step->now_ns, results),
+           "a batch of transfers was written down although nothing was to be");
+}
+
+/* The step keeps an order of its own. */
+static const struct bank_order *keep_order(struct auditor *a, const struct bank_order *order)
+{
+    struct bank_order *kept = malloc(sizeof(*kept));
+    a->orders = realloc(a->orders, (a->order_count + 1) * sizeof(struct bank_order *));
+    CHECK(kept != NULL && a->orders != NULL);
+    *kept = *order;
+    a->orders[a->order_count++] = kept;
+    return kept;
+}
+
+static void drop_orders(struct auditor *a)
+{
+    for (uint32_t i = 0; i < a->order_count; i++) {
+        free(a->orders[i]);
+    }
+    free(a->orders);
+    a->orders = NULL;
+    a->order_count = 0;
+}
+
 /* Takes one decision, for the first time or again. */
 static void take_step(struct auditor *a, const struct audited_step *step)
 {
@@ -595,6 +645,10 @@ static void take_step(struct auditor *a, const struct audited_step *step)
     case ASK_REPORT: apply_report(a, &step->ask, step->next_try_ns); break;
     case ASK_REVIVE: apply_revive(a, &step->ask, step->now_ns); break;
     case ASK_INTERNAL: apply_internal(a, step->now_ns); break;
+    case ASK_BANK_OPEN:
+        bank_open(&a->bank, a->account_count++, step->ask.flags, step->ask.currency);
+        break;
+    case ASK_BANK: apply_bank(a, step); break;
     case ASK_CHECKPOINT:
     case ASK_NOTHING: break;
     }
@@ -612,6 +666,9 @@ void auditor_apply(struct auditor *a, const struct ask *ask, int64_t now_ns)
     step->now_ns = now_ns;
     step->next_try_ns = 0;
     step->settings = a->settings_now;
+    if (ask->bank != NULL) {
+        step->ask.bank = keep_order(a, ask->bank);
+    }
     take_step(a, step);
 }
 
@@ -621,9 +678,9 @@ void auditor_internal(struct auditor *a, int64_t now_ns)
     auditor_apply(a, &ask, now_ns);
 }
 
-bool auditor_due(const struct auditor *a, int64_t now_ns)
+bool auditor_due(struct auditor *a, int64_t now_ns)
 {
-    return next_work(a, now_ns) != NULL;
+    return next_work(a, now_ns) != NULL || bank_overdue(&a->bank, now_ns) != NULL;
 }
 
 void auditor_retry_at(struct auditor *a, uint64_t message, int64_t now_ns, int64_t next_try_ns,
@@ -660,6 +717,8 @@ static void forget_everything(struct auditor *a)
     a->receipt_day = 0;
     a->receipt_next = 0;
     a->issued_minor = 0;
+    a->account_count = 0;
+    bank_clear(&a->bank);
     a->touched_payment_count = 0;
     a->touched_message_count = 0;
 }
@@ -696,6 +755,7 @@ void auditor_recovered(struct auditor *a, uint64_t position)
 void auditor_init(struct auditor *a, const struct cast *cast,
                   const struct outbox_schedule *schedule)
 {
+    drop_orders(a);
     forget_everything(a);
     a->cast = cast;
     a->schedule = schedule;
@@ -707,6 +767,7 @@ void auditor_init(struct auditor *a, const struct cast *cast,
 
 void auditor_free(struct auditor *a)
 {
+    drop_orders(a);
     free(a->steps);
     a->steps = NULL;
     a->steps_capacity = 0;

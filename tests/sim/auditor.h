@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "operator/operator.h"
+#include "sim/bank.h"
 
 enum {
     AUDITOR_PHONES_MAX = 64,
@@ -72,7 +73,9 @@ enum ask_kind {
     ASK_REPORT, /* what came of a delivery */
     ASK_REVIVE,
     ASK_CHECKPOINT,
-    ASK_INTERNAL, /* work that the book did by itself; never asked from outside */
+    ASK_BANK_OPEN, /* a bare account */
+    ASK_BANK,      /* transfers between bare accounts */
+    ASK_INTERNAL,  /* work that the book did by itself; never asked from outside */
 };
 
 /* One thing that somebody asks of the operator, in the auditor's words. */
@@ -96,6 +99,9 @@ struct ask {
     uint8_t error;
     uint32_t answer_size;
     int64_t retry_after_ms;
+    uint16_t flags; /* BANK_OPEN */
+    uint16_t currency;
+    const struct bank_order *bank; /* BANK; borrowed until it is applied */
 };
 
 /* What the auditor expects an ask to come to. */
@@ -105,6 +111,7 @@ struct verdict {
     enum book_outcome outcome; /* REPORT, REVIVE */
     uint64_t number;
     uint64_t rests_on; /* position of what a refusal tells about */
+    uint8_t results[BANK_ORDER_MAX];
 };
 
 struct audited_phone {
@@ -208,10 +215,14 @@ struct auditor {
     uint32_t key_count;
     int64_t receipt_day;
     uint64_t receipt_next;
-    int64_t issued_minor; /* e-money in circulation */
+    int64_t issued_minor;   /* e-money in circulation */
+    uint32_t account_count; /* in the ledger, of every kind */
+    struct bank bank;
     /* what happened */
     struct audited_step *steps; /* steps[i] made position i + 1 */
     uint64_t steps_capacity;
+    struct bank_order **orders; /* those of the steps */
+    uint32_t order_count;
     uint64_t confirmed; /* position that the disk has for sure */
     uint64_t promised;  /* position that somebody was told about */
     struct told told[AUDITOR_PAYMENTS_MAX];
@@ -233,7 +244,7 @@ struct verdict auditor_judge(const struct auditor *a, const struct ask *ask, int
 void auditor_apply(struct auditor *a, const struct ask *ask, int64_t now_ns);
 /* The book did one piece of work by itself (A7). */
 void auditor_internal(struct auditor *a, int64_t now_ns);
-bool auditor_due(const struct auditor *a, int64_t now_ns);
+bool auditor_due(struct auditor *a, int64_t now_ns);
 /* The book chose when a message is tried again; checks that it may. */
 void auditor_retry_at(struct auditor *a, uint64_t message, int64_t now_ns, int64_t next_try_ns,
                       int64_t retry_after_ms);

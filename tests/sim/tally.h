@@ -64,6 +64,7 @@
     X(REFUSED_FULL, "refused: disk full")                                 \
     X(REFUSED_MEMORY, "refused: no memory")                               \
     X(REFUSED_DOWN, "refused: no process")                                \
+    X(TRANSFERS, "batches of transfers between bare accounts")            \
     X(STREAMED, "frames read from the stream")
 
 #define SIM_WORK(X)                                               \

@@ -170,6 +170,7 @@ static void world_reset(struct world *w, const struct world_options *options)
     w->stream_position = 0;
     w->next_reference = 100;
     w->next_key = 0;
+    w->next_transfer = 0;
     sim_place = (struct sim_place){.seed = options->seed};
     cast_phones(w);
     cast_shops(w);

@@ -176,6 +176,7 @@ struct world {
     uint64_t frame_capacity;
     uint32_t next_reference;
     uint32_t next_key;
+    uint64_t next_transfer;
 };
 
 /* ---- world.c ---- */
