@@ -39,8 +39,17 @@ static void open_account(struct decision *d, uint32_t index, uint16_t code, uint
     decision_ledger(d, &e);
 }
 
-/* Money to an account that this same decision opened: no plan can know it yet, and nothing but
- * the trust account's total could refuse it. */
+/* Can the ledger carry this much more e-money? No total of an account is above the ledger's. */
+static bool ledger_carries(const struct ledger *l, int64_t amount_minor)
+{
+    int64_t all_minor;
+    CHECK(amount_minor >= 0);
+    return money_add(l->posted_minor, l->pending_minor, &all_minor) &&
+           money_add(all_minor, amount_minor, &all_minor);
+}
+
+/* Money to an account that this same decision opened: no plan can know it yet. Whether the ledger
+ * can carry it was asked before the first event. */
 static void issue_to_new(struct decision *d, uint32_t trust, uint32_t account, int64_t amount_minor,
                          uint32_t leg)
 {
@@ -93,18 +102,23 @@ struct fresh {
     uint32_t trust;
 };
 
+static bool subscriber_acceptable(const struct subscriber_command *c)
+{
+    return c->balance_minor >= 0 && c->name.size <= OPERATOR_NAME_MAX;
+}
+
+/* slot: the next free one, or that of a number that was asked for before it had a wallet; the
+ * person's name is known only now. */
 static void emit_subscriber(struct decision *d, const struct subscriber_command *c,
-                            struct fresh *fresh, uint32_t slot, bool known)
+                            struct fresh *fresh, uint32_t slot)
 {
     struct operator_event e;
     memset(&e, 0, sizeof(e));
     e.slot = slot;
-    if (!known) {
-        e.kind = EVENT_PERSON_KEPT;
-        e.msisdn = c->msisdn;
-        e.name = c->name;
-        operator__emit(d, &e);
-    }
+    e.kind = EVENT_PERSON_KEPT;
+    e.msisdn = c->msisdn;
+    e.name = c->name;
+    operator__emit(d, &e);
     open_account(d, fresh->account, CODE_WALLET, ACCOUNT_DEBITS_LIMITED, slot);
     e.kind = EVENT_SUBSCRIBER_OPENED;
     e.account = fresh->account;
@@ -134,13 +148,12 @@ void operator__decide_subscriber_open(const struct operator_state *o, struct dec
         refuse(d, OPERATOR_EXISTS);
         return;
     }
-    if (c->balance_minor < 0 || c->name.size > OPERATOR_NAME_MAX) {
+    if (!subscriber_acceptable(c) || !ledger_carries(&o->book->ledger, c->balance_minor)) {
         refuse(d, OPERATOR_LIMIT);
         return;
     }
-    bool known = slot != MAP_NONE;
-    slot = known ? slot : fresh.subscriber;
-    emit_subscriber(d, c, &fresh, slot, known);
+    slot = slot != MAP_NONE ? slot : fresh.subscriber;
+    emit_subscriber(d, c, &fresh, slot);
     reply_of(d)->refusal = OPERATOR_DONE;
     reply_of(d)->slot = slot;
 }
@@ -176,6 +189,8 @@ void operator__decide_subscriber_change(const struct operator_state *o, struct d
         return;
     }
     const struct subscriber *s = subscriber_at(o, slot);
+    CHECK(IMPLIES((c->fields & CHANGE_STATUS) != 0,
+                  c->status == SUBSCRIBER_ACTIVE || c->status == SUBSCRIBER_SUSPENDED));
     reply_of(d)->slot = slot;
     if ((c->fields & CHANGE_BALANCE) != 0 && c->adjust_minor != 0) {
         if (c->adjust_minor == INT64_MIN) {
@@ -227,8 +242,17 @@ static bool organisation_acceptable(const struct organisation_command *c)
             return false;
         }
     }
-    return c->utility_minor >= 0 && c->working_minor >= 0 && c->name.size <= OPERATOR_NAME_MAX &&
+    return c->type >= ORGANISATION_PAYBILL && c->type <= ORGANISATION_BULK &&
+           c->charges >= CHARGES_CUSTOMER && c->charges <= CHARGES_BUSINESS &&
+           c->utility_minor >= 0 && c->working_minor >= 0 && c->name.size <= OPERATOR_NAME_MAX &&
            c->initiator.size <= OPERATOR_NAME_MAX;
+}
+
+/* Adds what the organisation starts with; false when it does not fit. */
+static bool organisation_money(const struct organisation_command *c, int64_t *sum_minor)
+{
+    return money_add(*sum_minor, c->utility_minor, sum_minor) &&
+           money_add(*sum_minor, c->working_minor, sum_minor);
 }
 
 void operator__decide_organisation_open(const struct operator_state *o, struct decision *d)
@@ -239,7 +263,9 @@ void operator__decide_organisation_open(const struct operator_state *o, struct d
         refuse(d, OPERATOR_EXISTS);
         return;
     }
-    if (!organisation_acceptable(c)) {
+    int64_t issued_minor = 0;
+    if (!organisation_acceptable(c) || !organisation_money(c, &issued_minor) ||
+        !ledger_carries(&o->book->ledger, issued_minor)) {
         refuse(d, OPERATOR_LIMIT);
         return;
     }
@@ -290,12 +316,46 @@ void operator__decide_fund(const struct operator_state *o, struct decision *d)
 
 /* ---- the seed ---- */
 
+/* A seed may come from a file: what is wrong with it is an answer, and nothing is emptied. */
+static enum operator_refusal check_seed(const struct seed_command *c)
+{
+    int64_t sum_minor = 0;
+    for (uint32_t i = 0; i < c->organisation_count; i++) {
+        const struct organisation_command *g = &c->organisations[i];
+        if (!organisation_acceptable(g) || !organisation_money(g, &sum_minor)) {
+            return OPERATOR_LIMIT;
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (c->organisations[j].short_code == g->short_code) {
+                return OPERATOR_EXISTS;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < c->subscriber_count; i++) {
+        const struct subscriber_command *s = &c->subscribers[i];
+        if (!subscriber_acceptable(s) || !money_add(sum_minor, s->balance_minor, &sum_minor)) {
+            return OPERATOR_LIMIT;
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            if (c->subscribers[j].msisdn == s->msisdn) {
+                return OPERATOR_EXISTS;
+            }
+        }
+    }
+    return OPERATOR_DONE;
+}
+
 void operator__decide_seed(const struct operator_state *o, struct decision *d)
 {
     const struct seed_command *c = d->command->body;
     CHECK(c->organisation_count <= OPERATOR_SEED_MAX);
     CHECK(c->subscriber_count <= OPERATOR_SEED_MAX);
     CHECK(o->book == d->book);
+    enum operator_refusal refusal = check_seed(c);
+    if (refusal != OPERATOR_DONE) {
+        refuse(d, refusal);
+        return;
+    }
     decision_open_generation(d);
     struct fresh fresh = {2, 0, 0, 0, 0}; /* the book is empty from here on */
     open_account(d, 0, CODE_TRUST, 0, 0);
@@ -307,11 +367,10 @@ void operator__decide_seed(const struct operator_state *o, struct decision *d)
     e.accounts[0] = 1;
     operator__emit(d, &e);
     for (uint32_t i = 0; i < c->organisation_count; i++) {
-        CHECK(organisation_acceptable(&c->organisations[i]));
         emit_organisation(d, &c->organisations[i], &fresh);
     }
     for (uint32_t i = 0; i < c->subscriber_count; i++) {
-        emit_subscriber(d, &c->subscribers[i], &fresh, fresh.subscriber, false);
+        emit_subscriber(d, &c->subscribers[i], &fresh, fresh.subscriber);
         fresh.subscriber++;
     }
     CHECK(fresh.account <= BOOK_RESERVE_ACCOUNTS);

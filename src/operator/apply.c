@@ -14,9 +14,8 @@ void operator__touch(struct operator_state *o, uint32_t slot)
             return;
         }
     }
-    if (o->touched_count < OPERATOR_TOUCHED_MAX) {
-        o->touched[o->touched_count++] = slot;
-    }
+    CHECK(o->touched_count < OPERATOR_TOUCHED_MAX); /* or a frame would go unchecked */
+    o->touched[o->touched_count++] = slot;
 }
 
 void operator__queue_append(struct operator_state *o, uint32_t slot)
@@ -72,8 +71,16 @@ static uint32_t slot_of(const struct operator_state *o, uint64_t number)
     return slot;
 }
 
+/* A person's number and name: a new slot, or the name for a number that is there already. */
 static void apply_person(struct operator_state *o, const struct operator_event *e)
 {
+    if (slab_is_used(&o->subscribers, e->slot)) {
+        struct subscriber *known = subscriber_at(o, e->slot);
+        CHECK(known->msisdn == e->msisdn);
+        texts_drop(&o->book->texts, known->name);
+        known->name = texts_keep(&o->book->texts, e->name);
+        return;
+    }
     uint32_t slot = slab_take(&o->subscribers);
     CHECK(slot == e->slot);
     struct subscriber *s = subscriber_at(o, slot);
@@ -277,6 +284,10 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     struct operator_event e;
     if (!operator_event_decode(kind, r, &e)) {
         return false;
+    }
+    if (o->touched_position != frame->position) { /* a replay checks nothing and forgets nothing */
+        o->touched_position = frame->position;
+        o->touched_count = 0;
     }
     switch (kind) {
     case EVENT_PERSON_KEPT: apply_person(o, &e); break;

@@ -85,6 +85,7 @@ struct operator_state {
     uint32_t account_fees;
     uint32_t touched[OPERATOR_TOUCHED_MAX]; /* payments of the last frame */
     uint32_t touched_count;
+    uint64_t touched_position; /* the frame that touched them */
 };
 
 extern const struct book_domain operator_domain;

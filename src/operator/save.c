@@ -206,19 +206,31 @@ static bool load_organisations(struct operator_state *o, struct reader *r)
     return true;
 }
 
+/* What a payment must be for the tables; whether it also keeps the invariants, operator_check says. */
+static bool payment_plausible(const struct operator_state *o, const struct stk_payment *p)
+{
+    return slab_is_used(&o->subscribers, p->subscriber) && p->number <= o->last_payment &&
+           p->state >= STK_PENDING && p->state <= STK_STATE_CANCELLED &&
+           p->outcome <= STK_INTERNAL && p->answer <= ANSWER_AUTOMATIC && p->amount_minor > 0 &&
+           p->receipt < ID_RECEIPT_SERIAL_END && caltime_in_range(p->step_ns[STEP_ACCEPTED]);
+}
+
 /* Puts a loaded payment into the tables. The fingerprint's owner is the payment with the highest
  * number, as it was when they were made one after the other. */
 static bool index_payment(struct operator_state *o, uint32_t slot)
 {
     const struct stk_payment *p = payment_at(o, slot);
-    if (!slab_is_used(&o->subscribers, p->subscriber) || p->state < STK_PENDING ||
-        p->state > STK_STATE_CANCELLED || map_get(&o->by_number, p->number) != MAP_NONE) {
+    if (!payment_plausible(o, p) || map_get(&o->by_number, p->number) != MAP_NONE) {
         return false;
     }
     map_put(&o->by_number, p->number, slot);
     uint32_t tail = (uint32_t)(subscriber_at(o, p->subscriber)->msisdn % ID_MSISDN_TAIL_END);
     int64_t second_ns = p->step_ns[STEP_ACCEPTED] / NS_PER_S * NS_PER_S;
-    map_put(&o->by_checkout, operator__checkout_key(second_ns, p->checkout_serial, tail), slot);
+    uint64_t checkout_key = operator__checkout_key(second_ns, p->checkout_serial, tail);
+    if (map_get(&o->by_checkout, checkout_key) != MAP_NONE) {
+        return false;
+    }
+    map_put(&o->by_checkout, checkout_key, slot);
     uint64_t key = operator__fingerprint_key(p->fingerprint);
     uint32_t other = map_get(&o->by_fingerprint, key);
     if (other == MAP_NONE || payment_at(o, other)->number < p->number) {
@@ -226,7 +238,11 @@ static bool index_payment(struct operator_state *o, uint32_t slot)
         map_put(&o->by_fingerprint, key, slot);
     }
     if (p->state == STK_SUCCESS) {
-        map_put(&o->by_receipt, operator__receipt_key(p->receipt_day, p->receipt), slot);
+        uint64_t receipt_key = operator__receipt_key(p->receipt_day, p->receipt);
+        if (map_get(&o->by_receipt, receipt_key) != MAP_NONE) {
+            return false;
+        }
+        map_put(&o->by_receipt, receipt_key, slot);
     }
     if (p->state == STK_PROCESSING) {
         timers_add(&o->prompts, p->expires_ns, slot);

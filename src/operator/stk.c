@@ -90,6 +90,8 @@ void operator__decide_push(const struct operator_state *o, struct decision *d)
 {
     const struct stk_push_command *c = d->command->body;
     struct operator_reply *reply = d->command->reply;
+    CHECK(reply != NULL);
+    CHECK(c->type == 1 || c->type == 2);
     CHECK(c->amount_minor > 0 && c->amount_minor <= o->settings->payment_max_minor);
     CHECK(c->url.size <= OPERATOR_URL_MAX && c->reference.size <= OPERATOR_REFERENCE_MAX &&
           c->description.size <= OPERATOR_REFERENCE_MAX);
@@ -131,9 +133,9 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     CHECK(stk_state_may_move(p->state, stk_outcome_state(outcome)));
     if (outcome == STK_PAID) {
         e.receipt_day = eat_day_number(d->command->now_ns);
-        e.receipt = e.receipt_day == o->receipt_day
-                        ? o->receipt_next
-                        : (uint64_t)o->settings->receipt_shard * 60466176; /* 36 to the 5th */
+        bool first = o->ended[STK_PAID] == 0 || e.receipt_day != o->receipt_day;
+        e.receipt = first ? (uint64_t)o->settings->receipt_shard * 60466176 /* 36 to the 5th */
+                          : o->receipt_next;
         CHECK(e.receipt < ID_RECEIPT_SERIAL_END);
     }
     operator__emit(d, &e);
@@ -270,6 +272,11 @@ void operator__decide_answer(const struct operator_state *o, struct decision *d)
         reply->refusal = OPERATOR_NOT_FOUND; /* no prompt ever reached this phone */
         return;
     }
+    if (p->state == STK_PROCESSING && d->command->now_ns >= p->expires_ns) {
+        /* The deadline decides, not who comes first in a turn; its timer is about to end it. */
+        reply->refusal = OPERATOR_ALREADY_ENDED;
+        return;
+    }
     if (p->state == STK_PROCESSING && p->expires_ns <= d->command->now_ns) {
         /* Too late, though the deadline has not had its turn yet. */
         emit_end(o, d, p, STK_NO_ANSWER);
@@ -327,6 +334,7 @@ void operator__decide_advance(const struct operator_state *o, struct decision *d
     case ANSWER_CANCEL: emit_end(o, d, p, STK_CANCELLED); break;
     case ANSWER_AUTOMATIC: emit_payment(o, d, p); break;
     case ANSWER_NONE: UNREACHABLE("a payment waits in the pipeline for nothing");
+    default: UNREACHABLE("an answer of no known kind");
     }
 }
 
