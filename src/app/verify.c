@@ -41,8 +41,8 @@ static const char HELP[] =
     "  DIR      what was given to hakika serve --data (the operator's journal is DIR/operator)\n"
     "  --json   one JSON object instead of text\n"
     "\n"
-    "It only reads, so it may run beside the server; it then covers what was written when it began.\n"
-    "Exit status: 0 every proof holds, 1 a breach was found, 2 wrong arguments, 4 cannot read it.\n";
+    "It only reads, so it may run beside the server; it then covers what was written when it\n"
+    "began. Exit status: 0 every proof holds, 1 a breach, 2 wrong arguments, 4 cannot read it.\n";
 
 /* ---- text ---- */
 

@@ -41,7 +41,7 @@ void forge_reopen(struct forge *f)
         .directory = f->directory,
         .book = "operator",
         .segment_bytes_max = 1024 * 1024,
-        .identity = "forged, all of it",
+        .identity = "forged journal",
     };
     if (journal_open(&options, &f->journal, &error) != JOURNAL_OK) {
         print_error("%s\n", error.message);

@@ -27,8 +27,9 @@ enum {
     FORGE_WALLET = 6,  /* of subscriber 0 */
     FORGE_TARGET = 77,
 };
-#define FORGE_START_NS     ((int64_t)1767214800 * 1000 * 1000 * 1000) /* 2026-01-01 00:00 in Nairobi */
-#define FORGE_DAY          20454u                                     /* that day's number there */
+/* 2026-01-01 00:00 in Nairobi, and that day's number there. */
+#define FORGE_START_NS     ((int64_t)1767214800 * 1000 * 1000 * 1000)
+#define FORGE_DAY          20454u
 #define FORGE_SECOND       ((int64_t)1000 * 1000 * 1000)
 #define FORGE_RECEIPT      ((uint64_t)360 * 60466176)
 #define FORGE_WALLET_MINOR ((int64_t)100000) /* what every wallet is seeded with */

@@ -1,8 +1,8 @@
 /*
- * audit.h - an independent auditor of the operator's journal: it follows money, payments, references
- * and deliveries from the events alone, with data structures, arithmetic and a calendar of its own,
- * and reports every event that the rules do not allow. It shares with the audited program only the
- * decoders of events; what the rules are is in docs/journal-format.md.
+ * audit.h - an independent auditor of the operator's journal: it follows money, payments,
+ * references and deliveries from the events alone, with data structures, arithmetic and a calendar
+ * of its own, and reports every event that the rules do not allow. It shares with the audited
+ * program only the decoders of events; what the rules are is in docs/journal-format.md.
  *
  * Guarantees
  *  - any bytes are a possible input: a wrong one is a breach, never a crash.

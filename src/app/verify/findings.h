@@ -1,6 +1,6 @@
 /*
- * findings.h - what `hakika verify` found: one verdict per proof, the breaches with their places, and
- * the figures of the summary.
+ * findings.h - what `hakika verify` found: one verdict per proof, the breaches with their places,
+ * and the figures of the summary.
  *
  * Guarantees: nothing here allocates; a breach is always counted, and the first few of each proof
  * are kept with their text. Relies on base and the journal's words only.

@@ -1,6 +1,6 @@
 /*
- * guarded.h - runs a function in a forked child and tells how it ended, with what it wrote on standard
- * error (a failed CHECK says there what was wrong).
+ * guarded.h - runs a function in a forked child and tells how it ended, with what it wrote on
+ * standard error (a failed CHECK says there what was wrong).
  */
 #ifndef HAKIKA_APP_VERIFY_GUARDED_H
 #define HAKIKA_APP_VERIFY_GUARDED_H

@@ -1,6 +1,7 @@
 /*
- * replay.h - the second half of verification: the program's own replay of the journal, compared with
- * its invariants, with the auditor's sums, with the recorded digests and with the snapshots on disk.
+ * replay.h - the second half of verification: the program's own replay of the journal, compared
+ * with its invariants, with the auditor's sums, with the recorded digests and with the snapshots on
+ * disk.
  *
  * The state machine stops the process when something cannot be (CHECK), and a damaged journal is
  * exactly what may be given here. So it runs in a child; what stops the child becomes a breach.

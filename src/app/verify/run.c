@@ -17,6 +17,7 @@ enum {
     OPEN_TRIES = 4, /* beside a running server the tail may be caught half written */
     OPEN_PAUSE_MS = 50,
     BEAT_FRAMES = 4096, /* look at the clock so often */
+    BEAT_MS = 1000,
 };
 
 struct run {
@@ -25,14 +26,14 @@ struct run {
     struct journal *journal;
     struct audit audit;
     uint64_t next_look; /* at the clock, in frames */
-    int64_t beat_s;
+    int64_t beat_ms;    /* of the last word about progress */
 };
 
-static int64_t seconds_now(void)
+static int64_t now_ms(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void tell(struct run *run, const char *doing, uint64_t position)
@@ -68,9 +69,8 @@ static bool audit_one(void *context, const struct journal_read_batch *batch)
     struct run *run = context;
     if (run->report->totals.frames >= run->next_look) {
         run->next_look = run->report->totals.frames + BEAT_FRAMES;
-        int64_t now_s = seconds_now();
-        if (now_s > run->beat_s) {
-            run->beat_s = now_s;
+        if (now_ms() - run->beat_ms >= BEAT_MS) {
+            run->beat_ms = now_ms();
             tell(run, "auditing", run->audit.position);
         }
     }
@@ -161,7 +161,7 @@ bool verify_run(const struct verify_options *options, struct verify_report *repo
     }
     run->options = options;
     run->report = report;
-    run->beat_s = seconds_now();
+    run->beat_ms = now_ms();
     audit_init(&run->audit, report);
     enum journal_status status = open_journal(run, error);
     bool good = false;
