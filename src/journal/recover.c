@@ -735,14 +735,17 @@ static enum journal_status recover_finish(struct recovery *r)
 {
     struct journal *j = r->j;
     enum journal_status status = JOURNAL_OK;
+    CHECK(r->epoch_max > 0);
+    CHECK(r->head_end >= SEGMENT_HEADER_BYTES);
     if (j->state == JOURNAL_STATE_WRITER) {
+        if (r->epoch_max == UINT64_MAX) { /* nobody opens that often */
+            return fail_damaged(r, r->head_index, 0, "its epochs are used up");
+        }
         status = recover_cut(r);
         if (status == JOURNAL_OK) {
             status = recover_writer(r);
         }
     }
-    CHECK(r->epoch_max > 0 && r->epoch_max < UINT64_MAX);
-    CHECK(r->head_end >= SEGMENT_HEADER_BYTES);
     j->epoch = MUTANT(EPOCH_KEPT) ? r->epoch_max : r->epoch_max + 1;
     j->end = r->head_end;
     j->segment_count = r->head_index + 1;

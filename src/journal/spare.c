@@ -103,8 +103,8 @@ static void *spare_thread(void *argument)
 {
     struct journal__spare *spare = argument;
     CHECK(spare->threaded);
-    CHECK(spare->state != SPARE_FAILED);
     spare_lock(spare);
+    CHECK(spare->state != SPARE_FAILED);
     while (!atomic_load(&spare->pace.cancel)) {
         if (spare->state != SPARE_WANTED) {
             spare_wait(spare, spare->state == SPARE_NO_ROOM);

@@ -179,6 +179,20 @@ static bool read_some(void *context, const struct journal_read_batch *batch)
     return batch->batch != reading->stop_after;
 }
 
+static bool read_last(void *context, const struct journal_read_batch *batch)
+{
+    struct journal_read_batch *last = context;
+    *last = *batch;
+    return true;
+}
+
+static bool read_nothing(void *context, const struct journal_read_batch *batch)
+{
+    uint64_t *count = context;
+    *count = batch->batch;
+    return true;
+}
+
 static void test_read_from_every_position(void **state)
 {
     (void)state;
@@ -689,6 +703,81 @@ static void test_every_call_fails_once(void **state)
     }
 }
 
+/* A recovery that has something to do: segments to trust, a torn tail to cut, files to remove. */
+static void rig_with_work(struct journal_rig *rig)
+{
+    rig_init(rig);
+    rig->options.verify_bytes = 1;
+    rig_grow(rig, 30, 3000);
+    struct journal_read_batch last = {0};
+    assert_int_equal(journal_read(rig->journal, 1, read_last, &last, &rig->error), JOURNAL_OK);
+    rig_close(rig);
+    sim_disk_settle(rig->sim);
+    char path[64];
+    (void)snprintf(path, sizeof(path), "book/journal-%08u.seg", (unsigned)last.segment);
+    for (uint64_t at = 0; at < 1000; at += 100) { /* in the block behind it */
+        assert_true(sim_disk_flip(rig->sim, path, last.offset + 4096 + at, 0x99));
+    }
+    sim_disk_put(rig->sim, "book/journal-00000009.tmp", (const uint8_t *)"half", 4);
+    sim_disk_put(rig->sim, "book/snapshot-00000000000000000009.tmp", (const uint8_t *)"half", 4);
+}
+
+/* Opening, reading and loading: an error is an error, and the next try finds everything. */
+static void test_every_call_of_a_recovery_fails(void **state)
+{
+    (void)state;
+    struct journal_rig rig;
+    rig_with_work(&rig);
+    struct sim_disk *shelf = sim_disk_create();
+    sim_disk_copy(shelf, rig.sim);
+    for (int read_only = 0; read_only < 2; read_only++) {
+        rig.options.read_only = read_only == 1;
+        uint64_t n = 0;
+        for (bool struck = true; struck;) {
+            n++;
+            sim_disk_copy(rig.sim, shelf);
+            uint64_t failures = sim_disk_failures(rig.sim);
+            sim_disk_fail(rig.sim, SIM_ALL, n, n % 3 == 0 ? EACCES : EIO, n % 2 == 0);
+            enum journal_status status = rig_open(&rig);
+            if (status == JOURNAL_OK) {
+                uint64_t count = 0;
+                status = journal_read(rig.journal, 1, read_nothing, &count, &rig.error);
+                assert_true(status == JOURNAL_IO_ERROR || count == 30);
+            }
+            struck = sim_disk_failures(rig.sim) > failures;
+            sim_disk_fail(rig.sim, 0, 0, 0, false);
+            assert_int_equal(status, struck ? JOURNAL_IO_ERROR : JOURNAL_OK);
+            assert_int_equal(rig_open(&rig), JOURNAL_OK);
+            assert_int_equal(rig_count(&rig), 30);
+            rig_close(&rig);
+        }
+        assert_true(n > 20);
+    }
+    sim_disk_destroy(shelf);
+    rig_fini(&rig);
+}
+
+/* Segments that are trusted still have to begin as they should. */
+static void test_trusted_segments_begin_right(void **state)
+{
+    (void)state;
+    static const uint64_t places[] = {4096, 4096 + 20, 4096 + 30, 4096 + 50, 4096 + 58};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        struct journal_rig rig;
+        rig_init(&rig);
+        rig.options.verify_bytes = 1;
+        rig_grow(&rig, 60, 3000);
+        rig_close(&rig);
+        sim_disk_settle(rig.sim);
+        assert_true(sim_disk_flip(rig.sim, SEGMENT_2, places[i], 0x40));
+        enum journal_status status = rig_open(&rig);
+        bool seen = places[i] == 4096 + 20 || places[i] == 4096 + 30; /* a number too large */
+        assert_int_equal(status, JOURNAL_CORRUPT);
+        assert_non_null(strstr(rig.error.message, seen ? "journal-0" : "journal-00000002.seg"));
+        rig_fini(&rig);
+    }
+}
+
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -776,6 +865,8 @@ int main(void)
         cmocka_unit_test(test_read_only_of_nothing),
         cmocka_unit_test(test_directory_cannot_be_made),
         cmocka_unit_test(test_every_call_fails_once),
+        cmocka_unit_test(test_every_call_of_a_recovery_fails),
+        cmocka_unit_test(test_trusted_segments_begin_right),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_full_disk_at_creation),
         cmocka_unit_test(test_room),

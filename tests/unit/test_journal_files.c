@@ -110,10 +110,10 @@ static void test_close_while_a_spare_is_made(void **state)
     (void)state;
     struct real_rig real;
     real_init(&real);
+    real.rig.options.segment_bytes_min = 4 << 20;
     real.rig.options.segment_bytes_max = 64 << 20;
     real.rig.options.background_spares = true;
     for (int i = 0; i < 10; i++) {
-        real.rig.options.segment_bytes_min = i == 0 ? 65536 : 16 << 20;
         rig_grow(&real.rig, 1, 100);
         assert_int_equal(rig_open(&real.rig), JOURNAL_OK);
         rig_close(&real.rig);
