@@ -17,8 +17,10 @@ struct gesture {
     uint32_t generation;
     uint16_t pin; /* added to the right one: 0 is right */
     uint8_t cancels;
-    uint8_t tries;
+    uint8_t tries; /* RACES: together with a push, so that the pipeline has work */
 };
+
+enum { RACES = 128, TRIES_MAX = 5 };
 
 static uint64_t gesture_pack(struct gesture g)
 {
@@ -178,9 +180,17 @@ static void plan_phone(struct world *w, struct client *c, const struct told *tol
         w->tally.acts[ACT_SILENCE]++;
         return;
     }
-    if (roll < 12) {
+    if (roll < 14) {
+        const struct audited_payment *p = auditor_payment(&w->auditor, told->number);
+        int64_t left_ns = p == NULL ? 0 : p->expires_ns - engine_now(w->node.engine);
         w->tally.acts[ACT_LATE]++;
         after_ns = dice_between(&c->dice, 3 * S, 70 * S);
+        if (left_ns > 0 && dice_chance(&c->dice, 600)) {
+            /* Just before, at or just after the end of the prompt. */
+            after_ns = left_ns + (dice_chance(&c->dice, 300) ? -1 : dice_span_ns(&c->dice, 1, MS)) -
+                       (dice_chance(&c->dice, 300) ? 1 : 0);
+            g.tries = dice_chance(&c->dice, 700) ? RACES : 0;
+        }
     } else if (roll < 20) {
         g.pin = 1;
     } else if (roll < 28) {
@@ -232,7 +242,12 @@ void phone_answers(struct world *w, uint64_t number, uint64_t packed)
     if (w->node.running && w->node.book->generation != g.generation) {
         return; /* the prompt is of a world that is gone */
     }
-    if (phone_taps(w, number, g) || g.tries++ == 5) {
+    if ((g.tries & RACES) != 0) {
+        struct ask push = new_push(w, &w->clients[0]);
+        g.tries = 0;
+        (void)world_ask(w, ENGINE_NEW_WORK, &push); /* nobody waits for the answer */
+    }
+    if (phone_taps(w, number, g) || g.tries++ == TRIES_MAX) {
         return;
     }
     world_plan(w, dice_span_ns(&w->dice, 100 * MS, 4 * S), MOMENT_PHONE, number, gesture_pack(g));

@@ -145,11 +145,10 @@ static struct verdict judge_answer(const struct auditor *a, const struct ask *as
     if (p->state == STK_PROCESSING && !p->reached) {
         return refuse(OPERATOR_NOT_FOUND, p->number, p->position);
     }
-    struct verdict v = applies(p->number);
     if (p->state == STK_PROCESSING && now_ns >= p->expires_ns) {
-        v.refusal = OPERATOR_ALREADY_ENDED; /* and this is the moment in which it ends */
+        return refuse(OPERATOR_ALREADY_ENDED, p->number, p->position); /* though nobody ended it */
     }
-    return v;
+    return applies(p->number);
 }
 
 static struct verdict judge_change(const struct auditor *a, const struct ask *ask)
@@ -416,8 +415,6 @@ static void apply_answer(struct auditor *a, const struct ask *ask, int64_t now_n
     if (p->state == STK_PENDING) {
         p->answer = ask->kind == ASK_CANCEL ? ANSWER_CANCEL : ANSWER_APPROVE;
         p->answer_pin = ask->pin;
-    } else if (now_ns >= p->expires_ns) {
-        end(a, p, STK_NO_ANSWER, now_ns);
     } else if (ask->kind == ASK_CANCEL) {
         end(a, p, STK_CANCELLED, now_ns);
     } else {

@@ -215,8 +215,19 @@ static void sort_plans(struct world *w)
     }
 }
 
+static uint64_t struck(const struct world *w)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < FAULT_COUNT; k++) {
+        sum += w->tally.faults[k];
+    }
+    return sum - w->faults_before;
+}
+
 void trouble_plan(struct world *w)
 {
+    w->faults_before = 0;
+    w->faults_before = struck(w);
     uint32_t kinds = 0;
     struct dice dice[FAULT_COUNT];
     for (uint32_t k = 0; k < FAULT_COUNT; k++) {
@@ -242,8 +253,26 @@ void trouble_plan(struct world *w)
     sort_plans(w);
 }
 
+/* Some strikes hit nothing (no allocation to fail, no room needed): these always do. */
+static void fill_up(struct world *w)
+{
+    static const enum sim_fault sure[] = {FAULT_KILL, FAULT_POWER_CUT, FAULT_SNAPSHOT,
+                                          FAULT_KILL_APPEND, FAULT_CUT_APPEND};
+    uint64_t missing = struck(w) < STRIKES_LEAST ? STRIKES_LEAST - struck(w) : 0;
+    for (uint64_t i = 0; i < missing; i++) {
+        enum sim_fault fault = sure[dice_below(&w->dice_faults, sizeof(sure) / sizeof(sure[0]))];
+        if ((w->options.faults >> fault & 1) != 0) {
+            world_plan(w, dice_span_ns(&w->dice_faults, MS, S), MOMENT_FAULT, fault, 0);
+        }
+    }
+}
+
 void trouble_look(struct world *w)
 {
+    if (!w->filled_up && w->auditor.pushes * 4 >= (uint64_t)w->options.payments * 3) {
+        w->filled_up = true;
+        fill_up(w);
+    }
     while (w->plan_next < w->plan_count &&
            w->plans[w->plan_next].after_pushes <= w->auditor.pushes) {
         world_plan(w, dice_span_ns(&w->dice_faults, MS, 2 * S), MOMENT_FAULT,

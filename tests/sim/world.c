@@ -161,6 +161,7 @@ static void world_reset(struct world *w, const struct world_options *options)
     w->waiting_count = 0;
     w->plan_count = 0;
     w->plan_next = 0;
+    w->filled_up = false;
     w->slow_next = false;
     w->clock_jump_ns = 0;
     w->start_error_in = 0;

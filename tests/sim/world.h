@@ -163,6 +163,8 @@ struct world {
     struct plan plans[WORLD_PLANS_MAX];
     uint32_t plan_count;
     uint32_t plan_next;
+    uint64_t faults_before; /* of other runs, in the tally */
+    bool filled_up;
     /* faults that wait for their occasion */
     bool slow_next;
     enum sim_fault error_armed; /* which kind of error the next one is */
