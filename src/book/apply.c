@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/mutant.h"
 #include "book/book_internal.h"
 
 static bool apply_generation(struct book *b, struct reader *r)
@@ -88,7 +89,8 @@ static bool event_known(const struct book *b, uint16_t kind)
     return (kind >= BOOK_EVENT_FIRST && kind <= EVENT_KEY_KEPT) ||
            (kind >= LEDGER_EVENT_FIRST && kind <= EVENT_HOLD_EXPIRED) ||
            (kind >= OUTBOX_EVENT_FIRST && kind <= EVENT_ANSWER_KEPT) ||
-           (kind >= b->domain->event_first && kind <= b->domain->event_last);
+           (kind >= b->domain->event_first && kind <= b->domain->event_last &&
+            b->domain->event_name(kind) != NULL);
 }
 
 enum book_replay book__apply_events(struct book *b, const struct frame_info *info,
@@ -195,7 +197,7 @@ static void transfers_refuse(struct book *b, struct decision *d, const struct tr
                              enum ledger_result result)
 {
     CHECK(result != LEDGER_OK);
-    if (!ledger_result_remembered(result) || ledger_entry(&b->ledger, t->id) != NULL) {
+    if (MUTATED(REFUSAL_FORGOTTEN) || !ledger_result_remembered(result) || ledger_entry(&b->ledger, t->id) != NULL) {
         return;
     }
     struct ledger_event e;
@@ -263,7 +265,7 @@ static uint32_t transfers_linked_count(const struct transfers_command *c, uint32
 {
     CHECK(i < c->count);
     uint32_t count = 1;
-    while (c->linked != NULL && c->linked[i + count - 1] && i + count < c->count) {
+    while (c->linked != NULL && !MUTATED(LINK_IGNORED) && c->linked[i + count - 1] && i + count < c->count) {
         count++;
     }
     CHECK(i + count <= c->count);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mutant.h"
 #include "book/book_internal.h"
 
 #define SECONDS(n) ((int64_t)(n)*1000 * 1000 * 1000)
@@ -57,6 +58,7 @@ struct book *book_create(const struct book_options *options)
     CHECK(options->domain != NULL);
     CHECK(options->domain->event_first > OUTBOX_EVENT_LAST);
     CHECK(options->domain->event_first <= options->domain->event_last);
+    CHECK(options->domain->event_name != NULL);
     struct book *b = calloc(1, sizeof(*b));
     if (b == NULL) {
         return NULL;
@@ -215,8 +217,9 @@ static enum book_outcome decide_delivery_result(struct decision *d)
     const struct delivery_result_command *c = d->command->body;
     const struct book *b = d->book;
     const struct outbox_item *item = outbox_item(&b->outbox, c->number);
-    if (c->generation != b->generation || item == NULL || item->state != OUTBOX_WAITING ||
-        item->phase != OUTBOX_IN_FLIGHT) {
+    bool other_book = c->generation != b->generation && !MUTATED(RESULT_OF_OTHER_BOOK);
+    if (other_book || item == NULL || item->state != OUTBOX_WAITING ||
+        (item->phase != OUTBOX_IN_FLIGHT && !MUTATED(RESULT_TWICE))) {
         return BOOK_NOTHING; /* of a world that was reset, or replayed by hand meanwhile */
     }
     struct outbox_event e;

@@ -162,6 +162,8 @@ struct book_domain {
     const char *name;
     uint16_t event_first;
     uint16_t event_last;
+    /* NULL for a number in between that is not in use: a newer program wrote it. */
+    const char *(*event_name)(uint16_t kind);
     void *(*create)(struct book *book);
     void (*destroy)(void *state);
     bool (*reserve)(void *state);

@@ -217,6 +217,7 @@ const struct book_domain operator_domain = {
     .name = "operator",
     .event_first = OPERATOR_EVENT_FIRST,
     .event_last = OPERATOR_EVENT_LAST,
+    .event_name = operator_event_name,
     .create = operator_create,
     .destroy = operator_destroy,
     .reserve = operator_reserve,

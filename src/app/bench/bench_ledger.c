@@ -63,6 +63,12 @@ static bool domain_apply(void *state, const struct frame_info *frame, uint16_t k
     return false;
 }
 
+static const char *domain_event_name(uint16_t kind)
+{
+    (void)kind;
+    return NULL; /* it has no events of its own */
+}
+
 static bool domain_work(const void *state, int64_t now_ns, struct book_command *out)
 {
     (void)state;
@@ -104,6 +110,7 @@ static const struct book_domain bench_domain = {
     .name = "bench",
     .event_first = 60000,
     .event_last = 60000,
+    .event_name = domain_event_name,
     .create = domain_create,
     .destroy = domain_destroy,
     .reserve = domain_reserve,
