@@ -43,6 +43,7 @@ struct server {
     char journal_path[640];
     struct operator_settings settings;
     struct book_clock clock;
+    struct journal_head seen; /* of the journal, before it was opened for writing */
     struct journal *journal;
     struct writer_thread *writer;
     struct book *book;
@@ -98,6 +99,69 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
     return remove(path);
 }
 
+static bool recover_book(struct server *v, struct journal *journal)
+{
+    struct engine_recovery recovery;
+    struct book_options options = {.domain = &operator_domain, .settings = &v->settings};
+    secrets_random(&options.hash_seed, sizeof(options.hash_seed));
+    v->book = engine_recover(journal, &options, &recovery);
+    if (v->book == NULL) {
+        (void)fprintf(stderr, "hakika: %s\n", recovery.message);
+    }
+    return v->book != NULL;
+}
+
+/*
+ * Reads a journal that is there, without a lock and without writing, until the book stands: what
+ * this program cannot read (a newer format, an event of a newer version) is refused before a byte
+ * of the folder changes.
+ */
+static bool look_first(struct server *v)
+{
+    char segment[700];
+    struct journal *journal = NULL;
+    struct journal_options options = {
+        .directory = v->journal_path,
+        .book = "operator",
+        .verify_bytes = 1, /* opening for writing verifies more */
+        .read_only = true,
+    };
+    (void)snprintf(segment, sizeof(segment), "%s/journal-00000001.seg", v->journal_path);
+    if (access(segment, F_OK) != 0) {
+        return true; /* a new book, or something that opening for writing will explain */
+    }
+    if (journal_open(&options, &journal, &v->error) != JOURNAL_OK) {
+        (void)fprintf(stderr, "hakika: %s\n", v->error.message);
+        return false;
+    }
+    v->seen = journal_head(journal);
+    bool recovered = recover_book(v, journal);
+    journal_close(journal);
+    return recovered;
+}
+
+/* A lost key would make every PIN wrong and every sealed secret unreadable: no new one is made for
+ * a book that has something in it. */
+static bool open_secrets(struct server *v)
+{
+    char path[640];
+    char error[256];
+    (void)snprintf(path, sizeof(path), "%s/secret.key", v->data);
+    if (v->book != NULL && v->book->position > 0 && access(path, F_OK) != 0) {
+        (void)fprintf(stderr,
+                      "hakika: %s is missing, but the book in %s was written with it: PINs and "
+                      "secrets cannot be checked without it. Nothing was changed. Bring it back "
+                      "from the backup; to begin a new book, choose an empty folder.\n",
+                      path, v->journal_path);
+        return false;
+    }
+    v->secrets = secrets_open(path, error);
+    if (v->secrets == NULL) {
+        (void)fprintf(stderr, "hakika: %s\n", error);
+    }
+    return v->secrets != NULL;
+}
+
 static bool open_journal(struct server *v)
 {
     struct journal_options options = {
@@ -111,15 +175,14 @@ static bool open_journal(struct server *v)
         (void)fprintf(stderr, "hakika: %s\n", v->error.message);
         return false;
     }
-    struct book_options book_options = {.domain = &operator_domain, .settings = &v->settings};
-    secrets_random(&book_options.hash_seed, sizeof(book_options.hash_seed));
-    struct engine_recovery recovery;
-    v->book = engine_recover(v->journal, &book_options, &recovery);
-    if (v->book == NULL) {
-        (void)fprintf(stderr, "hakika: %s\n", recovery.message);
-        return false;
+    struct journal_head head = journal_head(v->journal);
+    bool same = head.position == v->seen.position && head.batch == v->seen.batch &&
+                memcmp(head.hash, v->seen.hash, sizeof(head.hash)) == 0;
+    if (v->book != NULL && !same) {
+        book_destroy(v->book); /* memory showed a tail that the device does not have */
+        v->book = NULL;
     }
-    return true;
+    return v->book != NULL || recover_book(v, v->journal);
 }
 
 static void start_clock(struct server *v)
@@ -506,19 +569,11 @@ static bool seed_if_new(struct server *v)
 
 static bool start(struct server *v)
 {
-    char key_path[640];
-    char error[256];
     if (!make_data(v)) {
         return false;
     }
-    (void)snprintf(key_path, sizeof(key_path), "%s/secret.key", v->data);
-    v->secrets = secrets_open(key_path, error);
-    if (v->secrets == NULL) {
-        (void)fprintf(stderr, "hakika: %s\n", error);
-        return false;
-    }
     v->settings = operator_settings_default(v->config->profile == PROFILE_DEV);
-    if (!open_journal(v)) {
+    if (!look_first(v) || !open_secrets(v) || !open_journal(v)) {
         return false;
     }
     start_clock(v);
