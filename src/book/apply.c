@@ -197,7 +197,8 @@ static void transfers_refuse(struct book *b, struct decision *d, const struct tr
                              enum ledger_result result)
 {
     CHECK(result != LEDGER_OK);
-    if (MUTATED(REFUSAL_FORGOTTEN) || !ledger_result_remembered(result) || ledger_entry(&b->ledger, t->id) != NULL) {
+    if (MUTATED(REFUSAL_FORGOTTEN) || !ledger_result_remembered(result) ||
+        ledger_entry(&b->ledger, t->id) != NULL) {
         return;
     }
     struct ledger_event e;
@@ -265,7 +266,8 @@ static uint32_t transfers_linked_count(const struct transfers_command *c, uint32
 {
     CHECK(i < c->count);
     uint32_t count = 1;
-    while (c->linked != NULL && !MUTATED(LINK_IGNORED) && c->linked[i + count - 1] && i + count < c->count) {
+    while (c->linked != NULL && !MUTATED(LINK_IGNORED) && c->linked[i + count - 1] &&
+           i + count < c->count) {
         count++;
     }
     CHECK(i + count <= c->count);

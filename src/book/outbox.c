@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 
 static struct outbox_item *item_at(const struct outbox *o, uint32_t index)
 {
@@ -102,7 +103,7 @@ void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *
     out->status = status;
     out->error = error;
     out->next_try_ns = 0;
-    if (error == 0 && status >= 200 && status < 300) {
+    if (error == 0 && status >= 200 && status < (MUTATED(REDIRECT_DELIVERS) ? 302 : 300)) {
         out->state = OUTBOX_DELIVERED;
     } else if (item->tries + 1u >= schedule->tries) {
         out->state = OUTBOX_DEAD;
@@ -358,7 +359,7 @@ static void apply_revived(struct outbox *o, const struct outbox_event *e, uint64
     CHECK(IMPLIES(item->state == OUTBOX_DEAD, o->dead > 0));
     o->delivered -= item->state == OUTBOX_DELIVERED;
     o->dead -= item->state == OUTBOX_DEAD;
-    item->tries = 0;
+    item->tries = MUTATED(REVIVED_IS_TIRED) ? item->tries : 0;
     item->position = position;
     wait_until(o, index, e->next_try_ns);
 }

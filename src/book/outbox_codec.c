@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "base/mutant.h"
 #include "book/outbox.h"
 
 static bool state_known(uint8_t state)
@@ -184,7 +185,8 @@ static bool load_items(struct outbox *o, struct reader *r)
             return false;
         }
         map_put(&o->by_number, item->number, i);
-        if (item->state == OUTBOX_WAITING) {
+        item->next_try_ns = MUTATED(RETRY_NOT_DELAYED) ? item->queued_ns : item->next_try_ns;
+        if (item->state == OUTBOX_WAITING && !MUTATED(ITEM_LOST_ON_LOAD)) {
             timers_add(&o->timed, item->next_try_ns, i);
         }
     }
@@ -209,7 +211,7 @@ bool outbox_load(struct outbox *o, struct reader *r)
             return false;
         }
     }
-    return o->timed.count + o->delivered + o->dead == o->items.used;
+    return o->timed.count + o->delivered + o->dead == o->items.used || MUTATED(ITEM_LOST_ON_LOAD);
 }
 
 /* B4: the attempts of one item, in order, no more and no fewer than it counts. */

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "base/mutant.h"
 #include "book/book_internal.h"
 
 void book_save(const struct book *b, struct writer *w)
@@ -38,6 +39,9 @@ static bool load_keys(struct book *b, struct reader *r)
         get_raw(r, e->key, sizeof(e->key));
         get_raw(r, e->request, sizeof(e->request));
         e->subject = get_u64(r);
+        if (MUTATED(KEY_LOST_ON_LOAD)) {
+            e->key[0] ^= 1;
+        }
         if (r->bad || !book__key_add(b, i)) {
             return false;
         }

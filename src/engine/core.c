@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 
 enum { ENGINE_BATCH_ROOM = JOURNAL_BATCH_HEADER_BYTES + JOURNAL_BLOCK_BYTES };
 
@@ -154,6 +155,9 @@ int64_t engine_now(const struct engine *e)
 
 uint64_t engine_durable(const struct engine *e)
 {
+    if (MUTATED(REPLY_BEFORE_SYNC)) {
+        return e->book->position;
+    }
     return e->head.position;
 }
 
@@ -202,7 +206,8 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
     if (class == ENGINE_CONTINUATION) {
         return e->open.size <= JOURNAL_PAYLOAD_MAX / 2 ? ENGINE_APPLIED : ENGINE_BUSY;
     }
-    if (e->open.size > e->limits.batch_bytes_max || engine_stall_ns(e) > e->limits.stall_ns_max) {
+    if (e->open.size > e->limits.batch_bytes_max ||
+        (engine_stall_ns(e) > e->limits.stall_ns_max && !MUTATED(STALL_IGNORED))) {
         return ENGINE_BUSY;
     }
     return ENGINE_APPLIED;
@@ -282,7 +287,8 @@ struct engine_result engine_execute(struct engine *e, enum engine_class class, u
         engine_work(e); /* a deadline that has passed is not beaten by an answer after it */
     }
     result.status = engine_decide(e, &command);
-    result.wait_position = engine_applied(e);
+    bool waits = result.status == ENGINE_APPLIED || !MUTATED(REFUSAL_NOT_WAITING);
+    result.wait_position = waits ? engine_applied(e) : 0;
     return result;
 }
 
@@ -364,11 +370,12 @@ void engine_written(struct engine *e, enum journal_status status, const struct j
     CHECK(e->writing.frames > 0);
     if (status == JOURNAL_DISK_FULL) {
         /* Nothing was written: the batch waits for space, and nothing new is taken. */
-        e->disk_full = true;
+        e->disk_full = !MUTATED(FULL_FORGETS);
+        e->writing.frames = MUTATED(FULL_FORGETS) ? 0 : e->writing.frames;
         return;
     }
     if (status != JOURNAL_OK) {
-        e->poisoned = true; /* E2 */
+        e->poisoned = !MUTATED(POISON_IGNORED); /* E2 */
         return;
     }
     CHECK(head->position == e->writing.first_position + e->writing.frames - 1);
@@ -438,7 +445,8 @@ const struct outbox_item *engine_take_outgoing(struct engine *e)
     if (e->poisoned) {
         return NULL;
     }
-    return outbox_take(&e->book->outbox, engine_now(e), engine_durable(e));
+    uint64_t durable = MUTATED(OUTGOING_EARLY) ? e->book->position : engine_durable(e);
+    return outbox_take(&e->book->outbox, engine_now(e), durable);
 }
 
 void engine_hold(struct engine *e)

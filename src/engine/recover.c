@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mutant.h"
+
 struct recover_walk {
     struct book *book;
     struct engine_recovery *out;
@@ -86,6 +88,8 @@ static struct book *recover_snapshot(struct journal *journal, const struct book_
         return NULL;
     }
     out->snapshot_position = meta.position;
+    book->position +=
+        MUTATED(SNAPSHOT_FRAME_LOST) && book->position < journal_head(journal).position;
     return book;
 }
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/mutant.h"
+
 const char *ledger_result_text(enum ledger_result result)
 {
     switch (result) {
@@ -240,7 +242,7 @@ static enum ledger_result plan_check_id(const struct ledger_plan *plan, const st
 {
     CHECK(t->id != 0);
     const struct entry *before = ledger_entry(plan->ledger, t->id);
-    if (before != NULL) {
+    if (before != NULL && !MUTATED(TRANSFER_ID_UNCHECKED)) {
         CHECK(before->state >= ENTRY_POSTED && before->state <= ENTRY_HOLD_EXPIRED);
         if (!transfer_repeats(t, &before->transfer)) {
             return LEDGER_ID_REUSED;
@@ -327,7 +329,8 @@ static enum ledger_result plan_check_limits(const struct transfer *t, const stru
         return LEDGER_OK;
     }
     if ((debit->flags & ACCOUNT_DEBITS_LIMITED) != 0 &&
-        t->amount_minor > account_available(debit)) {
+        t->amount_minor >
+            (MUTATED(HOLD_SPENT) ? account_balance(debit) : account_available(debit))) {
         return LEDGER_EXCEEDS_CREDITS;
     }
     if ((credit->flags & ACCOUNT_CREDITS_LIMITED) != 0 && t->amount_minor > account_room(credit)) {

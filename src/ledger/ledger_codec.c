@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "ledger/ledger.h"
 
 enum { ACCOUNT_FLAGS_KNOWN = ACCOUNT_DEBITS_LIMITED | ACCOUNT_CREDITS_LIMITED | ACCOUNT_CLOSED };
@@ -243,7 +244,8 @@ static bool load_entries(struct ledger *l, struct reader *r)
             return false;
         }
         map_put(&l->by_id, e->transfer.id, i);
-        if (e->state == ENTRY_HOLD_OPEN && e->transfer.expires_ns != 0) {
+        bool expires = e->transfer.expires_ns != 0 && !MUTATED(HOLD_TIMER_LOST);
+        if (e->state == ENTRY_HOLD_OPEN && expires) {
             timers_add(&l->holds, e->transfer.expires_ns, i);
             CHECK(e->timer_position != TIMERS_NOWHERE);
         }

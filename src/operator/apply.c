@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "base/mutant.h"
 #include "operator/internal.h"
 
 void operator__touch(struct operator_state *o, uint32_t slot)
@@ -244,7 +245,7 @@ static void apply_spent(struct operator_state *o, const struct stk_payment *p, i
     uint32_t today = eat_day_number(now_ns);
     if (s->day != today) {
         s->day = today;
-        s->day_spent_minor = 0;
+        s->day_spent_minor = MUTATED(DAY_NEVER_ENDS) ? s->day_spent_minor : 0;
     }
     CHECK(money_add(s->day_spent_minor, p->amount_minor, &s->day_spent_minor));
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "base/mutant.h"
 #include "operator/internal.h"
 
 static void save_subscriber(struct writer *w, const struct subscriber *s)
@@ -21,7 +22,7 @@ static void save_subscriber(struct writer *w, const struct subscriber *s)
     put_u16(w, s->payments);
     put_raw(w, s->verifier, sizeof(s->verifier));
     put_u8(w, s->key_version);
-    put_u8(w, s->pin_failures);
+    put_u8(w, MUTATED(PIN_TRY_NOT_SAVED) ? 0 : s->pin_failures);
     put_u8(w, s->status);
     put_u8(w, s->reachable);
     put_u8(w, s->approves);
@@ -233,7 +234,8 @@ static bool index_payment(struct operator_state *o, uint32_t slot)
     map_put(&o->by_checkout, checkout_key, slot);
     uint64_t key = operator__fingerprint_key(p->fingerprint);
     uint32_t other = map_get(&o->by_fingerprint, key);
-    if (other == MAP_NONE || payment_at(o, other)->number < p->number) {
+    bool latest = other == MAP_NONE || payment_at(o, other)->number < p->number;
+    if (latest && !MUTATED(FINGERPRINT_LOST)) {
         (void)map_remove(&o->by_fingerprint, key);
         map_put(&o->by_fingerprint, key, slot);
     }
@@ -244,7 +246,7 @@ static bool index_payment(struct operator_state *o, uint32_t slot)
         }
         map_put(&o->by_receipt, receipt_key, slot);
     }
-    if (p->state == STK_PROCESSING) {
+    if (p->state == STK_PROCESSING && !MUTATED(PROMPT_TIMER_LOST)) {
         timers_add(&o->prompts, p->expires_ns, slot);
     }
     o->open += !stk_state_final(p->state);
@@ -275,7 +277,9 @@ static bool load_payments(struct operator_state *o, struct reader *r)
         if (!slab_is_used(&o->payments, slot) || payment_at(o, slot)->queued) {
             return false;
         }
-        operator__queue_append(o, slot);
+        if (!MUTATED(PIPELINE_LOST)) {
+            operator__queue_append(o, slot);
+        }
     }
     return !r->bad;
 }
@@ -286,7 +290,7 @@ bool operator__load(void *state, struct reader *r)
     CHECK(o->payments.high_water == 0);
     o->last_payment = get_u64(r);
     o->receipt_day = get_u32(r);
-    o->receipt_next = get_u64(r);
+    o->receipt_next = MUTATED(RECEIPT_COUNTER_LOST) ? get_u64(r) * 0 : get_u64(r);
     o->account_trust = get_u32(r);
     o->account_fees = get_u32(r);
     for (uint32_t i = 0; i < sizeof(o->ended) / sizeof(o->ended[0]); i++) {

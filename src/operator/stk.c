@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "base/mutant.h"
 #include "operator/internal.h"
 
 static bool verifier_equal(const uint8_t a[PIN_VERIFIER_BYTES], const uint8_t b[PIN_VERIFIER_BYTES])
@@ -30,7 +31,8 @@ static const struct stk_payment *find_duplicate(const struct operator_state *o,
     const struct stk_payment *p = payment_at(o, slot);
     bool same = memcmp(p->fingerprint, c->fingerprint, sizeof(p->fingerprint)) == 0;
     bool recent = now_ns - p->step_ns[STEP_ACCEPTED] < o->settings->fingerprint_ns;
-    bool holds = p->state != STK_FAILED && p->state != STK_STATE_CANCELLED;
+    bool ended_badly = p->state == STK_FAILED || p->state == STK_STATE_CANCELLED;
+    bool holds = !ended_badly || MUTATED(FINGERPRINT_KEPT);
     holds = holds || !o->settings->fingerprint_released_on_failure;
     return same && recent && holds ? p : NULL;
 }
@@ -109,7 +111,7 @@ void operator__decide_push(const struct operator_state *o, struct decision *d)
     if (slot == MAP_NONE) {
         CHECK(o->subscribers.free_head == SLAB_NONE);
         slot = o->subscribers.high_water;
-    } else if (subscriber_at(o, slot)->open_payment != SLAB_NONE) {
+    } else if (subscriber_at(o, slot)->open_payment != SLAB_NONE && !MUTATED(LOCK_SKIPPED)) {
         reply->refusal = OPERATOR_SUBSCRIBER_LOCKED;
         reply->number = payment_at(o, subscriber_at(o, slot)->open_payment)->number;
         return;
@@ -132,7 +134,8 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     e.outcome = (uint8_t)outcome;
     CHECK(stk_state_may_move(p->state, stk_outcome_state(outcome)));
     if (outcome == STK_PAID) {
-        e.receipt_day = eat_day_number(d->command->now_ns);
+        int64_t clock_ns = d->command->now_ns - (MUTATED(RECEIPT_DAY_UTC) ? 10800 * NS_PER_S : 0);
+        e.receipt_day = eat_day_number(clock_ns);
         bool first = o->ended[STK_PAID] == 0 || e.receipt_day != o->receipt_day;
         e.receipt = first ? (uint64_t)o->settings->receipt_shard * 60466176 /* 36 to the 5th */
                           : o->receipt_next;
@@ -148,6 +151,10 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     queued.item_kind = STK_CALLBACK_MESSAGE;
     queued.next_try_ns = d->command->now_ns;
     decision_outbox(d, &queued);
+    if (MUTATED(CALLBACK_TWICE) && outcome == STK_CANCELLED) {
+        queued.number++;
+        decision_outbox(d, &queued);
+    }
 }
 
 /* What refuses the payment before or after the PIN, whatever the PIN: STK_PAID when nothing. */
@@ -197,7 +204,8 @@ static void emit_pin_tried(struct decision *d, const struct stk_payment *p, uint
 static void emit_payment(const struct operator_state *o, struct decision *d,
                          const struct stk_payment *p)
 {
-    enum stk_outcome outcome = find_objection(o, p, d->command->now_ns, true);
+    bool again = !MUTATED(FUNDS_CHECKED_ONCE);
+    enum stk_outcome outcome = find_objection(o, p, d->command->now_ns, again);
     if (outcome == STK_PAID) {
         struct transfer t;
         memset(&t, 0, sizeof(t));
@@ -237,7 +245,9 @@ static void emit_approval(const struct operator_state *o, struct decision *d,
     }
     if (!verifier_equal(s->verifier, verifier)) {
         /* The failed attempt is durable before anyone learns of it: it is in the same frame. */
-        emit_pin_tried(d, p, (uint8_t)(s->pin_failures + 1));
+        if (!MUTATED(PIN_TRY_UNWRITTEN)) {
+            emit_pin_tried(d, p, (uint8_t)(s->pin_failures + 1));
+        }
         emit_end(o, d, p, STK_WRONG_PIN);
         return;
     }
@@ -272,14 +282,9 @@ void operator__decide_answer(const struct operator_state *o, struct decision *d)
         reply->refusal = OPERATOR_NOT_FOUND; /* no prompt ever reached this phone */
         return;
     }
-    if (p->state == STK_PROCESSING && d->command->now_ns >= p->expires_ns) {
+    bool late = p->state == STK_PROCESSING && d->command->now_ns >= p->expires_ns;
+    if (late && !MUTATED(DEADLINE_OVERTAKEN)) {
         /* The deadline decides, not who comes first in a turn; its timer is about to end it. */
-        reply->refusal = OPERATOR_ALREADY_ENDED;
-        return;
-    }
-    if (p->state == STK_PROCESSING && p->expires_ns <= d->command->now_ns) {
-        /* Too late, though the deadline has not had its turn yet. */
-        emit_end(o, d, p, STK_NO_ANSWER);
         reply->refusal = OPERATOR_ALREADY_ENDED;
         return;
     }
