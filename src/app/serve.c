@@ -433,7 +433,7 @@ static void snapshot_turn(struct server *v)
         v->snapshot_wanted = true;
         engine_hold(v->engine);
     }
-    if (v->snapshot_wanted && engine_idle(v->engine)) {
+    if (v->snapshot_wanted && engine_settled(v->engine)) {
         begin_snapshot(v);
     }
 }
@@ -481,7 +481,7 @@ static bool handle_events(struct server *v, const struct epoll_event *events, in
 static bool may_leave(const struct server *v)
 {
     int64_t waited_ms = (book_clock_monotonic(&v->clock) - v->stop_ns) / (1000 * 1000);
-    bool done = engine_idle(v->engine) && surface_quiet(v->surface) && http_active(v->http) == 0;
+    bool done = engine_settled(v->engine) && surface_quiet(v->surface) && http_active(v->http) == 0;
     return done || waited_ms > STOP_MS_MAX;
 }
 

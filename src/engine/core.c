@@ -12,7 +12,10 @@
 #include "base/hash.h"
 #include "base/mutant.h"
 
-enum { ENGINE_BATCH_ROOM = JOURNAL_BATCH_HEADER_BYTES + JOURNAL_BLOCK_BYTES };
+enum {
+    ENGINE_BATCH_ROOM = JOURNAL_BATCH_HEADER_BYTES + JOURNAL_BLOCK_BYTES,
+    ENGINE_FULL_RETRY_MS = 50, /* how often a full disk is asked again */
+};
 
 struct engine_batch {
     uint8_t *buffer;
@@ -192,16 +195,18 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
     if (e->poisoned) {
         return ENGINE_POISONED;
     }
-    if (class == ENGINE_INTERNAL) {
-        return e->open.size + BOOK_FRAME_BYTES_MAX <= JOURNAL_PAYLOAD_MAX ? ENGINE_APPLIED
-                                                                          : ENGINE_BUSY;
-    }
-    if (e->held) {
+    if (e->held && class != ENGINE_INTERNAL) {
         return ENGINE_BUSY;
     }
+    /* On a full disk deadlines wait, too: what is decided and cannot be written would have to be
+     * kept from readers, and with it everything else. */
     uint64_t unsynced = (uint64_t)e->open.size + e->writing.size;
     if (e->disk_full || !e->writer.has_room(e->writer.context, unsynced + JOURNAL_BLOCK_BYTES)) {
         return ENGINE_DISK_FULL;
+    }
+    if (class == ENGINE_INTERNAL) {
+        return e->open.size + BOOK_FRAME_BYTES_MAX <= JOURNAL_PAYLOAD_MAX ? ENGINE_APPLIED
+                                                                          : ENGINE_BUSY;
     }
     if (class == ENGINE_CONTINUATION) {
         return e->open.size <= JOURNAL_PAYLOAD_MAX / 2 ? ENGINE_APPLIED : ENGINE_BUSY;
@@ -331,10 +336,10 @@ void engine_turn(struct engine *e)
     if (e->poisoned) {
         return;
     }
-    engine_work(e);
     if (e->disk_full && e->writer.has_room(e->writer.context, e->writing.size)) {
         engine_start_writing(e); /* space has returned: the batch that waited goes first */
     }
+    engine_work(e);
     engine_flush(e);
 }
 
@@ -414,11 +419,15 @@ bool engine_recent(const struct engine *e, uint64_t position, const uint8_t **da
 
 /* ---- time ---- */
 
+bool engine_settled(const struct engine *e)
+{
+    return e->writing.frames == 0 && e->open.frames == 0;
+}
+
 bool engine_idle(const struct engine *e)
 {
     struct book_command command;
-    return e->writing.frames == 0 && e->open.frames == 0 &&
-           !book_work(e->book, engine_now(e), &command);
+    return engine_settled(e) && !book_work(e->book, engine_now(e), &command);
 }
 
 int engine_timeout_ms(const struct engine *e)
@@ -428,10 +437,13 @@ int engine_timeout_ms(const struct engine *e)
     }
     int64_t due_ns = book_next_due(e->book);
     int64_t now_ns = engine_now(e);
+    struct book_command command;
+    bool work = due_ns <= now_ns && book_work(e->book, now_ns, &command);
+    if (e->disk_full || (work && engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED)) {
+        return ENGINE_FULL_RETRY_MS; /* nobody tells when space returns */
+    }
     if (due_ns <= now_ns) {
-        /* Due now: run at once, unless it is an outgoing item that waits for the disk. */
-        struct book_command command;
-        return book_work(e->book, now_ns, &command) ? 0 : 1;
+        return work ? 0 : 1; /* an outgoing item may wait for the disk */
     }
     if (e->clock->is_virtual || due_ns == INT64_MAX) {
         return -1;

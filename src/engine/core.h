@@ -14,7 +14,8 @@
  *  E2  after a failed write or sync the engine is poisoned: it takes and releases nothing more, and
  *      the process must exit; a restart replays.
  *  E3  new work is refused at once while the engine cannot keep up (admission); answers, timers and
- *      results of what was accepted have room of their own.
+ *      results of what was accepted have room of their own. On a full disk nothing is decided, not
+ *      even that a deadline has passed, so that what there is can still be read.
  *  E4  book time never goes backwards; a virtual clock moves only when told to.
  *  E5  after a restart the state is exactly that of the durable journal.
  * The engine does no I/O of its own: a writer (engine/writer.h: a thread around the journal; in the
@@ -123,7 +124,8 @@ void engine_written(struct engine *e, enum journal_status status, const struct j
 /* Position up to which everything is on disk, and up to which the state is. */
 uint64_t engine_durable(const struct engine *e);
 uint64_t engine_applied(const struct engine *e);
-bool engine_idle(const struct engine *e); /* nothing undurable, nothing due */
+bool engine_settled(const struct engine *e); /* nothing undurable */
+bool engine_idle(const struct engine *e);    /* settled, and nothing due */
 bool engine_poisoned(const struct engine *e);
 /* Of the journal, as far as it is durable. */
 struct journal_head engine_head(const struct engine *e);
@@ -142,7 +144,7 @@ const struct outbox_item *engine_take_outgoing(struct engine *e);
 
 /*
  * A pause of applying, so that state and disk agree: after engine_hold() every execute but internal
- * ones is BUSY until engine_resume(); engine_idle() tells when snapshot or exit may happen.
+ * ones is BUSY until engine_resume(); engine_settled() tells when snapshot or exit may happen.
  */
 void engine_hold(struct engine *e);
 void engine_resume(struct engine *e);

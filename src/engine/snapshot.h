@@ -2,7 +2,7 @@
  * snapshot.h - snapshots of a running book: a forked child writes what the parent was at that
  * moment, so that the book pauses only for the fork.
  *
- * Guarantees: started only when everything applied is durable (engine_hold, engine_idle), so a
+ * Guarantees: started only when everything applied is durable (engine_hold, engine_settled), so a
  * snapshot is never ahead of the journal; the parent learns the digest of what was written and can
  * journal it as a checkpoint; a child that fails leaves no snapshot and harms nothing.
  */

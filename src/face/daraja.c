@@ -48,7 +48,8 @@ static void refuse(struct request *q, uint64_t wait_position, enum daraja_error_
 
 static void refuse_busy(struct request *q, enum engine_status status)
 {
-    q->s->refused_busy++;
+    q->s->refused_busy += status != ENGINE_DISK_FULL;
+    q->s->refused_disk += status == ENGINE_DISK_FULL;
     http_reply_header(q->x, "Retry-After", SPAN_LITERAL("1"));
     refuse(q, 0, DARAJA_ERROR_BUSY, "", engine_status_text(status));
 }

@@ -130,7 +130,7 @@ void http_hold(struct http_exchange *x, unsigned status, const char *content_typ
                struct span body);
 /* Holds without a reply yet (long polls); http_hold or http_reply must follow some time. */
 void http_hold_open(struct http_exchange *x);
-/* Takes back what was prepared, headers too: a held reply that has become untrue. Another reply must
+/* Takes back what was prepared, headers too: a held reply that is not true any more. Another must
  * follow. False: it has left already. */
 bool http_retract(struct http_exchange *x);
 /* Lets a held reply go. */

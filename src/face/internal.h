@@ -64,6 +64,7 @@ struct surface {
     uint64_t request_seed;
     uint8_t *body; /* SURFACE_BODY_MAX */
     uint64_t refused_busy;
+    uint64_t refused_disk;
     uint64_t answers[6]; /* by first digit of the status */
 };
 

@@ -42,7 +42,7 @@ static void metrics_engine(struct surface *s, struct writer *w)
     line(w, "hakika_refused_busy_total", "Requests refused because the journal cannot keep up.",
          "counter", e.refused_busy + s->refused_busy);
     line(w, "hakika_refused_disk_full_total", "Requests refused because the disk is full.",
-         "counter", e.refused_disk);
+         "counter", e.refused_disk + s->refused_disk);
     line(w, "hakika_sync_microseconds_total", "Time from handing over a batch to its sync.",
          "counter", (uint64_t)e.sync_ns_total / 1000);
     line(w, "hakika_sync_microseconds_max", "Longest such time since the start.", "gauge",

@@ -349,6 +349,7 @@ void node_turn(struct world *w)
     node_watch(w, before, now_ns, 0);
     auditor_compare_touched(&w->auditor, n->book);
     EXPECT(engine_applied(n->engine) - before >= w->limits.work_per_turn_max ||
+               engine_admits(n->engine, ENGINE_INTERNAL) == ENGINE_DISK_FULL ||
                memory_failures() > no_memory || !auditor_due(&w->auditor, now_ns),
            "work that was due was not done in its turn (A7)");
     network_send(w);

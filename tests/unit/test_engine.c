@@ -244,6 +244,50 @@ static void a_full_disk_refuses_and_recovers(void **state)
     rig_settle(r);
 }
 
+/* What cannot be written is not decided, so that what there is stays readable; the loop is told to
+ * look again, since nobody tells when space returns. */
+static void deadlines_wait_for_a_full_disk(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    uint64_t position = engine_durable(r->engine);
+    assert_int_equal(engine_timeout_ms(r->engine), -1); /* a virtual clock stands still */
+    r->room = false;
+    book_clock_move(&r->clock, engine_now(r->engine) + 61 * NS_PER_S);
+    for (int i = 0; i < 3; i++) {
+        engine_turn(r->engine);
+        assert_int_equal(engine_applied(r->engine), position);
+        assert_in_range(engine_timeout_ms(r->engine), 10, 1000);
+    }
+    struct stk_answer_command approve = {.number = reply.number};
+    assert_int_equal(
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_APPROVE, &approve, &reply)
+            .status,
+        ENGINE_DISK_FULL);
+    r->room = true;
+    assert_int_equal(engine_timeout_ms(r->engine), 0);
+    rig_settle(r);
+    assert_true(engine_durable(r->engine) > position);
+    assert_int_equal(operator_payment(operator_of(r->book), 1)->outcome, STK_NO_ANSWER);
+}
+
+/* A batch that waits for space is tried again although nothing else is due. */
+static void a_batch_waits_for_space_with_a_beat(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    engine_turn(r->engine);
+    r->room = false;
+    r->writing = false;
+    engine_written(r->engine, JOURNAL_DISK_FULL, NULL);
+    assert_in_range(engine_timeout_ms(r->engine), 10, 1000);
+    r->room = true;
+    rig_settle(r);
+}
+
 static void a_failed_sync_ends_everything(void **state)
 {
     struct rig *r = *state;
@@ -418,6 +462,8 @@ int main(void)
         STORY(one_batch_at_a_time_and_the_next_collects),
         STORY(a_stalled_disk_refuses_new_work_but_takes_answers),
         STORY(a_full_disk_refuses_and_recovers),
+        STORY(deadlines_wait_for_a_full_disk),
+        STORY(a_batch_waits_for_space_with_a_beat),
         STORY(a_failed_sync_ends_everything),
         STORY(outgoing_items_wait_for_the_disk),
         STORY(old_ids_are_fetched_before_each_decision),
