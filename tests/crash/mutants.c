@@ -142,7 +142,7 @@ int main(int argc, char **argv)
         wrong += right ? 0 : 1;
         printf("%-9s %-21s %-62s %8" PRIu64 " states", word, names[mutant], texts[mutant],
                verdict.states);
-        printf("%s%s\n", verdict.caught ? "  " : "", verdict.caught ? verdict.what : "");
+        printf("%s%.90s\n", verdict.caught ? "  " : "", verdict.caught ? verdict.what : "");
     }
     printf("%u examined, %u not as they should be\n", examined, wrong);
     return wrong == 0 && examined > 0 ? 0 : 1;
