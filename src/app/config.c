@@ -169,29 +169,27 @@ const char *config_help(void)
            "Each flag can also be set in the environment: --data is HAKIKA_DATA, and so on.\n";
 }
 
-static bool apply(struct config *c, const struct setting *s, const char *value, const char *source,
+/* name: as it was given, a flag or a variable of the environment. */
+static bool apply(struct config *c, const struct setting *s, const char *value, const char *name,
                   char error[256])
 {
     if (s->set(c, value)) {
         return true;
     }
     (void)snprintf(error, 256,
-                   "%s%s: \"%.60s\" is not a value that it takes; see hakika serve "
-                   "--help",
-                   source, s->flag, value);
+                   "%s: \"%.60s\" is not a value that it takes; see hakika serve --help", name,
+                   value);
     return false;
 }
 
-/* "data" -> "HAKIKA_DATA" */
-static const char *from_environment(const struct setting *s)
+/* "admin-key" -> "HAKIKA_ADMIN_KEY" */
+static void environment_name(const struct setting *s, char out[64])
 {
-    char name[64] = "HAKIKA_";
-    size_t at = strlen(name);
-    for (const char *f = s->flag; *f != '\0'; f++) {
-        name[at++] = *f == '-' ? '_' : (char)(*f - 'a' + 'A');
+    size_t at = (size_t)snprintf(out, 64, "HAKIKA_");
+    for (const char *f = s->flag; *f != '\0' && at < 63; f++) {
+        out[at++] = *f == '-' ? '_' : (char)(*f - 'a' + 'A');
     }
-    name[at] = '\0';
-    return getenv(name);
+    out[at] = '\0';
 }
 
 static bool apply_argument(int argc, char **argv, int *i, struct config *c, char error[256])
@@ -206,14 +204,14 @@ static bool apply_argument(int argc, char **argv, int *i, struct config *c, char
             continue;
         }
         if (SETTINGS[s].kind == SETTING_SWITCH) {
-            return apply(c, &SETTINGS[s], "", "--", error);
+            return apply(c, &SETTINGS[s], "", name, error);
         }
         if (*i + 1 == argc) {
             (void)snprintf(error, 256, "%s needs a value; see hakika serve --help", name);
             return false;
         }
         (*i)++;
-        return apply(c, &SETTINGS[s], argv[*i], "--", error);
+        return apply(c, &SETTINGS[s], argv[*i], name, error);
     }
     (void)snprintf(error, 256, "there is no flag %.60s; see hakika serve --help", name);
     return false;
@@ -229,8 +227,10 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
     out->total_ms = 10000;
     out->snapshot_bytes = (uint64_t)64 * 1024 * 1024;
     for (int s = 0; s < SETTING_COUNT; s++) {
-        const char *value = from_environment(&SETTINGS[s]);
-        if (value != NULL && !apply(out, &SETTINGS[s], value, "HAKIKA_ environment: ", error)) {
+        char name[64];
+        environment_name(&SETTINGS[s], name);
+        const char *value = getenv(name);
+        if (value != NULL && !apply(out, &SETTINGS[s], value, name, error)) {
             return false;
         }
     }
@@ -245,8 +245,9 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
     bool loopback = strcmp(out->listen, "127.0.0.1") == 0 || strcmp(out->listen, "::1") == 0;
     if (!loopback && out->admin_key[0] == '\0') {
         (void)snprintf(error, 256,
-                       "--listen %.60s is not loopback: the control API moves money, so give an "
-                       "--admin-key (or HAKIKA_ADMIN_KEY) of at least 16 characters",
+                       "--listen %.60s is not loopback (127.0.0.1 or ::1): the control API moves "
+                       "money, so give an --admin-key (or HAKIKA_ADMIN_KEY) of at least 16 "
+                       "characters",
                        out->listen);
         return false;
     }

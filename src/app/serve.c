@@ -70,6 +70,16 @@ static int fail(const char *what, const char *why)
     return EXIT_START;
 }
 
+static bool no_data(const struct server *v)
+{
+    (void)fprintf(
+        stderr,
+        "hakika: cannot make or use the data folder %s: %s; nothing was started. Make the "
+        "folder that it is to be in, or name another one with --data\n",
+        v->data, strerror(errno));
+    return false;
+}
+
 static bool make_data(struct server *v)
 {
     if (v->config->ephemeral) {
@@ -77,14 +87,17 @@ static bool make_data(struct server *v)
         (void)snprintf(v->data, sizeof(v->data), "%.500s/hakika-XXXXXX",
                        base != NULL && base[0] != '\0' ? base : "/tmp");
         if (mkdtemp(v->data) == NULL) {
-            (void)fail(v->data, strerror(errno));
-            return false;
+            return no_data(v);
         }
     } else {
         (void)snprintf(v->data, sizeof(v->data), "%s", v->config->data);
+        struct stat info;
         if (mkdir(v->data, 0700) != 0 && errno != EEXIST) {
-            (void)fail(v->data, strerror(errno));
-            return false;
+            return no_data(v);
+        }
+        if (stat(v->data, &info) != 0 || !S_ISDIR(info.st_mode)) {
+            errno = ENOTDIR;
+            return no_data(v);
         }
     }
     (void)snprintf(v->journal_path, sizeof(v->journal_path), "%s/operator", v->data);
