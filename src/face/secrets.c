@@ -18,7 +18,7 @@
 
 #include "base/caltime.h"
 
-enum { KEY_BYTES = 32, MAC_BYTES = 32, TOKEN_RAW = 20, TOKEN_MAC = 12 };
+enum { KEY_BYTES = 32, MAC_BYTES = 32, TOKEN_RAW = 20, TOKEN_MAC = 12, PATH_BYTES_MAX = 1024 };
 
 struct secrets {
     EVP_MAC_CTX *pin_mac;
@@ -125,11 +125,34 @@ static bool key_read(int fd, const char *path, uint8_t key[KEY_BYTES], char erro
     return true;
 }
 
+/* A name is on disk when its folder is. */
+static bool sync_folder_of(const char *path)
+{
+    char folder[PATH_BYTES_MAX];
+    const char *slash = strrchr(path, '/');
+    int size = slash == NULL ? 0 : (int)(slash - path);
+    (void)snprintf(folder, sizeof(folder), "%.*s", size, path);
+    int fd =
+        open(slash == NULL ? "." : (size == 0 ? "/" : folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return synced;
+}
+
+/* Under another name first: a key file is whole from its first moment on, or it is not there. */
 static bool key_make(const char *path, uint8_t key[KEY_BYTES], char error[256])
 {
+    char half[PATH_BYTES_MAX];
+    int size = snprintf(half, sizeof(half), "%s.tmp", path);
+    errno = ENAMETOOLONG;
+    bool made = size > 0 && (size_t)size < sizeof(half);
     secrets_random(key, KEY_BYTES);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    bool made = fd >= 0 && write(fd, key, KEY_BYTES) == KEY_BYTES && fsync(fd) == 0;
+    int fd = made ? open(half, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR) : -1;
+    errno = fd >= 0 ? EIO : errno; /* what a write that stops half-way means */
+    made = fd >= 0 && write(fd, key, KEY_BYTES) == KEY_BYTES && fsync(fd) == 0 &&
+           rename(half, path) == 0 && sync_folder_of(path);
     if (!made) {
         (void)snprintf(error, 256, "cannot make the key file %.150s: %s", path, strerror(errno));
     }
