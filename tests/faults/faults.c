@@ -21,6 +21,8 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"kill", kill_loop},
+    {"cut", power_cut},
+    {"nth", nth_failure},
 };
 
 static bool option(struct fault_options *o, const char *name, const char *value)

@@ -4,7 +4,8 @@
  *
  *   server.c  starts, kills and awaits hakika serve        world.c  the load, and what was told
  *   sums.c    receipts, callbacks, money                   check.c  the audit after a restart
- *   kill_loop.c, power_cut.c, nth_failure.c, full_disk.c   one kind of fault each; faults.c: main
+ *   cycles.c  load, strike, restart, check              kill_loop.c, power_cut.c: what strikes
+ *   nth_failure.c, full_disk.c  calls that fail          faults.c: main
  *
  * The rule of all of them: what a client was told is true for ever; what it was not told is there
  * as a whole or not at all. A violation prints the seed and the cycle, keeps the data and exits 1.
@@ -66,7 +67,7 @@ enum {
     PAYMENTS_MAX = 1 << 20,
     OPS_MAX = 1 << 16,
     CONNECTIONS = 24,
-    CALLBACKS_MAX = 1 << 21, /* slots of an open table; a power of two */
+    CALLBACKS_MAX = 1 << 18, /* slots of an open table; a power of two */
 };
 #define PHONE_FIRST   254700000000u
 #define WALLET_MINOR  ((int64_t)100000 * 100) /* what a phone that opens by itself holds */
@@ -154,7 +155,7 @@ struct world {
     char stamp[16];
     bool resolving; /* answer what is open, start nothing new */
     atomic_bool stop;
-    bool failed_requests_fine; /* the server is being broken */
+    bool failed_requests_fine; /* the program is being broken: errors tell nothing */
 
     struct sink *sink;
     pthread_mutex_t callbacks_lock;
@@ -224,7 +225,7 @@ struct fault_options {
     const char *call;   /* nth_failure: which call fails */
     const char *mode;   /* nth_failure: how */
     uint64_t seed;
-    uint32_t cycles;
+    uint32_t cycles; /* nth_failure: 0 for all */
     uint32_t stride;
     uint32_t load_ms;
 };

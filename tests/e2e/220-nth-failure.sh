@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The n-th write, sync, open or rename fails: never a false acknowledgement, always a restart that
+# recovers. Here every so many n; script/campaign takes each of them.
+# limit: 300
+set -eu
+. "$(dirname "$0")/../faults/lib.sh"
+nth() { fault_run nth --shim "$shim" --call "$1" --mode "$2" --stride "$3" --cycles "$4" --seed 1; }
+nth sync once 5 40
+nth write once 9 80
+nth write short 17 80
+nth write full 13 80
+nth open once 3 30
+nth rename once 1 8
+rm -rf "$folder"

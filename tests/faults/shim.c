@@ -1,0 +1,218 @@
+/*
+ * shim.c - a library to preload: counts calls of one kind and makes the n-th one fail, as a broken
+ * disk, a full one or an exhausted machine would.
+ *
+ *   FAULT_CALL    write | sync | open | rename | mmap | malloc
+ *   FAULT_N       which one, from 1
+ *   FAULT_MODE    once | from (that one and all later ones) | short (a write takes half of it)
+ *                 | lie (every sync says that it did, and does nothing; no counting)
+ *   FAULT_ERROR   errno to fail with (a number)
+ *   FAULT_FOLDER  opens and renames count only for paths that start like this
+ *   FAULT_REPORT  a file that is made when the fault strikes
+ *
+ * Writes count on regular files only. Counting starts with the first setrlimit, which the program
+ * calls before anything else: what libraries do before main is not the matter here. Calls go to the
+ * kernel directly (allocations to the C library's own names), so nothing has to be looked up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+enum kind { KIND_NONE, KIND_WRITE, KIND_SYNC, KIND_OPEN, KIND_RENAME, KIND_MMAP, KIND_MALLOC };
+enum mode { MODE_ONCE, MODE_FROM, MODE_SHORT, MODE_LIE };
+
+static struct {
+    enum kind kind;
+    enum mode mode;
+    uint64_t n;
+    int error;
+    const char *folder;
+    const char *report;
+} plan;
+static atomic_bool armed;
+static _Atomic uint64_t calls;
+
+static enum kind kind_of(const char *name)
+{
+    static const char *const names[] = {"", "write", "sync", "open", "rename", "mmap", "malloc"};
+    for (int i = KIND_WRITE; name != NULL && i <= KIND_MALLOC; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return (enum kind)i;
+        }
+    }
+    return KIND_NONE;
+}
+
+static void read_plan(void)
+{
+    const char *mode = getenv("FAULT_MODE");
+    const char *n = getenv("FAULT_N");
+    const char *error = getenv("FAULT_ERROR");
+    mode = mode != NULL ? mode : "once";
+    plan.mode = strcmp(mode, "from") == 0    ? MODE_FROM
+                : strcmp(mode, "short") == 0 ? MODE_SHORT
+                : strcmp(mode, "lie") == 0   ? MODE_LIE
+                                             : MODE_ONCE;
+    plan.n = n != NULL ? strtoull(n, NULL, 10) : 0;
+    plan.error = error != NULL ? (int)strtol(error, NULL, 10) : EIO;
+    plan.folder = getenv("FAULT_FOLDER");
+    plan.report = getenv("FAULT_REPORT");
+    plan.kind = kind_of(getenv("FAULT_CALL"));
+}
+
+static void report(void)
+{
+    if (plan.report != NULL) {
+        long fd = syscall(SYS_openat, AT_FDCWD, plan.report, O_CREAT | O_WRONLY, 0600);
+        if (fd >= 0) {
+            (void)syscall(SYS_close, fd);
+        }
+    }
+}
+
+/* Is this call the one? */
+static bool strikes(enum kind kind)
+{
+    if (!atomic_load(&armed) || plan.kind != kind || plan.mode == MODE_LIE) {
+        return false;
+    }
+    uint64_t now = atomic_fetch_add(&calls, 1) + 1;
+    if (now != plan.n && !(plan.mode == MODE_FROM && now > plan.n)) {
+        return false;
+    }
+    if (now == plan.n) {
+        report();
+    }
+    errno = plan.error;
+    return true;
+}
+
+static bool is_ours(const char *path)
+{
+    return plan.folder == NULL || strncmp(path, plan.folder, strlen(plan.folder)) == 0;
+}
+
+static bool is_file(int fd)
+{
+    struct stat info;
+    int before = errno;
+    bool file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    errno = before;
+    return file;
+}
+
+/* Shadows the C library's; serve calls it first. */
+int setrlimit64(__rlimit_resource_t what, const struct rlimit64 *limit)
+{
+    if (!atomic_load(&armed)) {
+        read_plan();
+        atomic_store(&armed, true);
+    }
+    return (int)syscall(SYS_prlimit64, 0, what, limit, NULL);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+    if (plan.kind == KIND_WRITE && is_file(fd) && strikes(KIND_WRITE)) {
+        return plan.mode == MODE_SHORT ? syscall(SYS_write, fd, data, size / 2) : -1;
+    }
+    return syscall(SYS_write, fd, data, size);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
+{
+    if (is_file(fd) && strikes(KIND_WRITE)) {
+        return plan.mode == MODE_SHORT ? syscall(SYS_pwrite64, fd, data, size / 2, at) : -1;
+    }
+    return syscall(SYS_pwrite64, fd, data, size, at);
+}
+
+static bool lies(void)
+{
+    return atomic_load(&armed) && plan.mode == MODE_LIE;
+}
+
+int fdatasync(int fd)
+{
+    if (lies()) {
+        return 0;
+    }
+    return strikes(KIND_SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    if (lies()) {
+        return 0;
+    }
+    return strikes(KIND_SYNC) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    if (plan.kind == KIND_OPEN && is_ours(path) && strikes(KIND_OPEN)) {
+        return -1;
+    }
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int rename(const char *from, const char *to)
+{
+    if (plan.kind == KIND_RENAME && is_ours(from) && strikes(KIND_RENAME)) {
+        return -1;
+    }
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t offset)
+{
+    if (strikes(KIND_MMAP)) {
+        return MAP_FAILED;
+    }
+    long result = syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+    return (void *)result; /* -1 is MAP_FAILED */
+}
+
+void *malloc(size_t size)
+{
+    return strikes(KIND_MALLOC) ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return strikes(KIND_MALLOC) ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    return strikes(KIND_MALLOC) ? NULL : __libc_realloc(old, size);
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    if (strikes(KIND_MALLOC)) {
+        return ENOMEM;
+    }
+    *out = __libc_memalign(alignment, size);
+    return *out == NULL ? ENOMEM : 0;
+}
