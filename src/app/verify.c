@@ -163,6 +163,10 @@ static void print_figures(const struct verify_totals *t)
                  grouped(t->subscribers, a), grouped(t->organisations, b), grouped(t->accounts, c));
     (void)printf("  compared    %s checkpoints, %s snapshots", grouped(t->checkpoints, a),
                  grouped(t->snapshots, b));
+    if (t->checkpoints_foreign > 0) {
+        (void)printf("; %s checkpoints are of another state version and cannot be",
+                     grouped(t->checkpoints_foreign, c));
+    }
     if (t->snapshots_ignored > 0) {
         (void)printf(" (%s more are damaged or of another version; they are never used)",
                      grouped(t->snapshots_ignored, c));
@@ -311,6 +315,7 @@ static void print_json(const struct verify_report *r, const char *directory, dou
     json_field_u64(&w, "organisations", t->organisations);
     json_field_u64(&w, "accounts", t->accounts);
     json_field_u64(&w, "checkpoints", t->checkpoints);
+    json_field_u64(&w, "checkpoints_foreign", t->checkpoints_foreign);
     json_field_u64(&w, "snapshots", t->snapshots);
     json_field_u64(&w, "snapshots_ignored", t->snapshots_ignored);
     json_field_u64(&w, "elapsed_ms", (uint64_t)(seconds * 1000));

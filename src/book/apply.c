@@ -51,6 +51,7 @@ static bool apply_book_event(struct book *b, uint16_t kind, struct reader *r)
         return reader_done(r) && b->clock_mode <= CLOCK_VIRTUAL;
     case EVENT_CHECKPOINT:
         b->checkpoint_position = get_u64(r);
+        b->checkpoint_version = get_u32(r);
         b->checkpoint_digest.high = get_u64(r);
         b->checkpoint_digest.low = get_u64(r);
         return reader_done(r);

@@ -286,6 +286,7 @@ static void decide_checkpoint(struct decision *d)
     CHECK(c->position < d->position);
     struct writer *w = decision_begin(d, EVENT_CHECKPOINT);
     put_u64(w, c->position);
+    put_u32(w, BOOK_STATE_VERSION); /* only a book of that version can have this digest */
     put_u64(w, c->digest.high);
     put_u64(w, c->digest.low);
     decision_end(d);

@@ -203,6 +203,7 @@ struct book {
     int64_t clock_offset_ns;
     uint8_t clock_mode;
     uint64_t checkpoint_position; /* of the last checkpoint event, 0: none */
+    uint32_t checkpoint_version;  /* BOOK_STATE_VERSION of the program that took the digest */
     struct digest_value checkpoint_digest;
 };
 

@@ -321,6 +321,7 @@ void forge_checkpoint(struct forge *f, uint64_t position, struct digest_value di
 {
     struct writer *w = forge_event(f, EVENT_CHECKPOINT);
     put_u64(w, position);
+    put_u32(w, BOOK_STATE_VERSION);
     put_u64(w, digest.high);
     put_u64(w, digest.low);
 }

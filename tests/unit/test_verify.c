@@ -510,6 +510,25 @@ static void test_checkpoint_of_the_future(void **state)
     expect(&f, PROOF_CHECKPOINTS, "a checkpoint of position 5 stands at position 5");
 }
 
+static void test_checkpoint_of_another_state_version(void **state)
+{
+    (void)state;
+    struct forge f;
+    open_story(&f);
+    forge_frame(&f, COMMAND_CHECKPOINT);
+    struct writer *w = forge_event(&f, EVENT_CHECKPOINT);
+    put_u64(w, 1);
+    put_u32(w, BOOK_STATE_VERSION + 1);
+    put_u64(w, 1);
+    put_u64(w, 2);
+    forge_close(&f);
+    verify(&f);
+    assert_every_proof_holds(); /* nobody can compare it: it is counted and said */
+    assert_int_equal(report.totals.checkpoints, 0);
+    assert_int_equal(report.totals.checkpoints_foreign, 1);
+    forge_remove(&f);
+}
+
 struct content {
     uint8_t bytes[256 * 1024];
     size_t size;
@@ -718,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_checkpoints_that_hold),
         cmocka_unit_test(test_checkpoint_digest_wrong),
         cmocka_unit_test(test_checkpoint_of_the_future),
+        cmocka_unit_test(test_checkpoint_of_another_state_version),
         cmocka_unit_test(test_snapshots_are_compared),
         cmocka_unit_test(test_snapshot_that_differs),
         cmocka_unit_test(test_snapshot_that_is_not_a_state),

@@ -117,19 +117,21 @@ static void event_checkpoint(struct audit *a, struct reader *r)
 {
     struct audit_checkpoint c = {.place = a->report->place};
     c.position = get_u64(r);
+    c.state_version = get_u32(r);
     c.digest.high = get_u64(r);
     c.digest.low = get_u64(r);
     if (!reader_done(r)) {
         audit__breach(a, PROOF_RECORDS, "checkpoint is malformed");
         return;
     }
-    const struct audit_checkpoint *last = array_at(&a->checkpoints, a->checkpoints.count - 1);
-    if (c.position == 0 || c.position >= a->frame.position ||
-        (last != NULL && c.position <= last->position)) {
+    if (c.position == 0 || c.position >= a->frame.position) {
         audit__breach(a, PROOF_CHECKPOINTS,
-                      "a checkpoint of position %" PRIu64 " stands at position %" PRIu64
-                      " behind one of position %" PRIu64,
-                      c.position, a->frame.position, last == NULL ? 0 : last->position);
+                      "a checkpoint of position %" PRIu64 " stands at position %" PRIu64,
+                      c.position, a->frame.position);
+        return;
+    }
+    if (c.state_version != BOOK_STATE_VERSION) {
+        a->report->totals.checkpoints_foreign++; /* another program's state had that digest */
         return;
     }
     struct audit_checkpoint *kept = array_add(&a->checkpoints);

@@ -87,6 +87,7 @@ struct audit_frame {
 
 struct audit_checkpoint {
     uint64_t position; /* whose digest it is */
+    uint32_t state_version;
     struct digest_value digest;
     struct verify_place place; /* of the event */
 };

@@ -88,7 +88,7 @@ struct verify_totals {
     uint64_t subscribers, organisations, accounts; /* of the last generation */
     int64_t issued_minor;                          /* against trust, last generation */
     int64_t wallets_minor, organisations_minor, others_minor;
-    uint64_t checkpoints, snapshots, snapshots_ignored;
+    uint64_t checkpoints, checkpoints_foreign, snapshots, snapshots_ignored;
     struct journal_head head;
     uint64_t generation;
 };
