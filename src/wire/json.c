@@ -3,14 +3,15 @@
  *
  * json-c builds the tree, but even its strict mode lets through what another parser reads
  * differently: NaN, single quotes, control characters, 01, 1., a second member of the same name,
- * broken UTF-8; and what it refuses changes from release to release. So every text is scanned first,
- * token by token. The scan refuses all that RFC 8259 has no place for, and json-c is left with the
- * order of the tokens. The scan counts the members, too: when the tree has fewer, a name was given
- * twice. json-c bends integers to 64 bits without a word; json_integer refuses those.
+ * broken UTF-8; and what it refuses changes from release to release. So every text is scanned
+ * first, token by token. The scan refuses all that RFC 8259 has no place for, and json-c is left
+ * with the order of the tokens. The scan counts the members, too: when the tree has fewer, a name
+ * was given twice. json-c bends integers to 64 bits without a word; json_integer refuses those.
  */
 #include "wire/json.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <json-c/json.h>
 
@@ -643,10 +644,31 @@ static size_t write_escaped(struct writer *w, struct span text)
     return 1;
 }
 
+/* Whether none of the eight bytes needs a second look: all are ASCII, and neither control
+ * characters nor '"' nor '\\'. (Each term has the top bit of the bytes that it looks for; a borrow
+ * can only set too many.) */
+static bool word_is_plain(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones * 0x80;
+    uint64_t quotes = word ^ (ones * '"');
+    uint64_t slashes = word ^ (ones * '\\');
+    uint64_t special = word | (word - ones * 0x20) | (quotes - ones) | (slashes - ones);
+    return (special & tops) == 0;
+}
+
 /* How much of the text can be written as it is. */
 static size_t plain_length(struct span text)
 {
     size_t at = 0;
+    uint64_t word;
+    while (text.size - at >= sizeof(word)) {
+        memcpy(&word, text.data + at, sizeof(word));
+        if (!word_is_plain(word)) {
+            break;
+        }
+        at += sizeof(word);
+    }
     while (at < text.size) {
         uint8_t c = (uint8_t)text.data[at];
         if (c < 0x20 || c == '"' || c == '\\') {

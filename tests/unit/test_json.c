@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -513,6 +514,34 @@ static void test_write_strings(void **state)
     }
 }
 
+/* Eight bytes are looked at together where they can be: each byte must come out at every place of a
+ * longer text as it does alone. */
+static void test_write_every_byte_everywhere(void **state)
+{
+    (void)state;
+    enum { LENGTH = 19 };
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        char single = (char)byte;
+        char alone[16];
+        struct writer one = writer_init(alone, sizeof(alone));
+        json_put_string(&one, (struct span){&single, 1});
+        for (size_t at = 0; at < LENGTH; at++) {
+            char text[LENGTH];
+            char expected[64];
+            char out[64];
+            memset(text, 'a', sizeof(text));
+            text[at] = single;
+            struct writer w = writer_init(out, sizeof(out));
+            json_put_string(&w, (struct span){text, sizeof(text)});
+            int size = snprintf(expected, sizeof(expected), "\"%.*s%.*s%.*s\"", (int)at,
+                                "aaaaaaaaaaaaaaaaaaa", (int)one.size - 2, alone + 1,
+                                (int)(LENGTH - 1 - at), "aaaaaaaaaaaaaaaaaaa");
+            assert_int_equal(w.size, size);
+            assert_memory_equal(out, expected, w.size);
+        }
+    }
+}
+
 static void test_write_overflow(void **state)
 {
     (void)state;
@@ -581,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_write_commas),
         cmocka_unit_test(test_write_after_something),
         cmocka_unit_test(test_write_strings),
+        cmocka_unit_test(test_write_every_byte_everywhere),
         cmocka_unit_test(test_write_overflow),
         cmocka_unit_test(test_write_streaming),
     };

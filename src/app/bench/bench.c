@@ -223,15 +223,16 @@ static int usage(FILE *to)
     for (int i = 0; i < PROFILE_COUNT; i++) {
         (void)fprintf(to, "  %-8s %s\n", PROFILES[i].name, PROFILES[i].help);
     }
-    (void)fprintf(to,
-                  "\n"
-                  "  --seconds N      of each measurement (default: 5)\n"
-                  "  --json           one JSON object for each profile\n"
-                  "  --connections N  of stk and hot (default: 128)\n"
-                  "  --payers N       payments under way at once in stk and hot (default: 512)\n"
-                  "  --rate N         pushes/s of surge (default: 3 times what stk carried)\n"
-                  "\nThe journals are written to a folder below the working directory and "
-                  "removed at the end.\n");
+    (void)fprintf(
+        to, "\n"
+            "  --seconds N      of each measurement (default: 5)\n"
+            "  --json           one JSON object for each profile\n"
+            "  --connections N  of stk and hot (default: 128)\n"
+            "  --payers N       payments under way at once in stk and hot (default: 512)\n"
+            "  --rate N         pushes/s of surge (default: 3 times what stk carried) and of\n"
+            "                   the open loop of ack (default: at most 40,000)\n"
+            "\nThe journals are written to a folder below the working directory and "
+            "removed at the end.\n");
     return to == stderr ? 2 : 0;
 }
 

@@ -15,7 +15,7 @@ struct bench_options {
     uint32_t seconds;     /* of each measurement */
     uint32_t connections; /* of stk and hot; 0: the default */
     uint32_t payers;      /* payments under way in stk and hot; 0: the default */
-    uint32_t rate;        /* of surge, pushes/s; 0: three times the capacity of stk */
+    uint32_t rate;        /* of the open loops of surge and ack, pushes/s; 0: the default */
     bool json;
 };
 

@@ -13,7 +13,7 @@
 #include "app/bench/histogram.h"
 
 enum {
-    REPORT_PHASES_MAX = 8,
+    REPORT_PHASES_MAX = 12,
     REPORT_LATENCIES_MAX = 4,
     REPORT_COUNTS_MAX = 16,
 };
