@@ -11,6 +11,8 @@
  *  J2  batches are found again exactly in the order and with the content in which they were
  *      appended, or opening fails with a message; a batch whose append never returned JOURNAL_OK
  *      is found whole or not at all, and only as the last one.
+ *      (Damage to the very last batch looks like a torn write and costs that batch: whoever keeps
+ *      a copy of the head elsewhere, as the index of old ids does, can notice.)
  *  J3  after the first failed write or sync nothing more is ever acknowledged by this object
  *      (JOURNAL_POISONED); fsync is never retried.
  *  J4  every batch carries the SHA-256 of its predecessor (chained) and its own, seeded with the
