@@ -15,12 +15,6 @@ struct test_random {
     uint64_t step; /* the test counts its steps here */
 };
 
-static inline struct test_random random_from(uint64_t seed)
-{
-    struct test_random r = {seed, seed * 0x9e3779b97f4a7c15u + 1, 0};
-    return r;
-}
-
 static inline uint64_t random_next(struct test_random *r)
 {
     r->state += 0x9e3779b97f4a7c15u;
@@ -28,6 +22,13 @@ static inline uint64_t random_next(struct test_random *r)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+static inline struct test_random random_from(uint64_t seed)
+{
+    struct test_random r = {seed, seed, 0};
+    r.state = random_next(&r) ^ seed; /* or neighbouring seeds would share most of their numbers */
+    return r;
 }
 
 /* Below end, which is at least 1. */

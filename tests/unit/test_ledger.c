@@ -986,7 +986,7 @@ static void ask_both(struct test_random *r, struct ledger *l, struct model *m, s
     for (uint32_t i = 0; i < count; i++) {
         struct transfer t = draw_transfer(r, m);
         enum ledger_result expected = model_ask(m, t, plan.now_ns);
-        if (expected == LEDGER_HOLD_UNKNOWN || expected == LEDGER_OK) {
+        if (expected >= LEDGER_HOLD_UNKNOWN || expected == LEDGER_OK) {
             /* A hold of this very group is not known yet. */
             bool inside = (t.kind == TRANSFER_POST_HOLD || t.kind == TRANSFER_VOID_HOLD) &&
                           ledger_entry(l, t.hold_id) == NULL;

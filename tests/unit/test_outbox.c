@@ -645,7 +645,11 @@ static void test_events_refused(void **state)
         bytes[23] = (uint8_t)value;
         struct reader r = reader_init(bytes, sizeof(bytes));
         assert_int_equal(outbox_event_decode(EVENT_DELIVERY_ATTEMPTED, &r, &read),
-                         value >= 1 && value <= 3);
+                         value == OUTBOX_DELIVERED || value == OUTBOX_DEAD);
+        bytes[8] = 1; /* a next try, which only a waiting one has */
+        r = reader_init(bytes, sizeof(bytes));
+        assert_int_equal(outbox_event_decode(EVENT_DELIVERY_ATTEMPTED, &r, &read),
+                         value == OUTBOX_WAITING);
     }
 }
 
