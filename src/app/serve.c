@@ -394,7 +394,10 @@ static void send_outgoing(struct server *v)
         };
         CHECK(surface_outgoing(v->surface, item, &body, &job.url));
         job.body = (struct span){(const char *)buffer, body.size};
-        CHECK(delivery_submit(v->delivery, &job));
+        if (!delivery_submit(v->delivery, &job)) {
+            outbox_return(&v->book->outbox, job.id); /* no memory for it now: it waits */
+            break;
+        }
         sent = true;
     }
     if (sent) {
