@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The n-th write, sync, open or rename fails: never a false acknowledgement, always a restart that
+# The n-th write, sync, open, rename or allocation fails: never a false acknowledgement, always a restart that
 # recovers. Here every so many n; script/campaign takes each of them.
 # limit: 300
 set -eu
@@ -11,4 +11,5 @@ nth write short 17 80
 nth write full 13 80
 nth open once 3 30
 nth rename once 1 8
+nth malloc once 37 400
 rm -rf "$folder"

@@ -1,8 +1,8 @@
 /*
  * nth_failure.c - the n-th call of a kind fails, n = 1, 2, 3 ... until none is left to fail: while
  * a new book is made and used, and while an old one is recovered and used. The program may refuse,
- * go on or end with a message; it may not acknowledge what is not there after a restart, nor die
- * of a signal. Uses the library shim.c.
+ * go on or end with a message (a false CHECK that says where counts as one, and is listed); it may
+ * not acknowledge what is not there after a restart, nor die otherwise. Uses the library shim.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +19,8 @@ enum {
     END_MS_MAX = 20000,
     QUIET_ENOUGH = 3, /* so many n in a row that strike nothing: there is no such call any more */
     SNAPSHOT_BYTES = 48 * 1024,
+    CHECKS_MAX = 64,
+    CHECK_TEXT = 160,
 };
 
 struct watch {
@@ -27,7 +29,9 @@ struct watch {
 };
 
 struct tally {
-    uint64_t struck, refused_to_start, ended, went_on, signalled;
+    uint64_t struck, refused_to_start, ended, went_on, stopped, signalled;
+    char checks[CHECKS_MAX][CHECK_TEXT];
+    uint32_t check_count;
 };
 
 /* Waits for the end of the program, whoever brings it about. */
@@ -55,6 +59,34 @@ static int live(struct world *w)
     }
     CHECK(pthread_join(thread, NULL) == 0);
     return v.status;
+}
+
+/* Did it say which CHECK was false? Lists each of them once. */
+static bool said_why(const struct world *w, struct tally *t)
+{
+    static char words[64 * 1024];
+    char check[CHECK_TEXT];
+    FILE *log = fopen(w->server.log, "r");
+    size_t size = log != NULL ? fread(words, 1, sizeof(words) - 1, log) : 0;
+    if (log != NULL) {
+        (void)fclose(log);
+    }
+    words[size] = '\0';
+    const char *at = strstr(words, "broken promise at ");
+    if (at == NULL) {
+        return false;
+    }
+    at += strlen("broken promise at ");
+    (void)snprintf(check, sizeof(check), "%.*s", (int)strcspn(at, "\n"), at);
+    for (uint32_t i = 0; i < t->check_count; i++) {
+        if (strcmp(t->checks[i], check) == 0) {
+            return true;
+        }
+    }
+    if (t->check_count < CHECKS_MAX) {
+        memcpy(t->checks[t->check_count++], check, sizeof(check));
+    }
+    return true;
 }
 
 static int error_number(const char *mode)
@@ -94,6 +126,7 @@ static bool take_report(const struct fault_options *o)
 static bool faulty_life(struct world *w, const struct fault_options *o, uint64_t n, struct tally *t)
 {
     (void)take_report(o);
+    (void)remove(w->server.log);
     set_fault(w, o, n);
     w->server.snapshot_bytes = SNAPSHOT_BYTES;
     bool ready = server_start(&w->server);
@@ -102,7 +135,9 @@ static bool faulty_life(struct world *w, const struct fault_options *o, uint64_t
     if (status == SERVER_STILL_RUNNING) {
         world_fail(w, "%s %llu: it neither works nor ends", o->call, (unsigned long long)n);
     }
-    if (status >= SERVER_SIGNALLED) {
+    if (status == SERVER_SIGNALLED + SIGABRT && said_why(w, t)) {
+        t->stopped++;
+    } else if (status >= SERVER_SIGNALLED) {
         t->signalled++;
         (void)printf("nth_failure: %s %llu (%s): it died of signal %d\n", o->call,
                      (unsigned long long)n, o->mode, status - SERVER_SIGNALLED);
@@ -157,10 +192,26 @@ static bool one_n(struct world *w, const struct fault_options *o, uint64_t n, st
     return struck;
 }
 
+static void report(const struct fault_options *o, const struct tally *t, uint64_t last, bool more,
+                   int64_t took_ms)
+{
+    (void)printf("nth_failure: %s %s, every %u. of %llu%s: struck %llu times, %lld s: %llu starts "
+                 "refused, %llu ended by themselves, %llu went on, %llu stopped at a CHECK, %llu "
+                 "died of a signal\n",
+                 o->call, o->mode != NULL ? o->mode : "once", o->stride, (unsigned long long)last,
+                 more ? " and more" : "", (unsigned long long)t->struck, (long long)took_ms / 1000,
+                 (unsigned long long)t->refused_to_start, (unsigned long long)t->ended,
+                 (unsigned long long)t->went_on, (unsigned long long)t->stopped,
+                 (unsigned long long)t->signalled);
+    for (uint32_t i = 0; i < t->check_count; i++) {
+        (void)printf("    stopped at %s\n", t->checks[i]);
+    }
+}
+
 int nth_failure(const struct fault_options *o)
 {
+    static struct tally t;
     struct world *w = world_create("nth_failure", o->program, o->seed);
-    struct tally t = {0, 0, 0, 0, 0};
     uint32_t quiet = 0;
     uint64_t n = o->seed;
     int64_t began = clock_ms();
@@ -172,12 +223,6 @@ int nth_failure(const struct fault_options *o)
     for (; quiet < QUIET_ENOUGH && (o->cycles == 0 || n < o->seed + o->cycles); n += o->stride) {
         quiet = one_n(w, o, n, &t) ? 0 : quiet + 1;
     }
-    (void)printf("nth_failure: %s %s, every %u. of %llu%s: struck %llu times, %lld s: %llu starts "
-                 "refused, %llu ended by themselves, %llu went on, %llu died of a signal\n",
-                 o->call, o->mode != NULL ? o->mode : "once", o->stride, (unsigned long long)n - 1,
-                 quiet < QUIET_ENOUGH ? " and more" : "", (unsigned long long)t.struck,
-                 (long long)(clock_ms() - began) / 1000, (unsigned long long)t.refused_to_start,
-                 (unsigned long long)t.ended, (unsigned long long)t.went_on,
-                 (unsigned long long)t.signalled);
+    report(o, &t, n - 1, quiet < QUIET_ENOUGH, clock_ms() - began);
     return t.signalled > 0 ? 1 : 0;
 }

@@ -10,12 +10,14 @@
  *   FAULT_FOLDER  opens and renames count only for paths that start like this
  *   FAULT_REPORT  a file that is made when the fault strikes
  *
- * Writes count on regular files only. Counting starts with the first setrlimit, which the program
- * calls before anything else: what libraries do before main is not the matter here. Calls go to the
- * kernel directly (allocations to the C library's own names), so nothing has to be looked up.
+ * Allocations count only where the program itself makes them: what libraries do without memory is
+ * theirs (OpenSSL 3.0 dies of it). Writes count on regular files only. Counting starts with the
+ * first setrlimit, which the program calls before anything else. Calls go to the kernel directly
+ * (allocations to the C library's own names), so nothing has to be looked up.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -46,6 +48,7 @@ static struct {
     const char *report;
 } plan;
 static atomic_bool armed;
+static uintptr_t program_start, program_end; /* its code */
 static _Atomic uint64_t calls;
 
 static enum kind kind_of(const char *name)
@@ -86,6 +89,27 @@ static void report(void)
     }
 }
 
+/* The first object is the program. */
+static int note_program(struct dl_phdr_info *info, size_t size, void *context)
+{
+    (void)size;
+    (void)context;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0) {
+            program_start = info->dlpi_addr + part->p_vaddr;
+            program_end = program_start + part->p_memsz;
+        }
+    }
+    return 1;
+}
+
+static bool from_program(const void *caller)
+{
+    uintptr_t at = (uintptr_t)caller;
+    return at >= program_start && at < program_end;
+}
+
 /* Is this call the one? */
 static bool strikes(enum kind kind)
 {
@@ -122,6 +146,7 @@ int setrlimit64(__rlimit_resource_t what, const struct rlimit64 *limit)
 {
     if (!atomic_load(&armed)) {
         read_plan();
+        (void)dl_iterate_phdr(note_program, NULL);
         atomic_store(&armed, true);
     }
     return (int)syscall(SYS_prlimit64, 0, what, limit, NULL);
@@ -193,24 +218,29 @@ void *mmap64(void *at, size_t size, int protection, int flags, int fd, off64_t o
     return (void *)result; /* -1 is MAP_FAILED */
 }
 
+static bool no_memory(const void *caller)
+{
+    return plan.kind == KIND_MALLOC && from_program(caller) && strikes(KIND_MALLOC);
+}
+
 void *malloc(size_t size)
 {
-    return strikes(KIND_MALLOC) ? NULL : __libc_malloc(size);
+    return no_memory(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    return strikes(KIND_MALLOC) ? NULL : __libc_calloc(count, size);
+    return no_memory(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-    return strikes(KIND_MALLOC) ? NULL : __libc_realloc(old, size);
+    return no_memory(__builtin_return_address(0)) ? NULL : __libc_realloc(old, size);
 }
 
 int posix_memalign(void **out, size_t alignment, size_t size)
 {
-    if (strikes(KIND_MALLOC)) {
+    if (no_memory(__builtin_return_address(0))) {
         return ENOMEM;
     }
     *out = __libc_memalign(alignment, size);
