@@ -119,6 +119,14 @@ static const char *decimal(uint64_t value, uint64_t parts, char out[NUMBER_TEXT_
     return out;
 }
 
+/* What each operation cost, with as many decimals as say something. */
+static const char *each_text(uint64_t value, uint64_t operations, char out[NUMBER_TEXT_MAX])
+{
+    bool small = value < 10 * operations;
+    return small ? decimal(scaled(value, 1000, operations), 1000, out)
+                 : decimal(scaled(value, 10, operations), 10, out);
+}
+
 static const char *ms_text(int64_t ns, char out[NUMBER_TEXT_MAX])
 {
     return decimal(scaled((uint64_t)(ns < 0 ? 0 : ns), 1, 1000), 1000, out);
@@ -151,21 +159,18 @@ static void print_cost(const struct report_phase *p)
     char c[NUMBER_TEXT_MAX];
     if (p->server_user_us != REPORT_UNKNOWN) {
         label("CPU for each, us");
-        (void)printf("user %s, system %s",
-                     decimal(scaled(p->server_user_us, 10, p->operations), 10, a),
-                     decimal(scaled(p->server_system_us, 10, p->operations), 10, b));
+        (void)printf("user %s, system %s", each_text(p->server_user_us, p->operations, a),
+                     each_text(p->server_system_us, p->operations, b));
         if (p->load_us != REPORT_UNKNOWN) {
-            (void)printf("; generator and sink %s",
-                         decimal(scaled(p->load_us, 10, p->operations), 10, c));
+            (void)printf("; generator and sink %s", each_text(p->load_us, p->operations, c));
         }
         (void)printf("\n");
     }
     if (p->journal_bytes != REPORT_UNKNOWN) {
         label("bytes for each");
-        (void)printf("journal %s", decimal(scaled(p->journal_bytes, 10, p->operations), 10, a));
+        (void)printf("journal %s", each_text(p->journal_bytes, p->operations, a));
         if (p->disk_bytes != REPORT_UNKNOWN) {
-            (void)printf(", written to disk %s",
-                         decimal(scaled(p->disk_bytes, 10, p->operations), 10, b));
+            (void)printf(", written to disk %s", each_text(p->disk_bytes, p->operations, b));
         }
         (void)printf("\n");
     }
@@ -264,7 +269,7 @@ static void field_each(struct writer *w, const char *name, uint64_t value, uint6
         return;
     }
     json_key(w, name);
-    json_raw(w, decimal(scaled(value, 10, operations), 10, text));
+    json_raw(w, decimal(scaled(value, 1000, operations), 1000, text));
 }
 
 static void phase_fields(struct writer *w, const struct report_phase *p)
