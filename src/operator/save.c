@@ -207,7 +207,7 @@ static bool load_organisations(struct operator_state *o, struct reader *r)
     return true;
 }
 
-/* What a payment must be for the tables; whether it also keeps the invariants, operator_check says. */
+/* What a payment must be for the tables; whether it keeps the invariants, operator_check says. */
 static bool payment_plausible(const struct operator_state *o, const struct stk_payment *p)
 {
     return slab_is_used(&o->subscribers, p->subscriber) && p->number <= o->last_payment &&

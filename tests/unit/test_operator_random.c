@@ -1,7 +1,7 @@
 /*
- * test_operator_random.c - random commands against the operator, with a naive model beside it that
- * keeps lists and predicts every answer, outcome, balance, receipt and callback (R1.1 to R1.5, R3.3,
- * R3.5, R3.8, R6.4). At random points the journal is replayed, saved and loaded; now and then the
+ * test_operator_random.c - random commands against the operator, with a naive model beside it
+ * that keeps lists and predicts every answer, outcome, balance, receipt and callback (R1.1 to R1.5,
+ * R3.3, R3.5, R3.8, R6.4). At random points the journal is replayed, saved and loaded; now and then the
  * story goes on with the loaded book, or is reset to a new generation.
  *
  *   HAKIKA_SEED=17 script/test unit/test_operator_random      one story again
@@ -117,7 +117,7 @@ static void model_reset(struct model *m)
     memset(m->phones, 0, sizeof(m->phones));
     for (uint32_t i = 0; i < PHONES; i++) {
         struct phone *p = &m->phones[i];
-        p->msisdn = i < SEEDED ? seeded[i] : 254790000000 + i;
+        p->msisdn = i < SEEDED ? seeded[i] : (uint64_t)254790000000 + i;
         p->wallet = i < SEEDED;
         p->balance_minor = p->wallet ? WORLD_MONEY : 0;
         p->reachable = true;
