@@ -383,6 +383,17 @@ struct list_query {
     uint64_t before; /* numbers below this one; 0: from the newest */
 };
 
+/* "txn_12" with the prefix "txn_" */
+static bool parse_number(struct span id, const char *prefix, uint64_t *out)
+{
+    struct span start = span_from(prefix);
+    if (!span_starts_with(id, start)) {
+        return false;
+    }
+    struct span digits = {id.data + start.size, id.size - start.size};
+    return span_parse_u64(digits, out);
+}
+
 /* limit and starting_after ("txn_12", "dlv_7"); false after answering. */
 static bool list_query(struct request *q, const char *prefix, struct list_query *out)
 {
@@ -395,10 +406,7 @@ static bool list_query(struct request *q, const char *prefix, struct list_query 
         surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
         return false;
     }
-    struct span start = span_from(prefix);
-    struct span digits = {after.data + start.size, after.size - start.size};
-    if (after.data != NULL &&
-        (!span_starts_with(after, start) || !span_parse_u64(digits, &out->before))) {
+    if (after.data != NULL && !parse_number(after, prefix, &out->before)) {
         surface_problem(q, 0, 400, "invalid_starting_after",
                         "starting_after must be an id from this list");
         return false;
@@ -508,13 +516,10 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
 
 static const struct outbox_item *find_delivery(struct request *q, struct span id)
 {
-    struct span prefix = SPAN_LITERAL("dlv_");
     uint64_t number;
-    struct span digits = {id.data + prefix.size, id.size - prefix.size};
-    if (!span_starts_with(id, prefix) || !span_parse_u64(digits, &number)) {
-        return NULL;
-    }
-    return outbox_item(&engine_book(q->s->engine)->outbox, number);
+    return parse_number(id, "dlv_", &number)
+               ? outbox_item(&engine_book(q->s->engine)->outbox, number)
+               : NULL;
 }
 
 static void answer_delivery(struct request *q, uint64_t wait_position, unsigned status,
