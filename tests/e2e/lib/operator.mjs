@@ -1,7 +1,7 @@
 // operator.mjs - a client of the operator: Daraja's calls as an integration makes them, and the
 // control API (the phone, the clock, the books) as a test uses it.
 import { connections, request } from './http.mjs';
-import { check, equal, fail } from './story.mjs';
+import { check, equal, fail, until } from './story.mjs';
 
 export const PASSKEY = 'bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919';
 export const SHORT_CODE = 174379;
@@ -89,9 +89,17 @@ export class Operator {
     }
 
     // The answer, whatever it is.
-    async push(fields = {}, options = {}) {
+    async tryPush(fields = {}, options = {}) {
         return this.call('POST', '/mpesa/stkpush/v1/processrequest',
                          { body: this.pushBody(fields), headers: await this.bearer(), ...options });
+    }
+
+    // The answer; "System is busy", which a slow disk may cause at any time, means to ask again.
+    push(fields, options) {
+        return until(async () => {
+            const answer = await this.tryPush(fields, options);
+            return answer.json?.errorCode !== '500.003.02' && answer;
+        }, 'the server is not busy any more');
     }
 
     // An accepted push: {CheckoutRequestID, ...}.

@@ -18,7 +18,7 @@ async function openListener(scene, behaviour) {
 
 // A push and, as soon as it is accepted, its approval; the push's answer and when the phone answered.
 async function pay(operator, n, listener, approvals) {
-    const push = await operator.push({ PhoneNumber: FIRST_PHONE + n, Amount: 1,
+    const push = await operator.tryPush({ PhoneNumber: FIRST_PHONE + n, Amount: 1,
                                        CallBackURL: listener.url, AccountReference: `N${n}` });
     if (push.status === 200) {
         const id = push.json.CheckoutRequestID;

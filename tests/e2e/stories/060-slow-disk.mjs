@@ -73,12 +73,12 @@ await story('an fdatasync that takes 2 s', async (scene) => {
         const begun = performance.now();
         return promise.then((answer) => ({ ...answer, begun, ended: performance.now() }));
     };
-    const first = timed(operator.push({ PhoneNumber: PHONE + 1 }));
+    const first = timed(operator.tryPush({ PhoneNumber: PHONE + 1 }));
     const slowFrom = await disk.began('slow');
     // While it lasts: an approval, a read, and 100 pushes a second.
     const approval = timed(operator.approve(prompted.CheckoutRequestID, PIN, 0));
     const reading = timed(operator.subscriber(PHONE).then((json) => ({ json })));
-    const load = await atRate(100, 1.5, (n) => timed(operator.push({ PhoneNumber: PHONE + 10 + n })));
+    const load = await atRate(100, 1.5, (n) => timed(operator.tryPush({ PhoneNumber: PHONE + 10 + n })));
     await Promise.all([first, approval, reading]);
     const slowTo = disk.ended();
     check(slowTo - slowFrom >= 1990, `the sync took only ${slowTo - slowFrom} ms`);
@@ -106,7 +106,7 @@ await story('an fdatasync that takes 2 s', async (scene) => {
 
     let phone = PHONE + 1000;
     const p99 = await bestOf(3, 100 * patience, 'p99 afterwards in ms', async () => {
-        const after = await atRate(500, 1, () => operator.push({ PhoneNumber: phone++ }));
+        const after = await atRate(500, 1, () => operator.tryPush({ PhoneNumber: phone++ }));
         const times = after.answers.map((a) => a.ms);
         said(`500 pushes a second afterwards: ${summary(times)}`);
         return after.answers.every((a) => a.answer?.status === 200) ? percentile(times, 99) : Infinity;
@@ -130,7 +130,7 @@ await story('kill -9 during an fdatasync that takes 2 s', async (scene) => {
     disk.order('delay 2000');
     let answered = 0;
     const orphans = Array.from({ length: 20 }, (_, i) =>
-        server.operator.push({ PhoneNumber: PHONE + 1 + i }).then(() => { answered++; }, () => {}));
+        server.operator.tryPush({ PhoneNumber: PHONE + 1 + i }).then(() => { answered++; }, () => {}));
     await disk.began('slow');
     await server.kill();
     await Promise.all(orphans);
@@ -161,7 +161,7 @@ await story('an fdatasync that fails with EIO', async (scene) => {
     await operator.balance(PHONE);
     disk.order(`fail ${EIO}`);
     const answers = await server.allAtOnce(20, () => Promise.all(Array.from({ length: 20 }, (_, i) =>
-        operator.push({ PhoneNumber: PHONE + 100 + i }).catch((error) => error))));
+        operator.tryPush({ PhoneNumber: PHONE + 100 + i }).catch((error) => error))));
     const told = answers.filter((answer) => !(answer instanceof Error));
     for (const answer of told) {
         equal([answer.status, answer.json?.errorCode, answer.json?.errorMessage],

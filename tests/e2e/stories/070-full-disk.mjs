@@ -48,8 +48,9 @@ function checkFull(answer) {
 async function pushUntilFull(operator, fields) {
     const accepted = [];
     for (;;) {
-        const answer = await operator.push({ PhoneNumber: phone++, TransactionDesc: 'x'.repeat(100),
+        const answer = await operator.tryPush({ PhoneNumber: phone++, TransactionDesc: 'x'.repeat(100),
                                              AccountReference: 'y'.repeat(100), ...fields });
+        if (/keep up/.test(answer.headers['hakika-explain'])) continue; // slow, not full
         if (answer.status !== 200) {
             checkFull(answer);
             atMost(answer.ms, 100 * patience, 'milliseconds until the refusal');
@@ -101,13 +102,12 @@ await story('the disk gets full while payments come', async (scene) => {
     const full = server.operator;
     const again = await checkAllThere(full, accepted, 'after kill -9 and a restart on the full disk');
     equal(again.size, before.size, 'payments, before and after');
-    checkFull(await full.push({ PhoneNumber: phone++ }));
+    checkFull(await full.tryPush({ PhoneNumber: phone++ }));
     proved('it starts on the full disk after kill -9, shows the same and still refuses');
 
     makeSpace();
     const first = await until(async () => {
-        const answer = await full.push({ PhoneNumber: phone++, CallBackURL: listener.url });
-        if (answer.status !== 200) checkFull(answer);
+        const answer = await full.tryPush({ PhoneNumber: phone++, CallBackURL: listener.url });
         return answer.status === 200 && answer.json;
     }, 'a push is accepted after space has returned');
     accepted.push(first.CheckoutRequestID);
