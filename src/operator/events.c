@@ -54,6 +54,9 @@ static void decode_organisation_opened(struct reader *r, struct operator_event *
     e->short_code = get_u32(r);
     e->type = get_u8(r);
     e->charges = get_u8(r);
+    /* Reads look names up by these. */
+    r->bad = r->bad || e->type < ORGANISATION_PAYBILL || e->type > ORGANISATION_BULK ||
+             e->charges < CHARGES_CUSTOMER || e->charges > CHARGES_BUSINESS;
     for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
         e->accounts[i] = get_u32(r);
     }
@@ -79,6 +82,7 @@ static void decode_stk_accepted(struct reader *r, struct operator_event *e)
     e->party_b = get_u32(r);
     e->type = get_u8(r);
     e->amount_minor = get_i64(r);
+    r->bad = r->bad || e->amount_minor <= 0 || e->type < 1 || e->type > 2;
     e->checkout_serial = get_u32(r);
     e->target = get_u64(r);
 }

@@ -64,7 +64,7 @@ static void save_organisation(struct writer *w, const struct organisation *g)
     put_u8(w, g->active);
 }
 
-static void load_organisation(struct reader *r, struct organisation *g)
+static bool load_organisation(struct reader *r, struct organisation *g)
 {
     g->short_code = get_u32(r);
     g->name = get_u32(r);
@@ -78,6 +78,8 @@ static void load_organisation(struct reader *r, struct organisation *g)
     g->type = get_u8(r);
     g->charges = get_u8(r);
     g->active = get_u8(r) != 0;
+    return !r->bad && g->type >= ORGANISATION_PAYBILL && g->type <= ORGANISATION_BULK &&
+           g->charges >= CHARGES_CUSTOMER && g->charges <= CHARGES_BUSINESS;
 }
 
 static void save_payment(struct writer *w, const struct stk_payment *p)
@@ -198,8 +200,7 @@ static bool load_organisations(struct operator_state *o, struct reader *r)
     for (uint32_t i = slab_next(&o->organisations, 0); i != SLAB_NONE;
          i = slab_next(&o->organisations, i + 1)) {
         struct organisation *g = organisation_at(o, i);
-        load_organisation(r, g);
-        if (r->bad || map_get(&o->by_short_code, g->short_code) != MAP_NONE) {
+        if (!load_organisation(r, g) || map_get(&o->by_short_code, g->short_code) != MAP_NONE) {
             return false;
         }
         map_put(&o->by_short_code, g->short_code, i);
@@ -212,7 +213,8 @@ static bool payment_plausible(const struct operator_state *o, const struct stk_p
 {
     return slab_is_used(&o->subscribers, p->subscriber) && p->number <= o->last_payment &&
            p->state >= STK_PENDING && p->state <= STK_STATE_CANCELLED &&
-           p->outcome <= STK_INTERNAL && p->answer <= ANSWER_AUTOMATIC && p->amount_minor > 0 &&
+           p->outcome <= STK_INTERNAL && (p->type == 1 || p->type == 2) &&
+           p->answer <= ANSWER_AUTOMATIC && p->amount_minor > 0 &&
            p->receipt < ID_RECEIPT_SERIAL_END && caltime_in_range(p->step_ns[STEP_ACCEPTED]);
 }
 

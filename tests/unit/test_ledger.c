@@ -1,7 +1,7 @@
 /*
  * test_ledger.c - the ledger: every result and which comes first, ids that take effect once
- * (R3.8), linked groups, holds, the edges of 63 bits, bytes in both directions, and random transfers
- * against a naive second ledger that keeps a list and no totals (R3.5).
+ * (R3.8), linked groups, holds, the edges of 63 bits, bytes in both directions, and random
+ * transfers against a naive second ledger that keeps a list and no totals (R3.5).
  */
 #include <setjmp.h>
 #include <stdarg.h>
