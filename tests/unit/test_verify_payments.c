@@ -351,6 +351,10 @@ static void test_keys_numbers_and_codes_twice(void **state)
     forge_person(&f, FORGE_SUBSCRIBERS, 254700000001u);
     expect(&f, PROOF_REFERENCES, "has the phone number of another");
     open_story(&f);
+    forge_frame(&f, COMMAND_SUBSCRIBER_OPEN);
+    forge_person(&f, 1, 254700000001u); /* who has a wallet, and so a name, for good */
+    expect(&f, PROOF_REFERENCES, "person 1 is kept where person 4 comes next");
+    open_story(&f);
     forge_frame(&f, COMMAND_ORGANISATION_OPEN);
     forge_organisation(&f, 1, FORGE_SHORT_CODE, FORGE_UTILITY);
     expect(&f, PROOF_REFERENCES, "is opened a second time");

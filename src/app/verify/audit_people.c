@@ -42,7 +42,11 @@ static void check_account(struct audit *a, uint32_t index, uint16_t code, uint64
 
 static void person_kept(struct audit *a, const struct operator_event *e)
 {
+    const struct audit_subscriber *known = array_at(&a->subscribers, e->slot);
     audit__checked(a, PROOF_REFERENCES);
+    if (known != NULL && known->msisdn == e->msisdn && !known->has_wallet) {
+        return; /* a number that was asked for before gets a wallet: its name is known only now */
+    }
     if (e->slot != a->subscribers.count) {
         audit__breach(a, PROOF_REFERENCES, "person %u is kept where person %" PRIu64 " comes next",
                       e->slot, a->subscribers.count);

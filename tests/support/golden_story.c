@@ -1,0 +1,462 @@
+/*
+ * golden_story.c - see golden_story.h. A golden journal that was recorded stays what it is when
+ * this story changes; a new one is recorded beside it.
+ */
+#include "support/golden_story.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/caltime.h"
+#include "base/delivery_error.h"
+#include "journal/journal.h"
+
+enum {
+    BUFFER_BYTES = 1024 * 1024,
+    ROUNDS = 24, /* of the everyday chapter */
+    DAY_S = 86400,
+};
+
+/* ---- small things ---- */
+
+static uint64_t order(struct world *w, const struct world_order *o)
+{
+    struct operator_reply reply = world_order(w, o);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    return reply.number;
+}
+
+static uint64_t order_and_run(struct world *w, const struct world_order *o)
+{
+    uint64_t number = order(w, o);
+    (void)world_run(w);
+    return number;
+}
+
+static void ended(const struct world *w, uint64_t number, enum stk_outcome outcome)
+{
+    assert_int_equal(world_payment(w, number)->outcome, outcome);
+}
+
+static void open_subscriber(struct world *w, uint64_t msisdn, const char *name, int64_t money)
+{
+    struct subscriber_command c = {
+        .msisdn = msisdn, .name = span_from(name), .key_version = 1, .balance_minor = money};
+    struct operator_reply reply;
+    world_verifier(msisdn, WORLD_PIN, c.verifier);
+    (void)world_do(w, COMMAND_SUBSCRIBER_OPEN, &c, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+}
+
+static void change(struct world *w, const struct subscriber_change_command *c)
+{
+    assert_int_equal(world_change(w, c), OPERATOR_DONE);
+}
+
+static void fund(struct world *w, uint32_t short_code, uint8_t account, int64_t amount_minor,
+                 uint8_t key)
+{
+    struct fund_command c = {.short_code = short_code,
+                             .account = account,
+                             .amount_minor = amount_minor,
+                             .has_key = key != 0};
+    struct operator_reply reply;
+    memset(c.key, key, sizeof(c.key));
+    memset(c.request, key + 1, sizeof(c.request));
+    (void)world_do(w, COMMAND_ORGANISATION_FUND, &c, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+}
+
+static void set_clock(struct world *w, uint8_t mode, int64_t offset_ns)
+{
+    struct clock_command c = {.mode = mode, .offset_ns = offset_ns};
+    enum book_outcome outcome;
+    (void)world_do(w, COMMAND_CLOCK, &c, &outcome);
+}
+
+static void checkpoint(struct world *w)
+{
+    struct checkpoint_command c = {w->book->position, book_digest(w->book)};
+    enum book_outcome outcome;
+    (void)world_do(w, COMMAND_CHECKPOINT, &c, &outcome);
+}
+
+/* Every callback that is due gets this answer; returns how many there were. */
+static uint32_t answer_all(struct world *w, uint16_t status, uint8_t error)
+{
+    uint32_t count = 0;
+    for (uint64_t number = world_take(w); number != 0; number = world_take(w)) {
+        assert_int_equal(world_report(w, number, status, error), BOOK_DONE);
+        count++;
+    }
+    return count;
+}
+
+/* ---- chapters ---- */
+
+/* Paid and not paid, by every road that a client can bring about. */
+static void chapter_endings(struct world *w)
+{
+    uint64_t number = world_push(w, WORLD_ANNA, 12000);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_PAID);
+    number = world_push(w, WORLD_ANNA, 100);
+    assert_int_equal(world_cancel(w, number), OPERATOR_DONE);
+    ended(w, number, STK_CANCELLED);
+    number = world_push(w, WORLD_ANNA, 200);
+    world_pass(w, 61 * WORLD_S);
+    ended(w, number, STK_NO_ANSWER);
+    assert_int_equal(world_reachable(w, WORLD_BEN, false), OPERATOR_DONE);
+    number = world_push(w, WORLD_BEN, 300);
+    world_pass(w, 10 * WORLD_S);
+    ended(w, number, STK_UNREACHABLE);
+    assert_int_equal(world_reachable(w, WORLD_BEN, true), OPERATOR_DONE);
+    number = world_push(w, WORLD_STRANGER, 400);
+    ended(w, number, STK_PAYER_UNKNOWN);
+    number = world_push(w, WORLD_BEN, WORLD_MONEY + 100);
+    ended(w, number, STK_NO_MONEY);
+    struct world_order wrong = {.msisdn = WORLD_BEN, .party_b = 999999, .amount_minor = 500};
+    ended(w, order_and_run(w, &wrong), STK_PAYEE_UNKNOWN);
+    wrong.party_b = WORLD_TILL;
+    wrong.reference = "till by paybill";
+    ended(w, order_and_run(w, &wrong), STK_PRODUCT);
+    struct world_order till = {.msisdn = WORLD_BEN,
+                               .short_code = WORLD_TILL,
+                               .party_b = WORLD_TILL,
+                               .type = 2,
+                               .amount_minor = 600,
+                               .reference = ""};
+    number = order_and_run(w, &till);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_PAID);
+    number = world_push(w, WORLD_ROBOT, 700); /* approves by itself */
+    ended(w, number, STK_PAID);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
+/* Answers that are there before the prompt, and a suspended wallet. */
+static void chapter_early_answers(struct world *w)
+{
+    struct world_order o = {.msisdn = WORLD_ANNA, .amount_minor = 1100, .reference = "early"};
+    uint64_t number = order(w, &o);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    (void)world_run(w);
+    ended(w, number, STK_PAID);
+    o.reference = "early no";
+    number = order(w, &o);
+    assert_int_equal(world_cancel(w, number), OPERATOR_DONE);
+    (void)world_run(w);
+    ended(w, number, STK_CANCELLED);
+    struct subscriber_change_command c = {
+        .msisdn = WORLD_ANNA, .fields = CHANGE_STATUS, .status = SUBSCRIBER_SUSPENDED};
+    change(w, &c);
+    o.reference = "suspended";
+    ended(w, order_and_run(w, &o), STK_PAYER_SUSPENDED);
+    c.status = SUBSCRIBER_ACTIVE;
+    change(w, &c);
+}
+
+/* Wrong PINs until the PIN is locked, a new PIN, an old one that is wrong now. */
+static void chapter_pins(struct world *w)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        uint64_t number = world_push(w, WORLD_BEN, 1000 + 100 * (int64_t)i);
+        assert_int_equal(world_approve(w, number, 1111), OPERATOR_DONE);
+        ended(w, number, STK_WRONG_PIN);
+    }
+    uint64_t number = world_push(w, WORLD_BEN, 5000);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_PIN_LOCKED);
+    struct subscriber_change_command c = {
+        .msisdn = WORLD_BEN, .fields = CHANGE_PIN | CHANGE_SIM_SWAPPED, .key_version = 1};
+    c.sim_swapped_ns = w->now_ns;
+    world_verifier(WORLD_BEN, 4321, c.verifier);
+    change(w, &c);
+    number = world_push(w, WORLD_BEN, 5100);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_WRONG_PIN);
+    number = world_push(w, WORLD_BEN, 5200);
+    assert_int_equal(world_approve(w, number, 4321), OPERATOR_DONE);
+    ended(w, number, STK_PAID);
+}
+
+/* Money in and out, keys, organisations, subscribers; the day's limit; money that is gone after the
+ * PIN when it is only looked at there. */
+static void chapter_money(struct world *w)
+{
+    open_subscriber(w, 254722000001, "Wanjikũ wa Kamau", 60000000);
+    open_subscriber(w, WORLD_STRANGER, "", 0); /* seen before, a wallet now */
+    assert_int_equal(world_adjust(w, WORLD_STRANGER, 5000), OPERATOR_DONE);
+    assert_int_equal(world_adjust(w, WORLD_STRANGER, -2000), OPERATOR_DONE);
+    fund(w, WORLD_PAYBILL, ACCOUNT_UTILITY, 123456, 0);
+    fund(w, WORLD_BULK, ACCOUNT_WORKING, 999, 17);
+    struct organisation_command c = {.short_code = 600123,
+                                     .name = SPAN_LITERAL("Chama cha Akiba"),
+                                     .type = ORGANISATION_PAYBILL,
+                                     .charges = CHARGES_SHARED,
+                                     .initiator = SPAN_LITERAL("treasurer")};
+    struct operator_reply reply;
+    (void)world_do(w, COMMAND_ORGANISATION_OPEN, &c, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    for (int64_t i = 0; i < 2; i++) {
+        uint64_t number = world_push(w, 254722000001, 24000000 + i);
+        assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+        ended(w, number, STK_PAID);
+    }
+    struct world_order o = {.msisdn = 254722000001, .amount_minor = 5000000};
+    w->settings.funds_checked_early = false;
+    uint64_t number = order_and_run(w, &o);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_DAY_LIMIT);
+    number = world_push(w, WORLD_STRANGER, 300000);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_NO_MONEY);
+    w->settings.funds_checked_early = true;
+}
+
+/* Answers of every kind, a dead letter, replays by hand, a receiver's Retry-After. */
+static void chapter_deliveries(struct world *w)
+{
+    uint64_t number = world_push(w, WORLD_ANNA, 2100);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    uint64_t delivery = world_payment(w, number)->delivery;
+    const uint8_t errors[] = {DELIVERY_CONNECT, DELIVERY_TIMEOUT, DELIVERY_RESET,
+                              DELIVERY_TLS,     DELIVERY_RESOLVE, DELIVERY_PROTOCOL};
+    for (uint32_t i = 0; outbox_item(&w->book->outbox, delivery)->state == OUTBOX_WAITING; i++) {
+        uint8_t error = i % 2 == 0 ? errors[i / 2 % sizeof(errors)] : DELIVERY_ANSWERED;
+        assert_true(i < 20);
+        (void)answer_all(w, error == DELIVERY_ANSWERED ? 500 : 0, error);
+        world_pass(w, 8 * 3600 * WORLD_S);
+    }
+    assert_int_equal(outbox_item(&w->book->outbox, delivery)->state, OUTBOX_DEAD);
+    struct delivery_revive_command again = {delivery};
+    enum book_outcome outcome;
+    (void)world_do(w, COMMAND_DELIVERY_REVIVE, &again, &outcome);
+    assert_int_equal(outcome, BOOK_DONE);
+    struct delivery_result_command busy = {.number = delivery,
+                                           .generation = w->book->generation,
+                                           .status = 503,
+                                           .duration_ms = 3,
+                                           .retry_after_ms = 60000};
+    assert_int_equal(world_take(w), delivery);
+    (void)world_do(w, COMMAND_DELIVERY_RESULT, &busy, &outcome);
+    world_pass(w, 3600 * WORLD_S);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+    (void)world_do(w, COMMAND_DELIVERY_REVIVE, &again, &outcome); /* a delivered one, once more */
+    (void)answer_all(w, 204, DELIVERY_ANSWERED);
+}
+
+static struct transfer transfer_of(uint64_t id, uint16_t kind, uint32_t debit, uint32_t credit,
+                                   int64_t amount_minor)
+{
+    struct transfer t = {.id = id,
+                         .kind = kind,
+                         .code = 77,
+                         .reference = id * 10,
+                         .debit_account = debit,
+                         .credit_account = credit,
+                         .amount_minor = amount_minor};
+    return t;
+}
+
+static void transfers(struct world *w, struct transfer *t, const bool *linked, uint32_t count)
+{
+    uint8_t results[16];
+    struct transfers_command c = {
+        .transfers = t, .linked = linked, .results = results, .count = count};
+    assert_int_not_equal(world_do(w, COMMAND_TRANSFERS, &c, NULL), 0);
+}
+
+/* Transfers and holds that belong to no payment: posted, refused, linked, posted in part, voided,
+ * expired. */
+static void chapter_ledger(struct world *w)
+{
+    struct open_accounts_command open = {
+        .count = 3, .code = 500, .flags = ACCOUNT_DEBITS_LIMITED, .currency = LEDGER_CURRENCY_KES};
+    enum book_outcome outcome;
+    uint32_t a = ledger_next_account(&w->book->ledger, 0);
+    (void)world_do(w, COMMAND_OPEN_ACCOUNTS, &open, &outcome);
+    open.count = 1;
+    open.flags = ACCOUNT_CREDITS_LIMITED;
+    (void)world_do(w, COMMAND_OPEN_ACCOUNTS, &open, &outcome);
+    uint32_t anna = operator_subscriber(world_operator(w), WORLD_ANNA)->account;
+    struct transfer posts[] = {
+        transfer_of(1, TRANSFER_POST, anna, a, 100000),
+        transfer_of(2, TRANSFER_POST, a, a + 1, 100001), /* more than there is: remembered */
+        transfer_of(3, TRANSFER_POST, a, a + 1, 4000),
+        transfer_of(4, TRANSFER_POST, a + 1, a + 2, 4000),
+        transfer_of(5, TRANSFER_POST, a, 9999, 1),
+    };
+    const bool linked[] = {false, false, true, false, false};
+    transfers(w, posts, linked, 5);
+    struct transfer failing[] = {
+        transfer_of(6, TRANSFER_POST, a, a + 1, 10),
+        transfer_of(7, TRANSFER_POST, a + 1, a + 2, 999999),
+    };
+    const bool both[] = {true, false};
+    transfers(w, failing, both, 2);
+    struct transfer holds[] = {
+        transfer_of(10, TRANSFER_HOLD, a, a + 1, 5000),
+        transfer_of(11, TRANSFER_HOLD, a, a + 1, 600),
+        transfer_of(12, TRANSFER_HOLD, a, a + 2, 70),
+        transfer_of(13, TRANSFER_POST_HOLD, 0, 0, 4999),
+        transfer_of(14, TRANSFER_VOID_HOLD, 0, 0, 0),
+        transfer_of(15, TRANSFER_HOLD, a, a + 1, 8),
+    };
+    holds[2].expires_ns = w->now_ns + 30 * WORLD_S;
+    holds[3].hold_id = 10;
+    holds[4].hold_id = 11;
+    transfers(w, holds, NULL, 6); /* hold 15 stays open */
+    struct transfer late = transfer_of(16, TRANSFER_VOID_HOLD, 0, 0, 0);
+    late.hold_id = 10; /* was posted: refused and remembered */
+    transfers(w, &late, NULL, 1);
+    world_pass(w, 31 * WORLD_S); /* hold 12 expires */
+}
+
+/* The ordinary day of a shop: several payments of several people, some left alone. */
+static void chapter_everyday(struct world *w)
+{
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        const uint64_t people[] = {WORLD_ANNA, WORLD_BEN, 254722000001, WORLD_ROBOT};
+        uint64_t numbers[4] = {0, 0, 0, 0};
+        for (uint32_t p = 0; p < 4; p++) {
+            char reference[32];
+            (void)snprintf(reference, sizeof(reference), "INV-%u-%u", i, p);
+            struct world_order o = {.msisdn = people[p],
+                                    .short_code = i % 3 == 0 ? WORLD_OTHER_PAYBILL : WORLD_PAYBILL,
+                                    .amount_minor = 100 * (1 + i + p),
+                                    .reference = reference,
+                                    .target = 1 + i % 5};
+            numbers[p] = order(w, &o);
+            w->now_ns += 40 * 1000 * 1000;
+        }
+        (void)world_run(w);
+        for (uint32_t p = 0; p < 3; p++) {
+            if ((i + p) % 5 == 0) {
+                assert_int_equal(world_cancel(w, numbers[p]), OPERATOR_DONE);
+            } else if ((i + p) % 7 != 0) {
+                assert_int_equal(
+                    world_approve(w, numbers[p], people[p] == WORLD_BEN ? 4321 : WORLD_PIN),
+                    OPERATOR_DONE);
+            }
+        }
+        world_pass(w, 61 * WORLD_S + (int64_t)i * 1000 * 1000);
+        (void)answer_all(w, i % 4 == 0 ? 502 : 200, DELIVERY_ANSWERED);
+    }
+}
+
+/* Past midnight in Nairobi: receipts and limits of a new day; and one push a second before. */
+static void chapter_midnight(struct world *w)
+{
+    int64_t day_ns = (int64_t)DAY_S * WORLD_S;
+    int64_t midnight_ns =
+        (int64_t)(eat_day_number(w->now_ns) + 1) * day_ns - (int64_t)EAT_OFFSET_S * WORLD_S;
+    world_pass(w, midnight_ns - w->now_ns - WORLD_S);
+    for (uint32_t i = 0; i < 3; i++) {
+        uint64_t number = world_push(w, WORLD_ANNA, 777 + i);
+        assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+        ended(w, number, STK_PAID);
+        world_pass(w, WORLD_S);
+    }
+}
+
+/* More money than 63 bits hold, so that even the ledger refuses a payment. */
+static void chapter_overflow(struct world *w)
+{
+    int64_t room = INT64_MAX - w->book->ledger.posted_minor - w->book->ledger.pending_minor;
+    fund(w, WORLD_OTHER_PAYBILL, ACCOUNT_WORKING, room - 50, 0);
+    uint64_t number = world_push(w, WORLD_ANNA, 100);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_INTERNAL);
+}
+
+void golden_story(struct world *w)
+{
+    world_start(w, true);
+    chapter_endings(w);
+    chapter_early_answers(w);
+    set_clock(w, CLOCK_VIRTUAL, 0);
+    chapter_pins(w);
+    checkpoint(w);
+    chapter_money(w);
+    chapter_deliveries(w);
+    set_clock(w, CLOCK_REAL, 5 * WORLD_S);
+    chapter_ledger(w);
+    chapter_everyday(w);
+    checkpoint(w);
+    chapter_midnight(w);
+    chapter_overflow(w);
+    (void)world_push(w, WORLD_BEN, 4444); /* open when everything is reset */
+    assert_int_equal(world_seed(w), OPERATOR_DONE);
+    chapter_endings(w);
+    checkpoint(w);
+    (void)world_push(w, WORLD_ANNA, 9999); /* these two are open at the end */
+    struct world_order o = {.msisdn = WORLD_BEN, .amount_minor = 8888, .reference = "pending"};
+    (void)order(w, &o);
+}
+
+/* ---- as a journal ---- */
+
+struct story_writer {
+    struct journal *journal;
+    uint8_t *buffer;
+    uint32_t batches;
+};
+
+static void story_open(struct story_writer *s, const char *directory)
+{
+    struct journal_error error;
+    struct journal_options options = {
+        .directory = directory,
+        .book = "operator",
+        .identity = "golden journal 1",
+        .segment_bytes_max = 1024 * 1024,
+    };
+    if (journal_open(&options, &s->journal, &error) != JOURNAL_OK) {
+        print_error("%s\n", error.message);
+        fail();
+    }
+}
+
+/* The next one to four frames as one batch. */
+static void story_append(struct story_writer *s, struct reader *frames)
+{
+    struct journal_error error;
+    struct journal_head head = journal_head(s->journal);
+    struct frame_reader f;
+    struct journal_batch batch = {
+        .buffer = s->buffer, .capacity = BUFFER_BYTES, .first_position = head.position + 1};
+    size_t start = frames->at;
+    uint32_t count = 1 + s->batches % 4;
+    while (batch.frame_count < count && frame_next(frames, &f)) {
+        batch.frame_count++;
+        batch.time_ns = f.info.time_ns;
+    }
+    batch.payload_size = frames->at - start;
+    memcpy(s->buffer + JOURNAL_BATCH_HEADER_BYTES, frames->data + start, batch.payload_size);
+    assert_int_equal(journal_append(s->journal, &batch, head.hash, &error), JOURNAL_OK);
+    s->batches++;
+}
+
+void golden_story_write(const struct world *w, const char *directory)
+{
+    struct story_writer s = {.buffer = aligned_alloc(JOURNAL_BLOCK_BYTES, BUFFER_BYTES)};
+    struct reader frames = reader_init(w->frames, w->frames_size);
+    assert_non_null(s.buffer);
+    story_open(&s, directory);
+    while (frames.at < frames.size / 2) {
+        story_append(&s, &frames);
+    }
+    journal_close(s.journal);
+    story_open(&s, directory); /* a restart: another epoch */
+    while (frames.at < frames.size) {
+        story_append(&s, &frames);
+    }
+    assert_int_equal(journal_head(s.journal).position, w->book->position);
+    journal_close(s.journal);
+    free(s.buffer);
+}
