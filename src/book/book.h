@@ -87,7 +87,9 @@ struct checkpoint_command {
 
 /* Each transfer is decided alone, in order, against the state after those before it; transfers
  * whose linked[i] is true stand or fall with the one after. A group of more than LEDGER_PLAN_MAX is
- * refused as a whole. results has room for count. */
+ * refused as a whole; one that fails answers for each transfer what its own id or form decides
+ * (repeated, reused, malformed), and LINKED_FAILED for the others. results has room for count.
+ * Ids from 2^60 on are those that domains give: whoever takes ids from outside refuses them. */
 struct transfers_command {
     const struct transfer *transfers;
     const bool *linked; /* NULL: none */

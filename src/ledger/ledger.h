@@ -79,7 +79,8 @@ struct transfer {
 };
 
 /*
- * Results in order of precedence: the first that is true is the answer.
+ * Results in order of precedence: the first that is true is the answer. (The last two are about a
+ * group: GROUP_TOO_LARGE before its transfers are looked at, LINKED_FAILED after.)
  * X(NAME, number in the journal, remembered?, "sentence")
  */
 #define LEDGER_RESULTS(X)                                                          \
