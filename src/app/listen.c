@@ -28,7 +28,7 @@ static void listen_handle(void *context, struct http_exchange *x)
 static int listen_run(struct http_server *server)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = { .events = EPOLLIN };
+    struct epoll_event event = {.events = EPOLLIN};
     if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, http_descriptor(server), &event) != 0) {
         (void)fprintf(stderr, "hakika: epoll: %s\n", strerror(errno));
         return 1;
@@ -52,9 +52,8 @@ int listen_command(int argc, char **argv)
         argc = 1;
     }
     if (argc != 0 && !given) {
-        (void)fprintf(stderr,
-                      "hakika listen [--port N]: prints every callback that arrives at\n"
-                      "http://127.0.0.1:N/ (default 9000) and answers it with 200.\n");
+        (void)fprintf(stderr, "hakika listen [--port N]: prints every callback that arrives at\n"
+                              "http://127.0.0.1:N/ (default 9000) and answers it with 200.\n");
         return argc == 1 && strcmp(argv[0], "--help") == 0 ? 0 : 2;
     }
     struct http_options options = {

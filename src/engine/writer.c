@@ -102,8 +102,8 @@ static void writer_start(void *context, const struct journal_batch *batch,
 static bool writer_has_room(void *context, uint64_t bytes)
 {
     struct writer_thread *w = context;
-    /* A journal that failed is given one more batch: its answer ends the process (E2). Otherwise the
-     * process would stay up, and refuse everything as if the disk were full. */
+    /* A journal that failed is given one more batch: its answer ends the process (E2). Otherwise
+     * the process would stay up, and refuse everything as if the disk were full. */
     return journal_has_room(w->journal, bytes) || journal_has_failed(w->journal);
 }
 

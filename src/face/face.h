@@ -1,7 +1,7 @@
 /*
- * face.h - the door of the inbound side: the operator's HTTP surfaces on one server (Daraja's paths,
- * the control API, health, the event stream) and what they share: routing, authentication, replies
- * that wait for the disk.
+ * face.h - the door of the inbound side: the operator's HTTP surfaces on one server (Daraja's
+ * paths, the control API, health, the event stream) and what they share: routing, authentication,
+ * replies that wait for the disk.
  *
  * Guarantees
  *  F1  a reply that rests on state leaves only when the state it rests on is durable (engine E1).
