@@ -3,10 +3,10 @@
  * never holds tombstones; the old table is only ever emptied. Tests: tests/unit/test_base.c.
  *
  * Sequential keys: 64 ids that follow each other share one kilobyte, so that a run of them costs
- * one cache and TLB miss instead of 64; each such block is turned by an offset of its own, so that ids
- * which are all multiples of something spread as well. A probe goes 65 entries on: out of the full
- * block that it met, and, 65 being odd, once through the whole table before it comes back. (Going
- * one entry on, two blocks in one place would cost 64 probes each.)
+ * one cache and TLB miss instead of 64; each such block is turned by an offset of its own, so that
+ * ids which are all multiples of something spread as well. A probe goes 65 entries on: out of the
+ * full block that it met, and, 65 being odd, once through the whole table before it comes back.
+ * (Going one entry on, two blocks in one place would cost 64 probes each.)
  */
 #include "base/map.h"
 
