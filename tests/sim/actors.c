@@ -20,7 +20,7 @@ struct gesture {
     uint8_t tries; /* RACES: together with a push, so that the pipeline has work */
 };
 
-enum { RACES = 128, TRIES_MAX = 5 };
+enum { RACES = 128, TRIES_MAX = 5, RACE_NS = 50000 };
 
 static uint64_t gesture_pack(struct gesture g)
 {
@@ -186,10 +186,10 @@ static void plan_phone(struct world *w, struct client *c, const struct told *tol
         w->tally.acts[ACT_LATE]++;
         after_ns = dice_between(&c->dice, 3 * S, 70 * S);
         if (left_ns > 0 && dice_chance(&c->dice, 600)) {
-            /* Just before, at or just after the end of the prompt. */
-            after_ns = left_ns + (dice_chance(&c->dice, 300) ? -1 : dice_span_ns(&c->dice, 1, MS)) -
-                       (dice_chance(&c->dice, 300) ? 1 : 0);
-            g.tries = dice_chance(&c->dice, 700) ? RACES : 0;
+            /* At the very end of the prompt; or a push just before it and the tap just after. */
+            bool races = left_ns > RACE_NS && dice_chance(&c->dice, 800);
+            g.tries = races ? RACES : 0;
+            after_ns = races ? left_ns - RACE_NS : left_ns + (int64_t)dice_below(&c->dice, 3) - 1;
         }
     } else if (roll < 20) {
         g.pin = 1;
@@ -246,6 +246,9 @@ void phone_answers(struct world *w, uint64_t number, uint64_t packed)
         struct ask push = new_push(w, &w->clients[0]);
         g.tries = 0;
         (void)world_ask(w, ENGINE_NEW_WORK, &push); /* nobody waits for the answer */
+        world_plan(w, RACE_NS + (int64_t)dice_below(&w->dice, RACE_NS), MOMENT_PHONE, number,
+                   gesture_pack(g));
+        return;
     }
     if (phone_taps(w, number, g) || g.tries++ == TRIES_MAX) {
         return;
@@ -457,7 +460,7 @@ void operator_acts(struct world *w)
     if (w->repaired) {
         return;
     }
-    world_plan(w, dice_span_ns(d, 100 * MS, 8 * S), MOMENT_OPERATOR, 0, 0);
+    world_plan(w, dice_span_ns(d, 50 * MS, 4 * S), MOMENT_OPERATOR, 0, 0);
     if (!w->node.running || w->auditor.generation == 0) {
         return;
     }
@@ -475,6 +478,7 @@ void operator_acts(struct world *w)
     } else if (roll < 75) {
         operator_revives(w);
     } else if (roll < 97) {
+        operator_banks(w);
         operator_banks(w);
     } else {
         operator_asks(w, &ask, ACT_CHANGED);
@@ -513,6 +517,24 @@ void reader_reads(struct world *w)
     auditor_told(&w->auditor, w->stream_position);
 }
 
+/* ---- a tester with a virtual clock ---- */
+
+void tester_moves(struct world *w)
+{
+    struct dice *d = &w->dice_operator;
+    world_plan(w, dice_span_ns(d, 100 * MS, 8 * S), MOMENT_TESTER, 0, 0);
+    if (!w->node.running || engine_advancing(w->node.engine)) {
+        return;
+    }
+    w->advance_until_idle = w->repaired || dice_chance(d, 300);
+    w->advance_by_ns = w->repaired ? WORLD_REST_NS : dice_span_ns(d, MS, 600 * S);
+    bool begun = engine_advance(w->node.engine, w->advance_by_ns, w->advance_until_idle);
+    EXPECT(begun, "a virtual clock that stands cannot be moved");
+    TELL(w, "tester: moves the clock by %lld ms%s", (long long)(w->advance_by_ns / MS),
+         w->advance_until_idle ? " or until nothing is due" : "");
+    node_turn_soon(w);
+}
+
 /* ---- the beginning ---- */
 
 void actors_begin(struct world *w)
@@ -523,4 +545,7 @@ void actors_begin(struct world *w)
     }
     world_plan(w, 5 * MS, MOMENT_OPERATOR, 0, 0);
     world_plan(w, S, MOMENT_READER, 0, 0);
+    if (w->is_virtual) {
+        world_plan(w, 2 * S, MOMENT_TESTER, 0, 0);
+    }
 }

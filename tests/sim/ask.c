@@ -255,12 +255,13 @@ static void count_refusal(struct world *w, enum engine_status status)
     w->tally.acts[ACT_REFUSED_MEMORY] += status == ENGINE_NO_MEMORY;
 }
 
-/* E3: new work was taken only while the oldest decision was not kept waiting for too long. */
-static void check_admission(const struct world *w, enum engine_class class,
-                            enum engine_status status, uint64_t applied_before)
+/* E3: new work was taken only while the oldest decision was not kept waiting for too long, and
+ * while the open batch was small. */
+static void check_admission(const struct world *w, uint64_t applied_before, uint32_t batch_bytes)
 {
-    if (class != ENGINE_NEW_WORK || (status != ENGINE_APPLIED && status != ENGINE_REFUSED) ||
-        applied_before == w->auditor.confirmed) {
+    EXPECT(batch_bytes <= w->limits.batch_bytes_max,
+           "new work was taken although %u bytes wait for the next batch (E3)", batch_bytes);
+    if (applied_before == w->auditor.confirmed) {
         return;
     }
     int64_t waits_ns = w->now_ns - w->frame_ns[w->auditor.confirmed + 1];
@@ -283,6 +284,7 @@ struct reply world_ask(struct world *w, enum engine_class class, const struct as
     enum book_outcome outcome = BOOK_DONE;
     void *into = kind >= COMMAND_DOMAIN_FIRST ? (void *)&answered : (void *)&outcome;
     uint64_t before = engine_applied(n->engine);
+    uint32_t batch_bytes = engine_counters(n->engine).batch_bytes;
     int64_t now_ns = engine_now(n->engine);
     uint64_t no_memory = memory_failures();
     memory_window(ask->kind != ASK_SEED); /* a reset has nothing to fall back on */
@@ -299,7 +301,10 @@ struct reply world_ask(struct world *w, enum engine_class class, const struct as
         .number = answered.number,
     };
     count_refusal(w, result.status);
-    check_admission(w, class, result.status, before);
+    bool decided = result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED;
+    if (class == ENGINE_NEW_WORK && decided) {
+        check_admission(w, before, batch_bytes);
+    }
     uint64_t own = result.status == ENGINE_APPLIED;
     node_watch(w, before, now_ns, own);
     ask_audit(w, ask, &reply, asked.results, now_ns);

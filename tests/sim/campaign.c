@@ -18,8 +18,6 @@ typedef unsigned long long ull;
 
 enum { SEEDS_KEPT_MAX = 4096 };
 
-struct sim_failure *sim_failure;
-
 struct slot {
     pid_t pid;
     struct world_options now;
@@ -92,7 +90,7 @@ void command_print(const char *program, const struct world_options *options, cha
 void campaign_live(struct world *w, const struct world_options *options)
 {
     struct world_options run = *options;
-    run.careful = options->careful || options->seed % 64 == 9;
+    run.careful = options->careful || options->seed % 128 == 9;
     uint64_t trace = world_run(w, &run);
     if (options->seed % 16 == 5 && !options->trace) {
         struct tally before = w->tally;

@@ -18,15 +18,6 @@ enum {
     RUN_SECONDS_MAX = 120,      /* of one seed */
 };
 
-/* Where a run ended badly; in memory that the child shares with its parent. */
-struct sim_failure {
-    uint64_t step;
-    char message[600];
-};
-
-/* NULL, or where sim_fail leaves its message. */
-extern struct sim_failure *sim_failure;
-
 struct campaign_options {
     const char *program; /* as it was called, for the command that repeats */
     const char *seeds_path;
@@ -42,7 +33,7 @@ struct campaign_options {
 int campaign_run(const struct campaign_options *options);
 int shrink_run(const struct campaign_options *options);
 
-/* What a seed is run with: every 16th twice, every 64th checked after every decision. Adds to the
+/* What a seed is run with: every 16th twice, every 128th checked after every decision. Adds to the
  * world's tally. */
 void campaign_live(struct world *w, const struct world_options *options);
 /* Runs one seed in a child; true when it failed. */

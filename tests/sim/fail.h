@@ -20,6 +20,16 @@ struct sim_place {
 };
 extern struct sim_place sim_place;
 
+/* Where a run ended badly; in memory that the child shares with its parent. */
+struct sim_failure {
+    uint64_t step;
+    char message[600];
+};
+
+/* Where sim_fail leaves its message, or NULL: it prints it, with the command that repeats. */
+extern struct sim_failure *sim_failure;
+extern const char *sim_repeat;
+
 _Noreturn void sim_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -106,48 +106,6 @@ void node_make_room(struct world *w)
     node_turn_soon(w);
 }
 
-void node_written(struct world *w)
-{
-    struct node *n = &w->node;
-    CHECK(n->writing);
-    uint64_t hash =
-        hash_bytes(n->batch.buffer + JOURNAL_BATCH_HEADER_BYTES, n->batch.payload_size, 9);
-    EXPECT(hash == n->batch_hash, "a batch was changed while it was being written");
-    struct journal_error error;
-    enum journal_status status = journal_append(n->journal, &n->batch, n->previous, &error);
-    if (node_was_struck(w)) {
-        return;
-    }
-    struct journal_head head = journal_head(n->journal);
-    world_note(w, MOMENT_WRITTEN, status, head.position);
-    n->writing = false;
-    if (status == JOURNAL_OK) {
-        w->tally.work[WORK_BATCHES]++;
-        auditor_confirmed(&w->auditor, head.position);
-    } else {
-        EXPECT(status == JOURNAL_POISONED || status == JOURNAL_DISK_FULL,
-               "an append failed without a reason: %s", error.message);
-        TELL(w, "append: %s", error.message);
-    }
-    engine_written(n->engine, status, &head);
-    if (status == JOURNAL_DISK_FULL) {
-        w->tally.faults[FAULT_DISK_FULL]++;
-        node_room_later(w);
-    }
-    EXPECT(engine_poisoned(n->engine) == (status == JOURNAL_POISONED),
-           "the journal says %d and the engine is %spoisoned (E2)", status,
-           engine_poisoned(n->engine) ? "" : "not ");
-    if (status == JOURNAL_POISONED) {
-        w->tally.faults[w->error_armed]++;
-        EXPECT(engine_take_outgoing(n->engine) == NULL, "a poisoned engine hands out work (E2)");
-        node_end(w, END_KILLED);
-        return;
-    }
-    network_send(w);
-    world_release(w);
-    node_turn_soon(w);
-}
-
 /* ---- snapshots ---- */
 
 static bool node_collect(void *context, const uint8_t *data, size_t size)
@@ -254,10 +212,84 @@ void node_snapshot_piece(struct world *w)
 static void node_snapshot_begin(struct world *w)
 {
     w->node.snapshot_wanted = false;
+    engine_resume(w->node.engine);
     if (w->node.snapshot == NULL && snapshot_begin(w)) {
         world_plan_here(w, dice_span_ns(&w->dice_node, 100000, 20000000), MOMENT_SNAPSHOT, 0, 0);
     }
     (void)node_was_struck(w);
+}
+
+/* A stop that was asked for. */
+static void node_stop(struct world *w)
+{
+    struct node *n = &w->node;
+    TELL(w, "stops as asked");
+    w->tally.faults[FAULT_SHUTDOWN]++;
+    snapshot_drop(n);
+    if (dice_chance(&w->dice_node, 700) && snapshot_begin(w)) {
+        while (!snapshot_go_on(w, 65536)) {
+        }
+    }
+    node_end(w, END_STOPPED);
+}
+
+/* What waits for the moment in which state and disk agree. */
+static void node_settle(struct world *w)
+{
+    struct node *n = &w->node;
+    bool settled = engine_settled(n->engine);
+    EXPECT(settled == (!n->writing && engine_applied(n->engine) == engine_durable(n->engine)),
+           "the engine says that it is %ssettled", settled ? "" : "not ");
+    if (settled && n->stop_wanted) {
+        node_stop(w);
+    } else if (settled && n->snapshot_wanted && engine_applied(n->engine) > 0) {
+        node_snapshot_begin(w);
+    }
+}
+
+/* ---- the writer is done ---- */
+
+void node_written(struct world *w)
+{
+    struct node *n = &w->node;
+    CHECK(n->writing);
+    uint64_t hash =
+        hash_bytes(n->batch.buffer + JOURNAL_BATCH_HEADER_BYTES, n->batch.payload_size, 9);
+    EXPECT(hash == n->batch_hash, "a batch was changed while it was being written");
+    struct journal_error error;
+    enum journal_status status = journal_append(n->journal, &n->batch, n->previous, &error);
+    if (node_was_struck(w)) {
+        return;
+    }
+    struct journal_head head = journal_head(n->journal);
+    world_note(w, MOMENT_WRITTEN, status, head.position);
+    n->writing = false;
+    if (status == JOURNAL_OK) {
+        w->tally.work[WORK_BATCHES]++;
+        auditor_confirmed(&w->auditor, head.position);
+    } else {
+        EXPECT(status == JOURNAL_POISONED || status == JOURNAL_DISK_FULL,
+               "an append failed without a reason: %s", error.message);
+        TELL(w, "append: %s", error.message);
+    }
+    engine_written(n->engine, status, &head);
+    if (status == JOURNAL_DISK_FULL) {
+        w->tally.faults[FAULT_DISK_FULL]++;
+        node_room_later(w);
+    }
+    EXPECT(engine_poisoned(n->engine) == (status == JOURNAL_POISONED),
+           "the journal says %d and the engine is %spoisoned (E2)", status,
+           engine_poisoned(n->engine) ? "" : "not ");
+    if (status == JOURNAL_POISONED) {
+        w->tally.faults[w->error_armed]++;
+        EXPECT(engine_take_outgoing(n->engine) == NULL, "a poisoned engine hands out work (E2)");
+        node_end(w, END_KILLED);
+        return;
+    }
+    network_send(w);
+    world_release(w);
+    node_settle(w);
+    node_turn_soon(w);
 }
 
 /* ---- the loop ---- */
@@ -267,10 +299,12 @@ static void note_frames(struct world *w, uint64_t from, uint64_t to)
     if (to >= w->frame_capacity) {
         w->frame_capacity = w->frame_capacity == 0 ? 4096 : w->frame_capacity * 2;
         w->frame_ns = realloc(w->frame_ns, w->frame_capacity * sizeof(w->frame_ns[0]));
-        CHECK(w->frame_ns != NULL && to < w->frame_capacity);
+        w->digests = realloc(w->digests, w->frame_capacity * sizeof(w->digests[0]));
+        CHECK(w->frame_ns != NULL && w->digests != NULL && to < w->frame_capacity);
     }
     for (uint64_t i = from; i <= to; i++) {
         w->frame_ns[i] = w->now_ns;
+        w->digests[i] = (struct digest_value){0, 0};
     }
     w->tally.work[WORK_FRAMES] += to + 1 - from;
 }
@@ -289,21 +323,8 @@ void node_watch(struct world *w, uint64_t applied_before, int64_t now_ns, uint64
     if (w->options.careful) {
         w->tally.work[WORK_CHECKS]++;
         book_check(n->book);
+        w->digests[applied] = book_digest(n->book);
     }
-}
-
-/* A stop that was asked for: everything is on disk and nothing is due. */
-static void node_stop(struct world *w)
-{
-    struct node *n = &w->node;
-    TELL(w, "stops as asked");
-    w->tally.faults[FAULT_SHUTDOWN]++;
-    snapshot_drop(n);
-    if (dice_chance(&w->dice_node, 700) && snapshot_begin(w)) {
-        while (!snapshot_go_on(w, 65536)) {
-        }
-    }
-    node_end(w, END_STOPPED);
 }
 
 static void node_plan_turn(struct world *w)
@@ -332,6 +353,33 @@ void node_turn_soon(struct world *w)
     }
 }
 
+/* One step of moving a virtual clock, as a loop does it in every turn. */
+static void node_advance(struct world *w)
+{
+    struct engine *e = w->node.engine;
+    if (!engine_advancing(e)) {
+        return;
+    }
+    int64_t advanced_ns = -1;
+    uint32_t in_flight = w->node.book->outbox.in_flight;
+    enum engine_advance_end end = engine_advance_step(e, in_flight, &advanced_ns);
+    if (end == ADVANCE_RUNNING) {
+        if (engine_idle(e) && in_flight == 0) {
+            node_turn_soon(w); /* otherwise something that ends will wake the loop */
+        }
+        return;
+    }
+    w->tally.acts[ACT_ADVANCED]++;
+    EXPECT(advanced_ns >= 0 && advanced_ns <= w->advance_by_ns,
+           "the clock was moved by %lld ns, asked were %lld", (long long)advanced_ns,
+           (long long)w->advance_by_ns);
+    EXPECT(end != ADVANCE_REACHED || advanced_ns == w->advance_by_ns,
+           "the clock was moved by %lld ns only", (long long)advanced_ns);
+    EXPECT(end != ADVANCE_IDLE || book_next_due(w->node.book) == INT64_MAX,
+           "the clock stopped although something is still to come");
+    world_note(w, MOMENT_TESTER, end, (uint64_t)advanced_ns);
+}
+
 void node_turn(struct world *w)
 {
     struct node *n = &w->node;
@@ -350,23 +398,16 @@ void node_turn(struct world *w)
     auditor_compare_touched(&w->auditor, n->book);
     EXPECT(engine_applied(n->engine) - before >= w->limits.work_per_turn_max ||
                engine_admits(n->engine, ENGINE_INTERNAL) == ENGINE_DISK_FULL ||
-               memory_failures() > no_memory || !auditor_due(&w->auditor, now_ns),
+               memory_failures() > no_memory || !auditor_due(&w->auditor, now_ns) ||
+               engine_admits(n->engine, ENGINE_INTERNAL) != ENGINE_APPLIED,
            "work that was due was not done in its turn (A7)");
     network_send(w);
     world_release(w);
-    bool still = !n->writing && engine_applied(n->engine) == engine_durable(n->engine);
-    if (n->stop_wanted && engine_idle(n->engine)) {
-        EXPECT(still, "the engine says that it is idle, but the disk lags behind");
-        node_stop(w);
-        return;
+    node_settle(w);
+    if (n->running) {
+        node_advance(w);
+        node_plan_turn(w);
     }
-    if (n->snapshot_wanted && still && engine_applied(n->engine) > 0) {
-        node_snapshot_begin(w);
-        if (!n->running) {
-            return;
-        }
-    }
-    node_plan_turn(w);
 }
 
 /* ---- start ---- */
@@ -433,6 +474,10 @@ static void node_engine(struct world *w)
         .base_ns = w->wall_ns + w->now_ns,
         .base_monotonic_ns = w->now_ns,
     };
+    if (w->is_virtual) {
+        int64_t start_ns = n->book->time_ns > 0 ? n->book->time_ns : w->wall_ns;
+        book_clock_init_virtual(&n->clock, start_ns, node_monotonic, w);
+    }
     struct engine_options options = {
         .book = n->book,
         .clock = &n->clock,
@@ -509,6 +554,18 @@ static void node_changes(struct world *w)
     }
 }
 
+/* A careful run knows the digest that the state had at most positions when it was alive. */
+static void compare_digest(struct world *w)
+{
+    uint64_t position = w->node.book->position;
+    if (!w->options.careful || position == 0 || w->digests[position].high == 0) {
+        return;
+    }
+    struct digest_value now = book_digest(w->node.book);
+    EXPECT(now.high == w->digests[position].high && now.low == w->digests[position].low,
+           "the state recovered at %llu is not the one that was alive there", (ull)position);
+}
+
 void node_start(struct world *w)
 {
     struct node *n = &w->node;
@@ -531,6 +588,7 @@ void node_start(struct world *w)
     w->tally.work[WORK_COMPARISONS]++;
     auditor_compare(&w->auditor, n->book);
     note_frames(w, n->book->position + 1, n->book->position);
+    compare_digest(w);
     n->running = true;
     node_engine(w);
     world_note(w, MOMENT_START, n->book->position, recovery.snapshot_position);
@@ -540,6 +598,9 @@ void node_start(struct world *w)
     if (n->book->position == 0) {
         struct ask seed = {.kind = ASK_SEED};
         (void)world_ask(w, ENGINE_CONTINUATION, &seed);
+    } else if (dice_chance(&w->dice_node, 150)) {
+        n->snapshot_wanted = true; /* before the first turn: with whatever is due */
+        node_settle(w);
     }
     node_turn_soon(w);
 }

@@ -9,49 +9,13 @@
  * The exit code is the verdict: 0 nothing found, 1 something was, 2 wrong arguments.
  */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sim/campaign.h"
 
 typedef unsigned long long ull;
-
-static const char *repeat_program;
-static struct world_options repeat_options;
-
-_Noreturn void sim_fail(const char *file, int line, const char *format, ...)
-{
-    static struct sim_failure told;
-    struct sim_failure *out = sim_failure != NULL ? sim_failure : &told;
-    va_list arguments;
-    va_start(arguments, format);
-    int at = snprintf(out->message, sizeof(out->message),
-                      "seed %llu, moment %llu, %.6f s, position %llu: ", (ull)sim_place.seed,
-                      (ull)sim_place.step, (double)sim_place.now_ns / 1e9, (ull)sim_place.position);
-    at += vsnprintf(out->message + at, sizeof(out->message) - (size_t)at, format, arguments);
-    va_end(arguments);
-    if (at > 0 && (size_t)at < sizeof(out->message)) {
-        (void)snprintf(out->message + at, sizeof(out->message) - (size_t)at, " (%s:%d)", file,
-                       line);
-    }
-    out->step = sim_place.step;
-    (void)fflush(stdout);
-    if (sim_failure == NULL) {
-        char command[512];
-        command_print(repeat_program, &repeat_options, command, sizeof(command));
-        (void)fprintf(stderr, "FAILED: %s\n    repeat: %s --trace\n    shrink: %s --shrink\n",
-                      told.message, command, command);
-    }
-    _exit(SIM_EXIT_FAILED);
-}
-
-_Noreturn void hakika_panic(const char *file, int line, const char *what)
-{
-    sim_fail(file, line, "CHECK failed: %s", what);
-}
 
 /* ---- arguments ---- */
 
@@ -210,8 +174,9 @@ int main(int argc, char **argv)
 {
     struct arguments a = {.one = false};
     parse(argc, argv, &a);
-    repeat_program = argv[0];
-    repeat_options = a.campaign.run;
+    char command[512];
+    command_print(argv[0], &a.campaign.run, command, sizeof(command));
+    sim_repeat = command;
     if (a.shrink) {
         return shrink_run(&a.campaign);
     }

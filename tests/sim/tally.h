@@ -64,6 +64,7 @@
     X(REFUSED_FULL, "refused: disk full")                                 \
     X(REFUSED_MEMORY, "refused: no memory")                               \
     X(REFUSED_DOWN, "refused: no process")                                \
+    X(ADVANCED, "moves of a virtual clock")                               \
     X(TRANSFERS, "batches of transfers between bare accounts")            \
     X(STREAMED, "frames read from the stream")
 

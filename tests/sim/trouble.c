@@ -132,6 +132,10 @@ static void strike_start(struct world *w, enum sim_fault fault)
 static void strike_snapshot(struct world *w, enum sim_fault fault)
 {
     w->node.snapshot_wanted = true;
+    if (dice_chance(&w->dice_faults, 500)) {
+        engine_hold(w->node.engine); /* until it is taken */
+        node_turn_soon(w);
+    }
     w->node.snapshot_cut = fault == FAULT_CUT_SNAPSHOT;
     if (fault == FAULT_SNAPSHOT_ERROR) {
         w->node.snapshot_error_in = (uint32_t)dice_between(&w->dice_faults, 1, 6);

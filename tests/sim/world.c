@@ -13,8 +13,6 @@ typedef unsigned long long ull;
 #define MS ((int64_t)1000000)
 #define S  ((int64_t)1000000000)
 
-struct sim_place sim_place;
-
 enum { WORLD_MOMENTS_MAX = 2000000 }; /* more is an endless loop */
 
 /* ---- time and the trace ---- */
@@ -136,6 +134,7 @@ static void cast_machine(struct world *w)
         }
     }
     w->client_count = (uint32_t)dice_between(d, 2, 12);
+    w->is_virtual = dice_chance(d, 120);
     /* The year 2026; often shortly before midnight in Nairobi. */
     w->wall_ns = (1767214800 + dice_between(d, 0, 364) * 86400) * S;
     w->wall_ns += dice_chance(d, 500) ? dice_between(d, 0, 86399) * S
@@ -198,6 +197,7 @@ static void live(struct world *w, const struct moment *m)
     case MOMENT_READER: reader_reads(w); break;
     case MOMENT_FAULT: trouble_strike(w, (enum sim_fault)m->a); break;
     case MOMENT_SPACE: sim_disk_limit(w->disk, 0); break;
+    case MOMENT_TESTER: tester_moves(w); break;
     }
 }
 
@@ -302,5 +302,6 @@ void world_destroy(struct world *w)
     agenda_free(&w->agenda);
     auditor_free(&w->auditor);
     free(w->frame_ns);
+    free(w->digests);
     free(w);
 }

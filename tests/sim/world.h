@@ -56,6 +56,7 @@ enum moment_kind {
     MOMENT_READER, /* of the stream */
     MOMENT_FAULT,  /* a = kind */
     MOMENT_SPACE,  /* the full disk is emptied */
+    MOMENT_TESTER, /* moves a virtual clock */
 };
 
 /* What an ask came to. */
@@ -173,8 +174,12 @@ struct world {
     uint32_t cut_start_in;
     bool settings_next;
     bool wallets_open;
+    bool is_virtual; /* the clock stands still unless somebody moves it (R6.3) */
+    int64_t advance_by_ns;
+    bool advance_until_idle;
     uint64_t stream_position;
-    int64_t *frame_ns; /* monotonic time at which a position was decided */
+    int64_t *frame_ns;            /* monotonic time at which a position was decided */
+    struct digest_value *digests; /* of the state at a position, in careful runs */
     uint64_t frame_capacity;
     uint32_t next_reference;
     uint32_t next_key;
@@ -237,6 +242,7 @@ void phone_answers(struct world *w, uint64_t number, uint64_t packed);
 void query_asked(struct world *w, uint64_t number, uint64_t packed);
 void operator_acts(struct world *w);
 void reader_reads(struct world *w);
+void tester_moves(struct world *w);
 
 /* ---- network.c ---- */
 void network_send(struct world *w);
