@@ -26,6 +26,9 @@ struct book_clock {
 /* 2026-01-01T00:00:00+03:00: where a virtual clock starts unless told otherwise. */
 #define CLOCK_VIRTUAL_START_NS ((int64_t)1767214800 * 1000 * 1000 * 1000)
 
+/* 2100-01-01T00:00:00Z: no clock is moved past it; what is due then has a year of calendar left. */
+#define CLOCK_END_NS ((int64_t)4102444800 * 1000 * 1000 * 1000)
+
 /* Real, from the machine's clocks. */
 void book_clock_init_real(struct book_clock *c);
 /* Virtual, at start_ns. monotonic_ns may be NULL: then the machine's. */

@@ -483,6 +483,9 @@ bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle)
     if (__builtin_add_overflow(e->advance_from_ns, max_ns, &e->advance_to_ns)) {
         e->advance_to_ns = INT64_MAX;
     }
+    if (e->advance_to_ns > CLOCK_END_NS) {
+        e->advance_to_ns = e->advance_from_ns > CLOCK_END_NS ? e->advance_from_ns : CLOCK_END_NS;
+    }
     return true;
 }
 

@@ -403,6 +403,19 @@ static void the_clock_runs_until_nothing_is_left(void **state)
     assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_LIMIT);
 }
 
+/* A clock moved past what the calendar can print stopped the process once. */
+static void the_clock_stops_at_the_end_of_the_calendar(void **state)
+{
+    struct rig *r = *state;
+    int64_t advanced;
+    assert_true(engine_advance(r->engine, INT64_MAX, false));
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
+    assert_int_equal(engine_now(r->engine), CLOCK_END_NS);
+    assert_true(engine_advance(r->engine, 10 * NS_PER_S, false));
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
+    assert_int_equal(advanced, 0);
+}
+
 static void time_stands_still_while_http_is_in_flight(void **state)
 {
     struct rig *r = *state;
@@ -470,6 +483,7 @@ int main(void)
         STORY(a_pause_holds_commands_until_resumed),
         STORY(the_clock_moves_timer_by_timer),
         STORY(the_clock_runs_until_nothing_is_left),
+        STORY(the_clock_stops_at_the_end_of_the_calendar),
         STORY(time_stands_still_while_http_is_in_flight),
         STORY(an_answer_at_the_deadline_is_too_late),
         STORY(durable_frames_can_be_read_again),
