@@ -199,10 +199,10 @@ static void print_report(const struct verify_report *r, const char *directory, d
     if (r->totals.frames > 0) {
         print_figures(&r->totals);
     }
-    (void)printf("\n%s (%.2f s)\n",
-                 findings_hold(r) ? "Every proof holds."
-                                  : "NOT every proof holds: see BREACH above.",
-                 seconds);
+    const char *verdict = findings_hold(r)        ? "Every proof holds."
+                          : findings_total(r) > 0 ? "NOT every proof holds: see BREACH above."
+                                                  : "Not every proof could be carried out.";
+    (void)printf("\n%s (%.2f s)\n", verdict, seconds);
 }
 
 /* ---- JSON ---- */
@@ -400,5 +400,8 @@ int verify_command(int argc, char **argv)
     } else {
         print_report(&report, directory, seconds);
     }
-    return findings_hold(&report) ? EXIT_HOLDS : EXIT_BREACH;
+    if (findings_hold(&report)) {
+        return EXIT_HOLDS;
+    }
+    return findings_total(&report) > 0 ? EXIT_BREACH : EXIT_UNREADABLE;
 }

@@ -701,6 +701,7 @@ static void test_findings_are_kept_and_counted(void **state)
         findings_breach(&report, PROOF_ORDER, "number %" PRIu64, i);
     }
     assert_int_equal(report.proofs[PROOF_ORDER].breaches, 100);
+    assert_int_equal(findings_total(&report), 100);
     assert_int_equal(report.proofs[PROOF_ORDER].kept, FINDINGS_KEPT);
     assert_int_equal(report.proofs[PROOF_ORDER].findings[7].place.position, 7);
     for (int p = 0; p < PROOF_COUNT; p++) {

@@ -56,6 +56,15 @@ void findings_breach(struct verify_report *r, enum verify_proof proof, const cha
     va_end(arguments);
 }
 
+uint64_t findings_total(const struct verify_report *r)
+{
+    uint64_t total = 0;
+    for (int p = 0; p < PROOF_COUNT; p++) {
+        total += r->proofs[p].breaches;
+    }
+    return total;
+}
+
 bool findings_hold(const struct verify_report *r)
 {
     for (int p = 0; p < PROOF_COUNT; p++) {

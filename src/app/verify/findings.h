@@ -98,6 +98,7 @@ struct verify_report {
     struct verify_totals totals;
     struct verify_place place; /* what is being looked at */
     bool no_memory;
+    char unreadable[FINDING_TEXT_MAX]; /* the disk refused while verifying; empty: it did not */
 };
 
 const char *verify_proof_name(enum verify_proof proof);
@@ -108,6 +109,8 @@ void findings_init(struct verify_report *r);
 /* A breach at r->place. */
 void findings_breach(struct verify_report *r, enum verify_proof proof, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Breaches of all proofs together. */
+uint64_t findings_total(const struct verify_report *r);
 /* True when every proof was carried out and holds. */
 bool findings_hold(const struct verify_report *r);
 

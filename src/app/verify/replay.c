@@ -35,6 +35,7 @@ struct shared {
     enum replay_stage stage;
     enum book_replay result;
     char difference[FINDING_TEXT_MAX]; /* between book and audit; empty: none */
+    enum journal_status journal_status;
     char journal_message[FINDING_TEXT_MAX];
     bool snapshot_found;
     struct snapshot_meta meta;
@@ -202,6 +203,7 @@ static void replay_all(void *context)
     replay->book->outbox.replaying = true;
     enum journal_status status =
         journal_read(replay->options->journal, 1, replay_batch, replay, &error);
+    shared->journal_status = status;
     if (status != JOURNAL_OK) {
         (void)snprintf(shared->journal_message, sizeof(shared->journal_message), "%.390s",
                        error.message);
@@ -308,6 +310,10 @@ static void judge_replay(struct replay *replay, struct guarded_end *end)
     verdict->checked = shared->place.position;
     verdict->done = end->ran && !memory;
     report->no_memory = report->no_memory || memory;
+    if (shared->journal_status != JOURNAL_OK && shared->journal_status != JOURNAL_CORRUPT) {
+        verdict->done = false;
+        memcpy(report->unreadable, shared->journal_message, sizeof(report->unreadable));
+    }
     if (!verdict->done) {
         return;
     }

@@ -147,7 +147,11 @@ static bool run_proofs(struct run *run, struct journal_error *error)
                        "memory ran out at position %llu; verify on a machine with more",
                        (unsigned long long)run->audit.position);
     }
-    return !report->no_memory;
+    if (report->unreadable[0] != '\0') {
+        error->status = JOURNAL_IO_ERROR;
+        (void)snprintf(error->message, sizeof(error->message), "%s", report->unreadable);
+    }
+    return !report->no_memory && report->unreadable[0] == '\0';
 }
 
 bool verify_run(const struct verify_options *options, struct verify_report *report,
