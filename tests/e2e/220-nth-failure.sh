@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The n-th write, sync, open, rename or allocation fails: never a false acknowledgement, always a restart that
-# recovers. Here every so many n; script/campaign takes each of them.
+# The n-th write, sync, open, rename or allocation fails: never a false acknowledgement, always a
+# restart that recovers. Here every so many n; script/campaign takes each of them.
 # limit: 300
 set -eu
 . "$(dirname "$0")/../faults/lib.sh"

@@ -86,6 +86,9 @@ static void one_cycle(struct world *w, const struct strike *strike, uint32_t loa
     if (!is_new) {
         world_check(w, false);
     }
+    if (strike->arm != NULL) {
+        strike->arm(w);
+    }
     load_and_strike(w, strike, load_ms);
     strike->recover(w);
     cycle_must_verify(w);

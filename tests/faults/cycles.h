@@ -10,6 +10,8 @@ struct strike {
     uint32_t cycles_per_book;
     /* A place for a new book; calls world_begin. */
     void (*open)(struct world *w, const struct fault_options *options);
+    /* Right before the load; may be NULL. */
+    void (*arm)(struct world *w);
     /* Strikes, in a thread of its own, while the load runs. */
     void (*hit)(struct world *w);
     /* The program has ended: makes the data readable again. */

@@ -23,6 +23,7 @@ static const struct command COMMANDS[] = {
     {"kill", kill_loop},
     {"cut", power_cut},
     {"nth", nth_failure},
+    {"full", full_disk},
 };
 
 static bool option(struct fault_options *o, const char *name, const char *value)

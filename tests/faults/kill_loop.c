@@ -34,6 +34,6 @@ static void close_folder(struct world *w)
 
 int kill_loop(const struct fault_options *options)
 {
-    static const struct strike strike = {20, open_folder, hit, recover, close_folder};
+    static const struct strike strike = {20, open_folder, NULL, hit, recover, close_folder};
     return cycles_run(world_create("kill_loop", options->program, options->seed), &strike, options);
 }

@@ -114,7 +114,7 @@ static void close_disk(struct world *w)
 
 int power_cut(const struct fault_options *options)
 {
-    static const struct strike strike = {10, open_disk, hit, recover, close_disk};
+    static const struct strike strike = {10, open_disk, NULL, hit, recover, close_disk};
     first_preload = options->shim;
     (void)atexit(unmount_image);
     return cycles_run(world_create("power_cut", options->program, options->seed), &strike, options);
