@@ -24,7 +24,6 @@ struct config {
     uint32_t connections_max;
     uint32_t total_ms;       /* time limit of one delivery */
     uint64_t snapshot_bytes; /* journal bytes between snapshots */
-    uint64_t segment_bytes_max;
 };
 
 /* Parses the arguments after the command's name. False with a message (and nothing printed). */

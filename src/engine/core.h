@@ -158,7 +158,7 @@ enum engine_advance_end {
     ADVANCE_LIMIT,   /* max_advance */
 };
 /* Starts to move the clock by up to max_ns, timer by timer; until_idle: stop when none is left.
- * False: one is under way already, or the clock is real. */
+ * False: one is under way already, or the clock is real. No further than CLOCK_END_NS. */
 bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle);
 /* To be called in every turn while one runs; in_flight: deliveries that have not been reported. */
 enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight,

@@ -5,6 +5,10 @@
  *
  *   mutants [--seeds MOST] [--jobs N] [NAME...]
  */
+#ifndef HAKIKA_MUTANTS
+#define HAKIKA_MUTANTS /* for tools that look at this file alone; the build says it, too */
+#endif
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
