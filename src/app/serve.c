@@ -23,6 +23,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/scrub.h"
@@ -508,10 +509,18 @@ static bool may_leave(const struct server *v)
     return done || waited_ms > STOP_MS_MAX;
 }
 
+static int64_t worked_ns(void)
+{
+    struct timespec t;
+    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static int run_loop(struct server *v)
 {
     struct epoll_event events[16];
     bool more = true;
+    int64_t since_ns = worked_ns();
     for (;;) {
         int count = epoll_wait(v->epoll, events, 16, loop_timeout(v, more));
         if (count < 0 && errno != EINTR) {
@@ -534,6 +543,9 @@ static int run_loop(struct server *v)
             return EXIT_JOURNAL;
         }
         snapshot_turn(v);
+        int64_t until_ns = worked_ns();
+        engine_pace(v->engine, until_ns - since_ns);
+        since_ns = until_ns;
         if (v->stopping && may_leave(v)) {
             return 0;
         }

@@ -35,7 +35,18 @@ struct engine_recent_frames {
     uint64_t next_position;
 };
 
+/* How much new work the turns take (R3.2): less by a quarter when they are too long, more by a
+ * sixteenth when they are not. */
+struct engine_share {
+    uint32_t allowed;   /* in one turn */
+    uint32_t taken;     /* in this one */
+    uint32_t continued; /* pieces of work in this one that continue what was accepted */
+};
+
+enum { ENGINE_SHARE_MIN = 4, ENGINE_SHARE_MAX = 1 << 20 };
+
 struct engine {
+    struct engine_share share;
     struct book *book;
     struct book_clock *clock;
     struct engine_writer writer;
@@ -62,6 +73,7 @@ struct engine_limits engine_limits_default(void)
         .stall_ns_max = (int64_t)80 * 1000 * 1000,
         .batch_bytes_max = 1024 * 1024,
         .work_per_turn_max = 4096,
+        .turn_ns_max = (int64_t)5 * 1000 * 1000,
     };
     return limits;
 }
@@ -119,6 +131,7 @@ struct engine *engine_create(const struct engine_options *options)
     e->limits = options->limits;
     e->head = options->head;
     e->random = options->random_seed;
+    e->share.allowed = ENGINE_SHARE_MAX;
     e->recent.first_position = options->head.position + 1;
     e->recent.next_position = options->head.position + 1;
     e->recent.data = malloc(ENGINE_RECENT_BYTES); /* untouched pages cost nothing */
@@ -211,6 +224,9 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
     if (class == ENGINE_CONTINUATION) {
         return e->open.size <= JOURNAL_PAYLOAD_MAX / 2 ? ENGINE_APPLIED : ENGINE_BUSY;
     }
+    if (e->share.taken >= e->share.allowed) {
+        return ENGINE_BUSY;
+    }
     if (e->open.size > e->limits.batch_bytes_max ||
         (engine_stall_ns(e) > e->limits.stall_ns_max && !MUTATED(STALL_IGNORED))) {
         return ENGINE_BUSY;
@@ -286,6 +302,8 @@ struct engine_result engine_execute(struct engine *e, enum engine_class class, u
         e->counters.refused_disk += result.status == ENGINE_DISK_FULL;
         return result;
     }
+    e->share.taken += class == ENGINE_NEW_WORK;
+    e->share.continued += class == ENGINE_CONTINUATION;
     struct book_command command = {kind, engine_now(e), 0, body, reply};
     int64_t due_ns = book_next_due(e->book);
     if (due_ns != INT64_MIN && due_ns <= command.now_ns) {
@@ -341,6 +359,23 @@ void engine_turn(struct engine *e)
     }
     engine_work(e);
     engine_flush(e);
+}
+
+void engine_pace(struct engine *e, int64_t worked_ns)
+{
+    struct engine_share *share = &e->share;
+    CHECK(worked_ns >= 0);
+    /* New work alone may take all the time it likes: nobody else waits. */
+    bool crowded = worked_ns > e->limits.turn_ns_max && share->continued > share->taken / 4;
+    if (crowded) {
+        uint32_t taken = share->taken < share->allowed ? share->taken : share->allowed;
+        share->allowed = taken - taken / 4;
+        share->allowed = share->allowed > ENGINE_SHARE_MIN ? share->allowed : ENGINE_SHARE_MIN;
+    } else if (share->allowed < ENGINE_SHARE_MAX) {
+        share->allowed += share->allowed / 16 + 1;
+    }
+    share->taken = 0;
+    share->continued = 0;
 }
 
 /* Keeps the frames of a batch that became durable for the readers of the stream. */

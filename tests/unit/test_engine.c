@@ -221,6 +221,51 @@ static void a_stalled_disk_refuses_new_work_but_takes_answers(void **state)
     rig_settle(r);
 }
 
+/* An answer to a prompt that does not exist: work that continues, and changes nothing. */
+static enum engine_status rig_answer(struct rig *r)
+{
+    struct stk_answer_command c = {.number = 1000};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    return engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_CANCEL, &c, &reply).status;
+}
+
+/* One turn of the loop: how many of the pushes asked for were taken. */
+static uint32_t rig_turn(struct rig *r, uint32_t pushes, uint32_t answers, int64_t worked_ns)
+{
+    struct operator_reply reply;
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < pushes; i++) {
+        taken += rig_push(r, 254712000001, 1, &reply).status != ENGINE_BUSY ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < answers; i++) {
+        assert_int_equal(rig_answer(r), ENGINE_REFUSED); /* never for lack of room */
+    }
+    rig_settle(r);
+    engine_pace(r->engine, worked_ns);
+    return taken;
+}
+
+static void long_turns_take_less_new_work_so_that_answers_come_through(void **state)
+{
+    struct rig *r = *state;
+    int64_t limit_ns = engine_limits_default().turn_ns_max;
+    uint32_t least = UINT32_MAX;
+    assert_int_equal(rig_turn(r, 100, 0, 10 * limit_ns), 100); /* nobody else waited */
+    assert_int_equal(rig_turn(r, 100, 100, limit_ns), 100);
+    assert_int_equal(rig_turn(r, 100, 100, limit_ns + 1), 100);
+    assert_int_equal(rig_turn(r, 100, 100, limit_ns + 1), 75);
+    assert_int_equal(engine_admits(r->engine, ENGINE_NEW_WORK), ENGINE_APPLIED); /* next turn */
+    for (uint32_t i = 0; i < 50; i++) {
+        least = rig_turn(r, 100, 100, limit_ns + 1);
+    }
+    assert_true(least > 0 && least < 10); /* never nothing */
+    uint32_t turns = 0;
+    while (rig_turn(r, 100, 100, limit_ns) < 100) {
+        assert_true(++turns < 100); /* and it comes back */
+    }
+    assert_true(turns > 10); /* by steps */
+}
+
 static void a_full_disk_refuses_and_recovers(void **state)
 {
     struct rig *r = *state;
@@ -474,6 +519,7 @@ int main(void)
         STORY(a_refusal_waits_for_what_it_rests_on),
         STORY(one_batch_at_a_time_and_the_next_collects),
         STORY(a_stalled_disk_refuses_new_work_but_takes_answers),
+        STORY(long_turns_take_less_new_work_so_that_answers_come_through),
         STORY(a_full_disk_refuses_and_recovers),
         STORY(deadlines_wait_for_a_full_disk),
         STORY(a_batch_waits_for_space_with_a_beat),
