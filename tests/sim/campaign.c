@@ -113,7 +113,9 @@ bool campaign_child(const struct world_options *options, struct sim_failure *fai
     if (pid == 0) {
         sim_failure = shared;
         (void)alarm(RUN_SECONDS_MAX);
-        (void)freopen("/dev/null", "w", stderr);
+        if (freopen("/dev/null", "w", stderr) == NULL) {
+            (void)fprintf(stdout, "the messages of this child cannot be silenced\n");
+        }
         struct world *w = world_create();
         campaign_live(w, options);
         _exit(0);

@@ -346,7 +346,7 @@ void node_turn_soon(struct world *w)
     if (!n->running) {
         return;
     }
-    int64_t at_ns = w->now_ns + dice_between(&w->dice_node, 1000, 200000);
+    int64_t at_ns = w->now_ns + dice_between(&w->dice_node, 1000, w->turn_ns_most);
     if (n->turn_at_ns == 0 || at_ns < n->turn_at_ns) {
         n->turn_at_ns = at_ns;
         world_plan_here(w, at_ns - w->now_ns, MOMENT_TURN, 0, 0);
@@ -598,7 +598,7 @@ void node_start(struct world *w)
     if (n->book->position == 0) {
         struct ask seed = {.kind = ASK_SEED};
         (void)world_ask(w, ENGINE_CONTINUATION, &seed);
-    } else if (dice_chance(&w->dice_node, 150)) {
+    } else if (dice_chance(&w->dice_node, w->auditor.pipeline_count > 0 ? 700 : 100)) {
         n->snapshot_wanted = true; /* before the first turn: with whatever is due */
         node_settle(w);
     }

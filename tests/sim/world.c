@@ -126,6 +126,7 @@ static void cast_machine(struct world *w)
     }
     w->segment_bytes = (uint64_t)JOURNAL_BLOCK_BYTES << dice_between(d, 3, 6);
     w->sync_usual_ns = dice_span_ns(d, MS / 2, 20 * MS);
+    w->turn_ns_most = dice_span_ns(d, MS / 20, 10 * MS);
     w->schedule = *outbox_schedule_default();
     if (dice_chance(d, 700)) {
         w->schedule.tries = (uint32_t)dice_between(d, 1, 6);

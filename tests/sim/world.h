@@ -161,6 +161,7 @@ struct world {
     struct engine_limits limits;
     uint64_t segment_bytes;
     int64_t sync_usual_ns;
+    int64_t turn_ns_most; /* from something that happened to the next turn of the loop */
     struct plan plans[WORLD_PLANS_MAX];
     uint32_t plan_count;
     uint32_t plan_next;
