@@ -274,10 +274,9 @@ static enum engine_status engine_decide(struct engine *e, struct book_command *c
     return ENGINE_APPLIED;
 }
 
-/* Internal work that is due now, at most the limit of a turn. */
-static void engine_work(struct engine *e)
+/* Internal work that is due at now_ns, at most the limit of a turn. */
+static void engine_work(struct engine *e, int64_t now_ns)
 {
-    int64_t now_ns = engine_now(e);
     struct book_command command;
     for (uint32_t i = 0; i < e->limits.work_per_turn_max; i++) {
         if (engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED ||
@@ -307,7 +306,9 @@ struct engine_result engine_execute(struct engine *e, enum engine_class class, u
     struct book_command command = {kind, engine_now(e), 0, body, reply};
     int64_t due_ns = book_next_due(e->book);
     if (due_ns != INT64_MIN && due_ns <= command.now_ns) {
-        engine_work(e); /* a deadline that has passed is not beaten by an answer after it */
+        /* A deadline that has passed is not beaten by an answer after it. At the command's own time:
+         * a second look at the clock would leave the command behind what was decided here. */
+        engine_work(e, command.now_ns);
     }
     result.status = engine_decide(e, &command);
     bool waits = result.status == ENGINE_APPLIED || !MUTATED(REFUSAL_NOT_WAITING);
@@ -357,7 +358,7 @@ void engine_turn(struct engine *e)
     if (e->disk_full && e->writer.has_room(e->writer.context, e->writing.size)) {
         engine_start_writing(e); /* space has returned: the batch that waited goes first */
     }
-    engine_work(e);
+    engine_work(e, engine_now(e));
     engine_flush(e);
 }
 

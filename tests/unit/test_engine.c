@@ -489,6 +489,27 @@ static void an_answer_at_the_deadline_is_too_late(void **state)
     rig_settle(r);
 }
 
+/* A real clock: it goes on while one looks at it. */
+static int64_t rig_ticking(void *context)
+{
+    return ((struct rig *)context)->monotonic_ns++;
+}
+
+static void a_command_is_not_behind_the_deadlines_that_go_before_it(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    r->clock.monotonic_ns = rig_ticking;
+    book_clock_set_virtual(&r->clock, false);
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    r->monotonic_ns += 60 * NS_PER_S; /* its deadline has passed, and no turn has noticed */
+    (void)rig_push(r, 254712000002, 2, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    assert_int_equal(operator_payment(operator_of(r->book), 1)->outcome, STK_NO_ANSWER);
+    rig_settle(r);
+}
+
 static void durable_frames_can_be_read_again(void **state)
 {
     struct rig *r = *state;
@@ -532,6 +553,7 @@ int main(void)
         STORY(the_clock_stops_at_the_end_of_the_calendar),
         STORY(time_stands_still_while_http_is_in_flight),
         STORY(an_answer_at_the_deadline_is_too_late),
+        STORY(a_command_is_not_behind_the_deadlines_that_go_before_it),
         STORY(durable_frames_can_be_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
