@@ -141,22 +141,28 @@ static bool sync_folder_of(const char *path)
     return synced;
 }
 
-/* Under another name first: a key file is whole from its first moment on, or it is not there. */
-static bool key_make(const char *path, uint8_t key[KEY_BYTES], char error[256])
+/* Under a name of its own first, then linked: a key file is whole from its first moment on, and of
+ * two processes that start together on a new folder both go on with the key of the first. */
+static bool key_make(const char *path, char error[256])
 {
     char half[PATH_BYTES_MAX];
-    int size = snprintf(half, sizeof(half), "%s.tmp", path);
+    uint8_t key[KEY_BYTES];
+    int size = snprintf(half, sizeof(half), "%s.XXXXXX", path);
     errno = ENAMETOOLONG;
-    bool made = size > 0 && (size_t)size < sizeof(half);
-    secrets_random(key, KEY_BYTES);
-    int fd = made ? open(half, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR) : -1;
-    errno = fd >= 0 ? EIO : errno; /* what a write that stops half-way means */
-    made = fd >= 0 && write(fd, key, KEY_BYTES) == KEY_BYTES && fsync(fd) == 0 &&
-           rename(half, path) == 0 && sync_folder_of(path);
+    int fd = size > 0 && (size_t)size < sizeof(half) ? mkostemp(half, O_CLOEXEC) : -1;
+    bool made = fd >= 0;
+    if (made) {
+        secrets_random(key, KEY_BYTES);
+        errno = EIO; /* what a write that stops half-way means */
+        made = write(fd, key, KEY_BYTES) == KEY_BYTES && fsync(fd) == 0 &&
+               (link(half, path) == 0 || errno == EEXIST) && sync_folder_of(path);
+        OPENSSL_cleanse(key, sizeof(key));
+    }
     if (!made) {
         (void)snprintf(error, 256, "cannot make the key file %.150s: %s", path, strerror(errno));
     }
     if (fd >= 0) {
+        (void)unlink(half);
         (void)close(fd);
     }
     return made;
@@ -165,13 +171,17 @@ static bool key_make(const char *path, uint8_t key[KEY_BYTES], char error[256])
 struct secrets *secrets_open(const char *path, char error[256])
 {
     uint8_t key[KEY_BYTES];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     bool have = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        if (!key_make(path, error)) {
+            return NULL;
+        }
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
     if (fd >= 0) {
         have = key_read(fd, path, key, error);
         (void)close(fd);
-    } else if (errno == ENOENT) {
-        have = key_make(path, key, error);
     } else {
         (void)snprintf(error, 256, "cannot open the key file %.150s: %s", path, strerror(errno));
     }
