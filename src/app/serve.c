@@ -213,8 +213,8 @@ static void start_clock(struct server *v)
     if (is_virtual || v->config->virtual_clock) {
         int64_t start_ns = is_new ? CLOCK_VIRTUAL_START_NS : v->book->time_ns;
         book_clock_init_virtual(&v->clock, start_ns, NULL, NULL);
-    } else if (v->book->clock_offset_ns > 0) {
-        book_clock_at_least(&v->clock, book_clock_now(&v->clock) + v->book->clock_offset_ns);
+    } else {
+        book_clock_shift(&v->clock, v->book->clock_offset_ns);
     }
 }
 

@@ -27,6 +27,14 @@ void book_clock_init_real(struct book_clock *c)
     c->base_ns = clock_read(CLOCK_REALTIME);
 }
 
+void book_clock_shift(struct book_clock *c, int64_t by_ns)
+{
+    CHECK(!c->is_virtual);
+    if (__builtin_add_overflow(c->base_ns, by_ns, &c->base_ns)) {
+        c->base_ns = by_ns > 0 ? CLOCK_END_NS : 0;
+    }
+}
+
 void book_clock_init_virtual(struct book_clock *c, int64_t start_ns,
                              int64_t (*monotonic_ns)(void *), void *context)
 {

@@ -31,6 +31,8 @@ struct book_clock {
 
 /* Real, from the machine's clocks. */
 void book_clock_init_real(struct book_clock *c);
+/* Ahead of the machine's wall clock by so much, or behind it: an offset that was kept. */
+void book_clock_shift(struct book_clock *c, int64_t by_ns);
 /* Virtual, at start_ns. monotonic_ns may be NULL: then the machine's. */
 void book_clock_init_virtual(struct book_clock *c, int64_t start_ns,
                              int64_t (*monotonic_ns)(void *), void *context);
