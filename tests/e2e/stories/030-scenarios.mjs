@@ -3,7 +3,7 @@
 import { tellWithCuts } from '../lib/cuts.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { Server } from '../lib/server.mjs';
-import { atMost, check, equal, fail, matches, proved, story, until } from '../lib/story.mjs';
+import { atMost, check, equal, matches, patience, proved, story, until } from '../lib/story.mjs';
 
 const SHILLING = 100;
 const BRIAN = 254711223344;
@@ -361,4 +361,25 @@ await story('S11: no fingerprint in profile sandbox', async (scene) => {
     const again = await operator.pushed(ASKED);
     equal((await operator.approved(again.CheckoutRequestID)).status, 'SUCCESS', 'the second');
     proved('Daraja itself knows no such rule: two identical pushes are two payments');
+});
+
+await story('The clock is kept', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const clock = async () => {
+        const { mode, now } = await server.operator.clock();
+        return { mode, ms: Date.parse(now) };
+    };
+    const start = await clock();
+    equal(start, { mode: 'virtual', ms: Date.parse('2026-01-01T00:00:00+03:00') }, 'a new one');
+    await server.operator.advance(3600000);
+    await server.restart([]);
+    equal(await clock(), { mode: 'virtual', ms: start.ms + 3600000 }, 'after kill -9, without the flag');
+    await server.operator.simOk('POST', '/clock', { mode: 'real' });
+    const real = await clock();
+    await server.restart();
+    const after = await clock();
+    equal(after.mode, 'real', 'its mode after another kill -9');
+    check(after.ms >= real.ms && after.ms < real.ms + 60000 * patience,
+          `it jumped by ${after.ms - real.ms} ms`);
+    proved('virtual or real, it goes on after kill -9 where it was, and keeps its offset');
 });
