@@ -22,9 +22,11 @@ async function pay(operator, n, listener, approvals) {
                                        CallBackURL: listener.url, AccountReference: `N${n}` });
     if (push.status === 200) {
         const id = push.json.CheckoutRequestID;
-        const done = operator.approve(id, '1234', 0).then((answer) => {
-            approvals.push({ id, listener, status: answer.status, at: performance.now() });
-        });
+        // A refusal while the disk stalls says that nothing happened: the phone asks again.
+        const ask = () => operator.approve(id, '1234', 0).then((answer) => answer.status === 503
+            ? ask()
+            : approvals.push({ id, listener, status: answer.status, at: performance.now() }));
+        const done = ask();
         approvals.open.push(done);
     }
     return push;
