@@ -306,8 +306,8 @@ struct engine_result engine_execute(struct engine *e, enum engine_class class, u
     struct book_command command = {kind, engine_now(e), 0, body, reply};
     int64_t due_ns = book_next_due(e->book);
     if (due_ns != INT64_MIN && due_ns <= command.now_ns) {
-        /* A deadline that has passed is not beaten by an answer after it. At the command's own time:
-         * a second look at the clock would leave the command behind what was decided here. */
+        /* A deadline that has passed is not beaten by an answer after it. At the command's own
+         * time: a second look at the clock would leave the command behind what was decided here. */
         engine_work(e, command.now_ns);
     }
     result.status = engine_decide(e, &command);
