@@ -214,7 +214,8 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
     /* On a full disk deadlines wait, too: what is decided and cannot be written would have to be
      * kept from readers, and with it everything else. */
     uint64_t unsynced = (uint64_t)e->open.size + e->writing.size;
-    if (e->disk_full || !e->writer.has_room(e->writer.context, unsynced + JOURNAL_BLOCK_BYTES)) {
+    enum engine_room room = e->writer.room(e->writer.context, unsynced + JOURNAL_BLOCK_BYTES);
+    if (e->disk_full || room == ENGINE_ROOM_FULL) {
         return ENGINE_DISK_FULL;
     }
     if (class == ENGINE_INTERNAL) {
@@ -224,7 +225,7 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
     if (class == ENGINE_CONTINUATION) {
         return e->open.size <= JOURNAL_PAYLOAD_MAX / 2 ? ENGINE_APPLIED : ENGINE_BUSY;
     }
-    if (e->share.taken >= e->share.allowed) {
+    if (e->share.taken >= e->share.allowed || room != ENGINE_ROOM_NOW) {
         return ENGINE_BUSY;
     }
     if (e->open.size > e->limits.batch_bytes_max ||
@@ -308,7 +309,7 @@ struct engine_result engine_execute(struct engine *e, enum engine_class class, u
     if (due_ns != INT64_MIN && due_ns <= command.now_ns) {
         /* A deadline that has passed is not beaten by an answer after it. At the command's own
          * time: a second look at the clock would leave the command behind what was decided here. */
-        engine_work(e, command.now_ns);
+        engine_work(e, MUTATED(SECOND_LOOK) ? engine_now(e) : command.now_ns);
     }
     result.status = engine_decide(e, &command);
     bool waits = result.status == ENGINE_APPLIED || !MUTATED(REFUSAL_NOT_WAITING);
@@ -355,7 +356,7 @@ void engine_turn(struct engine *e)
     if (e->poisoned) {
         return;
     }
-    if (e->disk_full && e->writer.has_room(e->writer.context, e->writing.size)) {
+    if (e->disk_full && e->writer.room(e->writer.context, e->writing.size) == ENGINE_ROOM_NOW) {
         engine_start_writing(e); /* space has returned: the batch that waited goes first */
     }
     engine_work(e, engine_now(e));

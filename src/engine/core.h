@@ -67,6 +67,13 @@ struct engine_result {
     uint64_t wait_position; /* show nothing before engine_durable() >= this */
 };
 
+/* What the writer says of so many bytes more. */
+enum engine_room {
+    ENGINE_ROOM_NOW,
+    ENGINE_ROOM_SOON, /* the next segment is being made: new work is refused, the rest may wait */
+    ENGINE_ROOM_FULL, /* the disk is full */
+};
+
 /*
  * Where batches go. start must not block and is called with one batch at a time; the outcome comes
  * back through engine_written, from the loop's own thread. The batch's buffer stays untouched until
@@ -76,8 +83,8 @@ struct engine_writer {
     void *context;
     void (*start)(void *context, const struct journal_batch *batch,
                   const uint8_t previous[JOURNAL_HASH_BYTES]);
-    /* May more bytes be accepted? (journal_has_room) */
-    bool (*has_room)(void *context, uint64_t bytes);
+    /* May more bytes be accepted? (journal_has_room, journal_is_full) */
+    enum engine_room (*room)(void *context, uint64_t bytes);
 };
 
 /*

@@ -99,17 +99,25 @@ static void writer_start(void *context, const struct journal_batch *batch,
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
-static bool writer_has_room(void *context, uint64_t bytes)
+enum engine_room writer_room(const struct journal *journal, uint64_t bytes)
 {
-    struct writer_thread *w = context;
     /* A journal that failed is given one more batch: its answer ends the process (E2). Otherwise
      * the process would stay up, and refuse everything as if the disk were full. */
-    return journal_has_room(w->journal, bytes) || journal_has_failed(w->journal);
+    if (journal_has_room(journal, bytes) || journal_has_failed(journal)) {
+        return ENGINE_ROOM_NOW;
+    }
+    return journal_is_full(journal) ? ENGINE_ROOM_FULL : ENGINE_ROOM_SOON;
+}
+
+static enum engine_room writer_port_room(void *context, uint64_t bytes)
+{
+    const struct writer_thread *w = context;
+    return writer_room(w->journal, bytes);
 }
 
 struct engine_writer writer_port(struct writer_thread *w)
 {
-    struct engine_writer port = {w, writer_start, writer_has_room};
+    struct engine_writer port = {w, writer_start, writer_port_room};
     return port;
 }
 

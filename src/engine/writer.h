@@ -17,6 +17,9 @@ struct writer_thread;
 struct writer_thread *writer_start_thread(struct journal *journal);
 /* For engine_options. */
 struct engine_writer writer_port(struct writer_thread *w);
+/* What the journal says of so many bytes more, in the engine's words. A journal that failed is
+ * given one more batch: its answer ends the process (E2). */
+enum engine_room writer_room(const struct journal *journal, uint64_t bytes);
 /* Readable when a batch is finished. */
 int writer_descriptor(const struct writer_thread *w);
 /* True when a batch is finished: its outcome is in *status, *head and *error. */

@@ -424,7 +424,14 @@ static enum journal_status append_roll(struct journal *j, size_t needed,
     struct segment_order order;
     struct disk_file *file = NULL;
     CHECK(needed <= BATCH_BYTES_MAX);
+    uint64_t ahead = atomic_load(&j->spare.room);
+    if (ahead >= needed) {
+        atomic_store(&j->room, ahead); /* no moment at which there seems to be no room */
+    }
     int result = roll_take(j, needed, &order, &file);
+    if (result != 0) {
+        note_room(j);
+    }
     atomic_store(&j->full, result != 0 && journal__is_full(result));
     if (atomic_load(&j->full) && !MUTANT(FULL_POISONS)) {
         return journal__fail(error, JOURNAL_DISK_FULL,
@@ -521,8 +528,9 @@ enum journal_status journal_append(struct journal *journal, const struct journal
 bool journal_has_room(const struct journal *journal, uint64_t bytes)
 {
     CHECK(journal != NULL);
-    uint64_t room = atomic_load(&journal->room);
+    /* In this order: when the spare becomes the current segment, its room is noted there first. */
     uint64_t spare = atomic_load(&journal->spare.room);
+    uint64_t room = atomic_load(&journal->room);
     if (journal_has_failed(journal) || bytes > INT64_MAX) {
         return false;
     }
@@ -532,8 +540,14 @@ bool journal_has_room(const struct journal *journal, uint64_t bytes)
         return true;
     }
     /* Without a thread a spare is made when it is needed; the last try tells whether that works. */
-    return journal->lock_file != NULL && !journal->spare.threaded && !atomic_load(&journal->full) &&
-           !atomic_load(&journal->spare.full) && needed <= BATCH_BYTES_MAX;
+    return journal->lock_file != NULL && !journal->spare.threaded && !journal_is_full(journal) &&
+           needed <= BATCH_BYTES_MAX;
+}
+
+bool journal_is_full(const struct journal *journal)
+{
+    CHECK(journal != NULL);
+    return atomic_load(&journal->full) || atomic_load(&journal->spare.full);
 }
 
 bool journal_has_failed(const struct journal *journal)

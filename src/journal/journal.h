@@ -149,6 +149,12 @@ enum journal_status journal_append(struct journal *journal, const struct journal
 bool journal_has_room(const struct journal *journal, uint64_t bytes);
 
 /*
+ * True while the disk is known to be full: the last try to make a segment found no space. Tells a
+ * full disk from a spare that is merely still being made. Safe from any thread.
+ */
+bool journal_is_full(const struct journal *journal);
+
+/*
  * True once nothing will ever be acknowledged again: a write or a sync failed, or the next segment
  * could not be made for another reason than a full disk. The next append says so. Safe from any
  * thread.

@@ -97,11 +97,11 @@ static void write_start(void *context, const struct journal_batch *batch,
     f.writing = true;
 }
 
-static bool write_room(void *context, uint64_t bytes)
+static enum engine_room write_room(void *context, uint64_t bytes)
 {
     (void)context;
     (void)bytes;
-    return true;
+    return ENGINE_ROOM_NOW;
 }
 
 static uint32_t none_in_flight(void *context)
@@ -156,7 +156,7 @@ static void start(void)
     f.engine = engine_create(&(struct engine_options){
         .book = f.book,
         .clock = &f.clock,
-        .writer = {.start = write_start, .has_room = write_room},
+        .writer = {.start = write_start, .room = write_room},
         .limits = engine_limits_default(),
         .random_seed = 1,
     });

@@ -86,14 +86,14 @@ static void node_room_later(struct world *w)
     }
 }
 
-static bool node_has_room(void *context, uint64_t bytes)
+static enum engine_room node_room(void *context, uint64_t bytes)
 {
     struct world *w = context;
-    if (journal_has_room(w->node.journal, bytes) || journal_has_failed(w->node.journal)) {
-        return true; /* as the real writer says it */
+    enum engine_room room = writer_room(w->node.journal, bytes);
+    if (room != ENGINE_ROOM_NOW) {
+        node_room_later(w); /* the thread that makes spares would try again */
     }
-    node_room_later(w); /* the thread that makes spares would try again */
-    return false;
+    return room;
 }
 
 void node_make_room(struct world *w)
@@ -314,6 +314,10 @@ void node_watch(struct world *w, uint64_t applied_before, int64_t now_ns, uint64
     struct node *n = &w->node;
     uint64_t applied = engine_applied(n->engine);
     EXPECT(applied >= applied_before + own, "a decision was applied and the position stands still");
+    if (applied > applied_before) {
+        EXPECT(n->book->time_ns >= now_ns, "a decision is from before it was asked for (E4)");
+        now_ns = n->book->time_ns; /* all of them are of one instant */
+    }
     for (uint64_t i = applied_before + own; i < applied; i++) {
         auditor_internal(&w->auditor, now_ns);
     }
@@ -403,6 +407,9 @@ void node_turn(struct world *w)
            "work that was due was not done in its turn (A7)");
     network_send(w);
     world_release(w);
+    if (w->busy_turns) {
+        engine_pace(n->engine, dice_span_ns(&w->dice_node, 100000, 20000000));
+    }
     node_settle(w);
     if (n->running) {
         node_advance(w);
@@ -459,10 +466,12 @@ void node_compare_replay(struct world *w)
     book_destroy(fresh);
 }
 
+/* The machine's clock goes on while one looks at it. */
 static int64_t node_monotonic(void *context)
 {
     struct world *w = context;
-    return w->now_ns;
+    w->clock_ns = w->clock_ns + 1 > w->now_ns ? w->clock_ns + 1 : w->now_ns;
+    return w->clock_ns;
 }
 
 static void node_engine(struct world *w)
@@ -472,7 +481,7 @@ static void node_engine(struct world *w)
         .monotonic_ns = node_monotonic,
         .context = w,
         .base_ns = w->wall_ns + w->now_ns,
-        .base_monotonic_ns = w->now_ns,
+        .base_monotonic_ns = w->clock_ns > w->now_ns ? w->clock_ns : w->now_ns,
     };
     if (w->is_virtual) {
         int64_t start_ns = n->book->time_ns > 0 ? n->book->time_ns : w->wall_ns;
@@ -481,7 +490,7 @@ static void node_engine(struct world *w)
     struct engine_options options = {
         .book = n->book,
         .clock = &n->clock,
-        .writer = {w, node_write, node_has_room},
+        .writer = {w, node_write, node_room},
         .limits = w->limits,
         .head = journal_head(n->journal),
         .random_seed = dice_next(&w->dice_node),

@@ -24,7 +24,7 @@ struct rig {
     int64_t monotonic_ns;
     struct journal_batch batch; /* the one under way */
     bool writing;
-    bool room;
+    enum engine_room room;
     uint32_t started;
     uint32_t fetched;
     uint16_t fetched_kind;
@@ -47,7 +47,7 @@ static void rig_start(void *context, const struct journal_batch *batch,
     r->started++;
 }
 
-static bool rig_has_room(void *context, uint64_t bytes)
+static enum engine_room rig_room(void *context, uint64_t bytes)
 {
     (void)bytes;
     return ((struct rig *)context)->room;
@@ -110,13 +110,13 @@ static int rig_open(void **state)
     r->settings = operator_settings_default(true);
     struct book_options options = {.domain = &operator_domain, .settings = &r->settings};
     r->book = book_create(&options);
-    r->room = true;
+    r->room = ENGINE_ROOM_NOW;
     r->monotonic_ns = 1;
     book_clock_init_virtual(&r->clock, CLOCK_VIRTUAL_START_NS, rig_monotonic, r);
     struct engine_options engine = {
         .book = r->book,
         .clock = &r->clock,
-        .writer = {r, rig_start, rig_has_room},
+        .writer = {r, rig_start, rig_room},
         .prefetch = {r, rig_fetch},
         .limits = engine_limits_default(),
         .random_seed = 1,
@@ -272,7 +272,7 @@ static void a_full_disk_refuses_and_recovers(void **state)
     struct operator_reply reply;
     struct engine_result accepted = rig_push(r, 254712000001, 1, &reply);
     engine_turn(r->engine);
-    r->room = false;
+    r->room = ENGINE_ROOM_FULL;
     r->writing = false;
     engine_written(r->engine, JOURNAL_DISK_FULL, NULL);
     assert_false(engine_poisoned(r->engine));
@@ -280,13 +280,32 @@ static void a_full_disk_refuses_and_recovers(void **state)
     engine_turn(r->engine);
     assert_false(r->writing);
     assert_true(engine_durable(r->engine) < accepted.wait_position);
-    r->room = true;
+    r->room = ENGINE_ROOM_NOW;
     engine_turn(r->engine);
     assert_true(r->writing); /* the batch that waited */
     rig_settle(r);
     assert_true(engine_durable(r->engine) >= accepted.wait_position);
     assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_APPLIED);
     rig_settle(r);
+}
+
+/* The next segment is still being made: that is no full disk, and what was begun may end. */
+static void a_segment_that_is_late_is_no_full_disk(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    r->room = ENGINE_ROOM_SOON;
+    struct stk_answer_command approve = {.number = reply.number};
+    assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_BUSY);
+    assert_int_equal(
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_APPROVE, &approve, &reply)
+            .status,
+        ENGINE_APPLIED);
+    r->room = ENGINE_ROOM_NOW;
+    rig_settle(r);
+    assert_int_equal(operator_of(r->book)->queued, 0); /* it has ended, one way or the other */
 }
 
 /* What cannot be written is not decided, so that what there is stays readable; the loop is told to
@@ -299,7 +318,7 @@ static void deadlines_wait_for_a_full_disk(void **state)
     rig_settle(r);
     uint64_t position = engine_durable(r->engine);
     assert_int_equal(engine_timeout_ms(r->engine), -1); /* a virtual clock stands still */
-    r->room = false;
+    r->room = ENGINE_ROOM_FULL;
     book_clock_move(&r->clock, engine_now(r->engine) + 61 * NS_PER_S);
     for (int i = 0; i < 3; i++) {
         engine_turn(r->engine);
@@ -311,7 +330,7 @@ static void deadlines_wait_for_a_full_disk(void **state)
         engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_APPROVE, &approve, &reply)
             .status,
         ENGINE_DISK_FULL);
-    r->room = true;
+    r->room = ENGINE_ROOM_NOW;
     assert_int_equal(engine_timeout_ms(r->engine), 0);
     rig_settle(r);
     assert_true(engine_durable(r->engine) > position);
@@ -325,11 +344,11 @@ static void a_batch_waits_for_space_with_a_beat(void **state)
     struct operator_reply reply;
     (void)rig_push(r, 254712000001, 1, &reply);
     engine_turn(r->engine);
-    r->room = false;
+    r->room = ENGINE_ROOM_FULL;
     r->writing = false;
     engine_written(r->engine, JOURNAL_DISK_FULL, NULL);
     assert_in_range(engine_timeout_ms(r->engine), 10, 1000);
-    r->room = true;
+    r->room = ENGINE_ROOM_NOW;
     rig_settle(r);
 }
 
@@ -542,6 +561,7 @@ int main(void)
         STORY(a_stalled_disk_refuses_new_work_but_takes_answers),
         STORY(long_turns_take_less_new_work_so_that_answers_come_through),
         STORY(a_full_disk_refuses_and_recovers),
+        STORY(a_segment_that_is_late_is_no_full_disk),
         STORY(deadlines_wait_for_a_full_disk),
         STORY(a_batch_waits_for_space_with_a_beat),
         STORY(a_failed_sync_ends_everything),

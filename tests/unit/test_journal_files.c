@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -20,6 +21,7 @@
 #include <cmocka.h>
 
 #include "journal/disk.h"
+#include "journal/internal.h"
 #include "support/journal_rig.h"
 #include "tools/journal_dump.h"
 
@@ -101,6 +103,56 @@ static void test_background_spares(void **state)
     }
     assert_int_equal(rig_open(&real.rig), JOURNAL_OK);
     assert_int_equal(rig_count(&real.rig), 4 * 36);
+    real_fini(&real);
+}
+
+/* Another thread asks for room all the time, as the engine does. */
+struct asker {
+    const struct journal *journal;
+    atomic_bool over;
+    uint64_t asked;
+    uint64_t refused;
+};
+
+static void *ask(void *argument)
+{
+    struct asker *a = argument;
+    while (!atomic_load(&a->over)) {
+        a->refused += journal_has_room(a->journal, 1000) ? 0 : 1;
+        a->asked++;
+    }
+    return NULL;
+}
+
+/* While a spare is ready there is never a moment without room, not even while it is taken. */
+static void test_room_while_the_spare_is_taken(void **state)
+{
+    (void)state;
+    struct real_rig real;
+    struct asker asker;
+    pthread_t thread;
+    real_init(&real);
+    real.rig.options.segment_bytes_min = 65536;
+    real.rig.options.background_spares = true;
+    assert_int_equal(rig_open(&real.rig), JOURNAL_OK);
+    const struct journal *journal = real.rig.journal;
+    memset(&asker, 0, sizeof(asker));
+    asker.journal = journal;
+    wait_for_room(journal, 20000);
+    assert_int_equal(pthread_create(&thread, NULL, ask, &asker), 0);
+    for (int i = 0; i < 200; i++) {
+        for (int n = 0; atomic_load(&journal->spare.room) == 0; n++) {
+            const struct timespec pause = {.tv_nsec = 1000000};
+            assert_true(n < 10000);
+            (void)nanosleep(&pause, NULL);
+        }
+        rig_grow(&real.rig, 1, 12000); /* three in each, and room is left */
+    }
+    atomic_store(&asker.over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(asker.asked > 0);
+    assert_int_equal(asker.refused, 0);
+    assert_false(journal_is_full(journal));
     real_fini(&real);
 }
 
@@ -416,6 +468,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_background_spares),
+        cmocka_unit_test(test_room_while_the_spare_is_taken),
         cmocka_unit_test(test_close_while_a_spare_is_made),
         cmocka_unit_test(test_full_disk_in_the_background),
         cmocka_unit_test(test_broken_disk_in_the_background),

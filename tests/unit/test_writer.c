@@ -76,7 +76,7 @@ static void test_batches_go_through(void **state)
     struct rig r;
     rig_init(&r);
     for (uint64_t i = 1; i <= 20; i++) {
-        assert_true(r.port.has_room(r.port.context, 5000));
+        assert_int_equal(r.port.room(r.port.context, 5000), ENGINE_ROOM_NOW);
         assert_int_equal(rig_write(&r, 5000), JOURNAL_OK);
         assert_int_equal(r.head.position, i);
     }
@@ -96,7 +96,7 @@ static void test_a_failed_journal_takes_one_more_batch(void **state)
     journal_make_room(r.journal);
     assert_true(journal_has_failed(r.journal));
     assert_false(journal_has_room(r.journal, 1));
-    assert_true(r.port.has_room(r.port.context, 1));
+    assert_int_equal(r.port.room(r.port.context, 1), ENGINE_ROOM_NOW);
     assert_int_equal(rig_write(&r, 5000), JOURNAL_POISONED);
     assert_int_equal(rig_write(&r, 5000), JOURNAL_POISONED);
     assert_int_equal(r.head.position, 1);
@@ -112,10 +112,10 @@ static void test_a_full_disk_is_no_failure(void **state)
     sim_disk_limit(r.sim, 1);
     journal_make_room(r.journal);
     assert_false(journal_has_failed(r.journal));
-    assert_false(r.port.has_room(r.port.context, 60000));
+    assert_int_equal(r.port.room(r.port.context, 60000), ENGINE_ROOM_FULL);
     sim_disk_limit(r.sim, 0);
     journal_make_room(r.journal);
-    assert_true(r.port.has_room(r.port.context, 50000));
+    assert_int_equal(r.port.room(r.port.context, 50000), ENGINE_ROOM_NOW);
     rig_fini(&r);
 }
 
