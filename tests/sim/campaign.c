@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,6 +88,13 @@ void command_print(const char *program, const struct world_options *options, cha
 
 /* ---- one run ---- */
 
+/* Ends the process after so many seconds of computing (not of waiting: machines are busy). */
+static void limit_time(void)
+{
+    struct itimerval limit = {.it_value = {.tv_sec = RUN_SECONDS_MAX}};
+    CHECK(setitimer(ITIMER_PROF, &limit, NULL) == 0);
+}
+
 void campaign_live(struct world *w, const struct world_options *options)
 {
     struct world_options run = *options;
@@ -112,7 +120,7 @@ bool campaign_child(const struct world_options *options, struct sim_failure *fai
     CHECK(pid >= 0);
     if (pid == 0) {
         sim_failure = shared;
-        (void)alarm(RUN_SECONDS_MAX);
+        limit_time();
         if (freopen("/dev/null", "w", stderr) == NULL) {
             (void)fprintf(stdout, "the messages of this child cannot be silenced\n");
         }
@@ -160,7 +168,7 @@ static _Noreturn void work(struct campaign *c, struct slot *slot)
         if (!nth_run(c, n, &slot->now)) {
             _exit(0);
         }
-        (void)alarm(RUN_SECONDS_MAX);
+        limit_time();
         uint64_t before = faults_of(&w->tally);
         campaign_live(w, &slot->now);
         uint64_t faults = faults_of(&w->tally) - before;

@@ -15,7 +15,7 @@ enum {
     CAMPAIGN_JOBS_MAX = 64,
     CAMPAIGN_FAILURES_MAX = 20, /* then it stops: something is thoroughly wrong */
     CAMPAIGN_KINDS_FROM = 1000, /* seeds from which on every kind of fault must have occurred */
-    RUN_SECONDS_MAX = 120,      /* of one seed */
+    RUN_SECONDS_MAX = 60,       /* of computing, for one seed */
 };
 
 struct campaign_options {

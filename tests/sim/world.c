@@ -136,6 +136,7 @@ static void cast_machine(struct world *w)
     }
     w->client_count = (uint32_t)dice_between(d, 2, 12);
     w->is_virtual = dice_chance(d, 120);
+    w->busy_turns = dice_chance(d, 200);
     /* The year 2026; often shortly before midnight in Nairobi. */
     w->wall_ns = (1767214800 + dice_between(d, 0, 364) * 86400) * S;
     w->wall_ns += dice_chance(d, 500) ? dice_between(d, 0, 86399) * S
@@ -148,6 +149,7 @@ static void world_reset(struct world *w, const struct world_options *options)
     agenda_clear(&w->agenda);
     memset(&w->node, 0, sizeof(w->node));
     w->now_ns = S;
+    w->clock_ns = 0;
     w->steps = 0;
     w->trace = options->seed;
     w->faults = 0;

@@ -142,6 +142,7 @@ struct world {
     struct sim_disk *disk;
     struct sim_disk *other_disk; /* what a strike leaves behind */
     int64_t now_ns;              /* of the machine, monotonic */
+    int64_t clock_ns;            /* what a look at it showed last: a little more each time */
     int64_t wall_ns;             /* what the wall clock is ahead of it */
     uint64_t steps;
     uint64_t trace;  /* hash of everything that happened */
@@ -175,6 +176,7 @@ struct world {
     uint32_t cut_start_in;
     bool settings_next;
     bool wallets_open;
+    bool busy_turns; /* turns are often too long, so that new work is taken in shares */
     bool is_virtual; /* the clock stands still unless somebody moves it (R6.3) */
     int64_t advance_by_ns;
     bool advance_until_idle;
