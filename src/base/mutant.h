@@ -15,7 +15,7 @@
     X(POISON_IGNORED,        "a failed batch is tried again instead of ending the process")    \
     X(FULL_FORGETS,          "a batch that found the disk full is dropped")                    \
     X(DEADLINE_OVERTAKEN,    "an approval after the deadline succeeds when a turn is busy")    \
-    X(SECOND_LOOK,           "what is due before a command is decided at a later time")                     \
+    X(SECOND_LOOK,           "what is due before a command is decided at a later time")        \
     X(SNAPSHOT_FRAME_LOST,   "recovery from a snapshot leaves out the first frame after it")   \
     X(RESULT_TWICE,          "a delivery result counts although the item is not in flight")    \
     X(RESULT_OF_OTHER_BOOK,  "a delivery result from before a reset counts")                   \
