@@ -363,46 +363,21 @@ static void handle_push(struct request *q)
 
 /* ---- STK query and the callback: the same facts in two forms (R6.4) ---- */
 
-/* Daraja's wording for each of our outcomes. */
-static const char *result_desc(enum stk_outcome outcome)
-{
-    enum daraja_result_kind kind = DARAJA_RESULT_RULE_LIMITED;
-    switch (outcome) {
-    case STK_PAID: kind = DARAJA_RESULT_SUCCESS; break;
-    case STK_CANCELLED: kind = DARAJA_RESULT_CANCELLED; break;
-    case STK_NO_ANSWER: kind = DARAJA_RESULT_NO_RESPONSE; break;
-    case STK_UNREACHABLE: kind = DARAJA_RESULT_UNREACHABLE; break;
-    case STK_OPEN:
-    case STK_NO_MONEY:
-    case STK_WRONG_PIN:
-    case STK_PIN_LOCKED:
-    case STK_DAY_LIMIT:
-    case STK_PAYER_UNKNOWN:
-    case STK_PAYER_SUSPENDED:
-    case STK_PAYEE_UNKNOWN:
-    case STK_PAYEE_INACTIVE:
-    case STK_PRODUCT:
-    case STK_INTERNAL: {
-        const struct daraja_result_text *text =
-            daraja_result_find(span_from(stk_outcome_code(outcome)));
-        return text != NULL ? text->desc : "Rule limited.";
-    }
-    }
-    return daraja_result_text(kind)->desc;
-}
-
 static void result_of(struct surface *s, const struct stk_payment *p, struct daraja_stk_result *out)
 {
-    const struct operator_state *o = surface_operator(s);
-    memset(out, 0, sizeof(*out));
-    payment_merchant_request_id(p, out->ids.merchant_request_id);
-    payment_checkout_id(o, p, out->ids.checkout_request_id);
-    out->result_code = stk_outcome_code(p->outcome);
-    out->result_desc = result_desc(p->outcome);
-    out->amount_minor = p->amount_minor;
-    payment_receipt(p, out->receipt);
-    (void)eat_stamp_format(p->step_ns[STEP_ENDED], out->transaction_date);
-    out->phone_number = operator_subscriber_at(o, p->subscriber)->msisdn;
+    const struct daraja_stk_end end = {
+        .number = p->number,
+        .accepted_ns = p->step_ns[STEP_ACCEPTED],
+        .checkout_serial = p->checkout_serial,
+        .msisdn = operator_subscriber_at(surface_operator(s), p->subscriber)->msisdn,
+        .amount_minor = p->amount_minor,
+        .ended_ns = p->step_ns[STEP_ENDED],
+        .result_code = stk_outcome_code(p->outcome),
+        .unanswered = p->outcome == STK_NO_ANSWER,
+        .receipt_day = p->receipt_day,
+        .receipt_serial = p->receipt,
+    };
+    daraja_stk_result_of(&end, out);
 }
 
 static void answer_in_flight(struct request *q, const struct stk_payment *p)

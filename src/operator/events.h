@@ -41,6 +41,28 @@ enum operator_event_kind {
     OPERATOR_EVENT_LAST = 84,
 };
 
+/* What the operator's numbers in events of the ledger and the outbox mean. */
+
+/* Codes of accounts. */
+enum account_code {
+    CODE_TRUST = 1, /* the money at the banks behind the e-money: debits exceed credits */
+    CODE_FEES = 2,
+    CODE_WALLET = 3,   /* owner: the slot of the subscriber */
+    CODE_UTILITY = 10, /* + enum organisation_account; owner: the short code */
+};
+
+/* Reasons of transfers. */
+enum transfer_code {
+    TRANSFER_CODE_ISSUE = 1,  /* e-money against the trust account */
+    TRANSFER_CODE_REDEEM = 2, /* the other way */
+    TRANSFER_CODE_STK = 3,    /* customer pays organisation; reference: the payment */
+};
+
+/* Kinds of outbox items; subject: the payment. */
+enum message_kind {
+    STK_CALLBACK_MESSAGE = 1,
+};
+
 struct operator_event {
     uint16_t kind;
     uint32_t slot;                            /* of a subscriber or organisation */

@@ -7,23 +7,6 @@
 #include "operator/events.h"
 #include "operator/operator.h"
 
-/* Account codes in the ledger. */
-enum account_code {
-    CODE_TRUST = 1, /* the money at the banks behind the e-money: debits exceed credits */
-    CODE_FEES = 2,
-    CODE_WALLET = 3,
-    CODE_UTILITY = 10, /* + enum organisation_account */
-};
-
-/* Reasons of transfers. */
-enum transfer_code {
-    TRANSFER_CODE_ISSUE = 1,  /* e-money against the trust account */
-    TRANSFER_CODE_REDEEM = 2, /* the other way */
-    TRANSFER_CODE_STK = 3,    /* customer pays organisation */
-};
-
-enum { STK_CALLBACK_MESSAGE = 1 }; /* kind of outbox item */
-
 static inline struct stk_payment *payment_at(const struct operator_state *o, uint32_t slot)
 {
     return slab_at(&o->payments, slot);

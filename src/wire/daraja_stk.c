@@ -7,7 +7,10 @@
  */
 #include "wire/daraja_stk.h"
 
+#include <string.h>
+
 #include "base/caltime.h"
+#include "base/ids.h"
 #include "base/money.h"
 #include "wire/daraja_result.h"
 
@@ -391,6 +394,34 @@ static void render_metadata(struct writer *w, const struct daraja_stk_result *re
     json_close(w, '}');
     json_close(w, ']');
     json_close(w, '}');
+}
+
+static const char *end_desc(const struct daraja_stk_end *end)
+{
+    const struct daraja_result_text *text = daraja_result_find(span_from(end->result_code));
+    if (end->unanswered) {
+        text = daraja_result_text(DARAJA_RESULT_NO_RESPONSE);
+    } else if (text == NULL) {
+        text = daraja_result_text(DARAJA_RESULT_RULE_LIMITED);
+    }
+    return text->desc;
+}
+
+void daraja_stk_result_of(const struct daraja_stk_end *end, struct daraja_stk_result *out)
+{
+    memset(out, 0, sizeof(*out));
+    id_merchant_request_format((uint64_t)end->accepted_ns, end->number,
+                               out->ids.merchant_request_id);
+    id_checkout_format(end->accepted_ns, end->checkout_serial, end->msisdn,
+                       out->ids.checkout_request_id);
+    out->result_code = end->result_code;
+    out->result_desc = end_desc(end);
+    out->amount_minor = end->amount_minor;
+    if (span_is(span_from(end->result_code), "0")) {
+        id_receipt_format(end->receipt_day, end->receipt_serial, out->receipt);
+    }
+    (void)eat_stamp_format(end->ended_ns, out->transaction_date);
+    out->phone_number = end->msisdn;
 }
 
 void daraja_stk_callback_render(struct writer *w, const struct daraja_stk_result *result)

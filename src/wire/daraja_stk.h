@@ -74,6 +74,26 @@ struct daraja_stk_result {
     uint64_t phone_number;
 };
 
+/*
+ * What a book knows of a payment that has ended. One form for all who tell of it, from the state in
+ * memory or from the events in the journal, so that they say it in the same bytes.
+ */
+struct daraja_stk_end {
+    uint64_t number; /* of the payment */
+    int64_t accepted_ns;
+    uint32_t checkout_serial;
+    uint64_t msisdn;
+    int64_t amount_minor;
+    int64_t ended_ns;
+    const char *result_code;
+    bool unanswered;      /* the prompt was on the phone, and nobody answered it */
+    uint32_t receipt_day; /* with the serial the receipt, when result_code is "0" */
+    uint64_t receipt_serial;
+};
+
+/* Daraja's ids, dates and wording of such an end; a code without a wording is "Rule limited." */
+void daraja_stk_result_of(const struct daraja_stk_end *end, struct daraja_stk_result *out);
+
 void daraja_stk_accepted_render(struct writer *w, const struct daraja_stk_ids *ids);
 void daraja_stk_query_result_render(struct writer *w, const struct daraja_stk_result *result);
 /* The HTTP 200 form of "in flight": ResultCode "4999". */

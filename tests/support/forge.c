@@ -19,10 +19,10 @@
 enum {
     REASON_ISSUE = 1,
     REASON_STK = 3,
-    CODE_TRUST = 1,
-    CODE_FEES = 2,
-    CODE_WALLET = 3,
-    CODE_UTILITY = 10,
+    FORGE_CODE_TRUST = 1,
+    FORGE_CODE_FEES = 2,
+    FORGE_CODE_WALLET = 3,
+    FORGE_CODE_UTILITY = 10,
 };
 
 static void forge_begin(struct forge *f)
@@ -332,7 +332,7 @@ static void seed_shop(struct forge *f)
 {
     for (uint16_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
         uint16_t flags = i == ACCOUNT_CHARGES_PAID ? 0 : ACCOUNT_DEBITS_LIMITED;
-        forge_account(f, (uint32_t)FORGE_UTILITY + i, (uint16_t)(CODE_UTILITY + i), flags,
+        forge_account(f, (uint32_t)FORGE_UTILITY + i, (uint16_t)(FORGE_CODE_UTILITY + i), flags,
                       FORGE_SHORT_CODE);
     }
     forge_organisation(f, 0, FORGE_SHORT_CODE, FORGE_UTILITY);
@@ -343,7 +343,7 @@ static void seed_wallet(struct forge *f, uint32_t slot)
     struct operator_event e;
     memset(&e, 0, sizeof(e));
     forge_person(f, slot, 254700000000u + slot);
-    forge_account(f, FORGE_WALLET + slot, CODE_WALLET, ACCOUNT_DEBITS_LIMITED, slot);
+    forge_account(f, FORGE_WALLET + slot, FORGE_CODE_WALLET, ACCOUNT_DEBITS_LIMITED, slot);
     e.kind = EVENT_SUBSCRIBER_OPENED;
     e.slot = slot;
     e.account = FORGE_WALLET + slot;
@@ -359,8 +359,8 @@ void forge_seed(struct forge *f, uint64_t generation)
     memset(&e, 0, sizeof(e));
     forge_frame(f, COMMAND_SEED);
     put_u64(forge_event(f, EVENT_GENERATION_OPENED), generation);
-    forge_account(f, FORGE_TRUST, CODE_TRUST, 0, 0);
-    forge_account(f, FORGE_FEES, CODE_FEES, ACCOUNT_DEBITS_LIMITED, 0);
+    forge_account(f, FORGE_TRUST, FORGE_CODE_TRUST, 0, 0);
+    forge_account(f, FORGE_FEES, FORGE_CODE_FEES, ACCOUNT_DEBITS_LIMITED, 0);
     e.kind = EVENT_NETWORK_OPENED;
     e.account = FORGE_TRUST;
     e.accounts[0] = FORGE_FEES;

@@ -832,6 +832,49 @@ static void test_results(void **state)
     assert_string_equal(daraja_result_text(DARAJA_RESULT_WRONG_PIN)->code, "2001");
 }
 
+/* A payment's end as a book keeps it, in Daraja's ids, dates and words. */
+static void test_result_of_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code;
+        bool unanswered;
+        const char *desc;
+        const char *receipt;
+    } cases[] = {
+        {"0", false, "The service request is processed successfully.", "UAVA000001"},
+        {"1032", false, "Request cancelled by user", ""},
+        {"1037", true, "No response from user.", ""},
+        {"1037", false, "DS timeout user cannot be reached.", ""},
+        {"17", false, "Rule limited.", ""},
+        {"2006", false, "Rule limited.", ""}, /* no wording is known */
+    };
+    struct daraja_stk_end end = {
+        .number = 7,
+        .accepted_ns = 1769841000123000000, /* 2026-01-31T09:30:00.123+03:00 */
+        .checkout_serial = 123,
+        .msisdn = 254708374149,
+        .amount_minor = 100,
+        .ended_ns = 1769841005000000000,
+        .receipt_day = 20484,
+        .receipt_serial = (uint64_t)360 * 60466176 + 1,
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct daraja_stk_result result;
+        end.result_code = cases[i].code;
+        end.unanswered = cases[i].unanswered;
+        daraja_stk_result_of(&end, &result);
+        assert_string_equal(result.result_code, cases[i].code);
+        assert_string_equal(result.result_desc, cases[i].desc);
+        assert_string_equal(result.receipt, cases[i].receipt);
+        assert_string_equal(result.ids.checkout_request_id, "ws_CO_31012026093000123708374149");
+        assert_string_equal(result.transaction_date, "20260131093005");
+        assert_int_equal(result.phone_number, end.msisdn);
+        assert_int_equal(result.amount_minor, 100);
+        assert_true(strlen(result.ids.merchant_request_id) > 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -860,6 +903,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_errors_table),
         cmocka_unit_test(test_results),
+        cmocka_unit_test(test_result_of_end),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

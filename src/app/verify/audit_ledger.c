@@ -11,10 +11,10 @@
 
 /* The numbers that docs/journal-format.md gives for them. */
 enum {
-    CODE_TRUST = 1,
-    CODE_WALLET = 3,
-    CODE_UTILITY = 10,
-    CODE_SETTLEMENT = 13,
+    AUDIT_CODE_TRUST = 1,
+    AUDIT_CODE_WALLET = 3,
+    AUDIT_CODE_UTILITY = 10,
+    AUDIT_CODE_SETTLEMENT = 13,
     REASON_ISSUE = 1,
     REASON_REDEEM = 2,
     ID_OF_PAYMENT = 1, /* the highest four bits of a transfer's id */
@@ -301,11 +301,11 @@ struct standing {
 static void count_balance(struct standing *s, const struct audit_account *account)
 {
     wide balance = (wide)account->credits_posted - account->debits_posted;
-    if (account->code == CODE_TRUST) {
+    if (account->code == AUDIT_CODE_TRUST) {
         s->issued -= balance;
-    } else if (account->code == CODE_WALLET) {
+    } else if (account->code == AUDIT_CODE_WALLET) {
         s->wallets += balance;
-    } else if (account->code >= CODE_UTILITY && account->code <= CODE_SETTLEMENT) {
+    } else if (account->code >= AUDIT_CODE_UTILITY && account->code <= AUDIT_CODE_SETTLEMENT) {
         s->organisations += balance;
     } else {
         s->others += balance;

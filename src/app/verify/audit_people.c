@@ -8,9 +8,9 @@
 #include "app/verify/audit.h"
 
 enum {
-    CODE_TRUST = 1,
-    CODE_WALLET = 3,
-    CODE_UTILITY = 10, /* + which of the organisation's accounts */
+    AUDIT_CODE_TRUST = 1,
+    AUDIT_CODE_WALLET = 3,
+    AUDIT_CODE_UTILITY = 10, /* + which of the organisation's accounts */
 };
 
 void audit__people_init(struct audit *a)
@@ -75,7 +75,7 @@ static void subscriber_opened(struct audit *a, const struct operator_event *e,
     }
     s->has_wallet = true;
     s->account = e->account;
-    check_account(a, e->account, CODE_WALLET, e->slot);
+    check_account(a, e->account, AUDIT_CODE_WALLET, e->slot);
 }
 
 static void pin_tried(struct audit *a, const struct operator_event *e, struct audit_subscriber *s)
@@ -139,7 +139,7 @@ static void organisation_opened(struct audit *a, const struct operator_event *e)
     g->short_code = e->short_code;
     for (uint16_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
         g->accounts[i] = e->accounts[i];
-        check_account(a, e->accounts[i], (uint16_t)(CODE_UTILITY + i), e->short_code);
+        check_account(a, e->accounts[i], (uint16_t)(AUDIT_CODE_UTILITY + i), e->short_code);
     }
 }
 
@@ -151,7 +151,7 @@ static void network_opened(struct audit *a, const struct operator_event *e)
     }
     a->has_network = true;
     a->account_trust = e->account;
-    check_account(a, e->account, CODE_TRUST, 0);
+    check_account(a, e->account, AUDIT_CODE_TRUST, 0);
 }
 
 void audit__people_event(struct audit *a, const struct operator_event *e)
