@@ -449,6 +449,26 @@ static struct field_error organisation_read(struct surface *s, struct json_objec
     return (struct field_error){NULL, NULL};
 }
 
+/* The application of a new organisation (A2); false after answering. */
+static bool application_read(struct request *q, struct json_object *body)
+{
+    struct surface *s = q->s;
+    struct span key;
+    struct span secret;
+    const struct operator_state *o = surface_operator(s);
+    CHECK(text_read(json_member(body, "consumer_key"), SECRETS_PLAIN_MAX, &key));
+    CHECK(text_read(json_member(body, "consumer_secret"), SECRETS_PLAIN_MAX, &secret));
+    if (!apps_follow(&s->apps, o)) {
+        surface_not_decided(q, ENGINE_NO_MEMORY);
+        return false;
+    }
+    const char *objection = apps_objection(&s->apps, o, key, secret);
+    if (objection != NULL) {
+        surface_problem(q, engine_read_position(s->engine), 409, "consumer_key_unfit", objection);
+    }
+    return objection == NULL;
+}
+
 void control_organisation_open(struct request *q)
 {
     struct surface *s = q->s;
@@ -462,6 +482,9 @@ void control_organisation_open(struct request *q)
     struct field_error e = organisation_read(s, body, &c, &sealed);
     if (e.code != NULL) {
         answer_field(q, e);
+        return;
+    }
+    if (!application_read(q, body)) {
         return;
     }
     c.utility_minor = DEV_ORGANISATION_MINOR;
@@ -492,8 +515,8 @@ static void sandbox_organisation(struct surface *s, struct organisation_command 
     c->working_minor = DEV_ORGANISATION_MINOR;
     seal_into(s, c, sealed, SECRET_PASSKEY, SPAN_LITERAL(SANDBOX_PASSKEY));
     seal_into(s, c, sealed, SECRET_INITIATOR_PASSWORD, SPAN_LITERAL("Safaricom999!*!"));
-    seal_into(s, c, sealed, SECRET_CONSUMER_KEY, SPAN_LITERAL("hakika"));
-    seal_into(s, c, sealed, SECRET_CONSUMER_SECRET, SPAN_LITERAL("hakika"));
+    seal_into(s, c, sealed, SECRET_CONSUMER_KEY, SPAN_LITERAL(APPS_PUBLIC_KEY));
+    seal_into(s, c, sealed, SECRET_CONSUMER_SECRET, SPAN_LITERAL(APPS_PUBLIC_KEY));
 }
 
 struct engine_result control_open_organisation(struct surface *s, uint32_t short_code)

@@ -15,10 +15,9 @@
 #include "wire/daraja_result.h"
 #include "wire/daraja_stk.h"
 
-#define PATH_OAUTH     SPAN_LITERAL("/oauth/v1/generate")
-#define PATH_PUSH      SPAN_LITERAL("/mpesa/stkpush/v1/processrequest")
-#define PATH_QUERY     SPAN_LITERAL("/mpesa/stkpushquery/v1/query")
-#define DARAJA_APP_ANY 0u /* tokens are not yet bound to applications */
+#define PATH_OAUTH SPAN_LITERAL("/oauth/v1/generate")
+#define PATH_PUSH  SPAN_LITERAL("/mpesa/stkpush/v1/processrequest")
+#define PATH_QUERY SPAN_LITERAL("/mpesa/stkpushquery/v1/query")
 
 static void explain(struct request *q, const char *words)
 {
@@ -38,7 +37,7 @@ static void answer_error(struct request *q, uint64_t wait_position,
     surface_json(q, wait_position, daraja_error_status(error->kind), &w);
 }
 
-static void refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
+void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
                    const char *detail, const char *words)
 {
     struct daraja_error error;
@@ -51,7 +50,7 @@ static void refuse_busy(struct request *q, enum engine_status status)
     q->s->refused_busy += status != ENGINE_DISK_FULL;
     q->s->refused_disk += status == ENGINE_DISK_FULL;
     http_reply_header(q->x, "Retry-After", SPAN_LITERAL("1"));
-    refuse(q, 0, DARAJA_ERROR_BUSY, "", engine_status_text(status));
+    daraja_refuse(q, 0, DARAJA_ERROR_BUSY, "", engine_status_text(status));
 }
 
 /* Shedding before a body is read (R3.2). */
@@ -71,32 +70,17 @@ bool daraja_admit(struct surface *s, struct http_exchange *x)
 
 /* ---- OAuth ---- */
 
-static bool credentials_accepted(struct surface *s, struct span key, struct span secret)
+/* Which application the credentials are those of; false: they get no token. */
+static bool credentials_accepted(struct surface *s, struct span key, struct span secret,
+                                 uint32_t *app_out)
 {
-    if (s->options.profile != PROFILE_STRICT) {
-        return key.size > 0 && secret.size > 0 && !span_is(key, "invalid");
+    bool strict = s->options.profile == PROFILE_STRICT;
+    switch (apps_login(&s->apps, surface_operator(s), key, secret, app_out)) {
+    case APPS_KNOWN: return true;
+    case APPS_WRONG: return false;
+    case APPS_UNKNOWN: break;
     }
-    /* daraja-strict: they must be those of an organisation. */
-    const struct operator_state *o = surface_operator(s);
-    bool found = false;
-    for (uint32_t i = slab_next(&o->organisations, 0); i != SLAB_NONE;
-         i = slab_next(&o->organisations, i + 1)) {
-        const struct organisation *g = slab_at(&o->organisations, i);
-        char text[2][SECRETS_PLAIN_MAX];
-        size_t size[2] = {0, 0};
-        bool both =
-            secrets_unseal(s->options.secrets, operator_text(o, g->secrets[SECRET_CONSUMER_KEY]),
-                           text[0], sizeof(text[0]), &size[0]) &&
-            secrets_unseal(s->options.secrets, operator_text(o, g->secrets[SECRET_CONSUMER_SECRET]),
-                           text[1], sizeof(text[1]), &size[1]);
-        struct span known_key = {text[0], size[0]};
-        struct span known_secret = {text[1], size[1]};
-        bool same = both && size[0] > 0 && span_equal_secret(known_key, key);
-        same = same && span_equal_secret(known_secret, secret);
-        explicit_bzero(text, sizeof(text));
-        found = found || same;
-    }
-    return found;
+    return !strict && key.size > 0 && secret.size > 0 && !span_is(key, "invalid");
 }
 
 static void handle_oauth(struct request *q)
@@ -105,71 +89,81 @@ static void handle_oauth(struct request *q)
     struct span key;
     struct span secret;
     if (!span_is(q->method, "GET")) {
-        refuse(q, 0, DARAJA_ERROR_METHOD, "POST", "this call is a GET");
+        daraja_refuse(q, 0, DARAJA_ERROR_METHOD, "POST", "this call is a GET");
         return;
     }
     struct span authorization = http_header(q->x, "Authorization");
     if (authorization.data == NULL ||
         !daraja_basic_parse(authorization, decoded, sizeof(decoded), &key, &secret)) {
-        refuse(q, 0, DARAJA_ERROR_AUTH_TYPE, "",
-               "the header Authorization must be: Basic base64(consumer key:consumer secret)");
+        daraja_refuse(
+            q, 0, DARAJA_ERROR_AUTH_TYPE, "",
+            "the header Authorization must be: Basic base64(consumer key:consumer secret)");
         return;
     }
     if (!span_is(http_query_value(q->x, "grant_type"), "client_credentials")) {
-        refuse(q, 0, DARAJA_ERROR_GRANT_TYPE, "",
-               "the query must hold grant_type=client_credentials");
+        daraja_refuse(q, 0, DARAJA_ERROR_GRANT_TYPE, "",
+                      "the query must hold grant_type=client_credentials");
         return;
     }
-    bool accepted = credentials_accepted(q->s, key, secret);
+    uint32_t app;
+    if (!apps_follow(&q->s->apps, surface_operator(q->s))) {
+        explicit_bzero(decoded, sizeof(decoded));
+        refuse_busy(q, ENGINE_NO_MEMORY);
+        return;
+    }
+    bool accepted = credentials_accepted(q->s, key, secret, &app);
     explicit_bzero(decoded, sizeof(decoded));
     struct writer w = surface_writer(q->s);
     if (!accepted) {
         /* Seen on production: 400 and an empty body. */
         explain(q, "consumer key and secret are not known here");
-        surface_answer(q, 0, 400, "application/json", &w);
+        surface_answer(q, engine_read_position(q->s->engine), 400, "application/json", &w);
         return;
     }
     char token[SECRETS_TOKEN_SIZE];
-    secrets_token_make(q->s->options.secrets, engine_now(q->s->engine), DARAJA_APP_ANY, token);
+    secrets_token_make(q->s->options.secrets, engine_now(q->s->engine), app, token);
     daraja_token_render(&w, span_from(token), SECRETS_TOKEN_LIFE_S - 1);
-    explain(q, "credentials accepted");
-    surface_json(q, 0, 200, &w);
+    bool bound = app != APPS_ANY;
+    explain(q, bound ? "credentials accepted: those of an organisation here"
+                     : "credentials accepted: a token of no application in particular");
+    surface_json(q, bound ? engine_read_position(q->s->engine) : 0, 200, &w);
 }
 
-/* ---- what push and query have in common ---- */
+/* ---- what every call has in common ---- */
 
-/* Method, token and content type; false after answering. */
-static bool preamble(struct request *q)
+bool daraja_preamble(struct request *q, enum daraja_error_kind token_error)
 {
     struct span token;
-    uint32_t app;
     char method[16];
     if (!span_is(q->method, "POST")) {
         (void)snprintf(method, sizeof(method), "%.*s", (int)(q->method.size & 15), q->method.data);
-        refuse(q, 0, DARAJA_ERROR_METHOD, method, "this call is a POST");
+        daraja_refuse(q, 0, DARAJA_ERROR_METHOD, method, "this call is a POST");
         return false;
     }
     struct span authorization = http_header(q->x, "Authorization");
     if (authorization.data == NULL || !daraja_bearer_parse(authorization, &token)) {
-        refuse(q, 0, DARAJA_ERROR_INVALID_AUTH_HEADER, "",
-               "the header Authorization must be: Bearer and an access token");
+        daraja_refuse(q, 0, DARAJA_ERROR_INVALID_AUTH_HEADER, "",
+                      "the header Authorization must be: Bearer and an access token");
         return false;
     }
-    switch (secrets_token_check(q->s->options.secrets, engine_now(q->s->engine), token, &app)) {
+    char token_text[64];
+    (void)snprintf(token_text, sizeof(token_text), "%.*s", (int)(token.size < 60 ? token.size : 60),
+                   token.data);
+    switch (secrets_token_check(q->s->options.secrets, engine_now(q->s->engine), token, &q->app)) {
     case TOKEN_VALID: break;
     case TOKEN_EXPIRED:
-        refuse(q, 0, DARAJA_ERROR_INVALID_TOKEN_STK, "",
-               "the access token has expired (they live an hour of the book's clock)");
+        daraja_refuse(q, 0, token_error, token_text,
+                      "the access token has expired (they live an hour of the book's clock)");
         return false;
     case TOKEN_MALFORMED:
-        refuse(q, 0, DARAJA_ERROR_INVALID_TOKEN_STK, "",
-               "this is not an access token that /oauth/v1/generate gave");
+        daraja_refuse(q, 0, token_error, token_text,
+                      "this is not an access token that /oauth/v1/generate gave");
         return false;
     }
     struct span type = http_header(q->x, "Content-Type");
     if (type.data == NULL || !span_starts_with(type, SPAN_LITERAL("application/json"))) {
-        refuse(q, 0, DARAJA_ERROR_INVALID_FIELD, "BusinessShortCode",
-               "the Content-Type must be application/json");
+        daraja_refuse(q, 0, DARAJA_ERROR_INVALID_FIELD, "BusinessShortCode",
+                      "the Content-Type must be application/json");
         return false;
     }
     return true;
@@ -201,31 +195,52 @@ static bool opens_by_itself(const struct surface *s, uint32_t short_code)
     return s->options.profile != PROFILE_STRICT && short_code >= 600000 && short_code <= 600999;
 }
 
-/* BusinessShortCode and Password; NULL after answering. */
-static const struct organisation *authenticate(struct request *q, uint32_t short_code,
-                                               struct span password, struct span timestamp)
+const struct organisation *daraja_organisation(struct request *q, uint32_t short_code,
+                                               enum daraja_error_kind unknown)
 {
     struct surface *s = q->s;
-    const struct organisation *g = operator_organisation(surface_operator(s), short_code);
-    if (g == NULL && opens_by_itself(s, short_code)) {
+    const struct operator_state *o = surface_operator(s);
+    uint64_t wait_position = engine_read_position(s->engine);
+    if (operator_organisation(o, short_code) == NULL && opens_by_itself(s, short_code)) {
         struct engine_result opened = control_open_organisation(s, short_code);
         if (opened.status != ENGINE_APPLIED) {
             refuse_busy(q, opened.status);
             return NULL;
         }
-        g = operator_organisation(surface_operator(s), short_code);
     }
+    const struct organisation *g = operator_organisation(o, short_code);
     if (g == NULL) {
-        refuse(q, engine_read_position(s->engine), DARAJA_ERROR_NO_MERCHANT, "",
-               "no organisation has this BusinessShortCode");
+        daraja_refuse(q, wait_position, unknown, "", "no organisation has this short code");
         return NULL;
     }
-    const struct passkey *k = daraja_passkey(s, g);
+    if (!apps_follow(&s->apps, o)) {
+        refuse_busy(q, ENGINE_NO_MEMORY);
+        return NULL;
+    }
+    if (!apps_may_act(&s->apps, q->app, map_get(&o->by_short_code, short_code))) {
+        daraja_refuse(q, wait_position, DARAJA_ERROR_NO_PRODUCT, "",
+                      "this short code belongs to another app: get the token with the consumer key "
+                      "and secret of its organisation");
+        return NULL;
+    }
+    return g;
+}
+
+/* BusinessShortCode and Password; NULL after answering. */
+static const struct organisation *authenticate(struct request *q, uint32_t short_code,
+                                               struct span password, struct span timestamp)
+{
+    struct surface *s = q->s;
+    const struct organisation *g = daraja_organisation(q, short_code, DARAJA_ERROR_NO_MERCHANT);
+    const struct passkey *k = g != NULL ? daraja_passkey(s, g) : NULL;
     struct span passkey = {k != NULL ? k->text : NULL, k != NULL ? k->size : 0};
-    if (k == NULL || passkey.size == 0 ||
-        !daraja_password_matches(password, short_code, passkey, timestamp)) {
-        refuse(q, engine_read_position(s->engine), DARAJA_ERROR_WRONG_CREDENTIALS, "",
-               "Password must be base64 of BusinessShortCode, passkey and this same Timestamp");
+    if (g == NULL) {
+        return NULL;
+    }
+    if (passkey.size == 0 || !daraja_password_matches(password, short_code, passkey, timestamp)) {
+        daraja_refuse(q, engine_read_position(s->engine), DARAJA_ERROR_WRONG_CREDENTIALS, "",
+                      "Password must be base64 of BusinessShortCode, passkey and this same "
+                      "Timestamp");
         return NULL;
     }
     return g;
@@ -289,16 +304,16 @@ static void answer_push(struct request *q, uint64_t wait_position,
                        "same phone, short code, amount and reference as txn_%llu within 60 s "
                        "(rule of profile dev)",
                        (unsigned long long)reply->number);
-        refuse(q, wait_position, DARAJA_ERROR_DUPLICATE, "", words);
+        daraja_refuse(q, wait_position, DARAJA_ERROR_DUPLICATE, "", words);
     } else if (reply->refusal == OPERATOR_SUBSCRIBER_LOCKED) {
         (void)snprintf(words, sizeof(words),
                        "this phone still has a prompt open (txn_%llu): one at a time",
                        (unsigned long long)reply->number);
-        refuse(q, wait_position, DARAJA_ERROR_SUBSCRIBER_LOCKED, "", words);
+        daraja_refuse(q, wait_position, DARAJA_ERROR_SUBSCRIBER_LOCKED, "", words);
     } else {
         CHECK(reply->refusal == OPERATOR_MERCHANT_UNKNOWN);
-        refuse(q, wait_position, DARAJA_ERROR_NO_MERCHANT, "",
-               "no organisation has this BusinessShortCode");
+        daraja_refuse(q, wait_position, DARAJA_ERROR_NO_MERCHANT, "",
+                      "no organisation has this BusinessShortCode");
     }
 }
 
@@ -328,7 +343,7 @@ static void handle_push(struct request *q)
         rule.https_only = false;
         rule.public_only = false;
     }
-    if (!preamble(q)) {
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
         return;
     }
     if (!daraja_stk_push_parse(http_body(q->x), &rule, s->json, &push, &error)) {
@@ -385,8 +400,8 @@ static void answer_in_flight(struct request *q, const struct stk_payment *p)
     const struct operator_state *o = surface_operator(q->s);
     uint64_t wait_position = engine_read_position(q->s->engine);
     if (q->s->options.in_flight_is_500) {
-        refuse(q, wait_position, DARAJA_ERROR_IN_FLIGHT, "",
-               "the payment has not ended: this answer is not a failure, ask again");
+        daraja_refuse(q, wait_position, DARAJA_ERROR_IN_FLIGHT, "",
+                      "the payment has not ended: this answer is not a failure, ask again");
         return;
     }
     struct daraja_stk_ids ids;
@@ -403,7 +418,7 @@ static void handle_query(struct request *q)
     struct surface *s = q->s;
     struct daraja_stk_query query;
     struct daraja_error error;
-    if (!preamble(q)) {
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
         return;
     }
     if (!daraja_stk_query_parse(http_body(q->x), s->json, &query, &error)) {
@@ -417,8 +432,8 @@ static void handle_query(struct request *q)
     const struct stk_payment *p =
         operator_payment_by_checkout(surface_operator(s), query.checkout_request_id);
     if (p == NULL || p->short_code != query.business_short_code) {
-        refuse(q, wait_position, DARAJA_ERROR_NO_CHECKOUT, "",
-               "this short code has no payment with this CheckoutRequestID");
+        daraja_refuse(q, wait_position, DARAJA_ERROR_NO_CHECKOUT, "",
+                      "this short code has no payment with this CheckoutRequestID");
         return;
     }
     if (!stk_state_final(p->state)) {
@@ -459,7 +474,7 @@ bool daraja_fail(struct request *q, const char *words)
     if (!path_is_daraja(q)) {
         return false;
     }
-    refuse(q, 0, DARAJA_ERROR_INTERNAL, "", words);
+    daraja_refuse(q, 0, DARAJA_ERROR_INTERNAL, "", words);
     return true;
 }
 
@@ -472,7 +487,8 @@ bool daraja_route(struct request *q)
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
     } else if (path_is_daraja(q)) {
-        refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "", "no Daraja API that is built yet has this path");
+        daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
+                      "no Daraja API that is built yet has this path");
     } else {
         return false;
     }

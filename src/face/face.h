@@ -7,7 +7,8 @@
  *  F1  a reply that rests on state leaves only when the state it rests on is durable (engine E1).
  *  F2  requests to /sim come from programs, or from our own page: Host is checked (DNS rebinding),
  *      a foreign Origin is refused, bodies must be JSON; away from loopback an admin key is needed.
- *  F3  PINs, passkeys and tokens are never logged, echoed or kept.
+ *  F3  PINs, passkeys and tokens are never logged, echoed or kept; but Daraja's own wording names
+ *      an invalid token back to whoever sent it.
  */
 #ifndef HAKIKA_FACE_FACE_H
 #define HAKIKA_FACE_FACE_H

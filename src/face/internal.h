@@ -4,7 +4,9 @@
 #ifndef HAKIKA_FACE_INTERNAL_H
 #define HAKIKA_FACE_INTERNAL_H
 
+#include "face/apps.h"
 #include "face/face.h"
+#include "wire/daraja_error.h"
 
 enum {
     SURFACE_BODY_MAX = 256 * 1024, /* of a reply */
@@ -57,6 +59,7 @@ struct surface {
     struct passkey *passkeys;
     uint32_t passkey_count;
     uint64_t passkey_generation;
+    struct apps apps;
     struct http_ticket clock_ticket; /* who waits for the clock to arrive */
     bool clock_waits;
     bool clock_until_idle;
@@ -75,6 +78,7 @@ struct request {
     struct span method;
     struct span path;
     struct span parts[6]; /* of a pattern's {} */
+    uint32_t app;         /* that the access token is bound to; after daraja_preamble */
 };
 
 static inline struct operator_state const *surface_operator(struct surface *s)
@@ -107,6 +111,23 @@ bool daraja_route(struct request *q);
 bool daraja_fail(struct request *q, const char *words);
 bool daraja_admit(struct surface *s, struct http_exchange *x);
 const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g);
+/*
+ * What every Daraja call but OAuth asks first, in Daraja's order. Whoever adds a call uses these
+ * two and has the same isolation as all others (A1):
+ *   daraja_preamble      the method is POST; the access token is ours and lives (q->app says which
+ *                        application it is bound to); the body is JSON. `token_error` is the call's
+ *                        own way to say "invalid access token".
+ *   daraja_organisation  the organisation with this short code (opened first where the profile
+ *                        opens it), and the token's application may act for it. `unknown` is the
+ *                        call's own way to say that there is none.
+ * False or NULL: answered.
+ */
+bool daraja_preamble(struct request *q, enum daraja_error_kind token_error);
+const struct organisation *daraja_organisation(struct request *q, uint32_t short_code,
+                                               enum daraja_error_kind unknown);
+/* Daraja's error envelope; detail fills the %s of its wording, words go into Hakika-Explain. */
+void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
+                   const char *detail, const char *words);
 
 /* control.c, control_accounts.c, control_clock.c */
 bool control_route(struct request *q);

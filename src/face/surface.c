@@ -28,6 +28,7 @@ struct surface *surface_create(const struct surface_options *options)
     s->waiting = calloc(SURFACE_WAIT_MAX, sizeof(*s->waiting));
     s->body = malloc(SURFACE_BODY_MAX);
     s->passkeys = calloc(SURFACE_KEYS_MAX, sizeof(*s->passkeys));
+    apps_init(&s->apps, options->secrets, options->profile == PROFILE_STRICT);
     secrets_random(&s->request_seed, sizeof(s->request_seed));
     if (s->json == NULL || s->waiting == NULL || s->body == NULL || s->passkeys == NULL) {
         surface_destroy(s);
@@ -42,6 +43,7 @@ void surface_destroy(struct surface *s)
         return;
     }
     json_scratch_destroy(s->json);
+    apps_fini(&s->apps);
     if (s->passkeys != NULL) {
         explicit_bzero(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
     }

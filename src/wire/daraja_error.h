@@ -15,6 +15,8 @@
     X(INVALID_FIELD, 400, "400.002.02", "Bad Request - Invalid %s")                                \
     X(INVALID_PAYLOAD, 400, "400.002.05", "Invalid Request Payload")                               \
     X(INVALID_TOKEN_STK, 404, "404.001.03", "Invalid Access Token")                                \
+    X(NO_PRODUCT, 401, "401.003.01",                                                               \
+      "Error Occurred - Invalid Access Token - Invalid API call as no apiproduct match found")     \
     X(INVALID_AUTH_HEADER, 404, "404.001.04", "Invalid Authentication Header")                     \
     X(NOT_FOUND, 404, "404.001.01", "Resource not found")                                          \
     X(METHOD, 405, "405.001", "%s Method Not Allowed")                                             \
