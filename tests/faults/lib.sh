@@ -13,6 +13,14 @@ faults="$root/$fault_build/tests/faults/faults"
 shim="$root/$fault_build/tests/faults/libshim.so"
 folder="$(mktemp -d)"
 
+# Told to stop: the driver was told as well, and leaves its disk mounted.
+fault_stop() {
+    umount "$folder/mount" 2>/dev/null || umount "$folder" 2>/dev/null || true
+    rm -rf "$folder"
+    exit 130
+}
+trap fault_stop INT TERM HUP
+
 # The driver takes its children with it when it ends, and keeps the data of a violation.
 fault_run() {
     local name="$1"
