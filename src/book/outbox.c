@@ -275,12 +275,13 @@ static int64_t breaker_pause_ns(uint32_t failures)
     return pause_ns;
 }
 
+/* What was under way when the breaker opened fails during the pause, and says nothing new. */
 static void target_learn(struct outbox_target *t, const struct outbox_event *e, int64_t now_ns)
 {
     if (e->error == 0) {
         t->failures = 0;
         t->closed_until_ns = 0;
-    } else if (++t->failures >= OUTBOX_BREAKER_FAILURES) {
+    } else if (now_ns >= t->closed_until_ns && ++t->failures >= OUTBOX_BREAKER_FAILURES) {
         t->closed_until_ns = now_ns + breaker_pause_ns(t->failures);
         CHECK(t->closed_until_ns > now_ns);
     }

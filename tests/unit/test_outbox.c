@@ -556,6 +556,33 @@ static void test_breaker_pauses(void **state)
     rig_finish(&g);
 }
 
+/* Sixty hang together and fail together: a second of pause, not half a minute. */
+static void test_breaker_opens_once(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_start(&g);
+    uint64_t numbers[60];
+    for (uint32_t i = 0; i < COUNT(numbers); i++) {
+        numbers[i] = queue(&g, 1);
+        assert_int_equal(take(&g), numbers[i]);
+    }
+    for (uint32_t i = 0; i < COUNT(numbers); i++) {
+        report(&g, numbers[i], 0, 3, UINT64_MAX);
+        g.now_ns += 1000 * 1000;
+    }
+    uint64_t waiting = queue(&g, 1);
+    g.now_ns += OUTBOX_BREAKER_FIRST_NS;
+    assert_int_equal(take(&g), waiting); /* the probe, while the others wait for their next try */
+    report(&g, waiting, 0, 3, UINT64_MAX);
+    (void)queue(&g, 1);
+    g.now_ns += 2 * OUTBOX_BREAKER_FIRST_NS - 1;
+    assert_int_equal(take(&g), 0); /* a failed probe counts */
+    g.now_ns++;
+    assert_int_not_equal(take(&g), 0);
+    rig_finish(&g);
+}
+
 /* Nine failures and an answer are not ten failures in a row. */
 static void test_breaker_needs_a_row(void **state)
 {
@@ -824,6 +851,7 @@ int main(void)
         cmocka_unit_test(test_many_slow_targets),
         cmocka_unit_test(test_breaker_opens_and_closes),
         cmocka_unit_test(test_breaker_pauses),
+        cmocka_unit_test(test_breaker_opens_once),
         cmocka_unit_test(test_breaker_needs_a_row),
         cmocka_unit_test(test_answer_kept),
         cmocka_unit_test(test_events_refused),
