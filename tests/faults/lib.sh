@@ -13,9 +13,9 @@ faults="$root/$fault_build/tests/faults/faults"
 shim="$root/$fault_build/tests/faults/libshim.so"
 folder="$(mktemp -d)"
 
-# Told to stop: the driver was told as well, and leaves its disk mounted.
+# Told to stop: the driver was told as well, and leaves its disk mounted (busy until they end).
 fault_stop() {
-    umount "$folder/mount" 2>/dev/null || umount "$folder" 2>/dev/null || true
+    umount -l "$folder/mount" 2>/dev/null || umount -l "$folder" 2>/dev/null || true
     rm -rf "$folder"
     exit 130
 }
