@@ -24,6 +24,7 @@
     X(RETRY_NOT_DELAYED,     "a failed message is due again at once after a snapshot")         \
     X(REDIRECT_DELIVERS,     "an answer of 301 counts as delivered")                           \
     X(REVIVED_IS_TIRED,      "a message sent again by hand keeps its count of tries")          \
+    X(DOMAIN_ID_TAKEN,       "a client may use a transfer id of the book's own")              \
     X(TRANSFER_ID_UNCHECKED, "a transfer id may be used twice")                                \
     X(REFUSAL_FORGOTTEN,     "a refused transfer is not remembered")                           \
     X(LINK_IGNORED,          "linked transfers are decided one by one")                        \

@@ -10,13 +10,13 @@
 static bool apply_generation(struct book *b, struct reader *r)
 {
     uint64_t generation = get_u64(r);
-    if (!reader_done(r) || generation != b->generation + 1) {
-        return false;
+    if (!reader_done(r) || generation != b->generation + 1 || b->fresh == NULL) {
+        return false; /* (no room was made for a generation that does not begin its frame) */
     }
-    book__state_fini(b);
-    CHECK(b->domain_state == NULL);
-    CHECK(book__state_init(b));
-    CHECK(book__reserve(b, BOOK_RESERVE_TRANSFERS)); /* the seed follows in the same frame */
+    CHECK(b->fresh != NULL);
+    book__fresh_use(b);
+    CHECK(b->fresh == NULL);
+    CHECK(b->ledger.entries.high_water == 0);
     b->generation = generation;
     CHECK(b->ledger.entries.used == 0 && b->ledger.accounts.used == 0);
     CHECK(b->outbox.items.used == 0);
@@ -155,6 +155,15 @@ bool frame_event(struct frame_reader *f, uint16_t *kind, struct reader *body)
     return true;
 }
 
+/* A generation can only be opened by the first event of a frame. */
+static bool opens_generation(struct frame_reader f)
+{
+    uint16_t kind;
+    struct reader body;
+    CHECK(f.events.at == 0); /* nothing of it was read yet */
+    return frame_event(&f, &kind, &body) && kind == EVENT_GENERATION_OPENED;
+}
+
 enum book_replay book_replay_frame(struct book *b, struct reader *r)
 {
     struct frame_reader f;
@@ -168,10 +177,11 @@ enum book_replay book_replay_frame(struct book *b, struct reader *r)
     if (f.info.cause == COMMAND_TRANSFERS) {
         transfers = (uint32_t)(f.events.size / BOOK_EVENT_HEADER_BYTES);
     }
-    if (!book__reserve(b, transfers)) {
+    if (!book__reserve(b, transfers) || (opens_generation(f) && !book__fresh_prepare(b))) {
         return BOOK_REPLAY_MEMORY;
     }
     enum book_replay result = book__apply_events(b, &f.info, &f.events);
+    book__fresh_drop(b);
     if (result != BOOK_REPLAYED) {
         return result; /* the book is where it was, but for its contents: it is of no use now */
     }
@@ -211,6 +221,16 @@ static void transfers_refuse(struct book *b, struct decision *d, const struct tr
     CHECK(ledger_entry(&b->ledger, t->id)->state == ENTRY_REFUSED);
 }
 
+static enum ledger_result transfers_judge(struct ledger_plan *plan, const struct transfer *t)
+{
+    if (t->id >= BOOK_DOMAIN_IDS && !MUTATED(DOMAIN_ID_TAKEN)) {
+        return LEDGER_ID_RESERVED; /* or a payment would find its own transfer done by a stranger */
+    }
+    enum ledger_result result = ledger_plan_add(plan, t);
+    CHECK(result != LEDGER_ID_RESERVED && result != LEDGER_LINKED_FAILED);
+    return result;
+}
+
 static void transfers_plan(const struct book *b, const struct decision *d, struct ledger_plan *plan)
 {
     ledger_plan_init(plan, &b->ledger);
@@ -227,8 +247,9 @@ static enum ledger_result transfers_linked(const struct book *b, const struct de
 {
     struct ledger_plan alone;
     transfers_plan(b, d, &alone);
-    enum ledger_result result = ledger_plan_add(&alone, t);
-    bool own = result > LEDGER_OK && result <= LEDGER_FAILED_BEFORE;
+    enum ledger_result result = transfers_judge(&alone, t);
+    bool own =
+        (result > LEDGER_OK && result <= LEDGER_FAILED_BEFORE) || result == LEDGER_ID_RESERVED;
     CHECK(IMPLIES(own, !ledger_result_remembered(result)));
     return own ? result : LEDGER_LINKED_FAILED;
 }
@@ -242,7 +263,7 @@ static void transfers_group(struct book *b, struct decision *d, const struct tra
     transfers_plan(b, d, &plan);
     uint32_t failed = count;
     for (uint32_t i = 0; i < count && failed == count; i++) {
-        enum ledger_result result = ledger_plan_add(&plan, &t[i]);
+        enum ledger_result result = transfers_judge(&plan, &t[i]);
         results[i] = (uint8_t)result;
         failed = result == LEDGER_OK ? count : i;
     }

@@ -53,6 +53,51 @@ void book__state_fini(struct book *b)
     map_fini(&b->by_key);
 }
 
+bool book__fresh_prepare(struct book *b)
+{
+    CHECK(b->fresh == NULL);
+    struct book *fresh = calloc(1, sizeof(*fresh));
+    if (fresh == NULL) {
+        return false;
+    }
+    fresh->domain = b->domain;
+    fresh->settings = b->settings;
+    fresh->hash_seed = b->hash_seed;
+    fresh->outbox.replaying = b->outbox.replaying;
+    if (!book__state_init(fresh) || !book__reserve(fresh, BOOK_RESERVE_TRANSFERS)) {
+        book_destroy(fresh);
+        return false;
+    }
+    CHECK(fresh->position == 0); /* position, time and generation are not part of it */
+    b->fresh = fresh;
+    return true;
+}
+
+void book__fresh_use(struct book *b)
+{
+    struct book *fresh = b->fresh;
+    CHECK(fresh != NULL);
+    CHECK(fresh->domain == b->domain && fresh->fresh == NULL);
+    book__state_fini(b);
+    CHECK(b->domain_state == NULL);
+    ledger_move(&b->ledger, &fresh->ledger);
+    outbox_move(&b->outbox, &fresh->outbox, &b->texts);
+    b->texts = fresh->texts;
+    b->keys = fresh->keys;
+    b->by_key = fresh->by_key;
+    b->domain_state = fresh->domain_state;
+    b->domain->moved(b->domain_state, b);
+    free(fresh); /* what it held is the book's now */
+    b->fresh = NULL;
+    CHECK(b->domain_state != NULL);
+}
+
+void book__fresh_drop(struct book *b)
+{
+    book_destroy(b->fresh);
+    b->fresh = NULL;
+}
+
 struct book *book_create(const struct book_options *options)
 {
     CHECK(options->domain != NULL);
@@ -79,6 +124,7 @@ struct book *book_create(const struct book_options *options)
 void book_destroy(struct book *b)
 {
     if (b != NULL) {
+        CHECK(b->fresh == NULL);
         book__state_fini(b);
         free(b);
     }
@@ -197,6 +243,7 @@ void decision_open_generation(struct decision *d)
     struct writer *w = decision_begin(d, EVENT_GENERATION_OPENED);
     put_u64(w, d->book->generation + 1);
     decision_end(d);
+    d->opens_generation = true;
 }
 
 static void decide_expiry(struct decision *d)
@@ -376,7 +423,7 @@ uint64_t book_execute(struct book *b, const struct book_command *command, struct
         return BOOK_NO_MEMORY;
     }
     struct frame_info info = {b->position + 1, command->now_ns, command->kind};
-    struct decision d = {b, command, info.position, out, 0, 0};
+    struct decision d = {b, command, info.position, out, 0, 0, false};
     size_t start = out->size;
     frame_open(out, &info);
     if (command->kind == COMMAND_TRANSFERS) {
@@ -391,10 +438,15 @@ uint64_t book_execute(struct book *b, const struct book_command *command, struct
     }
     CHECK(out->size - start <= book_frame_bytes_max(command));
     frame_close(out, start);
+    if (d.opens_generation && !book__fresh_prepare(b)) {
+        out->size = start; /* decided, and nothing applied yet: it has not happened */
+        return BOOK_NO_MEMORY;
+    }
     if (command->kind != COMMAND_TRANSFERS) {
         struct reader events = reader_init(out->data + start + BOOK_FRAME_HEADER_BYTES,
                                            out->size - start - BOOK_FRAME_HEADER_BYTES);
         CHECK(book__apply_events(b, &info, &events) == BOOK_REPLAYED);
+        CHECK(b->fresh == NULL);
     }
     b->position = info.position;
     b->time_ns = info.time_ns;

@@ -88,8 +88,10 @@ struct checkpoint_command {
 /* Each transfer is decided alone, in order, against the state after those before it; transfers
  * whose linked[i] is true stand or fall with the one after. A group of more than LEDGER_PLAN_MAX is
  * refused as a whole; one that fails answers for each transfer what its own id or form decides
- * (repeated, reused, malformed), and LINKED_FAILED for the others. results has room for count.
- * Ids from 2^60 on are those that domains give: whoever takes ids from outside refuses them. */
+ * (reserved, repeated, reused, malformed), and LINKED_FAILED for the others. results has room for
+ * count. Ids from BOOK_DOMAIN_IDS on are those that domains give: asking for one is refused.
+ */
+#define BOOK_DOMAIN_IDS ((uint64_t)1 << 60)
 struct transfers_command {
     const struct transfer *transfers;
     const bool *linked; /* NULL: none */
@@ -150,6 +152,7 @@ struct decision {
     struct writer *out;
     size_t event_at; /* where the event under way starts; 0: none */
     uint32_t events;
+    bool opens_generation;
 };
 
 /* Starts an event; the fields are put into the returned writer. */
@@ -168,6 +171,8 @@ struct book_domain {
     const char *(*event_name)(uint16_t kind);
     void *(*create)(struct book *book);
     void (*destroy)(void *state);
+    /* The book that it was created with lies elsewhere from now on. */
+    void (*moved)(void *state, struct book *book);
     bool (*reserve)(void *state);
     void (*decide)(const void *state, struct decision *d);
     /* False: the bytes are not an event of this kind (replay of a damaged or foreign journal). */
@@ -196,6 +201,7 @@ struct book {
     struct map by_key;
     const struct book_domain *domain;
     void *domain_state;
+    struct book *fresh;              /* while a frame that opens a generation is applied */
     struct outbox_schedule schedule; /* a setting; not state */
     const void *settings;            /* the domain's; not state */
     uint64_t hash_seed;

@@ -16,6 +16,11 @@ bool book__key_add(struct book *b, uint32_t index);
 bool book__state_init(struct book *b);
 void book__state_fini(struct book *b);
 bool book__reserve(struct book *b, uint32_t transfers);
+/* An empty state beside the present one, with room for a seed; false: no memory. Then use puts it
+ * in the place of the present one, which cannot fail; drop forgets one that was not used. */
+bool book__fresh_prepare(struct book *b) MUST_USE;
+void book__fresh_use(struct book *b);
+void book__fresh_drop(struct book *b);
 /* Applies the events of one frame. */
 enum book_replay book__apply_events(struct book *b, const struct frame_info *info,
                                     struct reader *events);

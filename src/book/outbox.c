@@ -53,6 +53,16 @@ void outbox_fini(struct outbox *o)
     timers_fini(&o->timed);
 }
 
+void outbox_move(struct outbox *to, const struct outbox *from, struct texts *texts)
+{
+    CHECK(to != from);
+    CHECK(texts != NULL);
+    CHECK(from->timed.context == from);
+    *to = *from;
+    to->timed.context = to;
+    to->texts = texts;
+}
+
 bool outbox_reserve(struct outbox *o, uint32_t items)
 {
     CHECK(items <= OUTBOX_ITEMS_MAX);

@@ -148,6 +148,8 @@ struct outbox_event {
 
 void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed);
 void outbox_fini(struct outbox *o);
+/* Into other memory: `to` takes over what `from` held; from is of no use afterwards. */
+void outbox_move(struct outbox *to, const struct outbox *from, struct texts *texts);
 /* Room for so many more items and one attempt (texts: the book's). */
 bool outbox_reserve(struct outbox *o, uint32_t items) MUST_USE;
 

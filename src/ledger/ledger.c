@@ -59,6 +59,14 @@ void ledger_fini(struct ledger *l)
     timers_fini(&l->holds);
 }
 
+void ledger_move(struct ledger *to, const struct ledger *from)
+{
+    CHECK(to != from);
+    CHECK(from->holds.context == from);
+    *to = *from;
+    to->holds.context = to;
+}
+
 bool ledger_reserve(struct ledger *l, uint32_t accounts, uint32_t transfers)
 {
     CHECK(accounts <= LEDGER_ACCOUNTS_MAX);

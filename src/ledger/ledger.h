@@ -79,32 +79,33 @@ struct transfer {
 };
 
 /*
- * Results in order of precedence: the first that is true is the answer. (The last two are about a
- * group: GROUP_TOO_LARGE before its transfers are looked at, LINKED_FAILED after.)
+ * Results in order of precedence: the first that is true is the answer. (The last three are
+ * the book's: ID_RESERVED before anything else, then GROUP_TOO_LARGE, and LINKED_FAILED after all.)
  * X(NAME, number in the journal, remembered?, "sentence")
  */
-#define LEDGER_RESULTS(X)                                                          \
-    X(OK, 0, 1, "moved")                                                           \
-    X(ID_MISSING, 1, 0, "the transfer has no id")                                  \
-    X(KIND_UNKNOWN, 2, 0, "the kind of transfer is unknown")                       \
-    X(AMOUNT_NOT_POSITIVE, 3, 0, "the amount is not above zero")                   \
-    X(ID_REUSED, 4, 0, "the id was used before with another payload")              \
-    X(REPEATED, 5, 0, "the same transfer took effect before; nothing moved again") \
-    X(FAILED_BEFORE, 6, 0, "the same transfer was refused before")                 \
-    X(HOLD_UNKNOWN, 7, 1, "there is no such hold")                                 \
-    X(HOLD_NOT_OPEN, 8, 1, "the hold was posted, voided or has expired")           \
-    X(HOLD_EXCEEDED, 9, 1, "the amount is larger than the hold")                   \
-    X(ACCOUNTS_SAME, 10, 0, "debit and credit account are the same")               \
-    X(DEBIT_UNKNOWN, 11, 1, "the debit account does not exist")                    \
-    X(CREDIT_UNKNOWN, 12, 1, "the credit account does not exist")                  \
-    X(CURRENCY_DIFFERS, 13, 1, "the accounts have different currencies")           \
-    X(DEBIT_CLOSED, 14, 1, "the debit account is closed")                          \
-    X(CREDIT_CLOSED, 15, 1, "the credit account is closed")                        \
-    X(EXCEEDS_CREDITS, 16, 1, "the debit account has not enough money")            \
-    X(EXCEEDS_DEBITS, 17, 1, "the credit account would fall below zero")           \
-    X(OVERFLOW, 18, 1, "a total would overflow")                                   \
-    X(LINKED_FAILED, 19, 1, "another transfer of the group was refused")           \
-    X(GROUP_TOO_LARGE, 20, 0, "more transfers are linked than are decided together")
+#define LEDGER_RESULTS(X)                                                            \
+    X(OK, 0, 1, "moved")                                                             \
+    X(ID_MISSING, 1, 0, "the transfer has no id")                                    \
+    X(KIND_UNKNOWN, 2, 0, "the kind of transfer is unknown")                         \
+    X(AMOUNT_NOT_POSITIVE, 3, 0, "the amount is not above zero")                     \
+    X(ID_REUSED, 4, 0, "the id was used before with another payload")                \
+    X(REPEATED, 5, 0, "the same transfer took effect before; nothing moved again")   \
+    X(FAILED_BEFORE, 6, 0, "the same transfer was refused before")                   \
+    X(HOLD_UNKNOWN, 7, 1, "there is no such hold")                                   \
+    X(HOLD_NOT_OPEN, 8, 1, "the hold was posted, voided or has expired")             \
+    X(HOLD_EXCEEDED, 9, 1, "the amount is larger than the hold")                     \
+    X(ACCOUNTS_SAME, 10, 0, "debit and credit account are the same")                 \
+    X(DEBIT_UNKNOWN, 11, 1, "the debit account does not exist")                      \
+    X(CREDIT_UNKNOWN, 12, 1, "the credit account does not exist")                    \
+    X(CURRENCY_DIFFERS, 13, 1, "the accounts have different currencies")             \
+    X(DEBIT_CLOSED, 14, 1, "the debit account is closed")                            \
+    X(CREDIT_CLOSED, 15, 1, "the credit account is closed")                          \
+    X(EXCEEDS_CREDITS, 16, 1, "the debit account has not enough money")              \
+    X(EXCEEDS_DEBITS, 17, 1, "the credit account would fall below zero")             \
+    X(OVERFLOW, 18, 1, "a total would overflow")                                     \
+    X(LINKED_FAILED, 19, 1, "another transfer of the group was refused")             \
+    X(GROUP_TOO_LARGE, 20, 0, "more transfers are linked than are decided together") \
+    X(ID_RESERVED, 21, 0, "ids from 2^60 on are given by the book itself")
 
 enum ledger_result {
 #define X(name, number, remembered, sentence) LEDGER_##name = number,
@@ -169,6 +170,8 @@ struct ledger_event {
 
 void ledger_init(struct ledger *l, uint64_t hash_seed);
 void ledger_fini(struct ledger *l);
+/* Into other memory: `to` takes over what `from` held; from is of no use afterwards. */
+void ledger_move(struct ledger *to, const struct ledger *from);
 /* Room for that many more accounts and transfers, so that applying needs no memory. */
 bool ledger_reserve(struct ledger *l, uint32_t accounts, uint32_t transfers) MUST_USE;
 

@@ -158,6 +158,13 @@ static void operator_destroy(void *state)
     free(o);
 }
 
+static void operator_moved(void *state, struct book *book)
+{
+    struct operator_state *o = state;
+    CHECK(o->settings == book->settings);
+    o->book = book;
+}
+
 static bool operator_reserve(void *state)
 {
     struct operator_state *o = state;
@@ -220,6 +227,7 @@ const struct book_domain operator_domain = {
     .event_name = operator_event_name,
     .create = operator_create,
     .destroy = operator_destroy,
+    .moved = operator_moved,
     .reserve = operator_reserve,
     .decide = operator_decide,
     .apply = operator__apply,

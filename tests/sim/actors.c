@@ -441,6 +441,9 @@ static void operator_banks(struct world *w)
             t = e->t; /* asked before, perhaps with another amount */
             t.amount_minor += dice_chance(d, 200);
         }
+        if (w->next_transfer % 64 == 13) {
+            t.id |= (1 + w->next_transfer / 64 % 3) << 60; /* one that is not for clients */
+        }
         if (!id_is_in(&order, t.id)) {
             order.linked[order.count] = dice_chance(d, 300);
             order.transfers[order.count++] = t;

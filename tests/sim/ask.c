@@ -290,7 +290,7 @@ struct reply world_ask(struct world *w, enum engine_class class, const struct as
     uint32_t batch_bytes = engine_counters(n->engine).batch_bytes;
     int64_t now_ns = engine_now(n->engine);
     uint64_t no_memory = memory_failures();
-    memory_window(ask->kind != ASK_SEED); /* a reset has nothing to fall back on */
+    memory_window(true);
     struct engine_result result = engine_execute(n->engine, class, kind, &asked.body, into);
     memory_window(false);
     no_memory = memory_failures() - no_memory;

@@ -67,6 +67,9 @@ static bool same(const struct transfer *asked, const struct transfer *kept)
 /* What the form and the id say. */
 static enum ledger_result by_itself(struct bank *b, const struct transfer *t)
 {
+    if (t->id >> 60 != 0) {
+        return LEDGER_ID_RESERVED;
+    }
     if (t->id == 0) {
         return LEDGER_ID_MISSING;
     }
@@ -210,7 +213,8 @@ static void take_group(struct bank *b, const struct transfer *t, uint32_t count,
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (results[i] >= LEDGER_HOLD_UNKNOWN && results[i] != LEDGER_ACCOUNTS_SAME) {
+        if (results[i] >= LEDGER_HOLD_UNKNOWN && results[i] <= LEDGER_LINKED_FAILED &&
+            results[i] != LEDGER_ACCOUNTS_SAME) {
             (void)write_down(b, &t[i], ENTRY_REFUSED, results[i]);
         }
     }

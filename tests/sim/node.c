@@ -606,7 +606,9 @@ void node_start(struct world *w)
     }
     if (n->book->position == 0) {
         struct ask seed = {.kind = ASK_SEED};
-        (void)world_ask(w, ENGINE_CONTINUATION, &seed);
+        if (world_ask(w, ENGINE_CONTINUATION, &seed).status == ENGINE_NO_MEMORY) {
+            (void)world_ask(w, ENGINE_CONTINUATION, &seed);
+        }
     } else if (dice_chance(&w->dice_node, w->auditor.pipeline_count > 0 ? 700 : 100)) {
         n->snapshot_wanted = true; /* before the first turn: with whatever is due */
         node_settle(w);

@@ -704,6 +704,36 @@ static void test_transfers_malformed_in_group(void **state)
     world_end(&w);
 }
 
+/* Ids that the book gives out itself: taken by a client, a payment would be "repeated" before it
+ * was ever made. */
+static void test_transfers_reserved_ids(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    uint32_t a = open_accounts(&w, 2, 0);
+    struct batch batch = {.count = 0};
+    (void)batch_add(&batch, BOOK_DOMAIN_IDS - 1, a, a + 1, 5);
+    (void)batch_add(&batch, BOOK_DOMAIN_IDS, a, a + 1, 5);
+    (void)batch_add(&batch, UINT64_MAX, a, a + 1, 5);
+    (void)batch_add(&batch, 7, a, a + 1, 5);
+    (void)batch_add(&batch, (uint64_t)1 << 60 | 1 << 3, a, a + 1, 5); /* of the first payment */
+    (void)batch_add(&batch, (uint64_t)2 << 60 | 9, a, 99999, -5);
+    batch.linked[3] = true;
+    batch.linked[4] = true;
+    static const uint8_t expected[] = {LEDGER_OK,          LEDGER_ID_RESERVED,
+                                       LEDGER_ID_RESERVED, LEDGER_LINKED_FAILED,
+                                       LEDGER_ID_RESERVED, LEDGER_ID_RESERVED};
+    uint32_t entries = w.book->ledger.entries.used;
+    assert_int_not_equal(batch_do(&w, &batch, expected), 0);
+    assert_int_equal(w.book->ledger.entries.used, entries + 2); /* and 7, refused */
+    uint64_t number = world_push(&w, WORLD_ANNA, 100);
+    assert_int_equal(number, 1);
+    assert_int_equal(world_approve(&w, number, WORLD_PIN), OPERATOR_DONE);
+    assert_int_equal(world_payment(&w, number)->state, STK_SUCCESS);
+    world_end(&w);
+}
+
 /* The same id twice in one group is an answer: clients choose ids. */
 static void test_transfers_same_id_in_group(void **state)
 {
@@ -993,6 +1023,7 @@ int main(void)
         cmocka_unit_test(test_transfers),
         cmocka_unit_test(test_transfers_linked),
         cmocka_unit_test(test_transfers_malformed_in_group),
+        cmocka_unit_test(test_transfers_reserved_ids),
         cmocka_unit_test(test_transfers_same_id_in_group),
         cmocka_unit_test(test_transfers_group_too_large),
         cmocka_unit_test(test_holds_in_batches),

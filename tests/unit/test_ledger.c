@@ -360,7 +360,7 @@ static void test_result_texts(void **state)
 {
     (void)state;
     uint32_t remembered = 0;
-    for (uint32_t i = 0; i <= LEDGER_GROUP_TOO_LARGE; i++) {
+    for (uint32_t i = 0; i <= LEDGER_ID_RESERVED; i++) {
         const char *text = ledger_result_text(i);
         assert_true(strlen(text) > 4);
         for (uint32_t other = 0; other < i; other++) {
@@ -370,8 +370,8 @@ static void test_result_texts(void **state)
     }
     assert_int_equal(remembered, 12);
     assert_false(ledger_result_remembered(LEDGER_OK));
-    expect_assert_failure((void)ledger_result_text(LEDGER_GROUP_TOO_LARGE + 1));
-    expect_assert_failure((void)ledger_result_remembered(LEDGER_GROUP_TOO_LARGE + 1));
+    expect_assert_failure((void)ledger_result_text(LEDGER_ID_RESERVED + 1));
+    expect_assert_failure((void)ledger_result_remembered(LEDGER_ID_RESERVED + 1));
 }
 
 /* ---- idempotency (R3.8) ---- */

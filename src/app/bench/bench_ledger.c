@@ -106,6 +106,12 @@ static void domain_check_touched(void *state)
     (void)state;
 }
 
+static void domain_moved(void *state, struct book *book)
+{
+    (void)state;
+    (void)book;
+}
+
 static const struct book_domain bench_domain = {
     .name = "bench",
     .event_first = 60000,
@@ -113,6 +119,7 @@ static const struct book_domain bench_domain = {
     .event_name = domain_event_name,
     .create = domain_create,
     .destroy = domain_destroy,
+    .moved = domain_moved,
     .reserve = domain_reserve,
     .decide = domain_decide,
     .apply = domain_apply,
