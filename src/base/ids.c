@@ -3,6 +3,8 @@
  */
 #include "base/ids.h"
 
+#include <string.h>
+
 #include "base/caltime.h"
 #include "base/hash.h"
 
@@ -157,6 +159,16 @@ void id_merchant_request_format(uint64_t seed, uint64_t counter, char out[ID_TEX
 void id_request_format(uint64_t seed, uint64_t counter, char out[ID_TEXT_SIZE])
 {
     id_format_grouped(~seed, counter, out);
+}
+
+void id_conversation_format(int64_t accepted_ns, uint64_t counter, char out[ID_TEXT_SIZE])
+{
+    char stamp[EAT_STAMP_SIZE];
+    (void)eat_stamp_format(accepted_ns, stamp);
+    memcpy(out, "AG_", 3);
+    memcpy(out + 3, stamp, 8);
+    memcpy(out + 11, "_2010", 5);
+    *id_write_hex(out + 16, id_scatter(counter), 16) = '\0';
 }
 
 void id_receipt_format(uint32_t eat_day, uint64_t serial, char out[ID_RECEIPT_SIZE])

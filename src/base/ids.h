@@ -40,6 +40,9 @@ void id_merchant_request_format(uint64_t seed, uint64_t counter, char out[ID_TEX
 /* The same form for the requestId of an error answer; never equal digits for the same counter. */
 void id_request_format(uint64_t seed, uint64_t counter, char out[ID_TEXT_SIZE]);
 
+/* "AG_", YYYYMMDD (EAT), "_2010" and 16 hexadecimal digits that differ for every counter. */
+void id_conversation_format(int64_t accepted_ns, uint64_t counter, char out[ID_TEXT_SIZE]);
+
 /*
  * Year (A is 2006 to Z, then 0 to 9 up to 2041), month (A to L), day (1 to 9, A to V), then
  * the serial as 7 digits of base 36. Other years repeat the 36 symbols; parsing answers with 2006

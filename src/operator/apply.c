@@ -19,6 +19,17 @@ void operator__touch(struct operator_state *o, uint32_t slot)
     o->touched[o->touched_count++] = slot;
 }
 
+void operator__touch_request(struct operator_state *o, uint32_t slot)
+{
+    for (uint32_t i = 0; i < o->requests_touched_count; i++) {
+        if (o->requests_touched[i] == slot) {
+            return;
+        }
+    }
+    CHECK(o->requests_touched_count < OPERATOR_TOUCHED_MAX);
+    o->requests_touched[o->requests_touched_count++] = slot;
+}
+
 void operator__queue_append(struct operator_state *o, uint32_t slot)
 {
     struct stk_payment *p = payment_at(o, slot);
@@ -289,6 +300,7 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     if (o->touched_position != frame->position) { /* a replay checks nothing and forgets nothing */
         o->touched_position = frame->position;
         o->touched_count = 0;
+        o->requests_touched_count = 0;
     }
     switch (kind) {
     case EVENT_PERSON_KEPT: apply_person(o, &e); break;
@@ -303,6 +315,10 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     case EVENT_STK_PROMPTED: apply_prompted(o, &e, frame); break;
     case EVENT_STK_ANSWERED: apply_answered(o, &e, frame); break;
     case EVENT_STK_ENDED: apply_ended(o, &e, frame); break;
+    case EVENT_REQUEST_TEXTS_KEPT:
+    case EVENT_REQUEST_ACCEPTED:
+    case EVENT_REQUEST_ASKED:
+    case EVENT_REQUEST_ENDED: operator__apply_request(o, &e, frame); break;
     default: apply_subscriber(o, &e); break;
     }
     return true;

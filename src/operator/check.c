@@ -56,7 +56,7 @@ static void check_payment(const struct operator_state *o, uint32_t slot)
         const struct outbox_item *item = outbox_item(&o->book->outbox, p->delivery);
         CHECK(item != NULL);
         CHECK(item->subject == p->number);
-        CHECK(item->kind == STK_CALLBACK_MESSAGE);
+        CHECK(item->kind == MESSAGE_STK_CALLBACK);
     }
     CHECK((subscriber_at(o, p->subscriber)->open_payment == slot) == !final); /* O4 */
     CHECK((p->timer != TIMERS_NOWHERE) == (p->state == STK_PROCESSING));      /* O5 */
@@ -78,6 +78,7 @@ void operator__check_touched(void *state)
         check_payment(o, o->touched[i]);
     }
     o->touched_count = 0;
+    operator__check_requests_touched(o);
 }
 
 static void check_queue(const struct operator_state *o)
@@ -201,4 +202,5 @@ void operator__check(const void *state)
     check_queue(o);
     check_tables(o);
     check_people(o);
+    operator__check_requests(o);
 }

@@ -13,6 +13,14 @@
 #include "operator/accounts.h"
 #include "operator/limits.h"
 
+/* What an item of the outbox is: its kind. The subject is the number of a payment or a request. */
+enum operator_message {
+    MESSAGE_STK_CALLBACK = 1, /* of a payment */
+    MESSAGE_RESULT = 2,       /* of a request: the API's own result, callback or confirmation */
+    MESSAGE_TIMEOUT = 3,      /* of a request: to its time-out URL */
+    MESSAGE_VALIDATION = 4,   /* of a C2B request: may it be paid? */
+};
+
 /* Kinds of commands (frame causes): numbers are never reused. */
 enum operator_command_kind {
     COMMAND_SEED = 64,
@@ -25,6 +33,9 @@ enum operator_command_kind {
     COMMAND_STK_CANCEL = 71,
     COMMAND_STK_ADVANCE = 72, /* internal: the head of the pipeline */
     COMMAND_STK_EXPIRE = 73,  /* internal: the first prompt whose time is over */
+    COMMAND_REQUEST = 74,
+    COMMAND_REQUEST_ADVANCE = 75, /* internal: the head of the pipeline of requests */
+    COMMAND_REQUEST_EXPIRE = 76,  /* internal: the first request whose deadline is over */
 };
 
 struct subscriber_command {
@@ -102,11 +113,33 @@ struct stk_answer_command {
     uint8_t verifier[PIN_VERIFIER_BYTES]; /* COMMAND_STK_APPROVE */
 };
 
+/* What an organisation asks for (request.h). Texts that an API does not have are empty. */
+struct request_command {
+    uint8_t kind;       /* enum request_kind */
+    uint8_t command;    /* the kind's own: which CommandID */
+    uint8_t party_type; /* enum party_type */
+    uint32_t short_code;
+    uint64_t party;
+    int64_t amount_minor;     /* 0 to OPERATOR_AMOUNT_MAX; the kind's own limits give results */
+    uint64_t original;        /* request_original_*; 0: nothing */
+    struct span conversation; /* the caller's own originator conversation id; empty: one of ours */
+    struct span initiator;
+    bool credential_good;   /* the initiator's password was right, or nobody can tell (dev) */
+    bool without_initiator; /* an API that has none */
+    struct span result_url;
+    struct span timeout_url;
+    struct span reference;
+    struct span remarks;
+    struct span occasion;
+    uint64_t target;
+    uint64_t timeout_target;
+};
+
 /* The reply of every operator command. */
 enum operator_refusal {
     OPERATOR_DONE = 0,
     OPERATOR_MERCHANT_UNKNOWN,  /* BusinessShortCode */
-    OPERATOR_DUPLICATE,         /* R1.4 */
+    OPERATOR_DUPLICATE,         /* R1.4; of a request: its originator conversation id */
     OPERATOR_SUBSCRIBER_LOCKED, /* a prompt is open on that phone */
     OPERATOR_NOT_FOUND,
     OPERATOR_EXISTS,

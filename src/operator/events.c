@@ -130,6 +130,45 @@ static void encode_stk(struct writer *w, const struct operator_event *e)
     }
 }
 
+static void encode_request(struct writer *w, const struct operator_event *e)
+{
+    put_u64(w, e->number);
+    switch (e->kind) {
+    case EVENT_REQUEST_TEXTS_KEPT:
+        put_text(w, e->conversation);
+        put_text(w, e->url);
+        put_text(w, e->timeout_url);
+        put_text(w, e->reference);
+        put_text(w, e->remarks);
+        put_text(w, e->occasion);
+        break;
+    case EVENT_REQUEST_ACCEPTED:
+        put_u8(w, e->request_kind);
+        put_u8(w, e->command);
+        put_u8(w, e->party_type);
+        put_u8(w, e->initiator_good);
+        put_u32(w, e->short_code);
+        put_u64(w, e->party);
+        put_i64(w, e->amount_minor);
+        put_u64(w, e->original);
+        put_u64(w, e->target);
+        put_u64(w, e->timeout_target);
+        break;
+    case EVENT_REQUEST_ASKED:
+        put_i64(w, e->expires_ns);
+        put_u8(w, e->has_message);
+        break;
+    case EVENT_REQUEST_ENDED:
+        put_u8(w, e->outcome);
+        put_u8(w, e->has_receipt);
+        put_u32(w, e->receipt_day);
+        put_u64(w, e->receipt);
+        put_i64(w, e->charge_minor);
+        break;
+    default: UNREACHABLE("unknown event of a request");
+    }
+}
+
 static void encode_subscriber(struct writer *w, const struct operator_event *e)
 {
     put_u32(w, e->slot);
@@ -169,7 +208,9 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
     case EVENT_ORGANISATION_OPENED: encode_organisation_opened(w, e); break;
     case EVENT_ORGANISATION_KEPT: encode_organisation_kept(w, e); break;
     default:
-        if (e->kind >= EVENT_STK_TEXTS_KEPT) {
+        if (e->kind >= EVENT_REQUEST_TEXTS_KEPT && e->kind <= EVENT_REQUEST_ENDED) {
+            encode_request(w, e);
+        } else if (e->kind >= EVENT_STK_TEXTS_KEPT) {
             encode_stk(w, e);
         } else {
             encode_subscriber(w, e);
@@ -207,6 +248,53 @@ static bool decode_stk(uint16_t kind, struct reader *r, struct operator_event *e
         r->bad = r->bad || e->outcome <= STK_OPEN || e->outcome > STK_INTERNAL;
         e->receipt_day = get_u32(r);
         e->receipt = get_u64(r);
+        break;
+    default: return false;
+    }
+    return reader_done(r);
+}
+
+static void decode_request_accepted(struct reader *r, struct operator_event *e)
+{
+    e->request_kind = get_u8(r);
+    e->command = get_u8(r);
+    e->party_type = get_u8(r);
+    e->initiator_good = get_bool(r);
+    e->short_code = get_u32(r);
+    e->party = get_u64(r);
+    e->amount_minor = get_i64(r);
+    e->original = get_u64(r);
+    e->target = get_u64(r);
+    e->timeout_target = get_u64(r);
+    r->bad = r->bad || e->request_kind == 0 || e->request_kind >= REQUEST_KIND_END ||
+             e->amount_minor < 0 || e->amount_minor > OPERATOR_AMOUNT_MAX;
+}
+
+static bool decode_request(uint16_t kind, struct reader *r, struct operator_event *e)
+{
+    e->number = get_u64(r);
+    switch (kind) {
+    case EVENT_REQUEST_TEXTS_KEPT:
+        e->conversation = get_text(r);
+        e->url = get_text(r);
+        e->timeout_url = get_text(r);
+        e->reference = get_text(r);
+        e->remarks = get_text(r);
+        e->occasion = get_text(r);
+        break;
+    case EVENT_REQUEST_ACCEPTED: decode_request_accepted(r, e); break;
+    case EVENT_REQUEST_ASKED:
+        e->expires_ns = get_i64(r);
+        e->has_message = get_bool(r);
+        break;
+    case EVENT_REQUEST_ENDED:
+        e->outcome = get_u8(r);
+        e->has_receipt = get_bool(r);
+        e->receipt_day = get_u32(r);
+        e->receipt = get_u64(r);
+        e->charge_minor = get_i64(r);
+        r->bad = r->bad || e->outcome == REQUEST_OPEN || e->outcome >= REQUEST_OUTCOME_END ||
+                 e->charge_minor < 0 || e->receipt >= ID_RECEIPT_SERIAL_END;
         break;
     default: return false;
     }
@@ -256,6 +344,9 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
     case EVENT_ORGANISATION_OPENED: decode_organisation_opened(r, out); return reader_done(r);
     case EVENT_ORGANISATION_KEPT: decode_organisation_kept(r, out); return reader_done(r);
     default:
+        if (kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_ENDED) {
+            return decode_request(kind, r, out);
+        }
         return kind >= EVENT_STK_TEXTS_KEPT ? decode_stk(kind, r, out)
                                             : decode_subscriber(kind, r, out);
     }

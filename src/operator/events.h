@@ -31,14 +31,18 @@
     X(STK_ACCEPTED, 81, "stk_accepted")                                                 \
     X(STK_PROMPTED, 82, "stk_prompted")                                                 \
     X(STK_ANSWERED, 83, "stk_answered") /* before its turn */                           \
-    X(STK_ENDED, 84, "stk_ended")
+    X(STK_ENDED, 84, "stk_ended")                                                       \
+    X(REQUEST_TEXTS_KEPT, 90, "request_texts_kept") /* URLs, references, remarks */     \
+    X(REQUEST_ACCEPTED, 91, "request_accepted")                                         \
+    X(REQUEST_ASKED, 92, "request_asked") /* somebody outside: PROCESSING */            \
+    X(REQUEST_ENDED, 93, "request_ended")
 
 enum operator_event_kind {
 #define X(name, number, text) EVENT_##name = number,
     OPERATOR_EVENTS(X)
 #undef X
         OPERATOR_EVENT_FIRST = 64,
-    OPERATOR_EVENT_LAST = 84,
+    OPERATOR_EVENT_LAST = 191,
 };
 
 /* What the operator's numbers in events of the ledger and the outbox mean. */
@@ -56,11 +60,12 @@ enum transfer_code {
     TRANSFER_CODE_ISSUE = 1,  /* e-money against the trust account */
     TRANSFER_CODE_REDEEM = 2, /* the other way */
     TRANSFER_CODE_STK = 3,    /* customer pays organisation; reference: the payment */
-};
-
-/* Kinds of outbox items; subject: the payment. */
-enum message_kind {
-    STK_CALLBACK_MESSAGE = 1,
+    TRANSFER_CODE_C2B = 4,    /* customer pays organisation unasked; reference: the request */
+    TRANSFER_CODE_B2C = 5,    /* organisation pays customer */
+    TRANSFER_CODE_B2B = 6,    /* organisation pays organisation */
+    TRANSFER_CODE_CHARGE = 7, /* the operator's fee for a request */
+    TRANSFER_CODE_REVERSAL = 8,
+    TRANSFER_CODE_SETTLEMENT = 9, /* between the accounts of one organisation */
 };
 
 struct operator_event {
@@ -94,8 +99,22 @@ struct operator_event {
     int64_t expires_ns;       /* STK_PROMPTED */
     uint8_t answer;           /* STK_ANSWERED: enum stk_answer */
     uint8_t outcome;          /* STK_ENDED: enum stk_outcome */
-    uint32_t receipt_day;     /* STK_ENDED, when paid */
+    uint32_t receipt_day;     /* STK_ENDED, REQUEST_ENDED, when paid */
     uint64_t receipt;
+    struct span conversation; /* REQUEST_TEXTS_KEPT; with url, reference */
+    struct span timeout_url;
+    struct span remarks;
+    struct span occasion;
+    uint8_t request_kind; /* REQUEST_ACCEPTED; with short_code, amount_minor, target */
+    uint8_t command;
+    uint8_t party_type;
+    bool initiator_good;
+    uint64_t party;
+    uint64_t original;
+    uint64_t timeout_target;
+    bool has_message; /* REQUEST_ASKED: a message to somebody follows; with expires_ns */
+    bool has_receipt; /* REQUEST_ENDED; with outcome */
+    int64_t charge_minor;
 };
 
 /* NULL for a number that is not one of the operator's. */

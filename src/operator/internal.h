@@ -12,6 +12,11 @@ static inline struct stk_payment *payment_at(const struct operator_state *o, uin
     return slab_at(&o->payments, slot);
 }
 
+static inline struct operator_request *request_at(const struct operator_state *o, uint32_t slot)
+{
+    return slab_at(&o->requests, slot);
+}
+
 static inline struct subscriber *subscriber_at(const struct operator_state *o, uint32_t slot)
 {
     return slab_at(&o->subscribers, slot);
@@ -26,6 +31,11 @@ static inline struct organisation *organisation_at(const struct operator_state *
 uint64_t operator__checkout_key(int64_t second_ns, uint32_t serial, uint32_t tail);
 uint64_t operator__receipt_key(uint32_t day, uint64_t serial);
 uint64_t operator__fingerprint_key(const uint8_t fingerprint[16]);
+uint64_t operator__conversation_key(uint32_t short_code, struct span conversation);
+
+/* The receipt number of a success at now_ns: day and serial. Taken when its event is applied. */
+void operator__next_receipt(const struct operator_state *o, int64_t now_ns, uint32_t *day_out,
+                            uint64_t *serial_out);
 
 void operator__emit(struct decision *d, const struct operator_event *e);
 /* Issues e-money to an account (or takes it back when negative) in the decision d. */
@@ -42,6 +52,52 @@ void operator__decide_push(const struct operator_state *o, struct decision *d);
 void operator__decide_answer(const struct operator_state *o, struct decision *d);
 void operator__decide_advance(const struct operator_state *o, struct decision *d);
 void operator__decide_expire(const struct operator_state *o, struct decision *d);
+
+void operator__decide_request(const struct operator_state *o, struct decision *d);
+void operator__decide_request_advance(const struct operator_state *o, struct decision *d);
+void operator__decide_request_expire(const struct operator_state *o, struct decision *d);
+
+/* request.c, for the kinds */
+enum { REQUEST_LEGS_MAX = 4 };
+struct request_leg {
+    uint32_t debit; /* ledger accounts */
+    uint32_t credit;
+    int64_t amount_minor;
+    uint16_t code; /* enum transfer_code */
+};
+struct request_money {
+    int64_t charge_minor;
+};
+/* Emits the end, with a receipt when money moved (the ledger's events come before it). */
+void operator__request_end(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r, enum request_outcome outcome,
+                           const struct request_money *money);
+/* All legs or none, and the end that follows from it. The first leg is the payment itself. */
+void operator__request_pay(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r, const struct request_leg *legs,
+                           uint32_t count, int64_t charge_minor);
+/* What refuses any request of this organisation; REQUEST_DONE: nothing. */
+enum request_outcome operator__request_objection(const struct operator_state *o,
+                                                 const struct operator_request *r);
+/* Somebody outside is asked: PROCESSING until due_ns. message_kind 0: no message (a phone). */
+void operator__request_ask(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r, int64_t due_ns, uint64_t target,
+                           uint16_t message_kind);
+/* Is a request that ends like this told to its result URL? */
+bool operator__request_told(const struct operator_state *o, const struct operator_request *r,
+                            enum request_outcome outcome);
+bool operator__request_kind_built(enum request_kind kind);
+void operator__advance_b2c(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r);
+
+/* request_state.c */
+void operator__apply_request(struct operator_state *o, const struct operator_event *e,
+                             const struct frame_info *frame);
+void operator__touch_request(struct operator_state *o, uint32_t slot);
+void operator__save_requests(const struct operator_state *o, struct writer *w);
+bool operator__load_requests(struct operator_state *o, struct reader *r);
+void operator__check_requests(const struct operator_state *o);
+void operator__check_requests_touched(struct operator_state *o);
 
 bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind, struct reader *r);
 void operator__touch(struct operator_state *o, uint32_t slot);

@@ -10,6 +10,7 @@ enum {
     OPERATOR_SUBSCRIBERS_MAX = 64 * 1024 * 1024,
     OPERATOR_ORGANISATIONS_MAX = 1024 * 1024,
     OPERATOR_PAYMENTS_MAX = 256 * 1024 * 1024,
+    OPERATOR_REQUESTS_MAX = 256 * 1024 * 1024,
     OPERATOR_SEED_MAX = 8,   /* organisations and subscribers of a seed */
     OPERATOR_NAME_MAX = 100, /* bytes */
     OPERATOR_URL_MAX = 1024,
@@ -17,5 +18,7 @@ enum {
     OPERATOR_SECRET_MAX = 256, /* a sealed secret */
     PIN_VERIFIER_BYTES = 16,
 };
+/* Of one request, in cents: 10^12 shillings, far above every limit, far below an overflow. */
+#define OPERATOR_AMOUNT_MAX ((int64_t)1000 * 1000 * 1000 * 1000 * 100)
 
 #endif

@@ -19,6 +19,7 @@ struct operator_settings operator_settings_default(bool dev)
         .fingerprint_ns = dev ? 60 * NS_PER_S : 0,
         .payment_max_minor = (int64_t)250000 * 100,
         .day_max_minor = (int64_t)500000 * 100,
+        .wallet_max_minor = (int64_t)500000 * 100,
         .pin_failures_max = 3,
         .funds_checked_early = dev,
         .fingerprint_released_on_failure = true,
@@ -104,6 +105,16 @@ uint64_t operator__receipt_key(uint32_t day, uint64_t serial)
     return (uint64_t)day << 37 | serial;
 }
 
+void operator__next_receipt(const struct operator_state *o, int64_t now_ns, uint32_t *day_out,
+                            uint64_t *serial_out)
+{
+    *day_out = eat_day_number(now_ns);
+    bool first = *day_out != o->receipt_day || (o->ended[STK_PAID] == 0 && o->requests_paid == 0);
+    *serial_out = first ? (uint64_t)o->settings->receipt_shard * 60466176 /* 36 to the 5th */
+                        : o->receipt_next;
+    CHECK(*serial_out < ID_RECEIPT_SERIAL_END);
+}
+
 uint64_t operator__fingerprint_key(const uint8_t fingerprint[16])
 {
     uint64_t key;
@@ -115,6 +126,12 @@ static void operator_place_timer(void *context, uint64_t id, uint32_t position)
 {
     struct operator_state *o = context;
     payment_at(o, (uint32_t)id)->timer = position;
+}
+
+static void operator_place_deadline(void *context, uint64_t id, uint32_t position)
+{
+    struct operator_state *o = context;
+    request_at(o, (uint32_t)id)->timer = position;
 }
 
 static void *operator_create(struct book *book)
@@ -137,8 +154,15 @@ static void *operator_create(struct book *book)
     map_init(&o->by_receipt, book->hash_seed, MAP_SEQUENTIAL);
     map_init(&o->by_fingerprint, book->hash_seed, MAP_HASHED);
     timers_init(&o->prompts, operator_place_timer, o);
+    slab_init(&o->requests, sizeof(struct operator_request), OPERATOR_REQUESTS_MAX);
+    map_init(&o->requests_by_number, book->hash_seed, MAP_SEQUENTIAL);
+    map_init(&o->requests_by_receipt, book->hash_seed, MAP_SEQUENTIAL);
+    map_init(&o->by_conversation, book->hash_seed, MAP_HASHED);
+    timers_init(&o->request_deadlines, operator_place_deadline, o);
     o->queue_head = SLAB_NONE;
     o->queue_tail = SLAB_NONE;
+    o->requests_head = SLAB_NONE;
+    o->requests_tail = SLAB_NONE;
     return o;
 }
 
@@ -155,6 +179,11 @@ static void operator_destroy(void *state)
     map_fini(&o->by_receipt);
     map_fini(&o->by_fingerprint);
     timers_fini(&o->prompts);
+    slab_fini(&o->requests);
+    map_fini(&o->requests_by_number);
+    map_fini(&o->requests_by_receipt);
+    map_fini(&o->by_conversation);
+    timers_fini(&o->request_deadlines);
     free(o);
 }
 
@@ -173,7 +202,10 @@ static bool operator_reserve(void *state)
            map_reserve(&o->by_msisdn, OPERATOR_SEED_MAX) &&
            map_reserve(&o->by_short_code, OPERATOR_SEED_MAX) && map_reserve(&o->by_number, 1) &&
            map_reserve(&o->by_checkout, 1) && map_reserve(&o->by_receipt, 1) &&
-           map_reserve(&o->by_fingerprint, 1) && timers_reserve(&o->prompts, 1);
+           map_reserve(&o->by_fingerprint, 1) && timers_reserve(&o->prompts, 1) &&
+           slab_reserve(&o->requests, 1) && map_reserve(&o->requests_by_number, 1) &&
+           map_reserve(&o->requests_by_receipt, 1) && map_reserve(&o->by_conversation, 1) &&
+           timers_reserve(&o->request_deadlines, 1);
 }
 
 static void operator_decide(const void *state, struct decision *d)
@@ -190,6 +222,9 @@ static void operator_decide(const void *state, struct decision *d)
     case COMMAND_STK_CANCEL: operator__decide_answer(o, d); break;
     case COMMAND_STK_ADVANCE: operator__decide_advance(o, d); break;
     case COMMAND_STK_EXPIRE: operator__decide_expire(o, d); break;
+    case COMMAND_REQUEST: operator__decide_request(o, d); break;
+    case COMMAND_REQUEST_ADVANCE: operator__decide_request_advance(o, d); break;
+    case COMMAND_REQUEST_EXPIRE: operator__decide_request_expire(o, d); break;
     default: UNREACHABLE("unknown operator command");
     }
 }
@@ -200,8 +235,14 @@ static bool operator_work(const void *state, int64_t now_ns, struct book_command
 {
     const struct operator_state *o = state;
     const struct timer_entry *first = timers_first(&o->prompts);
+    const struct timer_entry *deadline = timers_first(&o->request_deadlines);
     if (o->queued > 0) {
         out->kind = COMMAND_STK_ADVANCE;
+    } else if (o->requests_queued > 0) {
+        out->kind = COMMAND_REQUEST_ADVANCE;
+    } else if (deadline != NULL && deadline->due_ns <= now_ns &&
+               (first == NULL || deadline->due_ns <= first->due_ns)) {
+        out->kind = COMMAND_REQUEST_EXPIRE;
     } else if (first != NULL && first->due_ns <= now_ns) {
         out->kind = COMMAND_STK_EXPIRE;
     } else {
@@ -213,11 +254,14 @@ static bool operator_work(const void *state, int64_t now_ns, struct book_command
 static int64_t operator_next_due(const void *state)
 {
     const struct operator_state *o = state;
-    if (o->queued > 0) {
+    if (o->queued > 0 || o->requests_queued > 0) {
         return INT64_MIN;
     }
     const struct timer_entry *first = timers_first(&o->prompts);
-    return first == NULL ? INT64_MAX : first->due_ns;
+    const struct timer_entry *deadline = timers_first(&o->request_deadlines);
+    int64_t prompt_ns = first == NULL ? INT64_MAX : first->due_ns;
+    int64_t deadline_ns = deadline == NULL ? INT64_MAX : deadline->due_ns;
+    return prompt_ns < deadline_ns ? prompt_ns : deadline_ns;
 }
 
 const struct book_domain operator_domain = {

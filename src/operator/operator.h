@@ -40,6 +40,7 @@
 #include "operator/accounts.h"
 #include "operator/commands.h"
 #include "operator/payment.h"
+#include "operator/request.h"
 
 /* Amounts in cents, times in nanoseconds. Settings are inputs, not state: changing them changes
  * what will be decided, never what was. */
@@ -49,6 +50,7 @@ struct operator_settings {
     int64_t fingerprint_ns;               /* R1.4: 60 s; 0 turns the rule off */
     int64_t payment_max_minor;            /* 250,000.00 */
     int64_t day_max_minor;                /* 500,000.00 */
+    int64_t wallet_max_minor;             /* 500,000.00: what a wallet may hold after a payout */
     uint8_t pin_failures_max;             /* wrong PINs until the PIN is locked: 3 */
     bool funds_checked_early;             /* R1.2: dev refuses in phase 1, others after the PIN */
     bool fingerprint_released_on_failure; /* R1.4: true */
@@ -81,10 +83,24 @@ struct operator_state {
     uint32_t receipt_day;  /* of the latest receipt */
     uint64_t receipt_next; /* serial that the next receipt of that day gets */
     uint64_t ended[16];    /* per enum stk_outcome */
+    struct slab requests;  /* struct operator_request */
+    struct map requests_by_number;
+    struct map requests_by_receipt;
+    struct map by_conversation;
+    struct timers request_deadlines; /* id is the request's slot */
+    uint32_t requests_head;          /* the pipeline of requests */
+    uint32_t requests_tail;
+    uint32_t requests_queued;
+    uint32_t requests_open;
+    uint64_t last_request;  /* number */
+    uint64_t requests_paid; /* those with a receipt */
+    uint64_t requests_ended[REQUEST_OUTCOME_END];
     uint32_t account_trust;
     uint32_t account_fees;
     uint32_t touched[OPERATOR_TOUCHED_MAX]; /* payments of the last frame */
     uint32_t touched_count;
+    uint32_t requests_touched[OPERATOR_TOUCHED_MAX];
+    uint32_t requests_touched_count;
     uint64_t touched_position; /* the frame that touched them */
 };
 

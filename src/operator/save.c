@@ -172,6 +172,7 @@ void operator__save(const void *state, struct writer *w)
     for (uint32_t i = o->queue_head; i != SLAB_NONE; i = payment_at(o, i)->next) {
         put_u32(w, i);
     }
+    operator__save_requests(o, w);
 }
 
 static bool load_subscribers(struct operator_state *o, struct reader *r)
@@ -298,5 +299,6 @@ bool operator__load(void *state, struct reader *r)
     for (uint32_t i = 0; i < sizeof(o->ended) / sizeof(o->ended[0]); i++) {
         o->ended[i] = get_u64(r);
     }
-    return load_subscribers(o, r) && load_organisations(o, r) && load_payments(o, r);
+    return load_subscribers(o, r) && load_organisations(o, r) && load_payments(o, r) &&
+           operator__load_requests(o, r);
 }

@@ -135,11 +135,7 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     CHECK(stk_state_may_move(p->state, stk_outcome_state(outcome)));
     if (outcome == STK_PAID) {
         int64_t clock_ns = d->command->now_ns - (MUTATED(RECEIPT_DAY_UTC) ? 10800 * NS_PER_S : 0);
-        e.receipt_day = eat_day_number(clock_ns);
-        bool first = o->ended[STK_PAID] == 0 || e.receipt_day != o->receipt_day;
-        e.receipt = first ? (uint64_t)o->settings->receipt_shard * 60466176 /* 36 to the 5th */
-                          : o->receipt_next;
-        CHECK(e.receipt < ID_RECEIPT_SERIAL_END);
+        operator__next_receipt(o, clock_ns, &e.receipt_day, &e.receipt);
     }
     operator__emit(d, &e);
     struct outbox_event queued;
@@ -148,7 +144,7 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     queued.number = outbox_next_number(&o->book->outbox, 1);
     queued.subject = p->number;
     queued.target = p->target;
-    queued.item_kind = STK_CALLBACK_MESSAGE;
+    queued.item_kind = MESSAGE_STK_CALLBACK;
     queued.next_try_ns = d->command->now_ns;
     decision_outbox(d, &queued);
     if (MUTATED(CALLBACK_TWICE) && outcome == STK_CANCELLED) {

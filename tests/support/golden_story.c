@@ -318,6 +318,22 @@ static void chapter_ledger(struct world *w)
     world_pass(w, 31 * WORLD_S); /* hold 12 expires */
 }
 
+/* Payouts: one that arrives, one that the utility account cannot pay, one by a wrong initiator. */
+static void chapter_payouts(struct world *w)
+{
+    struct world_payout p = {.msisdn = WORLD_ANNA, .amount_minor = 200000, .conversation = "P-1"};
+    assert_int_equal(world_request(w, world_payout(w, &p))->outcome, REQUEST_DONE);
+    p.conversation = "";
+    p.amount_minor = 25000000;
+    for (uint32_t i = 0; i < 5; i++) {
+        (void)world_payout(w, &p);
+    }
+    assert_int_equal(world_request(w, world_payout(w, &p))->outcome, REQUEST_MAX_BALANCE);
+    p.wrong_password = true;
+    assert_int_equal(world_request(w, world_payout(w, &p))->outcome, REQUEST_INITIATOR);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 /* The ordinary day of a shop: several payments of several people, some left alone. */
 static void chapter_everyday(struct world *w)
 {
@@ -387,6 +403,7 @@ void golden_story(struct world *w)
     chapter_deliveries(w);
     set_clock(w, CLOCK_REAL, 5 * WORLD_S);
     chapter_ledger(w);
+    chapter_payouts(w);
     chapter_everyday(w);
     checkpoint(w);
     chapter_midnight(w);

@@ -274,6 +274,53 @@ uint64_t world_push(struct world *w, uint64_t msisdn, int64_t amount_minor)
     return reply.number;
 }
 
+uint64_t world_ask(struct world *w, const struct request_command *command)
+{
+    struct request_command c = *command;
+    struct operator_reply reply = {OPERATOR_DONE, 0, 0};
+    if (!c.without_initiator && c.initiator.size == 0) {
+        c.initiator = span_from("testapi");
+    }
+    uint64_t position = world_do(w, COMMAND_REQUEST, &c, &reply);
+    assert_int_equal(position != 0, reply.refusal == OPERATOR_DONE);
+    (void)world_run(w);
+    return position == 0 ? 0 : reply.number;
+}
+
+uint64_t world_payout(struct world *w, const struct world_payout *payout)
+{
+    struct request_command c;
+    memset(&c, 0, sizeof(c));
+    c.kind = REQUEST_B2C;
+    c.command = 1;
+    c.party_type = PARTY_MSISDN;
+    c.party = payout->msisdn;
+    c.short_code = payout->short_code == 0 ? WORLD_BULK : payout->short_code;
+    c.amount_minor = payout->amount_minor;
+    c.conversation = span_from(payout->conversation == NULL ? "" : payout->conversation);
+    c.credential_good = !payout->wrong_password;
+    c.result_url = span_from("https://shop.example/b2c/result");
+    c.timeout_url = span_from("https://shop.example/b2c/timeout");
+    c.remarks = span_from("wages");
+    c.target = c.short_code;
+    c.timeout_target = c.short_code;
+    return world_ask(w, &c);
+}
+
+const struct operator_request *world_request(const struct world *w, uint64_t number)
+{
+    const struct operator_request *r = operator_request(world_operator(w), number);
+    assert_non_null(r);
+    return r;
+}
+
+int64_t world_account(const struct world *w, uint32_t short_code, enum organisation_account which)
+{
+    const struct organisation *g = operator_organisation(world_operator(w), short_code);
+    assert_non_null(g);
+    return operator_balance(world_operator(w), g->accounts[which]);
+}
+
 static enum operator_refusal world_answer(struct world *w, uint16_t kind, uint64_t number,
                                           uint32_t pin)
 {

@@ -86,6 +86,21 @@ uint64_t world_push(struct world *w, uint64_t msisdn, int64_t amount_minor);
 enum operator_refusal world_approve(struct world *w, uint64_t number, uint32_t pin);
 enum operator_refusal world_cancel(struct world *w, uint64_t number);
 
+/* Asks for something (initiator and credential are filled in when without_initiator is not set and
+ * they are empty) and runs; the number, 0 when it was refused as a duplicate. */
+uint64_t world_ask(struct world *w, const struct request_command *command);
+struct world_payout {
+    uint64_t msisdn;
+    uint32_t short_code; /* 0: WORLD_BULK */
+    int64_t amount_minor;
+    const char *conversation; /* NULL or "": one of the operator's */
+    bool wrong_password;
+};
+uint64_t world_payout(struct world *w, const struct world_payout *payout);
+const struct operator_request *world_request(const struct world *w, uint64_t number);
+/* One of the four accounts of an organisation. */
+int64_t world_account(const struct world *w, uint32_t short_code, enum organisation_account which);
+
 const struct operator_state *world_operator(const struct world *w);
 const struct stk_payment *world_payment(const struct world *w, uint64_t number);
 int64_t world_balance(const struct world *w, uint64_t msisdn);

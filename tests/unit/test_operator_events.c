@@ -77,6 +77,21 @@ static const struct sample samples[] = {
     {{.kind = EVENT_STK_ENDED, .number = 77, .outcome = STK_PAID, .receipt_day = 20484,
       .receipt = 78364164095},
      21, 0x453d6f1dbd7e7e7fu},
+    {{.kind = EVENT_REQUEST_TEXTS_KEPT, .number = 9, .conversation = TEXT("600997_Test_1"),
+      .url = TEXT("https://shop.example/result"), .timeout_url = TEXT("https://shop.example/late"),
+      .reference = TEXT("353353"), .remarks = TEXT("wages"), .occasion = TEXT("")},
+     96, 0xbf504517715af702u},
+    {{.kind = EVENT_REQUEST_ACCEPTED, .number = 9, .request_kind = REQUEST_B2C, .command = 2,
+      .party_type = PARTY_MSISDN, .initiator_good = true, .short_code = 600000,
+      .party = 254712345678, .amount_minor = 123400, .original = 5, .target = 7,
+      .timeout_target = 8},
+     56, 0xa742597d1e5800e6u},
+    {{.kind = EVENT_REQUEST_ASKED, .number = 9, .expires_ns = 1769841060000000000,
+      .has_message = true},
+     17, 0xd991681a97033336u},
+    {{.kind = EVENT_REQUEST_ENDED, .number = 9, .outcome = REQUEST_DONE, .has_receipt = true,
+      .receipt_day = 20484, .receipt = 78364164095, .charge_minor = 900},
+     30, 0x2905e70104eed6abu},
 };
 /* clang-format on */
 
@@ -95,14 +110,33 @@ static void compare_texts(const struct operator_event *a, const struct operator_
     assert_true(span_equal(a->url, b->url));
     assert_true(span_equal(a->reference, b->reference));
     assert_true(span_equal(a->description, b->description));
+    assert_true(span_equal(a->conversation, b->conversation));
+    assert_true(span_equal(a->timeout_url, b->timeout_url));
+    assert_true(span_equal(a->remarks, b->remarks));
+    assert_true(span_equal(a->occasion, b->occasion));
     for (uint32_t i = 0; i < ORGANISATION_SECRETS; i++) {
         assert_true(span_equal(a->secrets[i], b->secrets[i]));
     }
 }
 
+static void compare_requests(const struct operator_event *a, const struct operator_event *b)
+{
+    assert_int_equal(a->request_kind, b->request_kind);
+    assert_int_equal(a->command, b->command);
+    assert_int_equal(a->party_type, b->party_type);
+    assert_int_equal(a->initiator_good, b->initiator_good);
+    assert_int_equal(a->party, b->party);
+    assert_int_equal(a->original, b->original);
+    assert_int_equal(a->timeout_target, b->timeout_target);
+    assert_int_equal(a->has_message, b->has_message);
+    assert_int_equal(a->has_receipt, b->has_receipt);
+    assert_int_equal(a->charge_minor, b->charge_minor);
+}
+
 static void compare_events(const struct operator_event *a, const struct operator_event *b)
 {
     compare_texts(a, b);
+    compare_requests(a, b);
     assert_int_equal(a->kind, b->kind);
     assert_int_equal(a->slot, b->slot);
     assert_int_equal(a->number, b->number);

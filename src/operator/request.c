@@ -1,0 +1,355 @@
+/*
+ * request.c - the life of a request: acceptance, its turn in the pipeline, its deadline, its end.
+ * What each kind checks and moves is in request_kinds[]; see request.h for the drawing, Q1 to Q6.
+ *
+ * Every decide function here looks and writes events; none changes state.
+ */
+#include "operator/request.h"
+
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/hash.h"
+#include "operator/internal.h"
+
+/* What is particular to a kind. */
+static const struct request_rules {
+    /* Its turn has come: ends it, or asks somebody outside (operator__request_ask). */
+    void (*advance)(const struct operator_state *o, struct decision *d,
+                    const struct operator_request *r);
+    /* Its deadline has passed while it was PROCESSING; NULL for kinds that never ask. */
+    void (*expire)(const struct operator_state *o, struct decision *d,
+                   const struct operator_request *r);
+    bool successes_only; /* the result URL hears of nothing else (C2B confirmation) */
+} request_kinds[REQUEST_KIND_END] = {
+    [REQUEST_B2C] = {operator__advance_b2c, NULL, false},
+    [REQUEST_POCHI] = {operator__advance_b2c, NULL, false},
+};
+
+bool operator__request_kind_built(enum request_kind kind)
+{
+    return kind > 0 && kind < REQUEST_KIND_END && request_kinds[kind].advance != NULL;
+}
+
+const char *request_kind_name(enum request_kind kind)
+{
+    static const char *const names[REQUEST_KIND_END] = {
+#define X(name, number, text) [number] = (text),
+        REQUEST_KINDS(X)
+#undef X
+    };
+    CHECK(kind > 0 && kind < REQUEST_KIND_END);
+    return names[kind];
+}
+
+struct outcome_row {
+    enum stk_state state;
+    const char *code;
+    const char *words;
+};
+
+static const struct outcome_row *outcome_row(enum request_outcome outcome)
+{
+    enum { STATE_SUCCESS = STK_SUCCESS, STATE_FAILED = STK_FAILED };
+    enum { STATE_CANCELLED = STK_STATE_CANCELLED };
+    static const struct outcome_row rows[REQUEST_OUTCOME_END] = {
+#define X(name, number, state, code, words) \
+    [number] = {(enum stk_state)STATE_##state, (code), (words)},
+        REQUEST_OUTCOMES(X)
+#undef X
+    };
+    CHECK(outcome > REQUEST_OPEN && outcome < REQUEST_OUTCOME_END);
+    return &rows[outcome];
+}
+
+const char *request_outcome_code(enum request_outcome outcome)
+{
+    return outcome_row(outcome)->code;
+}
+
+const char *request_outcome_words(enum request_outcome outcome)
+{
+    return outcome == REQUEST_OPEN ? "not decided yet" : outcome_row(outcome)->words;
+}
+
+enum stk_state request_outcome_state(enum request_outcome outcome)
+{
+    return outcome_row(outcome)->state;
+}
+
+bool request_may_move(enum stk_state from, enum stk_state to)
+{
+    static const uint8_t moves[] = {
+        [STK_PENDING] = 1 << STK_PROCESSING | 1 << STK_SUCCESS | 1 << STK_FAILED,
+        [STK_PROCESSING] = 1 << STK_SUCCESS | 1 << STK_FAILED | 1 << STK_STATE_CANCELLED,
+        [STK_SUCCESS] = 0,
+        [STK_FAILED] = 0,
+        [STK_STATE_CANCELLED] = 0,
+    };
+    CHECK(from >= STK_PENDING && from <= STK_STATE_CANCELLED);
+    return (moves[from] >> to & 1) != 0;
+}
+
+/* ---- ids and reads ---- */
+
+uint64_t request_transfer_id(uint64_t number, uint32_t leg)
+{
+    CHECK(leg < 8);
+    return (uint64_t)3 << 60 | number << 3 | leg;
+}
+
+uint64_t operator__conversation_key(uint32_t short_code, struct span conversation)
+{
+    return hash_bytes(conversation.data, conversation.size, short_code);
+}
+
+void request_conversation_id(const struct operator_request *r, char out[ID_TEXT_SIZE])
+{
+    id_conversation_format(r->step_ns[REQUEST_ACCEPTED], r->number, out);
+}
+
+struct span request_originator_id(const struct operator_state *o, const struct operator_request *r,
+                                  char made[ID_TEXT_SIZE])
+{
+    struct span own = operator_text(o, r->conversation);
+    if (own.size > 0) {
+        return own;
+    }
+    id_request_format((uint64_t)r->step_ns[REQUEST_ACCEPTED], r->number, made);
+    return span_from(made);
+}
+
+void request_transaction_id(const struct operator_request *r, char out[ID_RECEIPT_SIZE])
+{
+    if (r->has_receipt) {
+        id_receipt_format(r->receipt_day, r->receipt, out);
+        return;
+    }
+    uint32_t last = r->step_position[REQUEST_ENDED] != 0 ? REQUEST_ENDED : REQUEST_ACCEPTED;
+    id_receipt_format(eat_day_number(r->step_ns[last]), 0, out);
+}
+
+const struct operator_request *operator_request(const struct operator_state *o, uint64_t number)
+{
+    uint32_t slot = map_get(&o->requests_by_number, number);
+    return slot == MAP_NONE ? NULL : request_at(o, slot);
+}
+
+const struct operator_request *operator_request_by_receipt(const struct operator_state *o,
+                                                           struct span receipt)
+{
+    uint32_t day;
+    uint64_t serial;
+    if (!id_receipt_parse(receipt, &day, &serial)) {
+        return NULL;
+    }
+    uint32_t slot = map_get(&o->requests_by_receipt, operator__receipt_key(day, serial));
+    return slot == MAP_NONE ? NULL : request_at(o, slot);
+}
+
+const struct operator_request *operator_request_by_conversation(const struct operator_state *o,
+                                                                uint32_t short_code,
+                                                                struct span conversation)
+{
+    uint32_t slot =
+        map_get(&o->by_conversation, operator__conversation_key(short_code, conversation));
+    if (slot == MAP_NONE) {
+        return NULL;
+    }
+    char made[ID_TEXT_SIZE];
+    const struct operator_request *r = request_at(o, slot);
+    bool same =
+        r->short_code == short_code && span_equal(request_originator_id(o, r, made), conversation);
+    return same ? r : NULL;
+}
+
+/* ---- acceptance ---- */
+
+static void emit_accepted(const struct operator_state *o, struct decision *d,
+                          const struct request_command *c, bool initiator_good)
+{
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.number = o->last_request + 1;
+    e.kind = EVENT_REQUEST_TEXTS_KEPT;
+    e.conversation = c->conversation;
+    e.url = c->result_url;
+    e.timeout_url = c->timeout_url;
+    e.reference = c->reference;
+    e.remarks = c->remarks;
+    e.occasion = c->occasion;
+    operator__emit(d, &e);
+    e.kind = EVENT_REQUEST_ACCEPTED;
+    e.request_kind = c->kind;
+    e.command = c->command;
+    e.short_code = c->short_code;
+    e.party = c->party;
+    e.party_type = c->party_type;
+    e.amount_minor = c->amount_minor;
+    e.original = c->original;
+    e.target = c->target;
+    e.timeout_target = c->timeout_target;
+    e.initiator_good = initiator_good;
+    operator__emit(d, &e);
+}
+
+void operator__decide_request(const struct operator_state *o, struct decision *d)
+{
+    const struct request_command *c = d->command->body;
+    struct operator_reply *reply = d->command->reply;
+    CHECK(reply != NULL);
+    CHECK(operator__request_kind_built(c->kind));
+    CHECK(c->amount_minor >= 0 && c->amount_minor <= OPERATOR_AMOUNT_MAX);
+    CHECK(c->result_url.size <= OPERATOR_URL_MAX && c->timeout_url.size <= OPERATOR_URL_MAX);
+    CHECK(c->conversation.size <= OPERATOR_REFERENCE_MAX &&
+          c->reference.size <= OPERATOR_REFERENCE_MAX &&
+          c->remarks.size <= OPERATOR_REFERENCE_MAX && c->occasion.size <= OPERATOR_REFERENCE_MAX);
+    if (c->conversation.size > 0 &&
+        map_get(&o->by_conversation, operator__conversation_key(c->short_code, c->conversation)) !=
+            MAP_NONE) {
+        reply->refusal = OPERATOR_DUPLICATE;
+        const struct operator_request *twin =
+            operator_request_by_conversation(o, c->short_code, c->conversation);
+        reply->number = twin != NULL ? twin->number : 0;
+        return;
+    }
+    const struct organisation *g = operator_organisation(o, c->short_code);
+    bool named = g != NULL && span_equal(operator_text(o, g->initiator), c->initiator);
+    bool initiator_good = c->without_initiator || (named && c->credential_good);
+    emit_accepted(o, d, c, initiator_good);
+    reply->refusal = OPERATOR_DONE;
+    reply->number = o->last_request + 1;
+}
+
+/* ---- what the kinds share ---- */
+
+static void emit_message(const struct operator_state *o, struct decision *d,
+                         const struct operator_request *r, uint64_t target, uint16_t kind,
+                         uint64_t nth)
+{
+    struct outbox_event queued;
+    memset(&queued, 0, sizeof(queued));
+    queued.kind = EVENT_DELIVERY_QUEUED;
+    queued.number = outbox_next_number(&o->book->outbox, nth);
+    queued.subject = r->number;
+    queued.target = target;
+    queued.item_kind = kind;
+    queued.next_try_ns = d->command->now_ns;
+    decision_outbox(d, &queued);
+}
+
+bool operator__request_told(const struct operator_state *o, const struct operator_request *r,
+                            enum request_outcome outcome)
+{
+    bool wanted = outcome == REQUEST_DONE || !request_kinds[r->kind].successes_only;
+    return wanted && operator_text(o, r->result_url).size > 0;
+}
+
+void operator__request_end(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r, enum request_outcome outcome,
+                           const struct request_money *money)
+{
+    CHECK(request_may_move(r->state, request_outcome_state(outcome)));
+    CHECK(IMPLIES(money != NULL, outcome == REQUEST_DONE));
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_REQUEST_ENDED;
+    e.number = r->number;
+    e.outcome = (uint8_t)outcome;
+    if (money != NULL) {
+        e.has_receipt = true;
+        e.charge_minor = money->charge_minor;
+        operator__next_receipt(o, d->command->now_ns, &e.receipt_day, &e.receipt);
+    }
+    operator__emit(d, &e);
+    if (operator__request_told(o, r, outcome)) {
+        emit_message(o, d, r, r->target, MESSAGE_RESULT, 1);
+    }
+}
+
+/* Moves legs[0..count) together, then ends the request; or ends it with what the ledger objects to.
+ * The charge is a leg like the others, named so that people can be told. */
+void operator__request_pay(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r, const struct request_leg *legs,
+                           uint32_t count, int64_t charge_minor)
+{
+    struct ledger_plan plan;
+    enum ledger_result result = LEDGER_OK;
+    CHECK(count > 0 && count <= REQUEST_LEGS_MAX);
+    ledger_plan_init(&plan, &o->book->ledger);
+    for (uint32_t i = 0; i < count && result == LEDGER_OK; i++) {
+        struct transfer t;
+        memset(&t, 0, sizeof(t));
+        t.id = request_transfer_id(r->number, i);
+        t.kind = TRANSFER_POST;
+        t.code = legs[i].code;
+        t.reference = r->number;
+        t.amount_minor = legs[i].amount_minor;
+        t.debit_account = legs[i].debit;
+        t.credit_account = legs[i].credit;
+        result = ledger_plan_add(&plan, &t);
+    }
+    if (result != LEDGER_OK) {
+        bool short_of_money = result == LEDGER_EXCEEDS_CREDITS;
+        operator__request_end(o, d, r, short_of_money ? REQUEST_NO_MONEY : REQUEST_INTERNAL, NULL);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct ledger_event e;
+        ledger_plan_event(&plan, i, &e);
+        decision_ledger(d, &e);
+    }
+    const struct request_money money = {charge_minor};
+    operator__request_end(o, d, r, REQUEST_DONE, &money);
+}
+
+/* What refuses a request of an organisation whatever its kind; REQUEST_DONE: nothing. */
+enum request_outcome operator__request_objection(const struct operator_state *o,
+                                                 const struct operator_request *r)
+{
+    const struct organisation *g = operator_organisation(o, r->short_code);
+    if (g == NULL) {
+        return REQUEST_PARTY_UNKNOWN;
+    }
+    if (!r->initiator_good) {
+        return REQUEST_INITIATOR;
+    }
+    return g->active ? REQUEST_DONE : REQUEST_ORGANISATION_INACTIVE;
+}
+
+void operator__request_ask(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r, int64_t due_ns, uint64_t target,
+                           uint16_t message_kind)
+{
+    struct operator_event e;
+    CHECK(r->state == STK_PENDING);
+    CHECK(request_kinds[r->kind].expire != NULL);
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_REQUEST_ASKED;
+    e.number = r->number;
+    e.expires_ns = due_ns;
+    e.has_message = message_kind != 0;
+    operator__emit(d, &e);
+    if (message_kind != 0) {
+        emit_message(o, d, r, target, message_kind, 1);
+    }
+}
+
+/* ---- the pipeline and the deadlines ---- */
+
+void operator__decide_request_advance(const struct operator_state *o, struct decision *d)
+{
+    CHECK(o->requests_queued > 0);
+    const struct operator_request *r = request_at(o, o->requests_head);
+    CHECK(r->queued && r->state == STK_PENDING);
+    request_kinds[r->kind].advance(o, d, r);
+}
+
+void operator__decide_request_expire(const struct operator_state *o, struct decision *d)
+{
+    const struct timer_entry *first = timers_first(&o->request_deadlines);
+    CHECK(first != NULL && first->due_ns <= d->command->now_ns);
+    const struct operator_request *r = request_at(o, (uint32_t)first->id);
+    CHECK(r->state == STK_PROCESSING && r->due_ns == first->due_ns);
+    request_kinds[r->kind].expire(o, d, r);
+}

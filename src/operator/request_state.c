@@ -1,0 +1,401 @@
+/*
+ * request_state.c - requests as state: events into it, canonical bytes both directions, invariants
+ * Q1 to Q6 of request.h.
+ */
+#include <string.h>
+
+#include "base/caltime.h"
+#include "operator/internal.h"
+
+/* ---- apply ---- */
+
+static uint32_t slot_of(const struct operator_state *o, uint64_t number)
+{
+    uint32_t slot = map_get(&o->requests_by_number, number);
+    CHECK(slot != MAP_NONE);
+    return slot;
+}
+
+static void queue_append(struct operator_state *o, uint32_t slot)
+{
+    struct operator_request *r = request_at(o, slot);
+    CHECK(!r->queued);
+    r->queued = true;
+    r->next = SLAB_NONE;
+    if (o->requests_tail == SLAB_NONE) {
+        o->requests_head = slot;
+    } else {
+        request_at(o, o->requests_tail)->next = slot;
+    }
+    o->requests_tail = slot;
+    o->requests_queued++;
+}
+
+static void queue_pop(struct operator_state *o, uint32_t slot)
+{
+    CHECK(o->requests_queued > 0 && o->requests_head == slot);
+    struct operator_request *r = request_at(o, slot);
+    o->requests_head = r->next;
+    if (o->requests_head == SLAB_NONE) {
+        o->requests_tail = SLAB_NONE;
+    }
+    r->queued = false;
+    r->next = SLAB_NONE;
+    o->requests_queued--;
+}
+
+static void step(struct operator_request *r, enum request_step which,
+                 const struct frame_info *frame)
+{
+    CHECK(r->step_position[which] == 0);
+    r->step_ns[which] = frame->time_ns;
+    r->step_position[which] = frame->position;
+}
+
+/* The texts come first and make the slot; REQUEST_ACCEPTED in the same frame fills it. */
+static void apply_texts(struct operator_state *o, const struct operator_event *e)
+{
+    struct texts *texts = &o->book->texts;
+    CHECK(e->number == o->last_request + 1);
+    uint32_t slot = slab_take(&o->requests);
+    struct operator_request *r = request_at(o, slot);
+    r->number = e->number;
+    r->conversation = texts_keep(texts, e->conversation);
+    r->result_url = texts_keep(texts, e->url);
+    r->timeout_url = texts_keep(texts, e->timeout_url);
+    r->reference = texts_keep(texts, e->reference);
+    r->remarks = texts_keep(texts, e->remarks);
+    r->occasion = texts_keep(texts, e->occasion);
+    r->timer = TIMERS_NOWHERE;
+    r->next = SLAB_NONE;
+    map_put(&o->requests_by_number, e->number, slot);
+    o->last_request = e->number;
+}
+
+static void apply_accepted(struct operator_state *o, const struct operator_event *e,
+                           const struct frame_info *frame)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    char made[ID_TEXT_SIZE];
+    CHECK(r->state == 0);
+    r->state = STK_PENDING;
+    r->kind = e->request_kind;
+    r->command = e->command;
+    r->short_code = e->short_code;
+    r->party = e->party;
+    r->party_type = e->party_type;
+    r->amount_minor = e->amount_minor;
+    r->original = e->original;
+    r->target = e->target;
+    r->timeout_target = e->timeout_target;
+    r->initiator_good = e->initiator_good;
+    step(r, REQUEST_ACCEPTED, frame);
+    map_put(&o->by_conversation,
+            operator__conversation_key(r->short_code, request_originator_id(o, r, made)), slot);
+    o->requests_open++;
+    queue_append(o, slot);
+    operator__touch_request(o, slot);
+}
+
+static void move_to(struct operator_state *o, struct operator_request *r, uint32_t slot,
+                    enum stk_state state)
+{
+    CHECK(request_may_move(r->state, state));
+    if (r->queued) {
+        queue_pop(o, slot);
+    }
+    if (r->timer != TIMERS_NOWHERE) {
+        timers_remove(&o->request_deadlines, r->timer);
+    }
+    r->state = (uint8_t)state;
+    operator__touch_request(o, slot);
+}
+
+static void apply_asked(struct operator_state *o, const struct operator_event *e,
+                        const struct frame_info *frame)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    move_to(o, r, slot, STK_PROCESSING);
+    r->due_ns = e->expires_ns;
+    r->question = e->has_message ? outbox_next_number(&o->book->outbox, 1) : 0;
+    timers_add(&o->request_deadlines, r->due_ns, slot);
+    step(r, REQUEST_ASKED, frame);
+}
+
+static void apply_ended(struct operator_state *o, const struct operator_event *e,
+                        const struct frame_info *frame)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    CHECK(o->requests_open > 0);
+    move_to(o, r, slot, request_outcome_state(e->outcome));
+    r->outcome = e->outcome;
+    step(r, REQUEST_ENDED, frame);
+    o->requests_open--;
+    o->requests_ended[e->outcome]++;
+    if (operator__request_told(o, r, e->outcome)) {
+        r->delivery = outbox_next_number(&o->book->outbox, 1); /* next, in the same frame */
+    }
+    if (e->has_receipt) {
+        r->has_receipt = true;
+        r->receipt_day = e->receipt_day;
+        r->receipt = e->receipt;
+        r->charge_minor = e->charge_minor;
+        o->receipt_day = e->receipt_day;
+        o->receipt_next = e->receipt + 1;
+        o->requests_paid++;
+        map_put(&o->requests_by_receipt, operator__receipt_key(e->receipt_day, e->receipt), slot);
+    }
+    const struct organisation *g = operator_organisation(o, r->short_code);
+    for (uint32_t i = 0; g != NULL && i < ORGANISATION_ACCOUNTS; i++) {
+        r->after_minor[i] = operator_balance(o, g->accounts[i]);
+    }
+}
+
+void operator__apply_request(struct operator_state *o, const struct operator_event *e,
+                             const struct frame_info *frame)
+{
+    switch (e->kind) {
+    case EVENT_REQUEST_TEXTS_KEPT: apply_texts(o, e); break;
+    case EVENT_REQUEST_ACCEPTED: apply_accepted(o, e, frame); break;
+    case EVENT_REQUEST_ASKED: apply_asked(o, e, frame); break;
+    case EVENT_REQUEST_ENDED: apply_ended(o, e, frame); break;
+    default: UNREACHABLE("unknown event of a request");
+    }
+}
+
+/* ---- bytes ---- */
+
+static void save_request(struct writer *w, const struct operator_request *r)
+{
+    const uint64_t wide[] = {r->number,         r->party,   r->original, r->target,
+                             r->timeout_target, r->receipt, r->delivery, r->question};
+    const int64_t money[] = {r->amount_minor, r->charge_minor, r->due_ns};
+    const uint32_t narrow[] = {r->short_code,  r->conversation, r->result_url,
+                               r->timeout_url, r->reference,    r->remarks,
+                               r->occasion,    r->answer,       r->receipt_day};
+    const uint8_t small[] = {r->kind,       r->command, r->state,          r->outcome,
+                             r->party_type, r->seen,    r->initiator_good, r->has_receipt};
+    for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+        put_u64(w, wide[i]);
+    }
+    for (uint32_t i = 0; i < sizeof(money) / sizeof(money[0]); i++) {
+        put_i64(w, money[i]);
+    }
+    for (uint32_t i = 0; i < REQUEST_STEPS; i++) {
+        put_i64(w, r->step_ns[i]);
+        put_u64(w, r->step_position[i]);
+    }
+    for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
+        put_i64(w, r->after_minor[i]);
+    }
+    for (uint32_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]); i++) {
+        put_u32(w, narrow[i]);
+    }
+    put_raw(w, small, sizeof(small));
+}
+
+static void load_request(struct reader *in, struct operator_request *r)
+{
+    uint64_t *const wide[] = {&r->number,         &r->party,   &r->original, &r->target,
+                              &r->timeout_target, &r->receipt, &r->delivery, &r->question};
+    int64_t *const money[] = {&r->amount_minor, &r->charge_minor, &r->due_ns};
+    uint32_t *const narrow[] = {&r->short_code,  &r->conversation, &r->result_url,
+                                &r->timeout_url, &r->reference,    &r->remarks,
+                                &r->occasion,    &r->answer,       &r->receipt_day};
+    uint8_t *const small[] = {&r->kind,    &r->command,    &r->state,
+                              &r->outcome, &r->party_type, &r->seen};
+    for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+        *wide[i] = get_u64(in);
+    }
+    for (uint32_t i = 0; i < sizeof(money) / sizeof(money[0]); i++) {
+        *money[i] = get_i64(in);
+    }
+    for (uint32_t i = 0; i < REQUEST_STEPS; i++) {
+        r->step_ns[i] = get_i64(in);
+        r->step_position[i] = get_u64(in);
+    }
+    for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
+        r->after_minor[i] = get_i64(in);
+    }
+    for (uint32_t i = 0; i < sizeof(narrow) / sizeof(narrow[0]); i++) {
+        *narrow[i] = get_u32(in);
+    }
+    for (uint32_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
+        *small[i] = get_u8(in);
+    }
+    r->initiator_good = get_u8(in) != 0;
+    r->has_receipt = get_u8(in) != 0;
+    r->timer = TIMERS_NOWHERE;
+    r->next = SLAB_NONE;
+}
+
+void operator__save_requests(const struct operator_state *o, struct writer *w)
+{
+    put_u64(w, o->last_request);
+    put_u64(w, o->requests_paid);
+    for (uint32_t i = 0; i < REQUEST_OUTCOME_END; i++) {
+        put_u64(w, o->requests_ended[i]);
+    }
+    slab_shape_save(&o->requests, w);
+    for (uint32_t i = slab_next(&o->requests, 0); i != SLAB_NONE;
+         i = slab_next(&o->requests, i + 1)) {
+        save_request(w, request_at(o, i));
+    }
+    put_u32(w, o->requests_queued);
+    for (uint32_t i = o->requests_head; i != SLAB_NONE; i = request_at(o, i)->next) {
+        put_u32(w, i);
+    }
+}
+
+/* What a request must be for the tables; whether it keeps the invariants, the check says. */
+static bool request_plausible(const struct operator_state *o, const struct operator_request *r)
+{
+    return r->number <= o->last_request && r->kind > 0 && r->kind < REQUEST_KIND_END &&
+           r->state >= STK_PENDING && r->state <= STK_STATE_CANCELLED &&
+           r->outcome < REQUEST_OUTCOME_END && r->amount_minor >= 0 &&
+           r->receipt < ID_RECEIPT_SERIAL_END && caltime_in_range(r->step_ns[REQUEST_ACCEPTED]);
+}
+
+static bool index_request(struct operator_state *o, uint32_t slot)
+{
+    struct operator_request *r = request_at(o, slot);
+    char made[ID_TEXT_SIZE];
+    if (!request_plausible(o, r) || map_get(&o->requests_by_number, r->number) != MAP_NONE) {
+        return false;
+    }
+    map_put(&o->requests_by_number, r->number, slot);
+    uint64_t key = operator__conversation_key(r->short_code, request_originator_id(o, r, made));
+    uint64_t receipt_key = operator__receipt_key(r->receipt_day, r->receipt);
+    if (map_get(&o->by_conversation, key) != MAP_NONE ||
+        (r->has_receipt && map_get(&o->requests_by_receipt, receipt_key) != MAP_NONE)) {
+        return false;
+    }
+    map_put(&o->by_conversation, key, slot);
+    if (r->has_receipt) {
+        map_put(&o->requests_by_receipt, receipt_key, slot);
+    }
+    if (r->state == STK_PROCESSING) {
+        timers_add(&o->request_deadlines, r->due_ns, slot);
+    }
+    o->requests_open += !stk_state_final(r->state);
+    return true;
+}
+
+bool operator__load_requests(struct operator_state *o, struct reader *r)
+{
+    o->last_request = get_u64(r);
+    o->requests_paid = get_u64(r);
+    for (uint32_t i = 0; i < REQUEST_OUTCOME_END; i++) {
+        o->requests_ended[i] = get_u64(r);
+    }
+    if (!slab_shape_load(&o->requests, r)) {
+        return false;
+    }
+    uint32_t count = o->requests.used;
+    if (!map_reserve(&o->requests_by_number, count) || !map_reserve(&o->by_conversation, count) ||
+        !map_reserve(&o->requests_by_receipt, count) ||
+        !timers_reserve(&o->request_deadlines, count)) {
+        return false;
+    }
+    for (uint32_t i = slab_next(&o->requests, 0); i != SLAB_NONE;
+         i = slab_next(&o->requests, i + 1)) {
+        load_request(r, request_at(o, i));
+        if (r->bad || !index_request(o, i)) {
+            return false;
+        }
+    }
+    uint32_t queued = get_u32(r);
+    for (uint32_t i = 0; i < queued && !r->bad; i++) {
+        uint32_t slot = get_u32(r);
+        if (!slab_is_used(&o->requests, slot) || request_at(o, slot)->queued) {
+            return false;
+        }
+        queue_append(o, slot);
+    }
+    return !r->bad;
+}
+
+/* ---- invariants ---- */
+
+/* Q2: money moved exactly for a success with a receipt. */
+static void check_money(const struct operator_state *o, const struct operator_request *r)
+{
+    const struct entry *e = ledger_entry(&o->book->ledger, request_transfer_id(r->number, 0));
+    CHECK((e != NULL) == r->has_receipt);
+    CHECK(IMPLIES(r->has_receipt, r->state == STK_SUCCESS));
+    if (e != NULL) {
+        CHECK(e->state == ENTRY_POSTED && e->transfer.reference == r->number);
+        uint64_t key = operator__receipt_key(r->receipt_day, r->receipt);
+        CHECK(request_at(o, map_get(&o->requests_by_receipt, key)) == r);
+    }
+}
+
+static void check_request(const struct operator_state *o, uint32_t slot)
+{
+    const struct operator_request *r = request_at(o, slot);
+    bool final = stk_state_final(r->state);
+    char made[ID_TEXT_SIZE];
+    CHECK(r->state >= STK_PENDING && r->state <= STK_STATE_CANCELLED);
+    CHECK(final == (r->outcome != REQUEST_OPEN));
+    CHECK(IMPLIES(final, request_outcome_state(r->outcome) == (enum stk_state)r->state));
+    CHECK(final == (r->step_position[REQUEST_ENDED] != 0));
+    CHECK(map_get(&o->requests_by_number, r->number) == slot);
+    check_money(o, r);
+    CHECK((r->delivery != 0) == (final && operator__request_told(o, r, r->outcome))); /* Q3 */
+    if (r->delivery != 0) {
+        const struct outbox_item *item = outbox_item(&o->book->outbox, r->delivery);
+        CHECK(item != NULL);
+        CHECK(item->subject == r->number && item->kind == MESSAGE_RESULT);
+    }
+    CHECK((r->timer != TIMERS_NOWHERE) == (r->state == STK_PROCESSING)); /* Q4 */
+    if (r->timer != TIMERS_NOWHERE) {
+        CHECK(o->request_deadlines.entries[r->timer].id == slot);
+        CHECK(o->request_deadlines.entries[r->timer].due_ns == r->due_ns);
+    }
+    CHECK(r->queued == (r->state == STK_PENDING)); /* Q5 */
+    uint64_t key = operator__conversation_key(r->short_code, request_originator_id(o, r, made));
+    CHECK(map_get(&o->by_conversation, key) == slot); /* Q6 */
+}
+
+void operator__check_requests_touched(struct operator_state *o)
+{
+    for (uint32_t i = 0; i < o->requests_touched_count; i++) {
+        check_request(o, o->requests_touched[i]);
+    }
+    o->requests_touched_count = 0;
+}
+
+void operator__check_requests(const struct operator_state *o)
+{
+    uint32_t open = 0;
+    uint32_t queued = 0;
+    uint32_t processing = 0;
+    for (uint32_t i = slab_next(&o->requests, 0); i != SLAB_NONE;
+         i = slab_next(&o->requests, i + 1)) {
+        const struct operator_request *r = request_at(o, i);
+        check_request(o, i);
+        open += !stk_state_final(r->state);
+        queued += r->queued;
+        processing += r->state == STK_PROCESSING;
+    }
+    CHECK(open == o->requests_open && queued == o->requests_queued);
+    CHECK(processing == o->request_deadlines.count);
+    CHECK(o->last_request == o->requests.used); /* numbers have no gaps */
+    CHECK(map_count(&o->requests_by_number) == o->requests.used);
+    CHECK(map_count(&o->by_conversation) == o->requests.used);
+    CHECK(map_count(&o->requests_by_receipt) == o->requests_paid);
+    uint32_t waiting = 0;
+    for (uint32_t i = o->requests_head; i != SLAB_NONE; waiting++) {
+        CHECK(waiting < o->requests_queued);
+        i = request_at(o, i)->next;
+    }
+    CHECK(waiting == o->requests_queued);
+    map_check(&o->requests_by_number);
+    map_check(&o->by_conversation);
+    map_check(&o->requests_by_receipt);
+    slab_check(&o->requests);
+    timers_check(&o->request_deadlines);
+}
