@@ -28,6 +28,7 @@ static void generation_init(struct audit *a)
     audit__ledger_init(a);
     audit__people_init(a);
     audit__payments_init(a);
+    audit__requests_init(a);
     audit__outbox_init(a);
     table_init(&a->keys, 0);
 }
@@ -37,6 +38,7 @@ static void generation_fini(struct audit *a)
     audit__ledger_fini(a);
     audit__people_fini(a);
     audit__payments_fini(a);
+    audit__requests_fini(a);
     audit__outbox_fini(a);
     table_fini(&a->keys);
 }
@@ -166,7 +168,9 @@ static void event_operator(struct audit *a, uint16_t kind, struct reader *body)
         audit__breach(a, PROOF_RECORDS, "%s is malformed", operator_event_name(kind));
         return;
     }
-    if (kind >= EVENT_STK_TEXTS_KEPT) {
+    if (kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_ENDED) {
+        audit__request_event(a, &e);
+    } else if (kind >= EVENT_STK_TEXTS_KEPT && kind <= EVENT_STK_ENDED) {
         audit__payment_event(a, &e);
     } else {
         audit__people_event(a, &e);
@@ -227,6 +231,7 @@ static void audit_frame(struct audit *a, struct frame_reader *f)
         audit__breach(a, PROOF_RECORDS, "the frame is malformed after %u events", a->frame.events);
     }
     audit__payments_frame(a);
+    audit__requests_frame(a);
     a->report->totals.frames++;
 }
 

@@ -22,6 +22,7 @@
 #include "operator/events.h"
 
 enum {
+    AUDIT_LEGS_MAX = 8,  /* transfers of requests in one frame */
     AUDIT_ENDS_MAX = 32, /* payments that one frame may end, transfers and callbacks it may hold */
 };
 
@@ -61,14 +62,30 @@ struct audit_payment {
     bool answered;
 };
 
+struct audit_request {
+    int64_t amount_minor;
+    uint64_t target;
+    uint8_t kind;
+    bool told; /* it has a result URL */
+    bool asked;
+};
+
 /* What happened in the frame under way that must fit together at its end. */
 struct audit_frame {
     uint64_t position;
     int64_t time_ns;
-    uint64_t texts;      /* payment whose texts were kept and that is not accepted yet */
-    uint64_t last_leg;   /* id of the last transfer that carries this frame's position */
-    uint64_t attempted;  /* delivery, until its answer was kept */
-    uint64_t tried_slot; /* subscriber + 1 whose wrong PIN was counted up */
+    uint64_t texts;         /* payment whose texts were kept and that is not accepted yet */
+    uint64_t last_leg;      /* id of the last transfer that carries this frame's position */
+    uint64_t attempted;     /* delivery, until its answer was kept */
+    uint64_t tried_slot;    /* subscriber + 1 whose wrong PIN was counted up */
+    uint64_t request_texts; /* request whose texts were kept and that is not accepted yet */
+    uint64_t request_asked; /* request that queues a question */
+    uint64_t request_ended; /* the one that ended here; what follows is about it */
+    struct audit_request request;
+    uint8_t request_outcome;
+    bool request_paid;
+    uint32_t request_results;
+    uint32_t leg_count;
     uint32_t events;
     uint32_t end_count, transfer_count, callback_count;
     uint16_t cause;
@@ -83,6 +100,7 @@ struct audit_frame {
         uint64_t target;
         uint16_t kind;
     } callbacks[AUDIT_ENDS_MAX];
+    struct transfer legs[AUDIT_LEGS_MAX]; /* those of requests */
 };
 
 struct audit_checkpoint {
@@ -120,6 +138,8 @@ struct audit {
     int64_t checkout_second;
     uint32_t receipt_day;
     uint64_t receipt;
+    uint64_t last_request;
+    struct table requests; /* number -> struct audit_request, open ones */
     struct table keys;
     uint64_t last_delivery;
     struct array waiting; /* uint64_t, a bit each */
@@ -154,6 +174,18 @@ void audit__payment_event(struct audit *a, const struct operator_event *e);
 /* The end of a frame: endings, transfers and callbacks must fit together. */
 void audit__payments_frame(struct audit *a);
 void audit__payments_finish(struct audit *a);
+
+/* The receipt of a success: after the one before it, on its day. */
+void audit__receipt(struct audit *a, uint32_t day, uint64_t serial, const char *what,
+                    uint64_t number);
+
+void audit__requests_init(struct audit *a);
+void audit__requests_fini(struct audit *a);
+void audit__request_event(struct audit *a, const struct operator_event *e);
+void audit__request_transfer(struct audit *a, const struct transfer *t);
+/* A message of the outbox about a request. */
+void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, uint16_t kind);
+void audit__requests_frame(struct audit *a);
 
 void audit__outbox_init(struct audit *a);
 void audit__outbox_fini(struct audit *a);

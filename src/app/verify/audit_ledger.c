@@ -19,6 +19,7 @@ enum {
     REASON_REDEEM = 2,
     ID_OF_PAYMENT = 1, /* the highest four bits of a transfer's id */
     ID_OF_FRAME = 2,
+    ID_OF_REQUEST = 3,
 };
 
 __extension__ typedef __int128 wide;
@@ -106,8 +107,8 @@ static void transfer_id(struct audit *a, const struct transfer *t)
     uint64_t form = t->id >> 60;
     bool chosen = a->frame.cause == COMMAND_TRANSFERS;
     audit__checked(a, PROOF_REFERENCES);
-    if (!chosen && form == ID_OF_PAYMENT) {
-        return; /* audit__payments_frame sees to it that the frame ends that payment */
+    if (!chosen && (form == ID_OF_PAYMENT || form == ID_OF_REQUEST)) {
+        return; /* the end of the frame sees to it that it ends that payment or request */
     }
     if (!chosen && form == ID_OF_FRAME) {
         if ((t->id << 4 >> 10) != a->frame.position) {
@@ -120,11 +121,14 @@ static void transfer_id(struct audit *a, const struct transfer *t)
         a->frame.last_leg = t->id;
         return;
     }
-    if (chosen && (form == ID_OF_PAYMENT || form == ID_OF_FRAME)) {
+    if (chosen && form >= ID_OF_PAYMENT && form <= ID_OF_REQUEST) {
         audit__breach(a, PROOF_REFERENCES,
                       "transfer %" PRIx64 " was asked for from outside under an id that belongs "
                       "to a %s",
-                      t->id, form == ID_OF_PAYMENT ? "payment" : "decision");
+                      t->id,
+                      form == ID_OF_PAYMENT ? "payment"
+                      : form == ID_OF_FRAME ? "decision"
+                                            : "request");
     }
     if (table_find(&a->ids, t->id) != NULL) {
         audit__breach(a, PROOF_REFERENCES, "transfer %" PRIx64 " happens a second time", t->id);
@@ -188,6 +192,10 @@ static void transfer_reason(struct audit *a, const struct transfer *t)
         }
         a->frame.transfers[a->frame.transfer_count++] = *t;
         add(a, &a->moved_minor, t->amount_minor);
+        return;
+    }
+    if (t->id >> 60 == ID_OF_REQUEST) {
+        audit__request_transfer(a, t);
         return;
     }
     bool issues = t->code == REASON_ISSUE && t->debit_account == a->account_trust;

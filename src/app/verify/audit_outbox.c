@@ -63,6 +63,10 @@ static void queued(struct audit *a, const struct outbox_event *e)
     a->last_delivery = e->number;
     set_waiting(a, e->number);
     a->report->totals.deliveries++;
+    if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
+        audit__request_message(a, e->subject, e->target, e->item_kind);
+        return;
+    }
     if (a->frame.callback_count == AUDIT_ENDS_MAX) {
         audit__breach(a, PROOF_EFFECTS, "more than %d callbacks in one decision", AUDIT_ENDS_MAX);
         return;

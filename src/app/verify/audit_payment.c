@@ -192,32 +192,35 @@ static const char *end_objection(const struct audit *a, const struct audit_payme
 }
 
 /* Receipts carry the Kenyan day of the frame, and rise within it; so none repeats. */
+void audit__receipt(struct audit *a, uint32_t day, uint64_t serial, const char *what,
+                    uint64_t number)
+{
+    int64_t today = (a->frame.time_ns + EAT_AHEAD_NS) / DAY_NS;
+    if (day != today || serial >= RECEIPT_END) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "the receipt of %s %" PRIu64 " is dated day %u, but it was paid on day "
+                      "%" PRId64,
+                      what, number, day, today);
+    }
+    if (day < a->receipt_day || (day == a->receipt_day && serial <= a->receipt)) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "%s %" PRIu64 " has receipt %u/%" PRIu64 " after %u/%" PRIu64
+                      " was given: receipts must rise",
+                      what, number, day, serial, a->receipt_day, a->receipt);
+    }
+    a->receipt_day = day;
+    a->receipt = serial;
+}
+
 static void check_receipt(struct audit *a, const struct operator_event *e)
 {
     audit__checked(a, PROOF_REFERENCES);
-    if (e->outcome != STK_PAID) {
-        if (e->receipt_day != 0 || e->receipt != 0) {
-            audit__breach(a, PROOF_REFERENCES, "payment %" PRIu64 " has a receipt but was not paid",
-                          e->number);
-        }
-        return;
+    if (e->outcome == STK_PAID) {
+        audit__receipt(a, e->receipt_day, e->receipt, "payment", e->number);
+    } else if (e->receipt_day != 0 || e->receipt != 0) {
+        audit__breach(a, PROOF_REFERENCES, "payment %" PRIu64 " has a receipt but was not paid",
+                      e->number);
     }
-    int64_t today = (a->frame.time_ns + EAT_AHEAD_NS) / DAY_NS;
-    if (e->receipt_day != today || e->receipt >= RECEIPT_END) {
-        audit__breach(a, PROOF_REFERENCES,
-                      "the receipt of payment %" PRIu64 " is dated day %u, but it was paid on day "
-                      "%" PRId64,
-                      e->number, e->receipt_day, today);
-    }
-    if (e->receipt_day < a->receipt_day ||
-        (e->receipt_day == a->receipt_day && e->receipt <= a->receipt)) {
-        audit__breach(a, PROOF_REFERENCES,
-                      "payment %" PRIu64 " has receipt %u/%" PRIu64 " after %u/%" PRIu64
-                      " was given: receipts must rise",
-                      e->number, e->receipt_day, e->receipt, a->receipt_day, a->receipt);
-    }
-    a->receipt_day = e->receipt_day;
-    a->receipt = e->receipt;
 }
 
 static void ended(struct audit *a, const struct operator_event *e)
