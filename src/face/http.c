@@ -7,6 +7,7 @@
  *  2. A connection that waits for its peer (to send, to read) is on exactly one clock; one that
  *     waits for us (held, streaming) is on none.
  *  3. A suspended connection has phase HANDLED or SENDING (a stream without bytes), or DOOMED.
+ *     A parked one has phase HANDLED and is not suspended.
  *  4. The generation of a slot grows with every request, so a ticket names one exchange for ever.
  *
  * Must never block, and never start a thread. Tests: tests/unit/test_http.c.
@@ -135,6 +136,7 @@ void http__cut(struct http_exchange *x)
 {
     CHECK(x->phase != HTTP_UNUSED);
     http__clock_stop(x);
+    http__unpark(x);
     x->phase = HTTP_DOOMED;
     (void)shutdown(x->fd, SHUT_RDWR);
 }
@@ -285,6 +287,7 @@ static void exchange_end(struct http_exchange *x)
     struct http_server *s = x->server;
     bool owner_waits = x->streaming ? !x->stream_ended : !x->released;
     watch_stop(x);
+    http__unpark(x);
     if (x->phase == HTTP_HEAD) {
         s->counters.refused_requests++; /* by the library, or abandoned */
     }
@@ -381,6 +384,7 @@ static void connection_closed(struct http_server *s, struct http_exchange *x)
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
+    ((struct http_server *)context)->progress = true;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         connection_opened(context, connection, socket_context);
     } else if (*socket_context != NULL) {
@@ -403,6 +407,7 @@ static void *on_target(void *context, const char *uri, struct MHD_Connection *co
 {
     struct http_server *s = context;
     struct http_exchange *x = exchange_of(connection);
+    s->progress = true;
     if (x == NULL || x->phase != HTTP_IDLE) {
         return x;
     }
@@ -438,15 +443,32 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
     return strlen(text);
 }
 
-/* Whether the reply, if it is ready, could be handed to the library. */
-static enum MHD_Result settle(struct http_exchange *x)
+/*
+ * What becomes of an exchange that its handler has seen: sent, or held. To suspend a connection and
+ * to resume it costs four system calls (out of the epoll set and into it, a wake-up, a receive that
+ * finds nothing), and most replies are held for one group commit. So it is parked first, which
+ * costs a call of on_request for each round of the library, and suspended when it was looked at so
+ * often that suspending would have been cheaper. One that waits for somebody is suspended at once.
+ * False: the connection is to be closed.
+ */
+static bool settle(struct http_exchange *x)
 {
     if (x->prepared && x->released) {
-        return http__queue(x) ? MHD_YES : MHD_NO;
+        http__unpark(x);
+        x->server->progress = true;
+        return http__queue(x);
     }
-    http__clock_stop(x);
-    http__suspend(x);
-    return MHD_YES;
+    if (!x->parked) {
+        http__clock_stop(x);
+        x->looks = x->prepared ? 0 : HTTP_LOOKS_MAX;
+        x->parked = true;
+        x->server->parked++;
+    }
+    if (x->looks++ == HTTP_LOOKS_MAX) {
+        http__unpark(x);
+        http__suspend(x);
+    }
+    return true;
 }
 
 static enum MHD_Result request_begin(struct http_exchange *x, const char *method,
@@ -457,7 +479,7 @@ static enum MHD_Result request_begin(struct http_exchange *x, const char *method
     if (refusal != HTTP_REFUSE_NONE) {
         s->counters.refused_requests++;
         http__refuse(x, refusal);
-        return settle(x);
+        return settle(x) ? MHD_YES : MHD_NO;
     }
     s->counters.requests++;
     s->active++;
@@ -471,7 +493,7 @@ static enum MHD_Result request_begin(struct http_exchange *x, const char *method
     x->in_handler = false;
     CHECK(admitted == !x->prepared);
     /* A refused body is read and forgotten, which keeps the connection, unless not sent yet. */
-    return !admitted && x->expects_continue ? settle(x) : MHD_YES;
+    return admitted || !x->expects_continue || settle(x) ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result request_body(struct http_exchange *x, const char *data, size_t *size)
@@ -513,7 +535,7 @@ static enum MHD_Result request_whole(struct http_exchange *x)
         x->in_handler = false;
         CHECK(x->prepared || x->open);
     }
-    return settle(x);
+    return settle(x) ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
@@ -527,6 +549,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (x == NULL) {
         return MHD_NO;
     }
+    if (x->parked) {
+        return settle(x) ? MHD_YES : MHD_NO;
+    }
+    x->server->progress = true;
     if (x->phase == HTTP_HEAD) {
         return request_begin(x, method, version);
     }
@@ -544,6 +570,7 @@ static void on_done(void *context, struct MHD_Connection *connection, void **req
     (void)code;
     struct http_server *s = context;
     struct http_exchange *x = *request_context;
+    s->progress = true;
     if (x == NULL) {
         return;
     }
@@ -801,9 +828,12 @@ void http_turn(struct http_server *s)
     run_clocks(s);
     look_for_gone(s);
     s->resumed = false;
+    /* Parked connections are always ready: with them, whether anything happened says whether
+     * another round is worth while. What that overlooks is found HTTP_PARKED_BEAT_MS later. */
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
+        s->progress = false;
         (void)MHD_run(s->daemon);
-        if (!library_is_ready(s)) {
+        if (!library_is_ready(s) || (s->parked > 0 && !s->progress)) {
             break;
         }
     }
@@ -811,11 +841,11 @@ void http_turn(struct http_server *s)
 
 int http_timeout_ms(struct http_server *s)
 {
-    if (s->resumed || library_is_ready(s)) {
+    if (s->resumed || (s->parked == 0 && library_is_ready(s))) {
         return 0;
     }
     int64_t now_ns = http__now_ns();
-    int64_t wait_ns = INT64_MAX;
+    int64_t wait_ns = s->parked > 0 ? HTTP_PARKED_BEAT_MS * ns_per_ms : INT64_MAX;
     for (uint32_t clock = 0; clock < HTTP_CLOCK_COUNT; clock++) {
         const struct http_exchange *x = s->clocks[clock].first;
         if (x != NULL) {

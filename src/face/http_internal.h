@@ -5,6 +5,8 @@
  * Relies on: a connection serves one request at a time, so a connection's slot and the exchange
  * on it are one object. Slots and their buffers are reused, never freed before http_stop.
  * A suspended connection is not watched by the library: nothing happens to it until it is resumed.
+ * A connection whose handler gave no reply stays ready in the library's eyes, and the handler is
+ * called again in every round: such a connection is called parked here.
  */
 #ifndef HAKIKA_FACE_HTTP_INTERNAL_H
 #define HAKIKA_FACE_HTTP_INTERNAL_H
@@ -22,6 +24,8 @@ enum {
     HTTP_REPLY_HEADERS_BYTES_MAX = 2048,
     HTTP_OVERFLOW_CONNECTIONS = 256, /* beyond the limit, only to be told 503 */
     HTTP_GONE_INTERVAL_MS = 250,     /* how often watched peers are looked at */
+    HTTP_LOOKS_MAX = 16,             /* at a held reply, before it is suspended: see settle */
+    HTTP_PARKED_BEAT_MS = 1,         /* how long a turn may be put off while replies are parked */
 };
 
 /* A growable run of bytes that keeps its memory between requests. */
@@ -104,6 +108,8 @@ struct http_exchange {
     bool open;     /* held without a reply */
     bool released; /* may go */
     bool suspended;
+    bool parked;   /* held, and looked at in every round of the library */
+    uint8_t looks; /* at the parked one */
     bool close_after;
     bool headers_overflow;
     bool streaming, stream_ended, peer_gone;
@@ -136,6 +142,7 @@ struct http_server {
     int listener; /* -1 once quiesced */
     bool stopping;
     bool resumed;     /* something was let go since the last turn: the next one is due at once */
+    bool progress;    /* the library has done something in this round but look at parked ones */
     bool verify_head; /* this library edits the head in place, see http__head_check */
 
     struct http_exchange **slots;
@@ -148,6 +155,7 @@ struct http_server {
     struct http_exchange *watched;
     int64_t watched_ns; /* when the watched peers were last looked at */
     uint32_t active;
+    uint32_t parked;
     struct http_counters counters;
 };
 
@@ -194,6 +202,7 @@ void http__refuse(struct http_exchange *x, enum http_refusal why);
 void http__refuse_raw(struct http_exchange *x, enum http_refusal why);
 void http__suspend(struct http_exchange *x);
 void http__resume(struct http_exchange *x);
+void http__unpark(struct http_exchange *x);
 
 /* http.c */
 int64_t http__now_ns(void);

@@ -86,6 +86,12 @@ void http__resume(struct http_exchange *x)
     MHD_resume_connection(x->connection);
 }
 
+void http__unpark(struct http_exchange *x)
+{
+    x->server->parked -= x->parked ? 1 : 0;
+    x->parked = false;
+}
+
 /* The problem+json body of a refusal; returns its length. */
 static size_t refusal_body(enum http_refusal why, char *out, size_t capacity)
 {
@@ -161,6 +167,7 @@ static ssize_t stream_read(void *context, uint64_t position, char *out, size_t m
 {
     (void)position;
     struct http_exchange *x = context;
+    x->server->progress = true;
     if (x->peer_gone) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
@@ -238,7 +245,11 @@ bool http__queue(struct http_exchange *x)
 /* A reply became both prepared and released after the handler had returned. */
 static void send_held(struct http_exchange *x)
 {
-    CHECK(x->phase == HTTP_HANDLED && x->suspended);
+    CHECK(x->phase == HTTP_HANDLED && x->suspended != x->parked);
+    if (x->parked) {
+        x->server->resumed = true; /* its handler is called again in the next round */
+        return;
+    }
     if (!http__queue(x)) {
         http__cut(x);
     }

@@ -200,30 +200,36 @@ static void test_pipeline_is_answered_in_order(void **state)
     rig_stop(&rig);
 }
 
-static void test_large_reply(void **state)
+/* Sends 60,000 bytes and has them back. */
+static void large_there_and_back(struct rig *rig)
 {
-    (void)state;
     enum { LARGE = 60000 };
-    struct rig rig;
-    rig_start(&rig, http_limits_default());
-    struct client client = client_open(&rig);
+    struct client client = client_open(rig);
     char *body = malloc(LARGE + 1);
     assert_non_null(body);
     for (size_t i = 0; i < LARGE; i++) {
         body[i] = (char)('a' + i % 26);
     }
     body[LARGE] = '\0';
-    client_send(&rig, &client, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 60000\r\n\r\n");
-    assert_true(client_try_send(&rig, &client, body, LARGE));
+    client_send(rig, &client, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 60000\r\n\r\n");
+    assert_true(client_try_send(rig, &client, body, LARGE));
     int64_t give_up_ms = now_ms() + PATIENCE_MS;
     while (client_reply_size(&client, false) == 0) {
         assert_true(now_ms() < give_up_ms);
-        turn(&rig, 2);
+        turn(rig, 2);
         client_receive(&client);
     }
     assert_string_equal(strstr(client.data, "\r\n\r\n") + 4, body);
     free(body);
     client_close(&client);
+}
+
+static void test_large_reply(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, http_limits_default());
+    large_there_and_back(&rig);
     rig_stop(&rig);
 }
 
@@ -352,7 +358,7 @@ static void test_waiting_costs_nothing(void **state)
     client_send(&rig, &held_client, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
     client_send(&rig, &stream, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
     client_send(&rig, &half, "GET / HTT");
-    turns(&rig, 20);
+    turns(&rig, 40); /* the held reply is not even looked at any more */
     /* Nothing to do now: the loop may sleep until the next look at the stream's peer. */
     assert_true(http_timeout_ms(rig.server) > 20);
     struct pollfd descriptor = {.fd = http_descriptor(rig.server), .events = POLLIN};
@@ -376,12 +382,53 @@ static void test_reset_while_held(void **state)
     client_send(&rig, &client, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
     turns(&rig, 3);
     client_reset(&client);
+    wait_until_quiet(&rig); /* seen at once: the held reply is still in the library's sight */
+    assert_null(rig_held(&rig, 0));
+    assert_works(&rig);
+    rig_stop(&rig);
+}
+
+/* Held for long, it is out of the library's sight, and ours until we let go. */
+static void test_reset_while_held_for_long(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, http_limits_default());
+    struct client client = client_open(&rig);
+    client_send(&rig, &client, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+    turns(&rig, 40);
+    client_reset(&client);
     turns(&rig, 5);
-    assert_non_null(rig_held(&rig, 0)); /* ours until we let go */
+    assert_non_null(rig_held(&rig, 0));
     http_release(rig_held(&rig, 0));
     wait_until_quiet(&rig);
     assert_null(rig_held(&rig, 0));
     assert_works(&rig);
+    rig_stop(&rig);
+}
+
+/* A reply arrives whole whenever it is released: while it is parked, while it is being suspended,
+ * and long after; also when another one is large and needs many rounds meanwhile. */
+static void test_release_after_any_number_of_turns(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, http_limits_default());
+    struct client client = client_open(&rig);
+    for (int waited = 0; waited < 40; waited++) {
+        client_send(&rig, &client, "POST /hold HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nbody");
+        while (rig.held_count == (unsigned)waited) {
+            turn(&rig, 1);
+        }
+        turns(&rig, waited);
+        if (waited % 8 == 0) {
+            large_there_and_back(&rig);
+        }
+        assert_int_equal(client.size, 0);
+        http_release(rig_held(&rig, (unsigned)waited));
+        assert_string_equal(client_reply(&rig, &client).body, "body");
+    }
+    client_close(&client);
     rig_stop(&rig);
 }
 
@@ -750,6 +797,8 @@ int main(void)
         cmocka_unit_test(test_many_held_replies_at_once),
         cmocka_unit_test(test_waiting_costs_nothing),
         cmocka_unit_test(test_reset_while_held),
+        cmocka_unit_test(test_reset_while_held_for_long),
+        cmocka_unit_test(test_release_after_any_number_of_turns),
         cmocka_unit_test(test_half_closed_peer_gets_its_reply),
         cmocka_unit_test(test_gone_is_told),
         cmocka_unit_test(test_peer_leaves_in_the_middle),
