@@ -40,6 +40,7 @@ enum {
     SEGMENT_BYTES_MAX = 16 * 1024 * 1024,
     START_VERIFY_BYTES = 32 * 1024 * 1024,
     HEAD_BYTES_MAX = 4096,     /* cleared for every request: twice as much costs 5 % of the rate */
+    HEADERS_MAX = 48,
     SCRUB_POSITION_MIN = 5000, /* shorter histories were verified whole on opening */
 };
 
@@ -291,6 +292,7 @@ static bool start_face(struct server *v)
     };
     http.limits.connections_max = c->connections_max;
     http.limits.head_bytes_max = HEAD_BYTES_MAX;
+    http.limits.headers_max = HEADERS_MAX;
     v->http = http_start(&http, error);
     if (v->http == NULL) {
         (void)fprintf(stderr, "hakika: %s\n", error);

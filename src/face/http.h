@@ -39,7 +39,7 @@ struct http_limits {
     uint32_t connections_max;  /* 2,048; at the limit new connections are refused with 503 */
     uint32_t body_bytes_max;   /* 64 KiB; larger is 413 */
     uint32_t head_bytes_max;   /* 8 KiB in all; larger is 431; memory of every connection */
-    uint32_t headers_max;      /* 64; more is 431 (and more than 64 query parameters 414) */
+    uint32_t headers_max;      /* 64; more is 431 (and more than 16 query parameters 414) */
     uint32_t target_bytes_max; /* 2 KiB of path and query; longer is 414 */
     uint32_t request_ms_max;   /* 10,000: from first byte to whole request, else 408 and close */
     uint32_t idle_ms_max;      /* 75,000: keep-alive without a request */
@@ -118,7 +118,7 @@ struct http_ticket http_ticket(const struct http_exchange *x);
 struct http_exchange *http_find(struct http_server *server, struct http_ticket ticket);
 
 /*
- * Adds a reply header (copied), before the reply is given. At most 16 and 2 KiB in all, values
+ * Adds a reply header (copied), before the reply is given. At most 16 and 1 KiB in all, values
  * without control characters; otherwise the reply becomes a 500. An empty value adds nothing.
  */
 void http_reply_header(struct http_exchange *x, const char *name, struct span value);

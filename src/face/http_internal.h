@@ -19,9 +19,9 @@
 enum {
     HTTP_BUFFER_KEEP_BYTES = 16 * 1024,  /* larger buffers are given back after the request */
     HTTP_STREAM_BYTES_MAX = 1024 * 1024, /* unsent bytes of one stream */
-    HTTP_PARAMETERS_MAX = 64,            /* in a query */
+    HTTP_PARAMETERS_MAX = 16,            /* in a query */
     HTTP_REPLY_HEADERS_MAX = 16,
-    HTTP_REPLY_HEADERS_BYTES_MAX = 2048,
+    HTTP_REPLY_HEADERS_BYTES_MAX = 1024,
     HTTP_OVERFLOW_CONNECTIONS = 256, /* beyond the limit, only to be told 503 */
     HTTP_GONE_INTERVAL_MS = 250,     /* how often watched peers are looked at */
     HTTP_LOOKS_MAX = 16,             /* at a held reply, before it is suspended: see settle */

@@ -1,5 +1,7 @@
 /*
  * load.c - epoll, edge-triggered: one send and one receive per request, one epoll_wait per batch.
+ * Requests are made and answers are read in one buffer for all connections, which stays in the
+ * processor's cache; a connection has memory of its own only for what did not come or go at once.
  *
  *   connecting --connected--> idle --sent--> busy --answered--> idle
  *       ^                       |              |
@@ -45,19 +47,23 @@ enum connection_state {
     CONNECTION_BUSY
 };
 
+/* Bytes that wait for others; the memory is kept. */
+struct rest {
+    char *data;
+    size_t size;
+    size_t capacity;
+};
+
 struct connection {
     enum connection_state state;
     int fd;
     uint32_t next_idle;
-    bool listed;      /* in the idle list, perhaps closed since */
-    uint64_t tag;     /* of the request under way */
-    int64_t since_ns; /* when it was sent, or was due */
-    int64_t late_ns;  /* when it is given up */
-    size_t request_size;
-    size_t request_sent;
-    size_t answer_size;
-    char *request; /* LOAD_REQUEST_MAX */
-    char *answer;  /* LOAD_ANSWER_MAX */
+    bool listed;         /* in the idle list, perhaps closed since */
+    uint64_t tag;        /* of the request under way */
+    int64_t since_ns;    /* when it was sent, or was due */
+    int64_t late_ns;     /* when it is given up */
+    struct rest request; /* what could not be sent yet */
+    struct rest answer;  /* the beginning of one, as far as it has come */
 };
 
 struct load {
@@ -67,7 +73,8 @@ struct load {
     struct sockaddr_storage address;
     socklen_t address_size;
     struct connection *connections;
-    char *buffers;
+    char *request; /* LOAD_REQUEST_MAX, of all connections */
+    char *answer;  /* LOAD_ANSWER_MAX */
     uint32_t idle; /* a stack: the warmest connection first */
     uint32_t busy;
     uint32_t connecting;
@@ -84,6 +91,22 @@ static int64_t now_ns(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Keeps these bytes instead of what was kept (of which they may be a part). */
+static void rest_keep(struct rest *r, const char *data, size_t size)
+{
+    if (size > r->capacity) {
+        char *grown = malloc(size);
+        CHECK(grown != NULL);
+        memcpy(grown, data, size);
+        free(r->data);
+        r->data = grown;
+        r->capacity = size;
+    } else if (size > 0) {
+        memmove(r->data, data, size);
+    }
+    r->size = size;
 }
 
 /* ---- connections --------------------------------------------------------------------------- */
@@ -107,7 +130,7 @@ static void connection_open(struct load *l, struct connection *c)
         return;
     }
     c->state = CONNECTION_CONNECTING;
-    c->answer_size = 0;
+    c->request.size = c->answer.size = 0;
     l->connecting++;
 }
 
@@ -169,17 +192,21 @@ static void connection_close(struct load *l, struct connection *c)
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
-/* Sends what is left; false when the connection is broken. */
-static bool request_send(struct connection *c)
+/* Sends these bytes and keeps what does not go; false when the connection is broken. */
+static bool request_send(struct connection *c, const char *data, size_t size)
 {
-    while (c->request_sent < c->request_size) {
-        ssize_t sent = send(c->fd, c->request + c->request_sent, c->request_size - c->request_sent,
-                            MSG_NOSIGNAL);
-        if (sent < 0) {
-            return errno == EAGAIN || errno == EINTR; /* an edge will tell */
+    while (size > 0) {
+        ssize_t sent = send(c->fd, data, size, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+            return false;
         }
-        c->request_sent += (size_t)sent;
+        if (sent < 0) {
+            break; /* an edge will tell */
+        }
+        data += sent;
+        size -= (size_t)sent;
     }
+    rest_keep(&c->request, data, size);
     return true;
 }
 
@@ -190,7 +217,7 @@ static bool request_begin(struct load *l, struct connection *c, load_make_fn mak
     CHECK(c->state == CONNECTION_IDLE);
     bool scheduled = make == l->o.make;
     c->tag = l->next;
-    size_t size = make(l->o.context, &c->tag, c->request, LOAD_REQUEST_MAX);
+    size_t size = make(l->o.context, &c->tag, l->request, LOAD_REQUEST_MAX);
     if (size == 0 || size == LOAD_LATER) {
         CHECK(size == 0 || l->o.rate_per_s == 0); /* a schedule does not wait */
         l->sending = l->sending && (size == LOAD_LATER || !scheduled);
@@ -205,10 +232,8 @@ static bool request_begin(struct load *l, struct connection *c, load_make_fn mak
     c->state = CONNECTION_BUSY;
     c->since_ns = since_ns == 0 ? now : since_ns;
     c->late_ns = now + l->o.timeout_ms * NS_PER_MS;
-    c->request_size = size;
-    c->request_sent = 0;
-    c->answer_size = 0;
-    if (!request_send(c)) {
+    c->answer.size = 0;
+    if (!request_send(c, l->request, size)) {
         connection_close(l, c);
     }
     return true;
@@ -297,20 +322,20 @@ static void send_some(struct load *l)
 /* ---- events -------------------------------------------------------------------------------- */
 
 /* A whole answer ends its request. False: the connection is to be closed. */
-static bool answer_take(struct load *l, struct connection *c)
+static bool answer_take(struct load *l, struct connection *c, size_t size)
 {
     struct message m;
-    switch (message_find((struct span){c->answer, c->answer_size}, &m)) {
-    case MESSAGE_PARTIAL: return c->answer_size < LOAD_ANSWER_MAX;
+    switch (message_find((struct span){l->answer, size}, &m)) {
+    case MESSAGE_PARTIAL: rest_keep(&c->answer, l->answer, size); return size < LOAD_ANSWER_MAX;
     case MESSAGE_BAD: return false;
     case MESSAGE_WHOLE: break;
     }
-    if (c->state != CONNECTION_BUSY || m.status < 200 || m.size != c->answer_size) {
+    if (c->state != CONNECTION_BUSY || m.status < 200 || m.size != size) {
         return false; /* an answer that nobody asked for, or more than one */
     }
     l->busy--;
     connection_list_idle(l, c);
-    c->answer_size = 0;
+    c->answer.size = 0;
     request_end(l, c, m.status, m.body);
     return !m.closes;
 }
@@ -319,16 +344,16 @@ static bool answer_take(struct load *l, struct connection *c)
 static bool connection_receive(struct load *l, struct connection *c)
 {
     for (;;) {
-        size_t room = LOAD_ANSWER_MAX - c->answer_size;
-        ssize_t got = recv(c->fd, c->answer + c->answer_size, room, 0);
+        size_t before = c->answer.size;
+        size_t room = LOAD_ANSWER_MAX - before;
+        if (before > 0) {
+            memcpy(l->answer, c->answer.data, before);
+        }
+        ssize_t got = recv(c->fd, l->answer + before, room, 0);
         if (got < 0) {
             return errno == EAGAIN || errno == EINTR;
         }
-        if (got == 0) {
-            return false;
-        }
-        c->answer_size += (size_t)got;
-        if (!answer_take(l, c)) {
+        if (got == 0 || !answer_take(l, c, before + (size_t)got)) {
             return false;
         }
         if ((size_t)got < room) {
@@ -347,7 +372,7 @@ static void connection_event(struct load *l, struct connection *c, uint32_t even
         connection_list_idle(l, c);
     }
     if ((events & EPOLLOUT) != 0 && c->state == CONNECTION_BUSY) {
-        well = request_send(c);
+        well = request_send(c, c->request.data, c->request.size);
     }
     if (well && (events & EPOLLIN) != 0) {
         well = connection_receive(l, c);
@@ -425,12 +450,12 @@ static bool run_resolve(struct load *l, char error[256])
 
 static bool run_memory(struct load *l, char error[256])
 {
-    size_t per_connection = LOAD_REQUEST_MAX + LOAD_ANSWER_MAX;
     l->connections = calloc(l->o.connections, sizeof(*l->connections));
-    l->buffers = calloc(l->o.connections, per_connection);
+    l->request = malloc(LOAD_REQUEST_MAX);
+    l->answer = malloc(LOAD_ANSWER_MAX);
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event wake = {.events = EPOLLIN, .data.u32 = EVENT_WAKE};
-    bool ok = l->connections != NULL && l->buffers != NULL && l->epoll >= 0;
+    bool ok = l->connections != NULL && l->request != NULL && l->answer != NULL && l->epoll >= 0;
     if (ok && l->o.wake_fd > 0) {
         ok = epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->o.wake_fd, &wake) == 0;
     }
@@ -440,8 +465,6 @@ static bool run_memory(struct load *l, char error[256])
     }
     for (uint32_t i = 0; i < l->o.connections; i++) {
         l->connections[i].fd = -1;
-        l->connections[i].request = l->buffers + i * per_connection;
-        l->connections[i].answer = l->connections[i].request + LOAD_REQUEST_MAX;
     }
     return true;
 }
@@ -502,11 +525,14 @@ bool load_run(const struct load_options *options, struct load_result *out, char 
         if (l.connections[i].fd >= 0) {
             (void)close(l.connections[i].fd);
         }
+        free(l.connections[i].request.data);
+        free(l.connections[i].answer.data);
     }
     if (l.epoll >= 0) {
         (void)close(l.epoll);
     }
     free(l.connections);
-    free(l.buffers);
+    free(l.request);
+    free(l.answer);
     return ok;
 }

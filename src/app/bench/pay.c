@@ -35,6 +35,10 @@ enum {
 /* Public: Safaricom's sandbox hands it to everybody. */
 #define PASSKEY      "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
 
+/* Where the digits go that each push has of its own. */
+#define PHONE_MARK  "pppppppppppp"
+#define SERIAL_MARK "ssssssss"
+
 enum phone_state { FREE, PUSHING, TO_APPROVE, APPROVING, APPROVED, ACCEPTED, LOST };
 
 struct phone {
@@ -48,6 +52,13 @@ struct callback {
     int64_t at_ns;
     bool paid;
     char checkout[CHECKOUT_SIZE];
+};
+
+struct template
+{
+    char *bytes;
+    size_t size;
+    size_t payer_at, phone_at, serial_at;
 };
 
 /* First in, first out; room for every phone. */
@@ -74,6 +85,7 @@ struct pay {
     uint64_t serial; /* of pushes: makes references */
     char token[TOKEN_SIZE];
     char (*passwords)[PASSWORD_SIZE]; /* by paybill */
+    struct template *templates;       /* by paybill */
     struct pay_stats stats;
 };
 
@@ -217,23 +229,59 @@ static size_t request_join(const struct pay *p, const char *path, size_t body_si
 
 enum { HEAD_ROOM = 512 };
 
+/* A push to one paybill, with the places where phone and serial number go. */
+static bool template_make(struct pay *p, uint32_t paybill)
+{
+    struct template *t = &p->templates[paybill];
+    uint32_t code = FIRST_SHORT_CODE + paybill;
+    char buffer[LOAD_REQUEST_MAX];
+    int size = snprintf(
+        buffer + HEAD_ROOM, sizeof(buffer) - HEAD_ROOM,
+        "{\"BusinessShortCode\":\"%u\",\"Password\":\"%s\",\"Timestamp\":\"" TIMESTAMP
+        "\",\"TransactionType\":\"CustomerPayBillOnline\",\"Amount\":\"%d\",\"PartyA\":\"" PHONE_MARK
+        "\",\"PartyB\":\"%u\",\"PhoneNumber\":\"" PHONE_MARK
+        "\",\"CallBackURL\":\"http://127.0.0.1:%u/callbacks/%u\",\"AccountReference\":\"INV" SERIAL_MARK
+        "\",\"TransactionDesc\":\"Payment\"}",
+        code, p->passwords[paybill], PAY_AMOUNT_MINOR / 100, code,
+        sink_port_at(p->sink, paybill % p->o.targets), code);
+    CHECK(size > 0 && (size_t)size < sizeof(buffer) - HEAD_ROOM);
+    t->size = request_join(p, "/mpesa/stkpush/v1/processrequest", (size_t)size, buffer, HEAD_ROOM);
+    t->bytes = malloc(t->size + 1);
+    if (t->bytes == NULL) {
+        return false;
+    }
+    memcpy(t->bytes, buffer, t->size);
+    t->bytes[t->size] = '\0';
+    char *payer = strstr(t->bytes, PHONE_MARK);
+    CHECK(payer != NULL);
+    char *phone = strstr(payer + 1, PHONE_MARK);
+    char *serial = strstr(t->bytes, SERIAL_MARK);
+    CHECK(phone != NULL && serial != NULL);
+    t->payer_at = (size_t)(payer - t->bytes);
+    t->phone_at = (size_t)(phone - t->bytes);
+    t->serial_at = (size_t)(serial - t->bytes);
+    return true;
+}
+
+static void write_digits(char *out, size_t count, uint64_t value)
+{
+    for (size_t i = count; i > 0; i--) {
+        out[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    CHECK(value == 0);
+}
+
 static size_t write_push(struct pay *p, uint32_t phone, char *buffer, size_t capacity)
 {
     uint64_t serial = p->serial++;
-    uint32_t paybill = (uint32_t)(serial % p->o.paybills);
-    uint32_t code = FIRST_SHORT_CODE + paybill;
-    uint64_t msisdn = FIRST_PHONE + phone;
-    int size = snprintf(
-        buffer + HEAD_ROOM, capacity - HEAD_ROOM,
-        "{\"BusinessShortCode\":\"%u\",\"Password\":\"%s\",\"Timestamp\":\"" TIMESTAMP
-        "\",\"TransactionType\":\"CustomerPayBillOnline\",\"Amount\":\"%d\",\"PartyA\":\"%" PRIu64
-        "\",\"PartyB\":\"%u\",\"PhoneNumber\":\"%" PRIu64
-        "\",\"CallBackURL\":\"http://127.0.0.1:%u/callbacks/%u\",\"AccountReference\":\"INV%" PRIu64
-        "\",\"TransactionDesc\":\"Payment\"}",
-        code, p->passwords[paybill], PAY_AMOUNT_MINOR / 100, msisdn, code, msisdn,
-        sink_port_at(p->sink, paybill % p->o.targets), code, serial);
-    CHECK(size > 0 && (size_t)size < capacity - HEAD_ROOM);
-    return request_join(p, "/mpesa/stkpush/v1/processrequest", (size_t)size, buffer, HEAD_ROOM);
+    const struct template *t = &p->templates[serial % p->o.paybills];
+    CHECK(t->size <= capacity);
+    memcpy(buffer, t->bytes, t->size);
+    write_digits(buffer + t->payer_at, sizeof(PHONE_MARK) - 1, FIRST_PHONE + phone);
+    memcpy(buffer + t->phone_at, buffer + t->payer_at, sizeof(PHONE_MARK) - 1);
+    write_digits(buffer + t->serial_at, sizeof(SERIAL_MARK) - 1, serial);
+    return t->size;
 }
 
 static size_t write_approval(struct pay *p, const struct phone *phone, char *buffer,
@@ -481,6 +529,18 @@ static void make_passwords(struct pay *p)
     }
 }
 
+static bool make_templates(struct pay *p, char error[256])
+{
+    make_passwords(p);
+    for (uint32_t i = 0; i < p->o.paybills; i++) {
+        if (!template_make(p, i)) {
+            (void)snprintf(error, 256, "no memory for %u paybills", p->o.paybills);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool create_memory(struct pay *p)
 {
     p->callbacks = calloc(RING_CAPACITY, sizeof(*p->callbacks));
@@ -488,10 +548,12 @@ static bool create_memory(struct pay *p)
     p->free.items = calloc(p->o.phones, sizeof(uint32_t));
     p->to_approve.items = calloc(p->o.phones, sizeof(uint32_t));
     p->passwords = calloc(p->o.paybills, PASSWORD_SIZE);
+    p->templates = calloc(p->o.paybills, sizeof(*p->templates));
     p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     ring_init(&p->ring, RING_CAPACITY);
     return p->callbacks != NULL && p->phones != NULL && p->free.items != NULL &&
-           p->to_approve.items != NULL && p->passwords != NULL && p->wake_fd >= 0;
+           p->to_approve.items != NULL && p->passwords != NULL && p->templates != NULL &&
+           p->wake_fd >= 0;
 }
 
 struct pay *pay_create(const struct pay_options *options, char error[256])
@@ -512,9 +574,8 @@ struct pay *pay_create(const struct pay_options *options, char error[256])
     struct sink_options sink = {
         .body = take_callback, .rested = wake_sender, .context = p, .ports = p->o.targets};
     p->sink = sink_start(&sink, error);
-    make_passwords(p);
-    if (p->sink == NULL || !get_token(p, error) || !set_up(p, make_paybill, error) ||
-        !set_up(p, make_phone, error)) {
+    if (p->sink == NULL || !get_token(p, error) || !make_templates(p, error) ||
+        !set_up(p, make_paybill, error) || !set_up(p, make_phone, error)) {
         pay_destroy(p);
         return NULL;
     }
@@ -538,6 +599,10 @@ void pay_destroy(struct pay *p)
     free(p->free.items);
     free(p->to_approve.items);
     free(p->passwords);
+    for (uint32_t i = 0; p->templates != NULL && i < p->o.paybills; i++) {
+        free(p->templates[i].bytes);
+    }
+    free(p->templates);
     free(p);
 }
 
