@@ -384,7 +384,6 @@ static void connection_closed(struct http_server *s, struct http_exchange *x)
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    ((struct http_server *)context)->progress = true;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         connection_opened(context, connection, socket_context);
     } else if (*socket_context != NULL) {
@@ -407,7 +406,6 @@ static void *on_target(void *context, const char *uri, struct MHD_Connection *co
 {
     struct http_server *s = context;
     struct http_exchange *x = exchange_of(connection);
-    s->progress = true;
     if (x == NULL || x->phase != HTTP_IDLE) {
         return x;
     }
@@ -454,8 +452,8 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
 static bool settle(struct http_exchange *x)
 {
     if (x->prepared && x->released) {
+        x->server->goes_on = x->server->goes_on || x->parked;
         http__unpark(x);
-        x->server->progress = true;
         return http__queue(x);
     }
     if (!x->parked) {
@@ -502,6 +500,7 @@ static enum MHD_Result request_body(struct http_exchange *x, const char *data, s
     s->counters.bytes_in += *size;
     x->consumed += *size;
     x->body_received += *size;
+    s->goes_on = s->goes_on || x->body_received < x->body_expected;
     if (x->body_received > s->limits.body_bytes_max) {
         s->counters.refused_requests++;
         http__refuse_raw(x, HTTP_REFUSE_BODY_TOO_LARGE);
@@ -552,7 +551,6 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (x->parked) {
         return settle(x) ? MHD_YES : MHD_NO;
     }
-    x->server->progress = true;
     if (x->phase == HTTP_HEAD) {
         return request_begin(x, method, version);
     }
@@ -570,7 +568,6 @@ static void on_done(void *context, struct MHD_Connection *connection, void **req
     (void)code;
     struct http_server *s = context;
     struct http_exchange *x = *request_context;
-    s->progress = true;
     if (x == NULL) {
         return;
     }
@@ -831,13 +828,17 @@ void http_turn(struct http_server *s)
     s->now_ns = http__now_ns();
     run_clocks(s);
     look_for_gone(s);
+    /* A reply that was let go is handed to the library in one round and sent in the next. */
+    int rounds_min = s->resumed ? 2 : 1;
     s->resumed = false;
-    /* Parked connections are always ready: with them, whether anything happened says whether
-     * another round is worth while. What that overlooks is found HTTP_PARKED_BEAT_MS later. */
-    for (int round = 0; round < TURN_ROUNDS_MAX; round++) {
-        s->progress = false;
+    /* Parked connections are always ready: with them, only what is known to go on makes another
+     * round worth while (each takes in new requests, and the loop has other things to do). What
+     * that overlooks is found HTTP_PARKED_BEAT_MS later. */
+    for (int round = 1; round <= TURN_ROUNDS_MAX; round++) {
+        s->goes_on = false;
         (void)MHD_run(s->daemon);
-        if (!library_is_ready(s) || (s->parked > 0 && !s->progress)) {
+        bool more = s->parked > 0 ? s->goes_on : library_is_ready(s);
+        if (round >= rounds_min && !more) {
             break;
         }
     }

@@ -142,7 +142,7 @@ struct http_server {
     int listener; /* -1 once quiesced */
     bool stopping;
     bool resumed;     /* something was let go since the last turn: the next one is due at once */
-    bool progress;    /* the library has done something in this round but look at parked ones */
+    bool goes_on;     /* something of this round needs the next one */
     bool verify_head; /* this library edits the head in place, see http__head_check */
 
     struct http_exchange **slots;

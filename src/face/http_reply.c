@@ -167,7 +167,7 @@ static ssize_t stream_read(void *context, uint64_t position, char *out, size_t m
 {
     (void)position;
     struct http_exchange *x = context;
-    x->server->progress = true;
+    x->server->goes_on = true;
     if (x->peer_gone) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
