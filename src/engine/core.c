@@ -35,8 +35,8 @@ struct engine_recent_frames {
     uint64_t next_position;
 };
 
-/* How much new work the turns take (R3.2): less by a quarter when they are too long, more by a
- * sixteenth when they are not. */
+/* How much new work the turns take (R3.2): as much less as they are too long, more by a sixteenth
+ * when they are not. */
 struct engine_share {
     uint32_t allowed;   /* in one turn */
     uint32_t taken;     /* in this one */
@@ -73,7 +73,7 @@ struct engine_limits engine_limits_default(void)
         .stall_ns_max = (int64_t)80 * 1000 * 1000,
         .batch_bytes_max = 1024 * 1024,
         .work_per_turn_max = 4096,
-        .turn_ns_max = (int64_t)5 * 1000 * 1000,
+        .turn_ns_max = (int64_t)4 * 1000 * 1000,
     };
     return limits;
 }
@@ -371,7 +371,9 @@ void engine_pace(struct engine *e, int64_t worked_ns)
     bool crowded = worked_ns > e->limits.turn_ns_max && share->continued > share->taken / 4;
     if (crowded) {
         uint32_t taken = share->taken < share->allowed ? share->taken : share->allowed;
-        share->allowed = taken - taken / 4;
+        int64_t fits = (int64_t)taken * e->limits.turn_ns_max / worked_ns;
+        share->allowed =
+            fits > taken / 4 ? (uint32_t)fits : taken / 4; /* one turn may be a fluke */
         share->allowed = share->allowed > ENGINE_SHARE_MIN ? share->allowed : ENGINE_SHARE_MIN;
     } else if (share->allowed < ENGINE_SHARE_MAX) {
         share->allowed += share->allowed / 16 + 1;

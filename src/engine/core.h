@@ -41,7 +41,7 @@ struct engine_limits {
     int64_t stall_ns_max;       /* new work is refused while a batch is unsynced longer: 80 ms */
     uint32_t batch_bytes_max;   /* new work is refused while the open batch is larger: 1 MiB */
     uint32_t work_per_turn_max; /* internal commands in one turn */
-    int64_t turn_ns_max;        /* what continues waits no longer for new work: 5 ms */
+    int64_t turn_ns_max;        /* what continues waits no longer for new work: 4 ms */
 };
 struct engine_limits engine_limits_default(void);
 
@@ -129,8 +129,8 @@ void engine_turn(struct engine *e);
 /*
  * How long the loop worked in the turn that has just ended (its processor time, so that a machine
  * which others use does not look like work). When turns get longer than the limit although work
- * that continues waits for them, fewer pieces of new work are taken in the next ones; when they are
- * short again, more. Without these calls new work is not shared out.
+ * that continues waits for them, as many fewer pieces of new work are taken in the next one as it
+ * was too long (but a quarter of them); when they are short again, more, step by step. Without these calls new work is not shared out.
  */
 void engine_pace(struct engine *e, int64_t worked_ns);
 

@@ -252,11 +252,12 @@ static void long_turns_take_less_new_work_so_that_answers_come_through(void **st
     uint32_t least = UINT32_MAX;
     assert_int_equal(rig_turn(r, 100, 0, 10 * limit_ns), 100); /* nobody else waited */
     assert_int_equal(rig_turn(r, 100, 100, limit_ns), 100);
-    assert_int_equal(rig_turn(r, 100, 100, limit_ns + 1), 100);
-    assert_int_equal(rig_turn(r, 100, 100, limit_ns + 1), 75);
+    assert_int_equal(rig_turn(r, 100, 100, 2 * limit_ns), 100);
+    assert_int_equal(rig_turn(r, 100, 100, 10 * limit_ns), 50);
+    assert_int_equal(rig_turn(r, 100, 100, limit_ns), 12); /* a quarter, for one turn */
     assert_int_equal(engine_admits(r->engine, ENGINE_NEW_WORK), ENGINE_APPLIED); /* next turn */
     for (uint32_t i = 0; i < 50; i++) {
-        least = rig_turn(r, 100, 100, limit_ns + 1);
+        least = rig_turn(r, 100, 100, 2 * limit_ns);
     }
     assert_true(least > 0 && least < 10); /* never nothing */
     uint32_t turns = 0;
