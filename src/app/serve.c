@@ -39,7 +39,7 @@ enum {
     POLL_BEAT_MS = 50,
     SEGMENT_BYTES_MAX = 16 * 1024 * 1024,
     START_VERIFY_BYTES = 32 * 1024 * 1024,
-    HEAD_BYTES_MAX = 4096,     /* cleared for every request: twice as much costs 5 % of the rate */
+    HEAD_BYTES_MAX = 4096, /* cleared for every request: twice as much costs 5 % of the rate */
     HEADERS_MAX = 48,
     SCRUB_POSITION_MIN = 5000, /* shorter histories were verified whole on opening */
 };
