@@ -130,7 +130,8 @@ void engine_turn(struct engine *e);
  * How long the loop worked in the turn that has just ended (its processor time, so that a machine
  * which others use does not look like work). When turns get longer than the limit although work
  * that continues waits for them, as many fewer pieces of new work are taken in the next one as it
- * was too long (but a quarter of them); when they are short again, more, step by step. Without these calls new work is not shared out.
+ * was too long (but a quarter of them); when they are short again, more, step by step. Without
+ * these calls new work is not shared out.
  */
 void engine_pace(struct engine *e, int64_t worked_ns);
 

@@ -237,11 +237,11 @@ static bool template_make(struct pay *p, uint32_t paybill)
     char buffer[LOAD_REQUEST_MAX];
     int size = snprintf(
         buffer + HEAD_ROOM, sizeof(buffer) - HEAD_ROOM,
-        "{\"BusinessShortCode\":\"%u\",\"Password\":\"%s\",\"Timestamp\":\"" TIMESTAMP
-        "\",\"TransactionType\":\"CustomerPayBillOnline\",\"Amount\":\"%d\",\"PartyA\":\"" PHONE_MARK
-        "\",\"PartyB\":\"%u\",\"PhoneNumber\":\"" PHONE_MARK
-        "\",\"CallBackURL\":\"http://127.0.0.1:%u/callbacks/%u\",\"AccountReference\":\"INV" SERIAL_MARK
-        "\",\"TransactionDesc\":\"Payment\"}",
+        "{\"BusinessShortCode\":\"%u\",\"Password\":\"%s\",\"Timestamp\":\"" TIMESTAMP "\","
+        "\"TransactionType\":\"CustomerPayBillOnline\",\"Amount\":\"%d\","
+        "\"PartyA\":\"" PHONE_MARK "\",\"PartyB\":\"%u\",\"PhoneNumber\":\"" PHONE_MARK "\","
+        "\"CallBackURL\":\"http://127.0.0.1:%u/callbacks/%u\","
+        "\"AccountReference\":\"INV" SERIAL_MARK "\",\"TransactionDesc\":\"Payment\"}",
         code, p->passwords[paybill], PAY_AMOUNT_MINOR / 100, code,
         sink_port_at(p->sink, paybill % p->o.targets), code);
     CHECK(size > 0 && (size_t)size < sizeof(buffer) - HEAD_ROOM);
