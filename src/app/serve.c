@@ -12,7 +12,6 @@
 #include "app/serve.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/ephemeral.h"
 #include "app/scrub.h"
 #include "delivery/delivery.h"
 #include "engine/engine.h"
@@ -90,10 +90,7 @@ static bool no_data(const struct server *v)
 static bool make_data(struct server *v)
 {
     if (v->config->ephemeral) {
-        const char *base = getenv("TMPDIR");
-        (void)snprintf(v->data, sizeof(v->data), "%.500s/hakika-XXXXXX",
-                       base != NULL && base[0] != '\0' ? base : "/tmp");
-        if (mkdtemp(v->data) == NULL) {
+        if (!ephemeral_make(v->data, sizeof(v->data))) {
             return no_data(v);
         }
     } else {
@@ -109,14 +106,6 @@ static bool make_data(struct server *v)
     }
     (void)snprintf(v->journal_path, sizeof(v->journal_path), "%s/operator", v->data);
     return true;
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
 }
 
 static bool recover_book(struct server *v, struct journal *journal)
@@ -643,7 +632,7 @@ static void stop(struct server *v)
     journal_close(v->journal);
     secrets_close(v->secrets);
     if (v->config->ephemeral && v->data[0] != '\0') {
-        (void)nftw(v->data, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        ephemeral_remove(v->data);
     }
 }
 

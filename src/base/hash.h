@@ -8,6 +8,7 @@
 #ifndef HAKIKA_BASE_HASH_H
 #define HAKIKA_BASE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,11 @@ struct digest_value {
     uint64_t high;
     uint64_t low;
 };
+
+static inline bool digest_equal(struct digest_value a, struct digest_value b)
+{
+    return a.high == b.high && a.low == b.low;
+}
 
 void digest_init(struct digest *d);
 void digest_update(struct digest *d, const void *data, size_t size);

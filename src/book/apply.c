@@ -7,7 +7,7 @@
 #include "base/mutant.h"
 #include "book/book_internal.h"
 
-static bool apply_generation(struct book *b, struct reader *r)
+static bool apply_generation(struct book *b, const struct frame_info *info, struct reader *r)
 {
     uint64_t generation = get_u64(r);
     if (!reader_done(r) || generation != b->generation + 1 || b->fresh == NULL) {
@@ -18,6 +18,7 @@ static bool apply_generation(struct book *b, struct reader *r)
     CHECK(b->fresh == NULL);
     CHECK(b->ledger.entries.high_water == 0);
     b->generation = generation;
+    b->generation_position = info->position;
     CHECK(b->ledger.entries.used == 0 && b->ledger.accounts.used == 0);
     CHECK(b->outbox.items.used == 0);
     CHECK(b->keys.used == 0);
@@ -40,10 +41,11 @@ static bool apply_key(struct book *b, struct reader *r)
     return true;
 }
 
-static bool apply_book_event(struct book *b, uint16_t kind, struct reader *r)
+static bool apply_book_event(struct book *b, const struct frame_info *info, uint16_t kind,
+                             struct reader *r)
 {
     switch (kind) {
-    case EVENT_GENERATION_OPENED: return apply_generation(b, r);
+    case EVENT_GENERATION_OPENED: return apply_generation(b, info, r);
     case EVENT_KEY_KEPT: return apply_key(b, r);
     case EVENT_CLOCK_SET:
         b->clock_mode = get_u8(r);
@@ -79,7 +81,7 @@ static bool apply_event(struct book *b, const struct frame_info *info, uint16_t 
         return true;
     }
     if (kind >= BOOK_EVENT_FIRST && kind <= BOOK_EVENT_LAST) {
-        return apply_book_event(b, kind, r);
+        return apply_book_event(b, info, kind, r);
     }
     return b->domain->apply(b->domain_state, info, kind, r);
 }
@@ -87,7 +89,7 @@ static bool apply_event(struct book *b, const struct frame_info *info, uint16_t 
 /* Kinds that this program can read; others were written by a newer one. */
 static bool event_known(const struct book *b, uint16_t kind)
 {
-    return (kind >= BOOK_EVENT_FIRST && kind <= EVENT_KEY_KEPT) ||
+    return (kind >= BOOK_EVENT_FIRST && kind <= BOOK_EVENT_KNOWN_LAST) ||
            (kind >= LEDGER_EVENT_FIRST && kind <= EVENT_HOLD_EXPIRED) ||
            (kind >= OUTBOX_EVENT_FIRST && kind <= EVENT_ANSWER_KEPT) ||
            (kind >= b->domain->event_first && kind <= b->domain->event_last &&
@@ -106,7 +108,12 @@ enum book_replay book__apply_events(struct book *b, const struct frame_info *inf
         if (!event_known(b, kind)) {
             return BOOK_EVENT_UNKNOWN;
         }
-        if (!apply_event(b, info, kind, &body)) {
+        if (kind >= EVENT_WORLD_SAVED && kind <= EVENT_WORLD_RESTORED) {
+            enum book_replay result = book__apply_world(b, info, kind, &body);
+            if (result != BOOK_REPLAYED) {
+                return result;
+            }
+        } else if (!apply_event(b, info, kind, &body)) {
             return BOOK_FRAME_BAD;
         }
     }
@@ -180,13 +187,13 @@ enum book_replay book_replay_frame(struct book *b, struct reader *r)
     if (!book__reserve(b, transfers) || (opens_generation(f) && !book__fresh_prepare(b))) {
         return BOOK_REPLAY_MEMORY;
     }
+    b->time_ns = f.info.time_ns; /* a restored world sets another one */
     enum book_replay result = book__apply_events(b, &f.info, &f.events);
-    book__fresh_drop(b);
+    book__prepare_end(b);
     if (result != BOOK_REPLAYED) {
         return result; /* the book is where it was, but for its contents: it is of no use now */
     }
     b->position = f.info.position;
-    b->time_ns = f.info.time_ns;
     return BOOK_REPLAYED;
 }
 

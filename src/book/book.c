@@ -53,7 +53,7 @@ void book__state_fini(struct book *b)
     map_fini(&b->by_key);
 }
 
-bool book__fresh_prepare(struct book *b)
+bool book__fresh_make(struct book *b)
 {
     CHECK(b->fresh == NULL);
     struct book *fresh = calloc(1, sizeof(*fresh));
@@ -64,12 +64,25 @@ bool book__fresh_prepare(struct book *b)
     fresh->settings = b->settings;
     fresh->hash_seed = b->hash_seed;
     fresh->outbox.replaying = b->outbox.replaying;
-    if (!book__state_init(fresh) || !book__reserve(fresh, BOOK_RESERVE_TRANSFERS)) {
+    if (!book__state_init(fresh)) {
         book_destroy(fresh);
         return false;
     }
     CHECK(fresh->position == 0); /* position, time and generation are not part of it */
     b->fresh = fresh;
+    return true;
+}
+
+bool book__fresh_prepare(struct book *b)
+{
+    if (!book__fresh_make(b)) {
+        return false;
+    }
+    if (!book__reserve(b->fresh, BOOK_RESERVE_TRANSFERS)) {
+        book__fresh_drop(b);
+        return false;
+    }
+    CHECK(b->fresh != NULL);
     return true;
 }
 
@@ -126,6 +139,7 @@ void book_destroy(struct book *b)
     if (b != NULL) {
         CHECK(b->fresh == NULL);
         book__state_fini(b);
+        book__worlds_fini(b);
         free(b);
     }
 }
@@ -366,6 +380,10 @@ static void book_decide(struct decision *d)
     case COMMAND_DELIVERY_RESULT: outcome = decide_delivery_result(d); break;
     case COMMAND_DELIVERY_REVIVE: outcome = decide_revive(d); break;
     case COMMAND_OPEN_ACCOUNTS: decide_open_accounts(d); break;
+    case COMMAND_WORLD_SAVE:
+    case COMMAND_WORLD_COPY:
+    case COMMAND_WORLD_REMOVE:
+    case COMMAND_WORLD_RESTORE: outcome = book__decide_world(d); break;
     default:
         CHECK(d->command->kind >= COMMAND_DOMAIN_FIRST);
         d->book->domain->decide(d->book->domain_state, d);
@@ -409,6 +427,40 @@ static void frame_close(struct writer *out, size_t start)
     memcpy(out->data + start, &size, sizeof(size));
 }
 
+/* Decides at the end of out, and applies unless it was refused. False: no memory, nothing was
+ * done. */
+static bool execute(struct book *b, struct decision *d, const struct frame_info *info)
+{
+    struct writer *out = d->out;
+    size_t start = out->size;
+    frame_open(out, info);
+    if (d->command->kind == COMMAND_TRANSFERS) {
+        book__transfers(b, d, d->command->body, info);
+    } else {
+        book_decide(d);
+    }
+    CHECK(d->event_at == 0);
+    if (d->events == 0) {
+        out->size = start; /* a refusal leaves no trace */
+        return true;
+    }
+    CHECK(out->size - start <= book_frame_bytes_max(d->command));
+    frame_close(out, start);
+    if (d->opens_generation && !book__fresh_prepare(b)) {
+        out->size = start; /* decided, and nothing applied yet: it has not happened */
+        return false;
+    }
+    b->time_ns = info->time_ns; /* a restored world sets another one */
+    if (d->command->kind != COMMAND_TRANSFERS) {
+        struct reader events = reader_init(out->data + start + BOOK_FRAME_HEADER_BYTES,
+                                           out->size - start - BOOK_FRAME_HEADER_BYTES);
+        CHECK(book__apply_events(b, info, &events) == BOOK_REPLAYED);
+        CHECK(b->fresh == NULL);
+    }
+    b->position = info->position;
+    return true;
+}
+
 uint64_t book_execute(struct book *b, const struct book_command *command, struct writer *out)
 {
     CHECK(command->now_ns >= b->time_ns); /* K2 */
@@ -419,37 +471,16 @@ uint64_t book_execute(struct book *b, const struct book_command *command, struct
     if (command->kind == COMMAND_TRANSFERS) {
         transfers = ((const struct transfers_command *)command->body)->count;
     }
-    if (!book__reserve(b, transfers)) {
+    if (!book__reserve(b, transfers) || !book__prepare(b, command)) {
         return BOOK_NO_MEMORY;
     }
     struct frame_info info = {b->position + 1, command->now_ns, command->kind};
     struct decision d = {b, command, info.position, out, 0, 0, false};
-    size_t start = out->size;
-    frame_open(out, &info);
-    if (command->kind == COMMAND_TRANSFERS) {
-        book__transfers(b, &d, command->body, &info);
-    } else {
-        book_decide(&d);
+    bool decided = execute(b, &d, &info);
+    book__prepare_end(b);
+    if (!decided || d.events == 0) {
+        return decided ? 0 : BOOK_NO_MEMORY;
     }
-    CHECK(d.event_at == 0);
-    if (d.events == 0) {
-        out->size = start; /* a refusal leaves no trace */
-        return 0;
-    }
-    CHECK(out->size - start <= book_frame_bytes_max(command));
-    frame_close(out, start);
-    if (d.opens_generation && !book__fresh_prepare(b)) {
-        out->size = start; /* decided, and nothing applied yet: it has not happened */
-        return BOOK_NO_MEMORY;
-    }
-    if (command->kind != COMMAND_TRANSFERS) {
-        struct reader events = reader_init(out->data + start + BOOK_FRAME_HEADER_BYTES,
-                                           out->size - start - BOOK_FRAME_HEADER_BYTES);
-        CHECK(book__apply_events(b, &info, &events) == BOOK_REPLAYED);
-        CHECK(b->fresh == NULL);
-    }
-    b->position = info.position;
-    b->time_ns = info.time_ns;
     b->domain->check_touched(b->domain_state); /* K4 */
     CHECK(b->position == d.position);
     return info.position;

@@ -13,7 +13,7 @@
  * Guarantees
  *  K1  decide changes nothing; apply cannot fail: room was reserved before, and what is applied is
  *      what was encoded (live and replay run the same code on the same bytes).
- *  K2  positions count frames without gaps; book time never goes backwards.
+ *  K2  positions count frames without gaps; book time never goes backwards inside a generation.
  *  K3  state depends on the applied frames only: equal journals give equal digests (book_digest).
  *  K4  invariants of what a frame touched are checked before the frame is handed on; a violation
  *      stops the process, so that a bug never reaches the journal.
@@ -32,7 +32,9 @@
 #include "base/map.h"
 #include "base/slab.h"
 #include "base/texts.h"
+#include "book/frames.h"
 #include "book/outbox.h"
+#include "book/worlds.h"
 #include "ledger/ledger.h"
 
 enum {
@@ -53,6 +55,11 @@ enum book_event_kind {
     EVENT_CLOCK_SET = 2,
     EVENT_CHECKPOINT = 3, /* the digest that the state had at an earlier position */
     EVENT_KEY_KEPT = 4,   /* an idempotency key took effect */
+    EVENT_WORLD_SAVED = 5,
+    EVENT_WORLD_COPIED = 6,
+    EVENT_WORLD_REMOVED = 7,
+    EVENT_WORLD_RESTORED = 8, /* a generation that begins as a saved world */
+    BOOK_EVENT_KNOWN_LAST = 8,
     BOOK_EVENT_FIRST = 1,
     BOOK_EVENT_LAST = 15,
 };
@@ -67,6 +74,10 @@ enum book_command_kind {
     COMMAND_DELIVERY_RESULT = 5, /* struct delivery_result_command */
     COMMAND_DELIVERY_REVIVE = 6, /* struct delivery_revive_command */
     COMMAND_OPEN_ACCOUNTS = 7,   /* struct open_accounts_command */
+    COMMAND_WORLD_SAVE = 8,      /* struct world_command */
+    COMMAND_WORLD_COPY = 9,      /* struct world_command */
+    COMMAND_WORLD_REMOVE = 10,   /* struct world_command */
+    COMMAND_WORLD_RESTORE = 11,  /* struct world_command */
     COMMAND_DOMAIN_FIRST = 64,
 };
 
@@ -125,6 +136,9 @@ enum book_outcome {
     BOOK_DONE = 0,
     BOOK_NOTHING = 1, /* nothing to do: stale, or repeated */
     BOOK_NOT_FOUND = 2,
+    BOOK_EXISTS = 3,
+    BOOK_TOO_LARGE = 4, /* the world, or all of them together */
+    BOOK_TOO_MANY = 5,
 };
 
 struct book_command {
@@ -133,13 +147,6 @@ struct book_command {
     uint64_t random;  /* fresh for each command */
     const void *body; /* the kind's struct, borrowed */
     void *reply;      /* the kind's reply struct, filled by decide; may be NULL for internal ones */
-};
-
-/* A frame as it is applied. */
-struct frame_info {
-    uint64_t position;
-    int64_t time_ns;
-    uint16_t cause; /* command kind */
 };
 
 struct book;
@@ -201,7 +208,7 @@ struct book {
     struct map by_key;
     const struct book_domain *domain;
     void *domain_state;
-    struct book *fresh;              /* while a frame that opens a generation is applied */
+    struct book *fresh;              /* while a frame that opens a generation is decided, applied */
     struct outbox_schedule schedule; /* a setting; not state */
     const void *settings;            /* the domain's; not state */
     uint64_t hash_seed;
@@ -213,6 +220,10 @@ struct book {
     uint64_t checkpoint_position; /* of the last checkpoint event, 0: none */
     uint32_t checkpoint_version;  /* BOOK_STATE_VERSION of the program that took the digest */
     struct digest_value checkpoint_digest;
+    uint64_t generation_position; /* of the frame that opened it, as far as seen; not state */
+    struct book_world worlds[BOOK_WORLDS_MAX]; /* in the order in which they were saved */
+    uint32_t world_count;
+    struct book_prepared prepared; /* during a decision */
 };
 
 struct book_options {
@@ -256,22 +267,15 @@ enum book_replay {
 /* Applies one frame from r (which may hold more after it). */
 enum book_replay book_replay_frame(struct book *b, struct reader *r);
 
-/* Walks frames and their events without applying them: for verify, view and the event stream. */
-struct frame_reader {
-    struct frame_info info;
-    struct reader events; /* of the current frame */
-};
-/* False at the end or when malformed (then r->bad). */
-bool frame_next(struct reader *r, struct frame_reader *out);
-/* The next event of the frame; false at the end or when malformed (then f->events.bad). */
-bool frame_event(struct frame_reader *f, uint16_t *kind, struct reader *body);
-
 void book_save(const struct book *b, struct writer *w);
 /* Into a book fresh from book_create. False: not a state of this version. */
 bool book_load(struct book *b, struct reader *r) MUST_USE;
 /* Digest of what book_save writes: the identity of the state. */
 struct digest_value book_digest(const struct book *b);
 
+/* Digest of the contents alone, without generation, position, time and worlds: two books of which
+ * one was restored from the other have the same. */
+struct digest_value book_contents_digest(const struct book *b);
 /* Every invariant of every part (slow; tests, verify). */
 void book_check(const struct book *b);
 

@@ -19,11 +19,25 @@ bool book__reserve(struct book *b, uint32_t transfers);
 /* An empty state beside the present one, with room for a seed; false: no memory. Then use puts it
  * in the place of the present one, which cannot fail; drop forgets one that was not used. */
 bool book__fresh_prepare(struct book *b) MUST_USE;
+bool book__fresh_make(struct book *b) MUST_USE; /* the same without room: to be loaded into */
 void book__fresh_use(struct book *b);
 void book__fresh_drop(struct book *b);
 /* Applies the events of one frame. */
 enum book_replay book__apply_events(struct book *b, const struct frame_info *info,
                                     struct reader *events);
+/* Everything but generation, position, time and worlds, both directions. */
+void book__contents_save(const struct book *b, struct writer *w);
+bool book__contents_load(struct book *b, struct reader *r);
+/* Worlds (worlds.c): gets what the command needs, before it is decided. False: no memory. */
+bool book__prepare(struct book *b, const struct book_command *command);
+void book__prepare_end(struct book *b);
+enum book_outcome book__decide_world(struct decision *d);
+enum book_replay book__apply_world(struct book *b, const struct frame_info *info, uint16_t kind,
+                                   struct reader *r);
+void book__worlds_save(const struct book *b, struct writer *w);
+bool book__worlds_load(struct book *b, struct reader *r);
+void book__worlds_fini(struct book *b);
+void book__worlds_check(const struct book *b);
 /* Decides and applies a batch of transfers, each group against the state after the one before. */
 void book__transfers(struct book *b, struct decision *d, const struct transfers_command *c,
                      const struct frame_info *info);

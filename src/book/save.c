@@ -9,13 +9,21 @@
 void book_save(const struct book *b, struct writer *w)
 {
     CHECK(b->time_ns >= 0);
-    CHECK(map_count(&b->by_key) == b->keys.used);
+    CHECK(b->position > 0 || b->generation == 0);
     put_u32(w, BOOK_STATE_VERSION);
     put_u64(w, b->generation);
     put_u64(w, b->position);
     put_i64(w, b->time_ns);
     put_u8(w, b->clock_mode);
     put_i64(w, b->clock_offset_ns);
+    book__contents_save(b, w);
+    book__worlds_save(b, w);
+}
+
+void book__contents_save(const struct book *b, struct writer *w)
+{
+    CHECK(map_count(&b->by_key) == b->keys.used);
+    CHECK(b->domain_state != NULL);
     texts_save(&b->texts, w);
     ledger_save(&b->ledger, w);
     outbox_save(&b->outbox, w);
@@ -65,8 +73,15 @@ bool book_load(struct book *b, struct reader *r)
     if (r->bad || b->time_ns < 0 || b->clock_mode > CLOCK_VIRTUAL) {
         return false;
     }
+    return book__contents_load(b, r) && book__worlds_load(b, r) && reader_done(r);
+}
+
+bool book__contents_load(struct book *b, struct reader *r)
+{
+    CHECK(b->keys.used == 0);
+    CHECK(b->outbox.items.used == 0);
     return texts_load(&b->texts, r) && ledger_load(&b->ledger, r) && outbox_load(&b->outbox, r) &&
-           load_keys(b, r) && b->domain->load(b->domain_state, r) && reader_done(r);
+           load_keys(b, r) && b->domain->load(b->domain_state, r);
 }
 
 static bool digest_flush(void *context, const uint8_t *data, size_t size)
@@ -75,7 +90,8 @@ static bool digest_flush(void *context, const uint8_t *data, size_t size)
     return true;
 }
 
-struct digest_value book_digest(const struct book *b)
+static struct digest_value digest_of(const struct book *b,
+                                     void (*save)(const struct book *, struct writer *))
 {
     uint8_t buffer[16 * 1024];
     struct digest d;
@@ -83,9 +99,19 @@ struct digest_value book_digest(const struct book *b)
     struct writer w = writer_init(buffer, sizeof(buffer));
     w.flush = digest_flush;
     w.context = &d;
-    book_save(b, &w);
+    save(b, &w);
     CHECK(writer_finish(&w));
     return digest_finish(&d);
+}
+
+struct digest_value book_digest(const struct book *b)
+{
+    return digest_of(b, book_save);
+}
+
+struct digest_value book_contents_digest(const struct book *b)
+{
+    return digest_of(b, book__contents_save);
 }
 
 void book_check(const struct book *b)
@@ -102,5 +128,6 @@ void book_check(const struct book *b)
     }
     CHECK(b->outbox.texts == &b->texts);
     CHECK(b->clock_mode <= CLOCK_VIRTUAL);
+    book__worlds_check(b);
     b->domain->check(b->domain_state);
 }

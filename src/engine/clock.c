@@ -79,6 +79,13 @@ void book_clock_move(struct book_clock *c, int64_t ns)
     c->virtual_ns = ns;
 }
 
+void book_clock_put(struct book_clock *c, int64_t ns)
+{
+    CHECK(c->is_virtual);
+    CHECK(ns >= 0);
+    c->virtual_ns = ns;
+}
+
 void book_clock_set_virtual(struct book_clock *c, bool is_virtual)
 {
     int64_t now_ns = book_clock_now(c);

@@ -2,8 +2,8 @@
  * clock.h - the one clock of a process, shared by its books: real (the machine's, with an offset)
  * or virtual (moves only when told). Times are nanoseconds UTC since 1970.
  *
- * Guarantees: never goes backwards; steps of the machine's wall clock have no effect while the
- * process runs (the monotonic clock carries it on).
+ * Guarantees: never goes backwards inside a generation of the book; steps of the machine's wall
+ * clock have no effect while the process runs (the monotonic clock carries it on).
  */
 #ifndef HAKIKA_ENGINE_CLOCK_H
 #define HAKIKA_ENGINE_CLOCK_H
@@ -43,6 +43,8 @@ int64_t book_clock_monotonic(const struct book_clock *c);
 void book_clock_at_least(struct book_clock *c, int64_t ns);
 /* Moves a virtual clock forward; CHECKs that it is virtual and that ns is not before now. */
 void book_clock_move(struct book_clock *c, int64_t ns);
+/* Puts a virtual clock to another time, back too: a restored world begins. */
+void book_clock_put(struct book_clock *c, int64_t ns);
 /* Switching keeps the time that is shown. */
 void book_clock_set_virtual(struct book_clock *c, bool is_virtual);
 /* How far a real clock is ahead of the machine's wall clock. */

@@ -243,6 +243,19 @@ static uint64_t engine_draw(struct engine *e)
     return hash_mix(e->random, e->random ^ 0xe7037ed1a0b428dbu);
 }
 
+/* A restored world has a time of its own: a virtual clock goes there, a real one never back. */
+static void engine_follow_time(struct engine *e, int64_t decided_ns)
+{
+    if (e->book->time_ns == decided_ns) {
+        return;
+    }
+    if (e->clock->is_virtual) {
+        book_clock_put(e->clock, e->book->time_ns);
+    } else {
+        book_clock_at_least(e->clock, e->book->time_ns);
+    }
+}
+
 /* Decides one command at now_ns into the open batch. */
 static enum engine_status engine_decide(struct engine *e, struct book_command *command)
 {
@@ -271,6 +284,7 @@ static enum engine_status engine_decide(struct engine *e, struct book_command *c
     e->open.size += out.size;
     e->open.frames++;
     e->open.time_ns = command->now_ns;
+    engine_follow_time(e, command->now_ns);
     e->counters.frames++;
     return ENGINE_APPLIED;
 }
@@ -497,6 +511,9 @@ const struct outbox_item *engine_take_outgoing(struct engine *e)
         return NULL;
     }
     uint64_t durable = MUTATED(OUTGOING_EARLY) ? e->book->position : engine_durable(e);
+    if (durable < e->book->generation_position) {
+        return NULL; /* what a restored world has to send waits until the restore is durable */
+    }
     return outbox_take(&e->book->outbox, engine_now(e), durable);
 }
 

@@ -16,7 +16,8 @@
  *  E3  new work is refused at once while the engine cannot keep up (admission); answers, timers and
  *      results of what was accepted have room of their own. On a full disk nothing is decided, not
  *      even that a deadline has passed, so that what there is can still be read.
- *  E4  book time never goes backwards; a virtual clock moves only when told to.
+ *  E4  book time never goes backwards inside a generation; a virtual clock moves only when told
+ *      to, or with a restored world.
  *  E5  after a restart the state is exactly that of the durable journal.
  * The engine does no I/O of its own: a writer (engine/writer.h: a thread around the journal; in the
  * simulation a scheduled call) is given batches and reports back; time comes from a clock.

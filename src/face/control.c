@@ -147,6 +147,7 @@ static bool poll_add(struct request *q, uint64_t number, uint64_t seconds)
             CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
             poll->used = true;
             poll->ticket = http_ticket(q->x);
+            poll->generation = engine_book(q->s->engine)->generation;
             poll->number = number;
             poll->deadline_ns =
                 (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec + (int64_t)seconds * NS_PER_S;
@@ -172,7 +173,9 @@ void control_poll_turn(struct surface *s)
             continue;
         }
         struct http_exchange *x = http_find(s->server, poll->ticket);
-        const struct stk_payment *p = operator_payment(surface_operator(s), poll->number);
+        bool same = poll->generation == engine_book(s->engine)->generation;
+        const struct stk_payment *p =
+            same ? operator_payment(surface_operator(s), poll->number) : NULL;
         bool ended = p == NULL || stk_state_final(p->state);
         bool durable = p == NULL || p->step_position[STEP_ENDED] <= engine_durable(s->engine);
         if (x != NULL && !(ended && durable) && now_ns < poll->deadline_ns) {
@@ -185,7 +188,8 @@ void control_poll_turn(struct surface *s)
         }
         struct request q = {.s = s, .x = x};
         if (p == NULL) {
-            surface_problem(&q, 0, 404, "not_found", "the book was reset while this waited");
+            surface_problem(&q, 0, 404, "not_found",
+                            "the book was reset, or a snapshot restored, while this waited");
         } else {
             answer_transaction(&q, engine_read_position(s->engine), 200, p);
         }
@@ -660,6 +664,11 @@ static const struct route ROUTES[] = {
     {"POST", "/sim/v1/clock", control_clock_set},
     {"POST", "/sim/v1/clock/run-until-idle", control_clock_idle},
     {"POST", "/sim/v1/reset", control_reset},
+    {"POST", "/sim/v1/snapshots", control_world_save},
+    {"GET", "/sim/v1/snapshots", control_world_list},
+    {"GET", "/sim/v1/snapshots/{}", control_world_get},
+    {"DELETE", "/sim/v1/snapshots/{}", control_world_remove},
+    {"POST", "/sim/v1/snapshots/{}/restore", control_world_restore},
     {"GET", "/sim/v1/events", stream_start},
 };
 

@@ -1,6 +1,6 @@
 /*
- * control_clock.c - the control API's calls about time and worlds: reading and moving the clock,
- * running until nothing is left to do, and the reset to the seeded state.
+ * control_clock.c - the control API's calls about time: reading and moving the clock, running until
+ * nothing is left to do.
  *
  * A moving clock takes several turns (deliveries must come back before time goes on), so the caller
  * waits: one at a time, others get 409.
@@ -200,20 +200,4 @@ void control_clock_turn(struct surface *s)
     } else {
         answer_clock(&q, kept.wait_position);
     }
-}
-
-void control_reset(struct request *q)
-{
-    struct surface *s = q->s;
-    struct engine_result result = surface_seed(s);
-    if (result.status != ENGINE_APPLIED) {
-        surface_not_decided(q, result.status);
-        return;
-    }
-    struct writer w = surface_writer(s);
-    json_open(&w, '{');
-    json_field_u64(&w, "generation", engine_book(s->engine)->generation);
-    json_field_text(&w, "state", "seeded");
-    json_close(&w, '}');
-    surface_json(q, result.wait_position, 200, &w);
 }

@@ -26,6 +26,7 @@ struct waiting_reply {
 /* A request that waits for a payment to end (?wait=). */
 struct long_poll {
     struct http_ticket ticket;
+    uint64_t generation; /* of the book: a reset or restored one has other payments */
     uint64_t number;
     int64_t deadline_ns; /* monotonic */
     bool used;
@@ -129,7 +130,7 @@ const struct organisation *daraja_organisation(struct request *q, uint32_t short
 void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
                    const char *detail, const char *words);
 
-/* control.c, control_accounts.c, control_clock.c */
+/* control.c, control_accounts.c, control_clock.c, control_worlds.c */
 bool control_route(struct request *q);
 void control_subscriber_open(struct request *q);
 void control_subscriber_get(struct request *q);
@@ -142,6 +143,11 @@ void control_clock_get(struct request *q);
 void control_clock_set(struct request *q);
 void control_clock_idle(struct request *q);
 void control_reset(struct request *q);
+void control_world_save(struct request *q);
+void control_world_list(struct request *q);
+void control_world_get(struct request *q);
+void control_world_remove(struct request *q);
+void control_world_restore(struct request *q);
 void control_clock_turn(struct surface *s);
 void control_poll_turn(struct surface *s);
 /* Opens one with the defaults of `dev`; used by push, too. */

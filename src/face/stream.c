@@ -98,6 +98,10 @@ static const char *book_event_name(uint16_t kind)
     switch (kind) {
     case EVENT_GENERATION_OPENED: return "generation_opened";
     case EVENT_CLOCK_SET: return "clock_set";
+    case EVENT_WORLD_SAVED: return "world_saved";
+    case EVENT_WORLD_COPIED: return "world_copied";
+    case EVENT_WORLD_REMOVED: return "world_removed";
+    case EVENT_WORLD_RESTORED: return "world_restored";
     case EVENT_ACCOUNT_OPENED: return "account_opened";
     case EVENT_TRANSFER_POSTED: return "transfer_posted";
     case EVENT_TRANSFER_REFUSED: return "transfer_refused";

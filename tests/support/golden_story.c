@@ -391,6 +391,37 @@ static void chapter_overflow(struct world *w)
     ended(w, number, STK_INTERNAL);
 }
 
+static void about_world(struct world *w, uint16_t kind, const char *name, const char *from)
+{
+    struct world_command c = {.name = span_from(name), .from = span_from(from)};
+    enum book_outcome outcome = BOOK_NOTHING;
+    assert_int_not_equal(world_do(w, kind, &c, &outcome), 0);
+    assert_int_equal(outcome, BOOK_DONE);
+    w->now_ns = kind == COMMAND_WORLD_RESTORE ? w->book->time_ns : w->now_ns;
+}
+
+/* One payment ends in three worlds: in two the clock goes back, in one it is real. */
+static void chapter_worlds(struct world *w)
+{
+    uint64_t number = world_push(w, WORLD_BEN, 4200);
+    set_clock(w, CLOCK_VIRTUAL, 0);
+    about_world(w, COMMAND_WORLD_SAVE, "prompt-open", "");
+    about_world(w, COMMAND_WORLD_COPY, "fork", "prompt-open");
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    ended(w, number, STK_PAID);
+    world_pass(w, 3600 * WORLD_S);
+    about_world(w, COMMAND_WORLD_RESTORE, "prompt-open", "");
+    about_world(w, COMMAND_WORLD_REMOVE, "prompt-open", "");
+    assert_int_equal(world_cancel(w, number), OPERATOR_DONE);
+    ended(w, number, STK_CANCELLED);
+    set_clock(w, CLOCK_REAL, 5 * WORLD_S);
+    world_pass(w, 7200 * WORLD_S);
+    about_world(w, COMMAND_WORLD_RESTORE, "fork", "");
+    (void)world_run(w);
+    ended(w, number, STK_NO_ANSWER);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 void golden_story(struct world *w)
 {
     world_start(w, true);
@@ -411,6 +442,7 @@ void golden_story(struct world *w)
     (void)world_push(w, WORLD_BEN, 4444); /* open when everything is reset */
     assert_int_equal(world_seed(w), OPERATOR_DONE);
     chapter_endings(w);
+    chapter_worlds(w);
     checkpoint(w);
     (void)world_push(w, WORLD_ANNA, 9999); /* these two are open at the end */
     struct world_order o = {.msisdn = WORLD_BEN, .amount_minor = 8888, .reference = "pending"};

@@ -220,7 +220,7 @@ static void test_unknown_events(void **state)
     world_start(&w, true);
     for (uint32_t kind = 0; kind < 200; kind++) {
         uint8_t bytes[256];
-        bool known = (kind >= EVENT_GENERATION_OPENED && kind <= EVENT_KEY_KEPT) ||
+        bool known = (kind >= EVENT_GENERATION_OPENED && kind <= BOOK_EVENT_KNOWN_LAST) ||
                      (kind >= EVENT_ACCOUNT_OPENED && kind <= EVENT_HOLD_EXPIRED) ||
                      (kind >= EVENT_DELIVERY_QUEUED && kind <= EVENT_ANSWER_KEPT) ||
                      operator_event_name((uint16_t)kind) != NULL;

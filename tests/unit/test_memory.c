@@ -118,6 +118,29 @@ static void test_reset(void **state)
     free(w.scratch);
 }
 
+/* Worlds are saved, copied and restored only when there is room for all of it. */
+static void test_saved_worlds(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    (void)world_push(&w, WORLD_ANNA, 100);
+    struct digest_value then = book_contents_digest(w.book);
+    struct world_command save = {.name = SPAN_LITERAL("a"), .from = SPAN_EMPTY};
+    struct world_command copy = {.name = SPAN_LITERAL("b"), .from = SPAN_LITERAL("a")};
+    struct world_command restore = {.name = SPAN_LITERAL("b"), .from = SPAN_EMPTY};
+    enum book_outcome outcome = BOOK_NOTHING;
+    assert_int_equal(try_command(&w, COMMAND_WORLD_SAVE, &save, &outcome), 1);
+    assert_int_equal(try_command(&w, COMMAND_WORLD_COPY, &copy, &outcome), 1);
+    assert_true(try_command(&w, COMMAND_WORLD_RESTORE, &restore, &outcome) > 20);
+    assert_int_equal(outcome, BOOK_DONE);
+    assert_true(same(book_contents_digest(w.book), then));
+    book_check(w.book);
+    book_destroy(w.book);
+    free(w.frames);
+    free(w.scratch);
+}
+
 /* Tables grow under a batch: all of them have grown before the first transfer is decided. */
 static void test_transfers(void **state)
 {
@@ -150,6 +173,8 @@ static void test_transfers(void **state)
 /* A world with something of everything: payments in each phase, callbacks, a key, a reset. */
 static void busy_world(struct world *w)
 {
+    struct world_command saved = {.name = SPAN_LITERAL("saved"), .from = SPAN_EMPTY};
+    enum book_outcome outcome;
     world_start(w, true);
     w->quick = true;
     for (uint32_t round = 0; round < 2; round++) {
@@ -162,9 +187,11 @@ static void busy_world(struct world *w)
         }
         (void)world_push(w, WORLD_ANNA, 100);
         if (round == 0) {
+            assert_true(world_do(w, COMMAND_WORLD_SAVE, &saved, &outcome) > 0);
             assert_int_equal(world_seed(w), OPERATOR_DONE);
         }
     }
+    assert_true(world_do(w, COMMAND_WORLD_RESTORE, &saved, &outcome) > 0);
 }
 
 static void test_replay(void **state)
@@ -234,7 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create),    cmocka_unit_test(test_reset),
         cmocka_unit_test(test_transfers), cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load),      cmocka_unit_test(test_saved_worlds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

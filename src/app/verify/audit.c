@@ -54,11 +54,12 @@ void audit_init(struct audit *a, struct verify_report *report)
 void audit_fini(struct audit *a)
 {
     generation_fini(a);
+    audit__worlds_fini(a);
     array_fini(&a->checkpoints);
 }
 
-/* What must hold when a generation is over, be it by a reset or by the end of the journal. */
-static void generation_finish(struct audit *a)
+/* Be it by a reset, by a restored world or by the end of the journal. */
+void audit__generation_finish(struct audit *a)
 {
     audit__ledger_finish(a);
     audit__payments_finish(a);
@@ -80,7 +81,7 @@ static void event_generation(struct audit *a, struct reader *r)
     if (a->frame.events != 1) {
         audit__breach(a, PROOF_ORDER, "a new generation opens in the middle of a decision");
     }
-    generation_finish(a);
+    audit__generation_finish(a);
     generation_fini(a);
     generation_init(a);
     a->generation = generation;
@@ -113,6 +114,7 @@ static void event_clock(struct audit *a, struct reader *r)
     if (!reader_done(r) || mode > 1) {
         audit__breach(a, PROOF_RECORDS, "clock_set is malformed");
     }
+    a->clock_mode = mode;
 }
 
 static void event_checkpoint(struct audit *a, struct reader *r)
@@ -151,6 +153,10 @@ static void event_book(struct audit *a, uint16_t kind, struct reader *body)
     case EVENT_CLOCK_SET: event_clock(a, body); break;
     case EVENT_CHECKPOINT: event_checkpoint(a, body); break;
     case EVENT_KEY_KEPT: event_key(a, body); break;
+    case EVENT_WORLD_SAVED:
+    case EVENT_WORLD_COPIED:
+    case EVENT_WORLD_REMOVED:
+    case EVENT_WORLD_RESTORED: audit__world_event(a, kind, body); break;
     default: audit__breach(a, PROOF_RECORDS, "event kind %u is unknown", kind); break;
     }
 }
@@ -255,10 +261,10 @@ bool audit_batch(void *context, const struct journal_read_batch *batch)
     if (r.bad) {
         audit__breach(a, PROOF_RECORDS, "a frame's header is malformed after %u frames", frames);
     }
-    if (frames != batch->frame_count || batch->time_ns != a->time_ns) {
+    if (frames != batch->frame_count || batch->time_ns != a->frame.time_ns) {
         audit__breach(a, PROOF_ORDER,
                       "the batch says %u frames until %" PRId64 " ns and holds %u until %" PRId64,
-                      batch->frame_count, batch->time_ns, frames, a->time_ns);
+                      batch->frame_count, batch->time_ns, frames, a->frame.time_ns);
     }
     a->report->totals.batches++;
     a->report->totals.bytes += batch->payload_size;
@@ -269,7 +275,7 @@ void audit_finish(struct audit *a)
 {
     struct verify_totals *t = &a->report->totals;
     a->report->place = (struct verify_place){0, 0, 0};
-    generation_finish(a);
+    audit__generation_finish(a);
     t->generation = a->generation;
     t->open = a->open.count;
     t->subscribers = a->subscribers.count;

@@ -110,6 +110,15 @@ struct audit_checkpoint {
     struct verify_place place; /* of the event */
 };
 
+enum { AUDIT_WORLDS_MAX = 32 };
+
+struct audit_world {
+    char name[64];
+    uint32_t name_size;
+    int64_t time_ns;
+    struct audit *state; /* the part of the generation alone */
+};
+
 struct audit {
     struct verify_report *report;
     struct audit_frame frame;
@@ -117,7 +126,11 @@ struct audit {
     int64_t time_ns;
     struct array checkpoints; /* struct audit_checkpoint */
     uint64_t generation;
-    /* of the present generation: */
+    uint8_t clock_mode;
+    uint32_t world_count;
+    struct audit_world worlds[AUDIT_WORLDS_MAX];
+    /* Of the present generation, from here to the end: a saved world has a copy. A new array or
+     * table joins the lists in audit_worlds.c. */
     struct array accounts; /* struct audit_account */
     struct table holds;    /* id -> struct audit_hold, open ones */
     struct table ids;      /* of transfers, as far as clients chose them */
@@ -158,6 +171,12 @@ void audit_finish(struct audit *a);
 void audit__breach(struct audit *a, enum verify_proof proof, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void audit__checked(struct audit *a, enum verify_proof proof);
+
+/* What must hold when a generation is over. */
+void audit__generation_finish(struct audit *a);
+
+void audit__world_event(struct audit *a, uint16_t kind, struct reader *r);
+void audit__worlds_fini(struct audit *a);
 
 void audit__ledger_init(struct audit *a);
 void audit__ledger_fini(struct audit *a);

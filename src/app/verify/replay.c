@@ -61,11 +61,6 @@ static struct book *new_book(const struct replay *replay)
     return book_create(&options);
 }
 
-static bool digest_equal(struct digest_value a, struct digest_value b)
-{
-    return a.high == b.high && a.low == b.low;
-}
-
 /* ---- in the child: snapshots ---- */
 
 static void load_snapshot(void *context)
@@ -179,6 +174,7 @@ static void compare_with_audit(const struct replay *replay)
     compare_count(shared, "waiting deliveries",
                   b->outbox.items.used - b->outbox.delivered - b->outbox.dead, a->waiting_count);
     compare_count(shared, "generation", b->generation, a->generation);
+    compare_count(shared, "saved worlds", b->world_count, a->world_count);
     for (uint32_t i = 1; i < 16; i++) {
         compare_count(shared, "payments of one outcome", o->ended[i], a->ended[i]);
     }

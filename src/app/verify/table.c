@@ -53,6 +53,34 @@ void array_clear(struct array *a)
     a->count = 0;
 }
 
+/* A copy of so many bytes; NULL: no memory, or nothing to copy. */
+static uint8_t *duplicate(const uint8_t *bytes, uint64_t count, size_t size)
+{
+    uint8_t *copy = count > 0 ? malloc((size_t)count * size) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, bytes, (size_t)count * size);
+    }
+    return copy;
+}
+
+bool array_own(struct array *a)
+{
+    bool empty = a->count == 0;
+    a->items = duplicate(a->items, a->count, a->item_size);
+    a->room = a->items != NULL ? a->count : 0;
+    a->count = a->room;
+    return empty || a->items != NULL;
+}
+
+bool table_own(struct table *t)
+{
+    bool empty = t->room == 0;
+    t->slots = duplicate(t->slots, t->room, t->slot_size);
+    t->count = t->slots != NULL ? t->count : 0;
+    t->room = t->slots != NULL ? t->room : 0;
+    return empty || t->slots != NULL;
+}
+
 static uint64_t slot_key(const uint8_t *slot)
 {
     uint64_t key;

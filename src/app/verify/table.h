@@ -26,6 +26,9 @@ void *array_add(struct array *a);
 /* NULL when there is no such item. */
 void *array_at(const struct array *a, uint64_t index);
 void array_clear(struct array *a);
+/* Of a struct that was copied by value: gives it memory of its own. False: no memory, and it is
+ * empty. */
+bool array_own(struct array *a);
 
 /* Open addressing, linear probing; no key is there twice. */
 struct table {
@@ -44,5 +47,6 @@ void *table_add(struct table *t, uint64_t key);
 /* The key must be there. */
 void table_remove(struct table *t, uint64_t key);
 void table_clear(struct table *t);
+bool table_own(struct table *t); /* as array_own */
 
 #endif

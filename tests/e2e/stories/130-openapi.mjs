@@ -93,6 +93,18 @@ async function callEverything(operator, listener) {
     await operator.sim('POST', '/clock', { mode: 'real' });
     await operator.sim('POST', '/clock', { advance_ms: 1 });
     await operator.sim('POST', '/clock', { mode: 'virtual' });
+    await operator.sim('POST', '/snapshots', { name: 'one' });
+    await operator.sim('POST', '/snapshots', { name: 'one' });
+    await operator.sim('POST', '/snapshots', { name: 'two', from: 'one' });
+    await operator.sim('POST', '/snapshots', { name: 'three', from: 'none' });
+    await operator.sim('POST', '/snapshots', { name: '?' });
+    await operator.sim('GET', '/snapshots');
+    await operator.sim('GET', '/snapshots/one');
+    await operator.sim('GET', '/snapshots/none');
+    await operator.sim('POST', '/snapshots/one/restore', {});
+    await operator.sim('POST', '/snapshots/none/restore', {});
+    await operator.sim('DELETE', '/snapshots/one');
+    await operator.sim('DELETE', '/snapshots/one');
     await operator.sim('POST', '/reset', {});
     for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
         await operator.call('GET', path);

@@ -1,0 +1,210 @@
+/*
+ * control_worlds.c - the control API's calls about worlds: saving what the book holds under a name,
+ * listing, forking, restoring, removing; and the reset to the seeded state.
+ *
+ * Reset and restore open a new generation: results of deliveries of the former one are dropped, and
+ * who waits for one of its payments is told so.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "face/internal.h"
+
+static void position_field(struct writer *w, const char *name, uint64_t generation,
+                           uint64_t position)
+{
+    char text[48];
+    (void)snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)generation,
+                   (unsigned long long)position);
+    json_field_text(w, name, text);
+}
+
+static void digest_field(struct writer *w, struct digest_value digest)
+{
+    char text[40];
+    (void)snprintf(text, sizeof(text), "%016llx%016llx", (unsigned long long)digest.high,
+                   (unsigned long long)digest.low);
+    json_field_text(w, "digest", text);
+}
+
+static void render_world(struct writer *w, const struct book_world *world)
+{
+    char at[RFC3339_SIZE];
+    (void)rfc3339_format(world->time_ns, at);
+    json_open(w, '{');
+    json_field_text(w, "object", "snapshot");
+    json_field_string(w, "name", (struct span){world->name, world->name_size});
+    position_field(w, "position", world->generation, world->position);
+    json_field_text(w, "saved_at", at);
+    json_field_u64(w, "size_bytes", world->size);
+    digest_field(w, world->digest);
+    json_close(w, '}');
+}
+
+static void answer_world(struct request *q, uint64_t wait_position, unsigned status,
+                         const struct book_world *world)
+{
+    struct writer w = surface_writer(q->s);
+    render_world(&w, world);
+    surface_json(q, wait_position, status, &w);
+}
+
+static void answer_outcome(struct request *q, uint64_t wait_position, enum book_outcome outcome)
+{
+    char words[200];
+    switch (outcome) {
+    case BOOK_EXISTS:
+        surface_problem(q, wait_position, 409, "snapshot_exists",
+                        "a snapshot has this name already: delete it, or choose another name");
+        break;
+    case BOOK_TOO_MANY:
+        (void)snprintf(words, sizeof(words), "there are %d snapshots already: delete one",
+                       BOOK_WORLDS_MAX);
+        surface_problem(q, wait_position, 409, "too_many_snapshots", words);
+        break;
+    case BOOK_TOO_LARGE:
+        (void)snprintf(words, sizeof(words),
+                       "a snapshot holds at most %d MiB, all of them together %d MiB; nothing was "
+                       "saved: delete snapshots, or save before there are so many payments",
+                       BOOK_WORLD_BYTES_MAX >> 20, BOOK_ALL_WORLDS_BYTES_MAX >> 20);
+        surface_problem(q, wait_position, 409, "snapshot_too_large", words);
+        break;
+    case BOOK_DONE:
+    case BOOK_NOTHING:
+    case BOOK_NOT_FOUND:
+        surface_problem(q, wait_position, 404, "no_snapshot",
+                        "no snapshot has this name; GET /sim/v1/snapshots lists them");
+    }
+}
+
+/* True when it was done; otherwise answered. */
+static bool execute(struct request *q, uint16_t kind, const struct world_command *c,
+                    uint64_t *wait_position_out)
+{
+    enum book_outcome outcome = BOOK_NOTHING;
+    struct engine_result result =
+        engine_execute(q->s->engine, ENGINE_CONTINUATION, kind, c, &outcome);
+    *wait_position_out = result.wait_position;
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return false;
+    }
+    if (outcome != BOOK_DONE) {
+        answer_outcome(q, result.wait_position, outcome);
+        return false;
+    }
+    return true;
+}
+
+void control_world_save(struct request *q)
+{
+    struct json_object *body = control_body(q);
+    struct world_command c = {.name = SPAN_EMPTY, .from = SPAN_EMPTY};
+    uint64_t wait_position;
+    if (body == NULL) {
+        return;
+    }
+    struct json_object *name = json_member(body, "name");
+    struct json_object *from = json_member(body, "from");
+    if (name == NULL || !json_string(name, &c.name) || !book_world_name_valid(c.name) ||
+        (from != NULL && (!json_string(from, &c.from) || !book_world_name_valid(c.from)))) {
+        surface_problem(q, 0, 400, "invalid_name",
+                        "name (and from, when given) must be 1 to 64 letters, digits, dots, "
+                        "hyphens or underscores");
+        return;
+    }
+    uint16_t kind = from != NULL ? COMMAND_WORLD_COPY : COMMAND_WORLD_SAVE;
+    if (execute(q, kind, &c, &wait_position)) {
+        answer_world(q, wait_position, 201, book_world(engine_book(q->s->engine), c.name));
+    }
+}
+
+void control_world_list(struct request *q)
+{
+    const struct book *b = engine_book(q->s->engine);
+    struct writer w = surface_writer(q->s);
+    json_open(&w, '{');
+    json_field_text(&w, "object", "list");
+    json_key(&w, "data");
+    json_open(&w, '[');
+    for (uint32_t i = b->world_count; i > 0; i--) {
+        render_world(&w, &b->worlds[i - 1]);
+    }
+    json_close(&w, ']');
+    json_field_bool(&w, "has_more", false);
+    json_close(&w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+}
+
+void control_world_get(struct request *q)
+{
+    const struct book_world *world = book_world(engine_book(q->s->engine), q->parts[0]);
+    if (world == NULL) {
+        answer_outcome(q, engine_read_position(q->s->engine), BOOK_NOT_FOUND);
+        return;
+    }
+    answer_world(q, engine_read_position(q->s->engine), 200, world);
+}
+
+void control_world_remove(struct request *q)
+{
+    struct world_command c = {.name = q->parts[0], .from = SPAN_EMPTY};
+    uint64_t wait_position;
+    if (!execute(q, COMMAND_WORLD_REMOVE, &c, &wait_position)) {
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    json_open(&w, '{');
+    json_field_text(&w, "object", "snapshot");
+    json_field_string(&w, "name", c.name);
+    json_field_bool(&w, "deleted", true);
+    json_close(&w, '}');
+    surface_json(q, wait_position, 200, &w);
+}
+
+/* The generation that has just been opened. */
+static void answer_generation(struct request *q, uint64_t wait_position, const char *state,
+                              const struct book_world *world)
+{
+    struct surface *s = q->s;
+    const struct book *b = engine_book(s->engine);
+    char now[RFC3339_SIZE];
+    struct writer w = surface_writer(s);
+    (void)rfc3339_format(engine_now(s->engine), now);
+    json_open(&w, '{');
+    json_field_u64(&w, "generation", b->generation);
+    json_field_text(&w, "state", state);
+    position_field(&w, "position", b->generation, b->position);
+    json_field_text(&w, "now", now);
+    if (world != NULL) {
+        json_field_string(&w, "snapshot", (struct span){world->name, world->name_size});
+        digest_field(&w, world->digest);
+    }
+    json_close(&w, '}');
+    surface_json(q, wait_position, 200, &w);
+}
+
+void control_world_restore(struct request *q)
+{
+    struct surface *s = q->s;
+    struct world_command c = {.name = q->parts[0], .from = SPAN_EMPTY};
+    uint64_t wait_position;
+    if (engine_advancing(s->engine)) {
+        surface_problem(q, 0, 409, "clock_is_moving", "the clock is being moved; wait");
+        return;
+    }
+    if (execute(q, COMMAND_WORLD_RESTORE, &c, &wait_position)) {
+        answer_generation(q, wait_position, "restored", book_world(engine_book(s->engine), c.name));
+    }
+}
+
+void control_reset(struct request *q)
+{
+    struct engine_result result = surface_seed(q->s);
+    if (result.status != ENGINE_APPLIED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    answer_generation(q, result.wait_position, "seeded", NULL);
+}
