@@ -254,8 +254,11 @@ static bool start_face(struct server *v)
 {
     const struct config *c = v->config;
     char error[256];
+    char credential_path[640];
+    (void)snprintf(credential_path, sizeof(credential_path), "%s/credential.key", v->data);
     struct surface_options options = {
         .engine = v->engine,
+        .credential_path = credential_path,
         .secrets = v->secrets,
         .profile = c->profile,
         .in_flight_is_500 = c->in_flight_is_500,

@@ -670,6 +670,7 @@ static const struct route ROUTES[] = {
     {"DELETE", "/sim/v1/snapshots/{}", control_world_remove},
     {"POST", "/sim/v1/snapshots/{}/restore", control_world_restore},
     {"GET", "/sim/v1/events", stream_start},
+    {"GET", "/sim/v1/certificate", control_certificate},
 };
 
 /* Does the path fit the pattern? Fills q->parts. */

@@ -19,21 +19,21 @@
 #define PATH_PUSH  SPAN_LITERAL("/mpesa/stkpush/v1/processrequest")
 #define PATH_QUERY SPAN_LITERAL("/mpesa/stkpushquery/v1/query")
 
-static void explain(struct request *q, const char *words)
+void daraja_explain(struct request *q, const char *words)
 {
     if (q->s->options.profile != PROFILE_STRICT) {
         http_reply_header(q->x, "Hakika-Explain", span_from(words));
     }
 }
 
-static void answer_error(struct request *q, uint64_t wait_position,
+void daraja_answer_error(struct request *q, uint64_t wait_position,
                          const struct daraja_error *error)
 {
     char id[ID_TEXT_SIZE];
     id_request_format(q->s->request_seed, q->s->request_counter, id);
     struct writer w = surface_writer(q->s);
     daraja_error_render(&w, error, span_from(id));
-    explain(q, error->explain);
+    daraja_explain(q, error->explain);
     surface_json(q, wait_position, daraja_error_status(error->kind), &w);
 }
 
@@ -42,10 +42,10 @@ void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_
 {
     struct daraja_error error;
     daraja_error_set(&error, kind, detail, words);
-    answer_error(q, wait_position, &error);
+    daraja_answer_error(q, wait_position, &error);
 }
 
-static void refuse_busy(struct request *q, enum engine_status status)
+void daraja_refuse_busy(struct request *q, enum engine_status status)
 {
     q->s->refused_busy += status != ENGINE_DISK_FULL;
     q->s->refused_disk += status == ENGINE_DISK_FULL;
@@ -64,7 +64,7 @@ bool daraja_admit(struct surface *s, struct http_exchange *x)
         return true;
     }
     struct request q = {.s = s, .x = x};
-    refuse_busy(&q, status);
+    daraja_refuse_busy(&q, status);
     return false;
 }
 
@@ -108,7 +108,7 @@ static void handle_oauth(struct request *q)
     uint32_t app;
     if (!apps_follow(&q->s->apps, surface_operator(q->s))) {
         explicit_bzero(decoded, sizeof(decoded));
-        refuse_busy(q, ENGINE_NO_MEMORY);
+        daraja_refuse_busy(q, ENGINE_NO_MEMORY);
         return;
     }
     bool accepted = credentials_accepted(q->s, key, secret, &app);
@@ -116,7 +116,7 @@ static void handle_oauth(struct request *q)
     struct writer w = surface_writer(q->s);
     if (!accepted) {
         /* Seen on production: 400 and an empty body. */
-        explain(q, "consumer key and secret are not known here");
+        daraja_explain(q, "consumer key and secret are not known here");
         surface_answer(q, engine_read_position(q->s->engine), 400, "application/json", &w);
         return;
     }
@@ -124,8 +124,8 @@ static void handle_oauth(struct request *q)
     secrets_token_make(q->s->options.secrets, engine_now(q->s->engine), app, token);
     daraja_token_render(&w, span_from(token), SECRETS_TOKEN_LIFE_S - 1);
     bool bound = app != APPS_ANY;
-    explain(q, bound ? "credentials accepted: those of an organisation here"
-                     : "credentials accepted: a token of no application in particular");
+    daraja_explain(q, bound ? "credentials accepted: those of an organisation here"
+                            : "credentials accepted: a token of no application in particular");
     surface_json(q, bound ? engine_read_position(q->s->engine) : 0, 200, &w);
 }
 
@@ -204,7 +204,7 @@ const struct organisation *daraja_organisation(struct request *q, uint32_t short
     if (operator_organisation(o, short_code) == NULL && opens_by_itself(s, short_code)) {
         struct engine_result opened = control_open_organisation(s, short_code);
         if (opened.status != ENGINE_APPLIED) {
-            refuse_busy(q, opened.status);
+            daraja_refuse_busy(q, opened.status);
             return NULL;
         }
     }
@@ -214,7 +214,7 @@ const struct organisation *daraja_organisation(struct request *q, uint32_t short
         return NULL;
     }
     if (!apps_follow(&s->apps, o)) {
-        refuse_busy(q, ENGINE_NO_MEMORY);
+        daraja_refuse_busy(q, ENGINE_NO_MEMORY);
         return NULL;
     }
     if (!apps_may_act(&s->apps, q->app, map_get(&o->by_short_code, short_code))) {
@@ -249,7 +249,7 @@ static const struct organisation *authenticate(struct request *q, uint32_t short
 /* ---- STK push ---- */
 
 /* Hash of scheme, host and port: one queue of outgoing messages for each. */
-static uint64_t url_target(struct span url)
+uint64_t daraja_url_target(struct span url)
 {
     size_t slashes = 0;
     size_t end = 0;
@@ -276,7 +276,7 @@ static void push_command(struct surface *s, const struct daraja_stk_push *push,
     c->url = push->callback_url;
     c->reference = push->account_reference;
     c->description = push->transaction_desc;
-    c->target = url_target(push->callback_url);
+    c->target = daraja_url_target(push->callback_url);
     secrets_digest(s->options.secrets, parts, 2, c->fingerprint);
 }
 
@@ -289,7 +289,8 @@ static void answer_accepted(struct request *q, uint64_t wait_position, uint64_t 
     payment_checkout_id(o, p, ids.checkout_request_id);
     struct writer w = surface_writer(q->s);
     daraja_stk_accepted_render(&w, &ids);
-    explain(q, "accepted: the prompt goes to the phone next; the result comes to CallBackURL");
+    daraja_explain(q,
+                   "accepted: the prompt goes to the phone next; the result comes to CallBackURL");
     surface_json(q, wait_position, 200, &w);
 }
 
@@ -317,19 +318,34 @@ static void answer_push(struct request *q, uint64_t wait_position,
     }
 }
 
-/* In dev and sandbox, phones and sandbox short codes are opened on first use. */
+enum engine_status daraja_open_code(struct surface *s, uint32_t short_code)
+{
+    if (operator_organisation(surface_operator(s), short_code) != NULL ||
+        !opens_by_itself(s, short_code)) {
+        return ENGINE_APPLIED;
+    }
+    return control_open_organisation(s, short_code).status;
+}
+
+enum engine_status daraja_open_phone(struct surface *s, uint64_t msisdn)
+{
+    if (operator_subscriber(surface_operator(s), msisdn) != NULL ||
+        s->options.profile == PROFILE_STRICT) {
+        return ENGINE_APPLIED;
+    }
+    return control_open_subscriber(s, msisdn).status;
+}
+
 static enum engine_status open_parties(struct surface *s, const struct daraja_stk_push *push)
 {
-    const struct operator_state *o = surface_operator(s);
-    struct engine_result opened = {ENGINE_APPLIED, 0};
-    if (operator_organisation(o, push->party_b) == NULL && opens_by_itself(s, push->party_b)) {
-        opened = control_open_organisation(s, push->party_b);
-    }
-    if (opened.status == ENGINE_APPLIED && s->options.profile != PROFILE_STRICT &&
-        operator_subscriber(o, push->phone_number) == NULL) {
-        opened = control_open_subscriber(s, push->phone_number);
-    }
-    return opened.status;
+    enum engine_status opened = daraja_open_code(s, push->party_b);
+    return opened == ENGINE_APPLIED ? daraja_open_phone(s, push->phone_number) : opened;
+}
+
+struct daraja_url_rule daraja_url_rule(const struct surface *s)
+{
+    bool strict = s->options.profile == PROFILE_STRICT && !s->options.allow_loopback_callbacks;
+    return (struct daraja_url_rule){strict, strict};
 }
 
 static void handle_push(struct request *q)
@@ -337,22 +353,17 @@ static void handle_push(struct request *q)
     struct surface *s = q->s;
     struct daraja_stk_push push;
     struct daraja_error error;
-    bool strict = s->options.profile == PROFILE_STRICT;
-    struct daraja_url_rule rule = {strict, strict};
-    if (strict && s->options.allow_loopback_callbacks) {
-        rule.https_only = false;
-        rule.public_only = false;
-    }
+    struct daraja_url_rule rule = daraja_url_rule(s);
     if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
         return;
     }
     if (!daraja_stk_push_parse(http_body(q->x), &rule, s->json, &push, &error)) {
-        answer_error(q, 0, &error);
+        daraja_answer_error(q, 0, &error);
         return;
     }
     enum engine_status admitted = engine_admits(s->engine, ENGINE_NEW_WORK);
     if (admitted != ENGINE_APPLIED) {
-        refuse_busy(q, admitted);
+        daraja_refuse_busy(q, admitted);
         return;
     }
     if (authenticate(q, push.business_short_code, push.password, push.timestamp) == NULL) {
@@ -360,7 +371,7 @@ static void handle_push(struct request *q)
     }
     enum engine_status opened = open_parties(s, &push);
     if (opened != ENGINE_APPLIED) {
-        refuse_busy(q, opened);
+        daraja_refuse_busy(q, opened);
         return;
     }
     struct stk_push_command command;
@@ -370,7 +381,7 @@ static void handle_push(struct request *q)
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_STK_PUSH, &command, &reply);
     if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        refuse_busy(q, result.status);
+        daraja_refuse_busy(q, result.status);
         return;
     }
     answer_push(q, result.wait_position, &reply);
@@ -409,7 +420,7 @@ static void answer_in_flight(struct request *q, const struct stk_payment *p)
     payment_checkout_id(o, p, ids.checkout_request_id);
     struct writer w = surface_writer(q->s);
     daraja_stk_query_pending_render(&w, &ids);
-    explain(q, "the payment has not ended: this answer is not a failure, ask again");
+    daraja_explain(q, "the payment has not ended: this answer is not a failure, ask again");
     surface_json(q, wait_position, 200, &w);
 }
 
@@ -422,7 +433,7 @@ static void handle_query(struct request *q)
         return;
     }
     if (!daraja_stk_query_parse(http_body(q->x), s->json, &query, &error)) {
-        answer_error(q, 0, &error);
+        daraja_answer_error(q, 0, &error);
         return;
     }
     if (authenticate(q, query.business_short_code, query.password, query.timestamp) == NULL) {
@@ -444,7 +455,7 @@ static void handle_query(struct request *q)
     result_of(s, p, &result);
     struct writer w = surface_writer(s);
     daraja_stk_query_result_render(&w, &result);
-    explain(q, stk_outcome_words(p->outcome));
+    daraja_explain(q, stk_outcome_words(p->outcome));
     surface_json(q, wait_position, 200, &w);
 }
 
@@ -452,6 +463,9 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
                       struct span *url_out)
 {
     const struct operator_state *o = surface_operator(s);
+    if (item->kind != MESSAGE_STK_CALLBACK) {
+        return daraja_request_outgoing(s, item, body, url_out);
+    }
     const struct stk_payment *p = operator_payment(o, item->subject);
     if (p == NULL || !stk_state_final(p->state)) {
         return false;
@@ -486,6 +500,8 @@ bool daraja_route(struct request *q)
         handle_query(q);
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
+    } else if (daraja_request_route(q)) {
+        return true;
     } else if (path_is_daraja(q)) {
         daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
                       "no Daraja API that is built yet has this path");

@@ -44,6 +44,7 @@ struct surface_options {
     uint32_t (*in_flight)(void *context);
     void *context;
     const char *version;
+    const char *credential_path; /* of the private key of our certificate; NULL: memory only */
 };
 
 struct surface;

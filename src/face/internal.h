@@ -4,9 +4,13 @@
 #ifndef HAKIKA_FACE_INTERNAL_H
 #define HAKIKA_FACE_INTERNAL_H
 
+#include "base/ids.h"
 #include "face/apps.h"
+#include "face/credential.h"
 #include "face/face.h"
+#include "wire/daraja_envelope.h"
 #include "wire/daraja_error.h"
+#include "wire/daraja_url.h"
 
 enum {
     SURFACE_BODY_MAX = 256 * 1024, /* of a reply */
@@ -57,6 +61,7 @@ struct surface {
     struct event_stream streams[SURFACE_STREAMS_MAX];
     uint32_t poll_count;
     uint32_t stream_count;
+    struct credential_key *credential;
     struct passkey *passkeys;
     uint32_t passkey_count;
     uint64_t passkey_generation;
@@ -129,6 +134,56 @@ const struct organisation *daraja_organisation(struct request *q, uint32_t short
 /* Daraja's error envelope; detail fills the %s of its wording, words go into Hakika-Explain. */
 void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
                    const char *detail, const char *words);
+
+void daraja_answer_error(struct request *q, uint64_t wait_position,
+                         const struct daraja_error *error);
+void daraja_refuse_busy(struct request *q, enum engine_status status);
+/* The header Hakika-Explain (not in daraja-strict). */
+void daraja_explain(struct request *q, const char *words);
+/* Hash of scheme, host and port: one queue of outgoing messages for each. */
+uint64_t daraja_url_target(struct span url);
+/* What the profile asks of callback URLs. */
+struct daraja_url_rule daraja_url_rule(const struct surface *s);
+/* In dev and sandbox, phones and the sandbox's short codes are opened on first use. Not
+ * ENGINE_APPLIED: they could not be, now. */
+enum engine_status daraja_open_code(struct surface *s, uint32_t short_code);
+enum engine_status daraja_open_phone(struct surface *s, uint64_t msisdn);
+
+/*
+ * daraja_request.c: what the calls of organisations have in common. A handler reads its body
+ * (wire/), asks daraja_request_organisation, fills a request_command (targets are filled in by
+ * daraja_request_execute) and ends with daraja_request_accept.
+ */
+/* Opens the organisation where the profile does, and refuses another app's; one that does not exist
+ * is let through (it becomes a result). False: answered. */
+bool daraja_request_organisation(struct request *q, uint32_t short_code);
+/* The password in a SecurityCredential is the initiator's; or, in dev and sandbox, nobody can tell,
+ * because it was not made with our certificate. g may be NULL. */
+bool daraja_credential_good(struct request *q, const struct organisation *g,
+                            struct span credential);
+/* Executes COMMAND_REQUEST; NULL after answering (busy, duplicate). */
+const struct operator_request *daraja_request_execute(struct request *q,
+                                                      struct request_command *command,
+                                                      uint64_t *wait_position);
+/* The same, and answers "Accept the service request successfully." */
+void daraja_request_accept(struct request *q, struct request_command *command);
+struct daraja_request_texts {
+    char originator[ID_TEXT_SIZE];
+    char conversation[ID_TEXT_SIZE];
+    char transaction[ID_RECEIPT_SIZE];
+};
+/* The head of a result; it points into texts and into the state. */
+void daraja_request_head(struct surface *s, const struct operator_request *r,
+                         struct daraja_request_texts *texts, struct daraja_result_head *head);
+enum { DARAJA_PARTY_NAME_MAX = 160 };
+/* "600310 - Duka la Juma", "254708374149 - John Doe" */
+struct span daraja_party_name(struct surface *s, uint64_t number, bool is_short_code,
+                              char out[DARAJA_PARTY_NAME_MAX]);
+/* The body and the URL of a message about a request. */
+bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
+                             struct span *url_out);
+bool daraja_request_route(struct request *q);
+void control_certificate(struct request *q);
 
 /* control.c, control_accounts.c, control_clock.c, control_worlds.c */
 bool control_route(struct request *q);

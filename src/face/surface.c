@@ -28,9 +28,11 @@ struct surface *surface_create(const struct surface_options *options)
     s->waiting = calloc(SURFACE_WAIT_MAX, sizeof(*s->waiting));
     s->body = malloc(SURFACE_BODY_MAX);
     s->passkeys = calloc(SURFACE_KEYS_MAX, sizeof(*s->passkeys));
+    s->credential = credential_open(options->credential_path);
     apps_init(&s->apps, options->secrets, options->profile == PROFILE_STRICT);
     secrets_random(&s->request_seed, sizeof(s->request_seed));
-    if (s->json == NULL || s->waiting == NULL || s->body == NULL || s->passkeys == NULL) {
+    if (s->json == NULL || s->waiting == NULL || s->body == NULL || s->passkeys == NULL ||
+        s->credential == NULL) {
         surface_destroy(s);
         return NULL;
     }
@@ -43,6 +45,7 @@ void surface_destroy(struct surface *s)
         return;
     }
     json_scratch_destroy(s->json);
+    credential_close(s->credential);
     apps_fini(&s->apps);
     if (s->passkeys != NULL) {
         explicit_bzero(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));

@@ -17,6 +17,8 @@
     X(INVALID_TOKEN_STK, 404, "404.001.03", "Invalid Access Token")                                \
     X(NO_PRODUCT, 401, "401.003.01",                                                               \
       "Error Occurred - Invalid Access Token - Invalid API call as no apiproduct match found")     \
+    X(INVALID_TOKEN_B2C, 401, "401.002.01", "Error Occurred - Invalid Access Token - %s")          \
+    X(INVALID_TOKEN_C2B, 400, "400.003.01", "Invalid Access Token")                                \
     X(INVALID_AUTH_HEADER, 404, "404.001.04", "Invalid Authentication Header")                     \
     X(NOT_FOUND, 404, "404.001.01", "Resource not found")                                          \
     X(METHOD, 405, "405.001", "%s Method Not Allowed")                                             \
@@ -32,6 +34,7 @@
     X(DUPLICATE, 409, "409.001.01",                                                                \
       "Duplicate request: the same payment was asked for less than 60 seconds ago")                \
     X(NO_CHECKOUT, 400, "400.002.02", "Bad Request - Invalid CheckoutRequestID")                   \
+    X(DUPLICATE_CONVERSATION, 500, "500.002.1001", "Duplicate OriginatorConversationID.")          \
     X(INTERNAL, 500, "500.001.1001", "Internal Server Error")
 
 enum daraja_error_kind {

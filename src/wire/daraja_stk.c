@@ -12,271 +12,86 @@
 #include "base/caltime.h"
 #include "base/ids.h"
 #include "base/money.h"
+#include "wire/daraja_fields.h"
 #include "wire/daraja_result.h"
 
 enum {
     AMOUNT_MAX_MINOR = 250000 * MONEY_MINOR_PER_MAJOR,
-    TEXT_CHARACTERS_MAX = 100,
     CHECKOUT_ID_BYTES_MAX = 63,
-    SHOWN_BYTES_MAX = 24, /* of a wrong value, in an explanation */
-    PHONE_DIGITS = 12,
     TIMESTAMP_DIGITS = 14,
 };
 
-/* How much of a wrong value an explanation may repeat. */
-enum shown {
-    SHOWN_FULL,  /* its beginning */
-    SHOWN_PHONE, /* four characters and how many there are */
-    SHOWN_NEVER, /* secrets, and texts of customers */
-};
-
-struct field {
-    const char *name;
-    const char *reported; /* the name in the error message; not always the same */
-    const char *rule;     /* to be read after the name */
-    enum shown shown;
-    bool string_only;
-};
-
-#define RULE_SHORT_CODE "must be 5 to 7 digits"
-#define RULE_PHONE      "must be 12 digits like 254712345678"
-
-static const struct field field_short_code = {"BusinessShortCode", "BusinessShortCode",
-                                              RULE_SHORT_CODE, SHOWN_FULL, false};
-static const struct field field_password = {
-    "Password", "Password", "must be base64 of short code, passkey and timestamp, one text",
-    SHOWN_NEVER, true};
-static const struct field field_timestamp = {"Timestamp", "Timestamp",
-                                             "must be a date and time as 14 digits, YYYYMMDDHHmmss",
-                                             SHOWN_FULL, false};
-static const struct field field_type = {"TransactionType", "TransactionType",
-                                        "must be CustomerPayBillOnline or CustomerBuyGoodsOnline",
-                                        SHOWN_FULL, true};
-static const struct field field_amount = {
-    "Amount", "Amount", "must be whole shillings from 1 to 250000", SHOWN_FULL, false};
-static const struct field field_party_a = {"PartyA", "PartyA", RULE_PHONE, SHOWN_PHONE, false};
-static const struct field field_party_b = {"PartyB", "PartyB", RULE_SHORT_CODE, SHOWN_FULL, false};
-static const struct field field_phone = {"PhoneNumber", "PhoneNumber", RULE_PHONE, SHOWN_PHONE,
-                                         false};
-static const struct field field_callback_url = {
-    "CallBackURL", "CallBackURL", "must be an absolute http or https URL", SHOWN_NEVER, true};
-static const struct field field_reference = {"AccountReference", "AccountReference",
-                                             "must be 1 to 100 characters", SHOWN_NEVER, false};
-static const struct field field_desc = {
-    "TransactionDesc", "Remarks", "must be 1 to 100 characters (Daraja reports it as Remarks)",
-    SHOWN_NEVER, false};
-static const struct field field_checkout_id = {"CheckoutRequestID", "CheckoutRequestID",
-                                               "must be the id that the push was answered with",
-                                               SHOWN_FULL, true};
-
-struct request {
-    struct json_scratch *scratch;
-    struct json_object *object;
-    struct daraja_error *error;
-};
-
-/* ---- Refusing ------------------------------------------------------------------------------ */
-
-static bool is_digits(struct span text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
-            return false;
-        }
-    }
-    return text.size > 0;
-}
-
-/* "; got 0712... (10 digits)" */
-static void explain_value(struct writer *w, enum shown shown, struct span value)
-{
-    if (shown == SHOWN_NEVER) {
-        return;
-    }
-    size_t most = shown == SHOWN_PHONE ? 4 : SHOWN_BYTES_MAX;
-    bool cut = value.size > most;
-    json_raw(w, "; got ");
-    put_raw(w, value.size == 0 ? "nothing" : value.data,
-            value.size == 0 ? 7
-            : cut           ? most
-                            : value.size);
-    if (cut) {
-        char count[MONEY_TEXT_MAX];
-        size_t size = money_format((int64_t)value.size * MONEY_MINOR_PER_MAJOR, count);
-        json_raw(w, "... (");
-        put_raw(w, count, size - 3);
-        json_raw(w, is_digits(value) ? " digits)" : " bytes)");
-    }
-}
-
-/* Names the field in Daraja's words, and says in ours what is wrong with it. Always false. */
-static bool refuse(struct request *r, const struct field *field, const char *rule,
-                   const struct span *value)
-{
-    char sentence[sizeof(r->error->explain)];
-    struct writer w = writer_init(sentence, sizeof(sentence) - 1);
-    json_raw(&w, field->name);
-    json_raw(&w, " ");
-    json_raw(&w, rule);
-    if (value != NULL) {
-        explain_value(&w, field->shown, *value);
-    }
-    sentence[w.size] = '\0';
-    daraja_error_set(r->error, DARAJA_ERROR_INVALID_FIELD, field->reported, sentence);
-    return false;
-}
-
-static bool refuse_value(struct request *r, const struct field *field, struct span value)
-{
-    return refuse(r, field, field->rule, &value);
-}
+static const struct daraja_field field_short_code = {
+    "BusinessShortCode", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_password = {
+    "Password",         NULL, NULL, "must be base64 of short code, passkey and timestamp, one text",
+    DARAJA_SHOWN_NEVER, true};
+static const struct daraja_field field_timestamp = {
+    "Timestamp",       NULL, NULL, "must be a date and time as 14 digits, YYYYMMDDHHmmss",
+    DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_type = {
+    "TransactionType", NULL, NULL, "must be CustomerPayBillOnline or CustomerBuyGoodsOnline",
+    DARAJA_SHOWN_FULL, true};
+static const struct daraja_field field_amount = {
+    "Amount", NULL, NULL, "must be whole shillings from 1 to 250000", DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_party_a = {"PartyA",           NULL, NULL, DARAJA_RULE_PHONE,
+                                                  DARAJA_SHOWN_PHONE, false};
+static const struct daraja_field field_party_b = {
+    "PartyB", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_phone = {"PhoneNumber",      NULL, NULL, DARAJA_RULE_PHONE,
+                                                DARAJA_SHOWN_PHONE, false};
+static const struct daraja_field field_callback_url = {
+    "CallBackURL", NULL, NULL, "must be an absolute http or https URL", DARAJA_SHOWN_NEVER, true};
+static const struct daraja_field field_reference = {
+    "AccountReference", NULL, NULL, "must be 1 to 100 characters", DARAJA_SHOWN_NEVER, false};
+static const struct daraja_field field_desc = {
+    "TransactionDesc",  NULL,
+    "Remarks",          "must be 1 to 100 characters (Daraja reports it as Remarks)",
+    DARAJA_SHOWN_NEVER, false};
+static const struct daraja_field field_checkout_id = {
+    "CheckoutRequestID", NULL, NULL, "must be the id that the push was answered with",
+    DARAJA_SHOWN_FULL,   true};
 
 /* ---- Reading fields ------------------------------------------------------------------------ */
 
-static bool request_open(struct request *r, struct span body)
+static bool take_password(struct daraja_body *b, struct span *out)
 {
-    const char *why = "it must be one object";
-    r->object = json_parse(r->scratch, body, &why);
-    if (r->object != NULL && json_is_object(r->object)) {
-        return true;
-    }
-    char sentence[sizeof(r->error->explain)];
-    struct writer w = writer_init(sentence, sizeof(sentence) - 1);
-    json_raw(&w, "The body is not the JSON that is expected: ");
-    json_raw(&w, why);
-    sentence[w.size] = '\0';
-    daraja_error_set(r->error, DARAJA_ERROR_INVALID_PAYLOAD, "", sentence);
-    return false;
-}
-
-static bool take_text(struct request *r, const struct field *field, struct span *out)
-{
-    struct json_object *value = json_member(r->object, field->name);
-    bool good = field->string_only ? json_string(value, out) : json_text(r->scratch, value, out);
-    if (good) {
-        return true;
-    }
-    if (value == NULL || json_is_null(value)) {
-        return refuse(r, field, value == NULL ? "is missing" : "is null", NULL);
-    }
-    return refuse(r, field, field->rule, NULL);
-}
-
-static bool take_short_code(struct request *r, const struct field *field, uint32_t *out)
-{
-    struct span text;
-    uint64_t number;
-    if (!take_text(r, field, &text)) {
-        return false;
-    }
-    if (text.size < 5 || text.size > 7 || text.data[0] == '0' || !span_parse_u64(text, &number)) {
-        return refuse_value(r, field, text);
-    }
-    *out = (uint32_t)number;
-    return true;
-}
-
-static bool take_phone(struct request *r, const struct field *field, uint64_t *out)
-{
-    struct span text;
-    if (!take_text(r, field, &text)) {
-        return false;
-    }
-    bool kenyan_mobile = span_starts_with(text, SPAN_LITERAL("2547")) ||
-                         span_starts_with(text, SPAN_LITERAL("2541"));
-    if (text.size != PHONE_DIGITS || !kenyan_mobile || !span_parse_u64(text, out)) {
-        return refuse_value(r, field, text);
-    }
-    return true;
-}
-
-static bool take_password(struct request *r, struct span *out)
-{
-    if (!take_text(r, &field_password, out)) {
+    if (!daraja_take_text(b, &field_password, out)) {
         return false;
     }
     return (out->size > 0 && out->size <= DARAJA_PASSWORD_BYTES_MAX) ||
-           refuse_value(r, &field_password, *out);
+           daraja_field_refuse(b, &field_password, field_password.rule, out);
 }
 
 /* Any date: many clients send UTC or their own clock, and only its place in Password counts. */
-static bool take_timestamp(struct request *r, struct span *out)
+static bool take_timestamp(struct daraja_body *b, struct span *out)
 {
     int64_t ignored_ns;
-    if (!take_text(r, &field_timestamp, out)) {
+    if (!daraja_take_text(b, &field_timestamp, out)) {
         return false;
     }
     return (out->size == TIMESTAMP_DIGITS && eat_stamp_parse(*out, &ignored_ns)) ||
-           refuse_value(r, &field_timestamp, *out);
+           daraja_field_refuse(b, &field_timestamp, field_timestamp.rule, out);
 }
 
-static bool take_type(struct request *r, enum daraja_transaction_type *out)
+static bool take_type(struct daraja_body *b, enum daraja_transaction_type *out)
 {
-    struct span text;
-    if (!take_text(r, &field_type, &text)) {
+    static const char *const names[] = {"CustomerPayBillOnline", "CustomerBuyGoodsOnline"};
+    uint32_t index;
+    if (!daraja_take_choice(b, &field_type, names, 2, &index)) {
         return false;
     }
-    if (span_is(text, "CustomerPayBillOnline")) {
-        *out = DARAJA_PAYBILL_ONLINE;
-        return true;
-    }
-    if (span_is(text, "CustomerBuyGoodsOnline")) {
-        *out = DARAJA_BUY_GOODS_ONLINE;
-        return true;
-    }
-    return refuse_value(r, &field_type, text);
-}
-
-/* "1", "1.0" and "1.00" are one shilling; "1.50" is not whole, "1e2" is no amount. */
-static bool take_amount(struct request *r, int64_t *out)
-{
-    struct span text;
-    int64_t minor;
-    if (!take_text(r, &field_amount, &text)) {
-        return false;
-    }
-    if (!money_parse(text, &minor) || minor <= 0 || minor > AMOUNT_MAX_MINOR ||
-        minor % MONEY_MINOR_PER_MAJOR != 0) {
-        return refuse_value(r, &field_amount, text);
-    }
-    *out = minor;
+    *out = index == 0 ? DARAJA_PAYBILL_ONLINE : DARAJA_BUY_GOODS_ONLINE;
     return true;
 }
 
-static bool take_callback_url(struct request *r, const struct daraja_url_rule *rule,
-                              struct span *out)
+static bool take_checkout_id(struct daraja_body *b, struct span *out)
 {
-    if (!take_text(r, &field_callback_url, out)) {
-        return false;
-    }
-    const char *refusal = daraja_url_refusal(*out, rule);
-    return refusal == NULL || refuse(r, &field_callback_url, refusal, NULL);
-}
-
-/* The documented lengths are advice; what a prompt can hold is the operator's to judge. */
-static bool take_words(struct request *r, const struct field *field, struct span *out)
-{
-    size_t characters = 0;
-    if (!take_text(r, field, out)) {
-        return false;
-    }
-    for (size_t i = 0; i < out->size; i++) {
-        uint8_t c = (uint8_t)out->data[i];
-        if (c < ' ' || c == 0x7f) {
-            return refuse(r, field, "must not hold control characters", NULL);
-        }
-        characters += (c & 0xc0) != 0x80; /* the first byte of each */
-    }
-    return (characters >= 1 && characters <= TEXT_CHARACTERS_MAX) || refuse_value(r, field, *out);
-}
-
-static bool take_checkout_id(struct request *r, struct span *out)
-{
-    if (!take_text(r, &field_checkout_id, out)) {
+    if (!daraja_take_text(b, &field_checkout_id, out)) {
         return false;
     }
     return (out->size > 0 && out->size <= CHECKOUT_ID_BYTES_MAX) ||
-           refuse_value(r, &field_checkout_id, *out);
+           daraja_field_refuse(b, &field_checkout_id, field_checkout_id.rule, out);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------ */
@@ -285,27 +100,28 @@ bool daraja_stk_push_parse(struct span body, const struct daraja_url_rule *rule,
                            struct json_scratch *scratch, struct daraja_stk_push *out,
                            struct daraja_error *error)
 {
-    struct request r = {scratch, NULL, error};
-    return request_open(&r, body) &&
-           take_short_code(&r, &field_short_code, &out->business_short_code) &&
-           take_password(&r, &out->password) && take_timestamp(&r, &out->timestamp) &&
-           take_type(&r, &out->type) && take_amount(&r, &out->amount_minor) &&
-           take_phone(&r, &field_party_a, &out->party_a) &&
-           take_short_code(&r, &field_party_b, &out->party_b) &&
-           take_phone(&r, &field_phone, &out->phone_number) &&
-           take_callback_url(&r, rule, &out->callback_url) &&
-           take_words(&r, &field_reference, &out->account_reference) &&
-           take_words(&r, &field_desc, &out->transaction_desc);
+    struct daraja_body b;
+    return daraja_body_open(&b, body, scratch, error) &&
+           daraja_take_short_code(&b, &field_short_code, &out->business_short_code) &&
+           take_password(&b, &out->password) && take_timestamp(&b, &out->timestamp) &&
+           take_type(&b, &out->type) &&
+           daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, false, &out->amount_minor) &&
+           daraja_take_phone(&b, &field_party_a, &out->party_a) &&
+           daraja_take_short_code(&b, &field_party_b, &out->party_b) &&
+           daraja_take_phone(&b, &field_phone, &out->phone_number) &&
+           daraja_take_url(&b, &field_callback_url, rule, &out->callback_url) &&
+           daraja_take_words(&b, &field_reference, &out->account_reference) &&
+           daraja_take_words(&b, &field_desc, &out->transaction_desc);
 }
 
 bool daraja_stk_query_parse(struct span body, struct json_scratch *scratch,
                             struct daraja_stk_query *out, struct daraja_error *error)
 {
-    struct request r = {scratch, NULL, error};
-    return request_open(&r, body) &&
-           take_short_code(&r, &field_short_code, &out->business_short_code) &&
-           take_password(&r, &out->password) && take_timestamp(&r, &out->timestamp) &&
-           take_checkout_id(&r, &out->checkout_request_id);
+    struct daraja_body b;
+    return daraja_body_open(&b, body, scratch, error) &&
+           daraja_take_short_code(&b, &field_short_code, &out->business_short_code) &&
+           take_password(&b, &out->password) && take_timestamp(&b, &out->timestamp) &&
+           take_checkout_id(&b, &out->checkout_request_id);
 }
 
 /* ---- Answers ------------------------------------------------------------------------------- */
@@ -352,6 +168,12 @@ void daraja_stk_query_pending_render(struct writer *w, const struct daraja_stk_i
 }
 
 /* ---- The callback -------------------------------------------------------------------------- */
+
+static bool is_digits(struct span text)
+{
+    uint64_t ignored;
+    return span_parse_u64(text, &ignored);
+}
 
 static bool is_json_integer(struct span code)
 {
