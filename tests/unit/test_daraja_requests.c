@@ -41,7 +41,9 @@ static int close_scratch(void **state)
 #define PARTY_A    "\"PartyA\":600992,"
 #define PARTY_B    "\"PartyB\":\"254705912645\","
 #define REMARKS    "\"Remarks\":\"wages\","
-#define URLS       "\"QueueTimeOutURL\":\"https://a.example/t\",\"ResultURL\":\"https://a.example/r\","
+#define URLS                                       \
+    "\"QueueTimeOutURL\":\"https://a.example/t\"," \
+    "\"ResultURL\":\"https://a.example/r\","
 
 static void a_payout_is_read(void **state)
 {
