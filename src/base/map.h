@@ -33,6 +33,7 @@ struct map {
     struct map_table young;
     struct map_table old; /* entries == NULL: not growing */
     uint32_t cursor;      /* next entry of old to move */
+    uint32_t touched;     /* entries of young whose memory was asked for, see map_touch_some */
     uint64_t seed;
     bool sequential; /* ids handed out in sequence: neighbours lie together */
 };

@@ -77,7 +77,8 @@ bool ledger_reserve(struct ledger *l, uint32_t accounts, uint32_t transfers)
 
 const struct account *ledger_account(const struct ledger *l, uint32_t index)
 {
-    return slab_is_used(&l->accounts, index) ? slab_at(&l->accounts, index) : NULL;
+    /* Accounts are never removed (ledger_apply CHECKs it): all below the high water exist. */
+    return index < l->accounts.high_water ? slab_at(&l->accounts, index) : NULL;
 }
 
 uint32_t ledger_next_account(const struct ledger *l, uint32_t n)
@@ -127,8 +128,8 @@ static int64_t account_room(const struct account *a)
 
 void ledger_check_account(const struct account *a)
 {
-    CHECK(a->debits_pending >= 0 && a->debits_posted >= 0);
-    CHECK(a->credits_pending >= 0 && a->credits_posted >= 0);
+    /* L4, all four at once: the sign bit of one is the sign bit of all of them or'ed together. */
+    CHECK((a->debits_pending | a->debits_posted | a->credits_pending | a->credits_posted) >= 0);
     CHECK(a->currency != 0);
     if ((a->flags & ACCOUNT_DEBITS_LIMITED) != 0) {
         CHECK(account_available(a) >= 0);
@@ -435,7 +436,7 @@ static void apply_account_opened(struct ledger *l, const struct ledger_event *e)
 
 static struct account *apply_account(struct ledger *l, uint32_t index)
 {
-    CHECK(slab_is_used(&l->accounts, index));
+    CHECK(index < l->accounts.high_water); /* and thus used: see ledger_account */
     return slab_at(&l->accounts, index);
 }
 

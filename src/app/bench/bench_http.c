@@ -23,7 +23,8 @@ enum {
     PHONES_SURGE = 400000, /* each payment that is under way holds one */
     ACK_PHONES_PER_S = 80000,
     ACK_PHONES_MAX = 1500000,
-    ACK_OPEN_RATE = 40000, /* of the last level, or 4/5 of what the slowest one carried */
+    ACK_OPEN_RATE =
+        40000, /* of the last level; 4/5 of what the slowest one carried if that is less */
     SURGE_CONNECTIONS = 1000,
     PROBE_RATE_PER_S = 500,
     PROBE_CONNECTIONS = 16,
@@ -466,9 +467,8 @@ static bool ack_levels(struct scene *s, uint64_t *accepted, char error[256])
             b->report.main_phase = phase;
         }
     }
-    uint64_t open_rate = slowest * 4 / 5;
+    uint64_t open_rate = slowest < ACK_OPEN_RATE ? slowest * 4 / 5 : ACK_OPEN_RATE;
     open_rate = b->options.rate != 0 ? b->options.rate : open_rate;
-    open_rate = b->options.rate == 0 && open_rate > ACK_OPEN_RATE ? ACK_OPEN_RATE : open_rate;
     return atomic_load(&b->stop) || open_rate == 0 ||
            ack_level(s, 1000, (uint32_t)open_rate, &rate, accepted, error);
 }
