@@ -9,7 +9,8 @@
 
 #include "base/span.h"
 
-enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_CHOICE };
+/* A secret is never repeated in a message. */
+enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_CHOICE, SETTING_SECRET };
 
 struct setting {
     const char *flag; /* without "--" */
@@ -139,7 +140,7 @@ static const struct setting SETTINGS[] = {
     {"ephemeral", SETTING_SWITCH, set_ephemeral},
     {"in-flight", SETTING_CHOICE, set_in_flight},
     {"public-host", SETTING_TEXT, set_public_host},
-    {"admin-key", SETTING_TEXT, set_admin_key},
+    {"admin-key", SETTING_SECRET, set_admin_key},
     {"callback-allow", SETTING_TEXT, set_callback_allow},
     {"connections", SETTING_NUMBER, set_connections},
     {"callback-timeout-ms", SETTING_NUMBER, set_delivery_timeout},
@@ -175,6 +176,12 @@ static bool apply(struct config *c, const struct setting *s, const char *value, 
 {
     if (s->set(c, value)) {
         return true;
+    }
+    if (s->kind == SETTING_SECRET) {
+        (void)snprintf(error, 256,
+                       "%s takes 16 to 127 characters, not %zu; see hakika serve --help", name,
+                       strlen(value));
+        return false;
     }
     (void)snprintf(error, 256,
                    "%s: \"%.60s\" is not a value that it takes; see hakika serve --help", name,
@@ -213,7 +220,11 @@ static bool apply_argument(int argc, char **argv, int *i, struct config *c, char
         (*i)++;
         return apply(c, &SETTINGS[s], argv[*i], name, error);
     }
-    (void)snprintf(error, 256, "there is no flag %.60s; see hakika serve --help", name);
+    /* What follows a "=" may be a secret. */
+    int size = (int)strcspn(name, "=");
+    (void)snprintf(error, 256, "there is no flag %.*s%s; see hakika serve --help",
+                   size < 60 ? size : 60, name,
+                   name[size] == '=' ? " (a value is a word of its own, without \"=\")" : "");
     return false;
 }
 
