@@ -11,7 +11,7 @@ jobs_count() { nproc 2>/dev/null || echo 2; }
 build_signature() {
     printf '%s\n' "$PWD" "$*"
     [ ! -f src/app/main.c ] || echo main
-    for folder in support unit scenario fuzz; do
+    for folder in support unit fuzz; do
         echo "$folder:"
         tests/list "$folder" '*'
     done

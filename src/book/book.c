@@ -1,6 +1,6 @@
 /*
  * book.c - one decision at a time: reserve, decide, apply, check. See book.h for K1 to K5.
- * Tests: tests/unit/test_book.c, tests/scenario, the simulation.
+ * Tests: tests/unit/test_book.c, tests/unit/test_memory.c, the simulation.
  */
 #include "book/book.h"
 

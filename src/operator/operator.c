@@ -1,6 +1,6 @@
 /*
  * operator.c - the network's tables, keys and reads, and the dispatch of commands to products.
- * See operator.h for the invariants O1 to O8. Tests: tests/unit/test_operator.c, tests/scenario.
+ * See operator.h for the invariants O1 to O8. Tests: tests/unit/test_operator*.c.
  */
 #include "operator/operator.h"
 
