@@ -1,7 +1,7 @@
 /*
  * core.c - the turn: executing commands into the open batch, handing batches to the writer,
  * admission, moving a virtual clock. See core.h for the guarantees E1 to E5.
- * Tests: tests/unit/test_engine.c, tests/scenario, the simulation.
+ * Tests: tests/unit/test_engine.c, the simulation.
  */
 #include "engine/core.h"
 
@@ -60,6 +60,7 @@ struct engine {
     bool poisoned;
     bool disk_full;
     bool held;
+    int64_t held_ns; /* monotonic: since when */
     bool advancing;
     bool advance_until_idle;
     int64_t advance_from_ns;
@@ -519,12 +520,23 @@ const struct outbox_item *engine_take_outgoing(struct engine *e)
 
 void engine_hold(struct engine *e)
 {
-    e->held = true;
+    if (!e->held) {
+        e->held = true;
+        e->held_ns = book_clock_monotonic(e->clock);
+    }
 }
 
 void engine_resume(struct engine *e)
 {
-    e->held = false;
+    if (e->held) {
+        int64_t pause_ns = book_clock_monotonic(e->clock) - e->held_ns;
+        CHECK(pause_ns >= 0);
+        e->held = false;
+        e->counters.pauses++;
+        if (pause_ns > e->counters.pause_ns_max) {
+            e->counters.pause_ns_max = pause_ns;
+        }
+    }
 }
 
 bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle)

@@ -197,6 +197,8 @@ struct engine_counters {
     int64_t sync_ns_total, sync_ns_max; /* from start to report */
     uint32_t batch_bytes, batch_frames; /* open now */
     int64_t stall_ns;                   /* age of the oldest unsynced batch */
+    uint64_t pauses;                    /* engine_hold to engine_resume: one for each snapshot */
+    int64_t pause_ns_max;
 };
 struct engine_counters engine_counters(const struct engine *e);
 

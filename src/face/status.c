@@ -51,6 +51,10 @@ static void metrics_engine(struct surface *s, struct writer *w)
          e.batch_bytes);
     line(w, "hakika_stall_microseconds", "Age of the oldest work that is not on disk.", "gauge",
          (uint64_t)e.stall_ns / 1000);
+    line(w, "hakika_snapshots_total", "Snapshots begun since the start.", "counter", e.pauses);
+    line(w, "hakika_snapshot_pause_microseconds_max",
+         "Longest pause of all work to begin a snapshot.", "gauge",
+         (uint64_t)e.pause_ns_max / 1000);
 }
 
 static void metrics_payments(struct surface *s, struct writer *w)

@@ -4,11 +4,13 @@
  * Each ends with questions whose answers must agree: what the generator saw, what the server
  * counted and what the accounts hold.
  */
+#include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "app/bench/internal.h"
@@ -29,6 +31,9 @@ enum {
     PROBE_RATE_PER_S = 500,
     PROBE_CONNECTIONS = 16,
     EXPIRY_MS_MAX = 120000,
+    STATE_BYTES = 100 * 1000 * 1000, /* of the profile snapshot, before it is measured */
+    FILL_MS = 2000,
+    FILL_ROUNDS_MAX = 100,
 };
 
 static int64_t now_ns(void)
@@ -43,14 +48,17 @@ struct scene {
     struct bench *bench;
     struct child child;
     struct pay *pay;
-    int64_t received_minor; /* by the paybills, before any payment */
+    int64_t received_minor;     /* by the paybills, before any payment */
+    const char *snapshot_bytes; /* --snapshot-bytes of the server; NULL: its default */
 };
 
 static bool scene_open(struct scene *s, const struct pay_options *o, const char *clock,
                        char error[256])
 {
     char data[600];
-    const char *const arguments[] = {"--profile", "sandbox", "--clock", clock, NULL};
+    const char *snapshots = s->snapshot_bytes != NULL ? "--snapshot-bytes" : NULL;
+    const char *const arguments[] = {"--profile", "sandbox",         "--clock", clock,
+                                     snapshots,   s->snapshot_bytes, NULL};
     (void)snprintf(data, sizeof(data), "%s/data", s->bench->folder);
     bench_progress("starting the server, opening phones and paybills", 0);
     if (!child_start(&s->child, data, arguments, error)) {
@@ -86,6 +94,7 @@ static void phase_usage(struct report_phase *phase, const struct child_usage *be
     phase->others_us = all_us > ours_us ? all_us - ours_us : 0;
     phase->journal_bytes = after->journal_bytes - before->journal_bytes;
     phase->syncs = after->batches - before->batches;
+    report_count_add(phase, "snapshots", after->snapshots - before->snapshots, false);
     if (after->disk_bytes != UINT64_MAX && before->disk_bytes != UINT64_MAX) {
         phase->disk_bytes = after->disk_bytes - before->disk_bytes;
     }
@@ -103,6 +112,11 @@ static void phase_counts(struct report_phase *phase, const struct pay_counts *c,
     report_count_add(phase, "unpaid", c->unpaid, true);
     report_count_add(phase, "callbacks_unexpected", c->unexpected, true);
     report_count_add(phase, "never_sent", c->backlog_end, false);
+}
+
+static uint64_t ms_of(int64_t ns)
+{
+    return (uint64_t)ns / 1000000;
 }
 
 /* One measured run. NULL with a message when it could not be made. */
@@ -180,6 +194,48 @@ static void check_sums(struct scene *s, uint64_t accepted, uint64_t ended, uint6
 
 /* ---- stk and hot ---------------------------------------------------------------------------- */
 
+/* The size of the newest snapshot: that of the state, as it is saved. */
+static uint64_t state_bytes(const struct child *c)
+{
+    char path[600];
+    char newest[256] = "";
+    struct stat info = {.st_size = 0};
+    (void)snprintf(path, sizeof(path), "%s/operator", c->data);
+    DIR *dir = opendir(path);
+    if (dir == NULL) {
+        return 0;
+    }
+    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+        const char *end = strstr(e->d_name, ".snap");
+        if (end != NULL && end[5] == '\0' && strcmp(e->d_name, newest) > 0) {
+            (void)snprintf(newest, sizeof(newest), "%s", e->d_name); /* positions, zero-filled */
+        }
+    }
+    if (newest[0] == '\0' || fstatat(dirfd(dir), newest, &info, 0) != 0) {
+        info.st_size = 0;
+    }
+    (void)closedir(dir);
+    return (uint64_t)info.st_size;
+}
+
+/* Before the measurement: payments until the state is as large as the scene asks for. */
+static bool fill(struct scene *s, struct pay_load load, struct pay_counts *total, char error[256])
+{
+    bench_progress("making payments until the state has 100 MB", FILL_MS * 10);
+    load.duration_ms = FILL_MS;
+    for (int i = 0; state_bytes(&s->child) < STATE_BYTES; i++) {
+        if (i == FILL_ROUNDS_MAX || atomic_load(&s->bench->stop)) {
+            (void)snprintf(error, 256, "%d rounds of %d ms did not fill the state", i, FILL_MS);
+            return false;
+        }
+        if (!pay_run(s->pay, &load, error)) {
+            return false;
+        }
+    }
+    *total = pay_stats(s->pay)->counts;
+    return true;
+}
+
 static bool whole_life(struct bench *b, uint32_t paybills, struct scene *s, uint32_t phones,
                        struct pay_counts *total, char error[256])
 {
@@ -204,6 +260,9 @@ static bool whole_life(struct bench *b, uint32_t paybills, struct scene *s, uint
         return false;
     }
     *total = pay_stats(s->pay)->counts;
+    if (s->snapshot_bytes != NULL && !fill(s, load, total, error)) {
+        return false;
+    }
     load.duration_ms = (uint32_t)bench_seconds_ms(b);
     (void)snprintf(name, sizeof(name), "%u payers at once, %u connections", load.payers,
                    load.connections);
@@ -216,13 +275,14 @@ static bool whole_life(struct bench *b, uint32_t paybills, struct scene *s, uint
     report_latency_add(phase, "push to callback", NULL, &stats->whole);
     report_latency_add(phase, "push to acknowledgement", "ack", &stats->ack);
     phase_counts(phase, &stats->counts, false);
+    report_count_add(phase, "longest_stall_ms", ms_of(stats->stall_ns), false);
     total->accepted += stats->counts.accepted;
     total->paid += stats->counts.paid;
     total->unpaid += stats->counts.unpaid;
     return true;
 }
 
-static bool stk_on(struct bench *b, uint32_t paybills, char error[256])
+static bool stk_on(struct bench *b, uint32_t paybills, const char *snapshot_bytes, char error[256])
 {
     struct scene *s = calloc(1, sizeof(*s));
     struct pay_counts total;
@@ -230,8 +290,13 @@ static bool stk_on(struct bench *b, uint32_t paybills, char error[256])
     (void)snprintf(b->report.title, sizeof(b->report.title),
                    "push, PIN, ledger, callback; %u paybill%s, %u phones", paybills,
                    paybills == 1 ? "" : "s", PHONES);
+    s->snapshot_bytes = snapshot_bytes;
     bool ok = whole_life(b, paybills, s, PHONES, &total, error);
     if (ok) {
+        uint64_t bytes = state_bytes(&s->child);
+        if (bytes > 0) {
+            report_count_add(&b->report.phases[0], "state_mb", bytes / 1000000, false);
+        }
         check_sums(s, total.accepted, total.paid + total.unpaid, total.paid);
     }
     scene_close(s);
@@ -241,12 +306,18 @@ static bool stk_on(struct bench *b, uint32_t paybills, char error[256])
 
 bool bench_stk(struct bench *b, char error[256])
 {
-    return stk_on(b, PAY_PAYBILLS_MAX, error);
+    return stk_on(b, PAY_PAYBILLS_MAX, NULL, error);
+}
+
+/* A snapshot every two seconds or so, one after the other. */
+bool bench_snapshot(struct bench *b, char error[256])
+{
+    return stk_on(b, PAY_PAYBILLS_MAX, "16777216", error);
 }
 
 bool bench_hot(struct bench *b, char error[256])
 {
-    return stk_on(b, 1, error);
+    return stk_on(b, 1, NULL, error);
 }
 
 /* ---- surge ---------------------------------------------------------------------------------- */

@@ -315,6 +315,7 @@ bool child_usage(struct child *c, struct child_usage *out)
     }
     out->journal_bytes = child_metric(c, "hakika_journal_bytes_total");
     out->batches = child_metric(c, "hakika_batches_total");
+    out->snapshots = child_metric(c, "hakika_snapshots_total");
     return true;
 }
 

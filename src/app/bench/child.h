@@ -33,6 +33,7 @@ struct child_usage {
     uint64_t disk_bytes;         /* UINT64_MAX: the kernel does not tell us */
     uint64_t journal_bytes;
     uint64_t batches;
+    uint64_t snapshots;
     uint64_t load_us;    /* of this process */
     uint64_t machine_us; /* of everybody, by all processors; 0: not known */
 };

@@ -31,6 +31,7 @@ bool bench_ledger(struct bench *b, char error[256]);
 bool bench_ack(struct bench *b, char error[256]);
 bool bench_stk(struct bench *b, char error[256]);
 bool bench_hot(struct bench *b, char error[256]);
+bool bench_snapshot(struct bench *b, char error[256]);
 bool bench_surge(struct bench *b, char error[256]);
 
 /* The bar on a terminal: what runs, and for how long it will. Nothing elsewhere. */

@@ -87,6 +87,7 @@ struct pay {
     char (*passwords)[PASSWORD_SIZE]; /* by paybill */
     struct template *templates;       /* by paybill */
     struct pay_stats stats;
+    int64_t until_ns; /* monotonic: when the load under way ends */
 };
 
 static int64_t now_ns(void)
@@ -408,6 +409,17 @@ static void approval_answered(struct pay *p, struct phone *phone, int status, st
     }
 }
 
+/* Only while the load lasts: afterwards there is not always something to answer. */
+static void note_answer(struct pay *p, int64_t now)
+{
+    int64_t gap_ns = p->stats.answered_ns == 0 ? 0 : now - p->stats.answered_ns;
+    bool loaded = p->stats.answered_ns < p->until_ns;
+    p->stats.answered_ns = now;
+    if (loaded && gap_ns > p->stats.stall_ns) {
+        p->stats.stall_ns = gap_ns;
+    }
+}
+
 static void take_answer(void *context, uint64_t tag, int status, struct span body,
                         int64_t latency_ns)
 {
@@ -415,6 +427,7 @@ static void take_answer(void *context, uint64_t tag, int status, struct span bod
     struct phone *phone = &p->phones[tag & UINT32_MAX];
     int64_t now = now_ns();
     p->stats.last_ns = now > p->stats.last_ns ? now : p->stats.last_ns;
+    note_answer(p, now);
     if ((tag & TAG_APPROVAL) != 0) {
         approval_answered(p, phone, status, body);
         return;
@@ -640,6 +653,9 @@ bool pay_run(struct pay *p, const struct pay_load *load, char error[256])
         .context = p,
     };
     p->payers_max = load->payers;
+    p->stats.answered_ns = 0;
+    p->until_ns =
+        load->duration_ms == 0 ? INT64_MAX : now_ns() + (int64_t)load->duration_ms * 1000 * 1000;
     if (!load_run(&options, &result, error)) {
         return false;
     }

@@ -61,10 +61,12 @@ struct pay_counts {
 
 struct pay_stats {
     struct pay_counts counts;
-    struct histogram ack;                        /* push to acceptance */
-    struct histogram whole;                      /* push to callback */
-    struct histogram refusal;                    /* push to refusal */
-    int64_t first_ns, last_ns;                   /* first push; last answer or callback */
+    struct histogram ack;      /* push to acceptance */
+    struct histogram whole;    /* push to callback */
+    struct histogram refusal;  /* push to refusal */
+    int64_t first_ns, last_ns; /* first push; last answer or callback */
+    int64_t stall_ns;          /* longest time without an answer while requests were being sent */
+    int64_t answered_ns;       /* when the latest one came */
     int64_t first_callback_ns, last_callback_ns; /* monotonic; 0: none */
     char surprise[160];                          /* the first unforeseen answer, or "" */
 };
