@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/coverage.h"
+
 typedef unsigned long long ull;
 
 enum { SEEDS_KEPT_MAX = 4096 };
@@ -166,6 +168,7 @@ static _Noreturn void work(struct campaign *c, struct slot *slot)
     for (;;) {
         uint64_t n = atomic_fetch_add(&c->shared->next, 1);
         if (!nth_run(c, n, &slot->now)) {
+            coverage_dump();
             _exit(0);
         }
         limit_time();

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "operator/events.h"
+#include "support/coverage.h"
 #include "support/world.h"
 
 enum { EXIT_PANIC = 77 };
@@ -27,6 +28,7 @@ static bool panic_ends_child;
 _Noreturn void hakika_panic(const char *file, int line, const char *what)
 {
     if (panic_ends_child) {
+        coverage_dump();
         _exit(EXIT_PANIC);
     }
     mock_assert(0, what, file, line);
@@ -361,6 +363,7 @@ static uint32_t trial_run(struct trial *t, uint32_t step)
                 t->progress->next += step;
                 trial_variant(t, v);
             }
+            coverage_dump();
             _exit(0);
         }
         int status = 0;

@@ -22,6 +22,7 @@
 
 #include "journal/disk.h"
 #include "journal/internal.h"
+#include "sim/memory.h"
 #include "support/journal_rig.h"
 #include "tools/journal_dump.h"
 
@@ -342,6 +343,100 @@ static void test_refusals_of_the_real_disk(void **state)
     real_fini(&real);
 }
 
+static bool stop_at_once(void *context, const char *name)
+{
+    uint32_t *calls = context;
+    (*calls)++;
+    assert_int_not_equal(name[0], '\0');
+    return false;
+}
+
+/* Files that are no files: what the operating system refuses comes back as it is. */
+static void test_devices_and_directories(void **state)
+{
+    (void)state;
+    struct disk *disk = disk_real();
+    struct disk_file *file = NULL;
+    struct real_rig real;
+    char path[128];
+    char byte = 'x';
+    size_t got = 0;
+    uint64_t size = 0;
+    uint32_t calls = 0;
+    real_init(&real);
+    assert_int_equal(disk->open(NULL, real.directory, false, false, false, &file), 0);
+    assert_int_equal(disk->size(NULL, file, &size), -EINVAL);
+    assert_int_equal(disk->read_at(NULL, file, &byte, 1, 0, &got), -EISDIR);
+    assert_int_equal(disk->write_at(NULL, file, &byte, 1, 0), -EBADF);
+    disk->close(NULL, file);
+    assert_int_equal(disk->open(NULL, "/dev/full", true, false, false, &file), 0);
+    assert_int_equal(disk->write_at(NULL, file, &byte, 1, 0), -ENOSPC);
+    assert_int_equal(disk->sync(NULL, file), -EINVAL);
+    disk->close(NULL, file);
+    (void)snprintf(path, sizeof(path), "%s/no/such", real.directory);
+    assert_int_equal(disk->make_directory(NULL, path), -ENOENT);
+    assert_int_equal(disk->list(NULL, "/dev", stop_at_once, &calls), 0);
+    assert_int_equal(calls, 1);
+    real_fini(&real);
+}
+
+/* --- no memory -------------------------------------------------------------------------------- */
+
+static bool count_batch(void *context, const struct journal_read_batch *batch)
+{
+    uint64_t *count = context;
+    (*count)++;
+    assert_int_equal(batch->batch, *count);
+    return true;
+}
+
+/* Opens, reads, loads, snapshots and appends; false when anything of it was refused. */
+static bool use_everything(struct journal_rig *rig)
+{
+    struct snapshot_meta meta;
+    uint64_t count = 0;
+    size_t size = 0;
+    if (rig_open(rig) != JOURNAL_OK) {
+        return false;
+    }
+    bool good = journal_read(rig->journal, 1, count_batch, &count, &rig->error) == JOURNAL_OK;
+    uint8_t *content = snapshot_load(rig->journal, 1, UINT64_MAX, &meta, &size);
+    good = content != NULL && good;
+    free(content);
+    good = rig_snapshot(rig, 1, "state", 5) && good;
+    return rig_append(rig, 100) == JOURNAL_OK && good;
+}
+
+/* Each allocation fails in turn: something is refused, and nothing is lost by it. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct real_rig real;
+    struct journal_rig *rig = &real.rig;
+    uint64_t batches = 60;
+    bool failed = true;
+    real_init(&real);
+    rig->options.segment_bytes_max = 1024 * 1024; /* few of them: each allocates when opened */
+    rig_grow(rig, 60, 5000);
+    assert_true(rig_snapshot(rig, 1, "state", 5));
+    for (uint32_t n = 1; failed; n++) {
+        rig_close(rig);
+        uint64_t failures = memory_failures();
+        memory_fail_in(n);
+        memory_window(true);
+        bool good = use_everything(rig);
+        memory_window(false);
+        failed = memory_failures() > failures;
+        assert_true(good || failed);
+        assert_true(n < 1000);
+        assert_int_equal(rig_open(rig), JOURNAL_OK);
+        assert_true(rig_count(rig) >= batches);
+        batches = journal_head(rig->journal).batch;
+    }
+    memory_fail_in(0);
+    real_fini(&real);
+}
+
 /* --- the second reader ------------------------------------------------------------------------ */
 
 static bool print_batch(void *context, const struct journal_read_batch *batch)
@@ -474,6 +569,8 @@ int main(void)
         cmocka_unit_test(test_broken_disk_in_the_background),
         cmocka_unit_test(test_lock_and_fork),
         cmocka_unit_test(test_refusals_of_the_real_disk),
+        cmocka_unit_test(test_devices_and_directories),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_second_reader_agrees),
         cmocka_unit_test(test_second_reader_agrees_on_damage),
     };
