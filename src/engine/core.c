@@ -74,7 +74,7 @@ struct engine_limits engine_limits_default(void)
         .stall_ns_max = (int64_t)80 * 1000 * 1000,
         .batch_bytes_max = 1024 * 1024,
         .work_per_turn_max = 4096,
-        .turn_ns_max = (int64_t)4 * 1000 * 1000,
+        .turn_ns_max = (int64_t)5 * 1000 * 1000,
     };
     return limits;
 }

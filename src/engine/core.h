@@ -42,7 +42,7 @@ struct engine_limits {
     int64_t stall_ns_max;       /* new work is refused while a batch is unsynced longer: 80 ms */
     uint32_t batch_bytes_max;   /* new work is refused while the open batch is larger: 1 MiB */
     uint32_t work_per_turn_max; /* internal commands in one turn */
-    int64_t turn_ns_max;        /* what continues waits no longer for new work: 4 ms */
+    int64_t turn_ns_max;        /* what continues waits no longer for new work: 5 ms */
 };
 struct engine_limits engine_limits_default(void);
 

@@ -443,10 +443,10 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
 
 /*
  * What becomes of an exchange that its handler has seen: sent, or held. To suspend a connection and
- * to resume it costs four system calls (out of the epoll set and into it, a wake-up, a receive that
- * finds nothing), and most replies are held for one group commit. So it is parked first, which
- * costs a call of on_request for each round of the library, and suspended when it was looked at so
- * often that suspending would have been cheaper. One that waits for somebody is suspended at once.
+ * to resume it costs three system calls (out of the epoll set and into it, a receive that finds
+ * nothing), and most replies are held for one group commit. So it is parked first, which costs a
+ * call of on_request for each round of the library, and suspended when it was looked at so often
+ * that suspending would have been cheaper. One that waits for somebody is suspended at once.
  * False: the connection is to be closed.
  */
 static bool settle(struct http_exchange *x)

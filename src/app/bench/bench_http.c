@@ -344,6 +344,13 @@ static bool surge_measure(struct scene *s, struct pay_counts *total, char error[
     report_latency_add(phase, "push to acknowledgement", "ack", &stats->ack);
     report_latency_add(phase, "push to refusal", "refusal", &stats->refusal);
     phase_counts(phase, &stats->counts, true);
+    /* What the offered load costs both ends tells how much of it this machine can bear at all. */
+    uint64_t requests = stats->counts.pushed + stats->counts.accepted; /* with the approvals */
+    if (requests > 0) {
+        uint64_t server_us = phase->server_user_us + phase->server_system_us;
+        report_count_add(phase, "server_ns_per_request", server_us * 1000 / requests, false);
+        report_count_add(phase, "load_ns_per_request", phase->load_us * 1000 / requests, false);
+    }
     if (nominal > 0) {
         report_count_add(phase, "goodput_percent_of_stk", report_rate(phase) * 100 / nominal,
                          false);
