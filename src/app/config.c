@@ -130,6 +130,37 @@ static bool set_snapshot(struct config *c, const char *value)
     return read_number(value, UINT64_MAX / 2, &c->snapshot_bytes) && c->snapshot_bytes > 0;
 }
 
+/* "90s", "15m", "1h", "2d"; "0" is off. */
+static bool set_keep_closed(struct config *c, const char *value)
+{
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    struct span digits = span_from(value);
+    uint64_t number;
+    int64_t seconds = 0;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && digits.size > 0; i++) {
+        if (digits.data[digits.size - 1] == units[i].letter) {
+            seconds = units[i].seconds;
+        }
+    }
+    digits.size -= seconds != 0;
+    bool good = span_parse_u64(digits, &number) && number <= 36500;
+    c->keep_closed_ns = good ? (int64_t)number * seconds * 1000 * 1000 * 1000 : 0;
+    return good && (seconds != 0) == (number != 0);
+}
+
+static bool set_keep_closed_max(struct config *c, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, UINT32_MAX / 2, &number)) {
+        return false;
+    }
+    c->keep_closed_max = (uint32_t)number;
+    return true;
+}
+
 static const struct setting SETTINGS[] = {
     {"data", SETTING_TEXT, set_data},
     {"listen", SETTING_TEXT, set_listen},
@@ -145,6 +176,8 @@ static const struct setting SETTINGS[] = {
     {"connections", SETTING_NUMBER, set_connections},
     {"callback-timeout-ms", SETTING_NUMBER, set_delivery_timeout},
     {"snapshot-bytes", SETTING_NUMBER, set_snapshot},
+    {"keep-closed", SETTING_TEXT, set_keep_closed},
+    {"keep-closed-max", SETTING_NUMBER, set_keep_closed_max},
 };
 enum { SETTING_COUNT = sizeof(SETTINGS) / sizeof(SETTINGS[0]) };
 
@@ -166,6 +199,11 @@ const char *config_help(void)
            "  --connections N        connections at once (default: 2048)\n"
            "  --callback-timeout-ms N  time limit of one callback attempt (default: 10000)\n"
            "  --snapshot-bytes N     journal bytes between snapshots (default: 64 MiB)\n"
+           "  --keep-closed TIME     how long a closed payment stays in memory before only the\n"
+           "                         index of old ids has it: 90s, 15m, 1h, 2d; 0: for ever\n"
+           "                         (default: 1h)\n"
+           "  --keep-closed-max N    more closed payments than this leave earlier (default:\n"
+           "                         100000)\n"
            "\n"
            "Each flag can also be set in the environment: --data is HAKIKA_DATA, and so on.\n";
 }
@@ -237,6 +275,9 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
     out->connections_max = 2048;
     out->total_ms = 10000;
     out->snapshot_bytes = (uint64_t)64 * 1024 * 1024;
+    struct keeper_settings keeper = keeper_settings_default();
+    out->keep_closed_ns = keeper.closed_ns;
+    out->keep_closed_max = keeper.closed_max;
     for (int s = 0; s < SETTING_COUNT; s++) {
         char name[64];
         environment_name(&SETTINGS[s], name);

@@ -24,6 +24,8 @@ struct config {
     uint32_t connections_max;
     uint32_t total_ms;       /* time limit of one delivery */
     uint64_t snapshot_bytes; /* journal bytes between snapshots */
+    int64_t keep_closed_ns;  /* what is closed stays in memory so long; 0: for ever */
+    uint32_t keep_closed_max;
 };
 
 /* Parses the arguments after the command's name. False with a message (and nothing printed). */

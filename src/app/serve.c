@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/archive.h"
 #include "app/ephemeral.h"
 #include "app/scrub.h"
 #include "delivery/delivery.h"
@@ -54,6 +55,7 @@ struct server {
     struct journal *journal;
     struct writer_thread *writer;
     struct book *book;
+    struct archive archive;
     struct engine *engine;
     struct secrets *secrets;
     struct surface *surface;
@@ -108,11 +110,17 @@ static bool make_data(struct server *v)
     return true;
 }
 
+static struct book_options book_options_of(const struct server *v)
+{
+    struct book_options options = {.domain = &operator_domain, .settings = &v->settings};
+    secrets_random(&options.hash_seed, sizeof(options.hash_seed));
+    return options;
+}
+
 static bool recover_book(struct server *v, struct journal *journal)
 {
     struct engine_recovery recovery;
-    struct book_options options = {.domain = &operator_domain, .settings = &v->settings};
-    secrets_random(&options.hash_seed, sizeof(options.hash_seed));
+    struct book_options options = book_options_of(v);
     v->book = engine_recover(journal, &options, &recovery);
     if (v->book == NULL) {
         (void)fprintf(stderr, "hakika: %s\n", recovery.message);
@@ -219,12 +227,31 @@ static bool start_engine(struct server *v)
         .book = v->book,
         .clock = &v->clock,
         .writer = writer_port(v->writer),
+        .archive = archive_port(&v->archive),
         .limits = engine_limits_default(),
         .head = journal_head(v->journal),
     };
     secrets_random(&options.random_seed, sizeof(options.random_seed));
     v->engine = engine_create(&options);
     return v->engine != NULL;
+}
+
+static bool open_archive(struct server *v)
+{
+    struct book_options options = book_options_of(v);
+    return archive_open(&v->archive, v->data, v->journal, v->book, &options);
+}
+
+static bool start_archive(struct server *v)
+{
+    struct keeper_settings settings = keeper_settings_default();
+    settings.closed_ns = v->config->keep_closed_ns;
+    settings.closed_max = v->config->keep_closed_max;
+    if (!archive_start(&v->archive, v->engine, &settings)) {
+        (void)fail("cannot start the thread of the index of old ids", strerror(errno));
+        return false;
+    }
+    return true;
 }
 
 static uint32_t in_flight(void *context)
@@ -259,6 +286,8 @@ static bool start_face(struct server *v)
     struct surface_options options = {
         .engine = v->engine,
         .credential_path = credential_path,
+        .index = v->archive.index,
+        .keeper = v->archive.keeper,
         .secrets = v->secrets,
         .profile = c->profile,
         .in_flight_is_500 = c->in_flight_is_500,
@@ -310,7 +339,8 @@ static bool start_loop(struct server *v)
     v->epoll = epoll_create1(EPOLL_CLOEXEC);
     return v->signals >= 0 && v->epoll >= 0 && watch(v, v->signals) &&
            watch(v, http_descriptor(v->http)) && watch(v, writer_descriptor(v->writer)) &&
-           watch(v, delivery_descriptor(v->delivery));
+           watch(v, delivery_descriptor(v->delivery)) &&
+           (v->archive.thread == NULL || watch(v, archive_descriptor(&v->archive)));
 }
 
 /* Secrets stay out of core dumps; many connections need many descriptors. */
@@ -467,6 +497,7 @@ static int loop_timeout(struct server *v, bool more)
         return 0;
     }
     int timeout = least(http_timeout_ms(v->http), engine_timeout_ms(v->engine));
+    timeout = least(timeout, archive_timeout_ms(&v->archive));
     return least(timeout, surface_waits(v->surface) || v->stopping ? POLL_BEAT_MS : -1);
 }
 
@@ -529,6 +560,7 @@ static int run_loop(struct server *v)
             http_turn(v->http);
         }
         engine_turn(v->engine);
+        more = archive_turn(&v->archive) || more;
         send_outgoing(v);
         if (engine_poisoned(v->engine)) {
             (void)fprintf(stderr, "hakika: %s\n", v->error.message);
@@ -602,11 +634,12 @@ static bool start(struct server *v)
         return false;
     }
     v->settings = operator_settings_default(v->config->profile == PROFILE_DEV);
-    if (!look_first(v) || !open_secrets(v) || !open_journal(v)) {
+    if (!look_first(v) || !open_secrets(v) || !open_journal(v) || !open_archive(v)) {
         return false;
     }
     start_clock(v);
-    return start_engine(v) && start_delivery(v) && start_face(v) && start_loop(v) && seed_if_new(v);
+    return start_engine(v) && start_archive(v) && start_delivery(v) && start_face(v) &&
+           start_loop(v) && seed_if_new(v);
 }
 
 static void leave_snapshot(struct server *v)
@@ -630,6 +663,7 @@ static void stop(struct server *v)
     http_stop(v->http);
     surface_destroy(v->surface);
     writer_stop(v->writer);
+    archive_close(&v->archive);
     engine_destroy(v->engine);
     book_destroy(v->book);
     journal_close(v->journal);

@@ -41,7 +41,13 @@
     X(FUNDS_CHECKED_ONCE,    "money is not checked again after the PIN")                       \
     X(DAY_NEVER_ENDS,        "what was spent yesterday counts against today")                  \
     X(CALLBACK_TWICE,        "a cancelled payment queues two callbacks")                       \
-    X(LOCK_SKIPPED,          "a phone may have two open payments")
+    X(LOCK_SKIPPED,          "a phone may have two open payments")                           \
+    X(BASE_FORGOTTEN,        "an entry that leaves the ledger is not counted in the base")      \
+    X(LEFT_WHILE_WAITING,    "a payment leaves although its callback waits")                    \
+    X(LEFT_UNSYNCED,         "what the index has not synced leaves memory")                     \
+    X(LEFT_CHANGED,          "what changed after its record was made leaves memory")            \
+    X(RECALL_TWICE,          "a payment that comes home counts as ended once more")             \
+    X(KEY_NOT_FETCHED,       "an idempotency key that left is taken for a new one")
 /* clang-format on */
 
 #ifdef HAKIKA_MUTANTS

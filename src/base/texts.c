@@ -1,6 +1,6 @@
 /*
  * texts.c - see texts.h. A slot holds a 16-bit length and the bytes; a handle is class and slot
- * index, plus one, so that zero means none. Tests: tests/unit/test_base.c.
+ * index, plus one, so that zero means none. The class after the last one is that of lent texts. Tests: tests/unit/test_base.c.
  */
 #include "base/texts.h"
 
@@ -16,6 +16,7 @@ void texts_init(struct texts *t)
     for (uint32_t c = 0; c < TEXT_CLASSES; c++) {
         slab_init(&t->classes[c], (size_t)TEXT_SMALLEST << c, TEXT_SLOTS_MAX);
     }
+    t->lent_count = 0;
 }
 
 void texts_fini(struct texts *t)
@@ -78,8 +79,12 @@ struct span texts_at(const struct texts *t, uint32_t handle)
     if (handle == TEXT_NONE) {
         return SPAN_EMPTY;
     }
-    const struct slab *s = &t->classes[texts_handle_class(handle)];
     uint32_t index = texts_handle_index(handle);
+    if ((handle - 1) >> TEXT_CLASS_SHIFT == TEXT_CLASSES) {
+        CHECK(index < t->lent_count);
+        return t->lent[index];
+    }
+    const struct slab *s = &t->classes[texts_handle_class(handle)];
     CHECK(slab_is_used(s, index));
     const uint8_t *slot = slab_at(s, index);
     uint16_t size;
@@ -93,6 +98,21 @@ void texts_drop(struct texts *t, uint32_t handle)
     if (handle != TEXT_NONE) {
         slab_release(&t->classes[texts_handle_class(handle)], texts_handle_index(handle));
     }
+}
+
+uint32_t texts_lend(struct texts *t, struct span text)
+{
+    if (text.size == 0) {
+        return TEXT_NONE;
+    }
+    CHECK(t->lent_count < TEXT_LENT_MAX);
+    t->lent[t->lent_count] = text;
+    return ((uint32_t)TEXT_CLASSES << TEXT_CLASS_SHIFT) + t->lent_count++ + 1;
+}
+
+void texts_unlend(struct texts *t)
+{
+    t->lent_count = 0;
 }
 
 void texts_save(const struct texts *t, struct writer *w)

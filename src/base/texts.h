@@ -3,7 +3,8 @@
  * no heap allocation per string, no fragmentation, canonical in snapshots.
  *
  * Guarantees: texts_reserve is the only function that allocates; a handle stays valid until
- * texts_drop. TEXT_NONE is the empty text and needs no dropping.
+ * texts_drop. TEXT_NONE is the empty text and needs no dropping. A lent text is the caller's bytes
+ * under a handle, for a while: no part of what is kept, saved or checked.
  */
 #ifndef HAKIKA_BASE_TEXTS_H
 #define HAKIKA_BASE_TEXTS_H
@@ -20,10 +21,13 @@ enum {
     TEXT_NONE = 0,
     TEXT_CLASSES = 7,
     TEXT_BYTES_MAX = 2046, /* largest class, less the length */
+    TEXT_LENT_MAX = 32,    /* at once */
 };
 
 struct texts {
     struct slab classes[TEXT_CLASSES]; /* 32, 64, 128, 256, 512, 1024, 2048 bytes */
+    struct span lent[TEXT_LENT_MAX];   /* memory only */
+    uint32_t lent_count;
 };
 
 void texts_init(struct texts *t);
@@ -34,6 +38,10 @@ bool texts_reserve(struct texts *t, uint32_t count) MUST_USE;
 uint32_t texts_keep(struct texts *t, struct span text);
 struct span texts_at(const struct texts *t, uint32_t handle);
 void texts_drop(struct texts *t, uint32_t handle);
+/* Lends somebody else's bytes a handle until texts_unlend; CHECKs that there is room. */
+uint32_t texts_lend(struct texts *t, struct span text);
+/* Ends all loans: their handles are void. */
+void texts_unlend(struct texts *t);
 void texts_save(const struct texts *t, struct writer *w);
 bool texts_load(struct texts *t, struct reader *r) MUST_USE;
 void texts_check(const struct texts *t);

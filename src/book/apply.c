@@ -22,12 +22,13 @@ static bool apply_generation(struct book *b, const struct frame_info *info, stru
     CHECK(b->ledger.entries.used == 0 && b->ledger.accounts.used == 0);
     CHECK(b->outbox.items.used == 0);
     CHECK(b->keys.used == 0);
+    CHECK(b->left_as_of == 0 && b->keys_left == 0);
     return true;
 }
 
-static bool apply_key(struct book *b, struct reader *r)
+static bool apply_key(struct book *b, const struct frame_info *info, struct reader *r)
 {
-    struct idempotency_entry entry;
+    struct idempotency_entry entry = {.position = info->position, .kept_ns = info->time_ns};
     get_raw(r, entry.key, sizeof(entry.key));
     get_raw(r, entry.request, sizeof(entry.request));
     entry.subject = get_u64(r);
@@ -46,7 +47,10 @@ static bool apply_book_event(struct book *b, const struct frame_info *info, uint
 {
     switch (kind) {
     case EVENT_GENERATION_OPENED: return apply_generation(b, info, r);
-    case EVENT_KEY_KEPT: return apply_key(b, r);
+    case EVENT_KEY_KEPT: return apply_key(b, info, r);
+    case EVENT_CLOSED_LEFT:
+    case EVENT_KEYS_LEFT: return book__apply_left(b, kind, r);
+    case EVENT_RECALLED: return book__apply_recalled(b, r);
     case EVENT_CLOCK_SET:
         b->clock_mode = get_u8(r);
         b->clock_offset_ns = get_i64(r);

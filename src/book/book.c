@@ -42,6 +42,7 @@ bool book__state_init(struct book *b)
 
 void book__state_fini(struct book *b)
 {
+    book_unhost(b);
     if (b->domain_state != NULL) {
         b->domain->destroy(b->domain_state);
     }
@@ -98,8 +99,11 @@ void book__fresh_use(struct book *b)
     b->texts = fresh->texts;
     b->keys = fresh->keys;
     b->by_key = fresh->by_key;
+    b->left_as_of = fresh->left_as_of;
+    b->keys_left = fresh->keys_left;
     b->domain_state = fresh->domain_state;
     b->domain->moved(b->domain_state, b);
+    free(fresh->guest.bytes);
     free(fresh); /* what it held is the book's now */
     b->fresh = NULL;
     CHECK(b->domain_state != NULL);
@@ -127,7 +131,8 @@ struct book *book_create(const struct book_options *options)
     b->schedule = options->schedule != NULL ? *options->schedule : *outbox_schedule_default();
     CHECK(b->schedule.tries >= 1);
     CHECK(b->schedule.tries <= OUTBOX_TRIES_MAX);
-    if (!book__state_init(b)) {
+    b->guest.bytes = malloc(CLOSING_RECORD_MAX);
+    if (b->guest.bytes == NULL || !book__state_init(b)) {
         book_destroy(b);
         return NULL;
     }
@@ -140,6 +145,7 @@ void book_destroy(struct book *b)
         CHECK(b->fresh == NULL);
         book__state_fini(b);
         book__worlds_fini(b);
+        free(b->guest.bytes);
         free(b);
     }
 }
@@ -156,8 +162,8 @@ bool book__reserve(struct book *b, uint32_t transfers)
 
 /*
  * The table knows a key by 64 bits of its digest. Clients choose keys, and with some patience find
- * two whose first 64 bits are equal, so the n-th key with the same bits lies n further on. Keys are
- * never removed, so a look-up may stop at the first gap.
+ * two whose first 64 bits are equal, so the n-th key with the same bits lies n further on. When a
+ * key leaves, those after it close the gap (book__key_remove), so a look-up may stop at the first.
  */
 static uint64_t key_place(const uint8_t key[16], uint64_t n)
 {
@@ -166,7 +172,7 @@ static uint64_t key_place(const uint8_t key[16], uint64_t n)
     return hash + n;
 }
 
-const struct idempotency_entry *book_key(const struct book *b, const uint8_t key[16])
+const struct idempotency_entry *book__key_find(const struct book *b, const uint8_t key[16])
 {
     for (uint64_t n = 0; n <= b->keys.used; n++) {
         uint32_t index = map_get(&b->by_key, key_place(key, n));
@@ -181,11 +187,19 @@ const struct idempotency_entry *book_key(const struct book *b, const uint8_t key
     UNREACHABLE("more places taken than there are keys");
 }
 
+const struct idempotency_entry *book_key(const struct book *b, const uint8_t key[16])
+{
+    const struct idempotency_entry *e = book__key_find(b, key);
+    const struct book_guest *g = &b->guest;
+    bool guest = e == NULL && g->has_key && memcmp(g->key.key, key, sizeof(g->key.key)) == 0;
+    return guest ? &g->key : e;
+}
+
 bool book__key_add(struct book *b, uint32_t index)
 {
     CHECK(slab_is_used(&b->keys, index));
     const struct idempotency_entry *e = slab_at(&b->keys, index);
-    if (book_key(b, e->key) != NULL) {
+    if (book__key_find(b, e->key) != NULL) {
         return false;
     }
     uint64_t n = 0;
@@ -193,8 +207,31 @@ bool book__key_add(struct book *b, uint32_t index)
         n++;
     }
     map_put(&b->by_key, key_place(e->key, n), index);
-    CHECK(book_key(b, e->key) == e);
+    CHECK(book__key_find(b, e->key) == e);
     return true;
+}
+
+/* Closes the gap that a key leaves: a key further on moves into it unless its own place is beyond.
+ */
+void book__key_remove(struct book *b, const struct idempotency_entry *gone)
+{
+    uint64_t gap = key_place(gone->key, 0);
+    CHECK(book__key_find(b, gone->key) == gone);
+    uint32_t index = map_get(&b->by_key, gap);
+    while (slab_at(&b->keys, index) != gone) {
+        index = map_get(&b->by_key, ++gap);
+    }
+    CHECK(map_remove(&b->by_key, gap));
+    for (uint64_t at = gap + 1; map_get(&b->by_key, at) != MAP_NONE; at++) {
+        uint32_t other = map_get(&b->by_key, at);
+        const struct idempotency_entry *e = slab_at(&b->keys, other);
+        if (at - key_place(e->key, 0) >= at - gap) {
+            CHECK(map_remove(&b->by_key, at));
+            map_put(&b->by_key, gap, other);
+            gap = at;
+        }
+    }
+    slab_release(&b->keys, index);
 }
 
 /* ---- writing a frame ---- */
@@ -321,6 +358,11 @@ static enum book_outcome decide_revive(struct decision *d)
     if (item->attempts > UINT16_MAX - OUTBOX_TRIES_MAX) {
         return BOOK_NOTHING; /* its attempts could not be counted any more */
     }
+    if (!outbox_holds(&d->book->outbox, c->number)) {
+        const struct book_guest *g = &d->book->guest;
+        CHECK(g->closing != NULL);
+        CHECK(decision_recall(d, g->closing->space, g->number));
+    }
     struct outbox_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_DELIVERY_REVIVED;
@@ -384,6 +426,8 @@ static void book_decide(struct decision *d)
     case COMMAND_WORLD_COPY:
     case COMMAND_WORLD_REMOVE:
     case COMMAND_WORLD_RESTORE: outcome = book__decide_world(d); break;
+    case COMMAND_CLOSED_LEAVE: outcome = book__decide_closed_leave(d); break;
+    case COMMAND_KEYS_LEAVE: outcome = book__decide_keys_leave(d); break;
     default:
         CHECK(d->command->kind >= COMMAND_DOMAIN_FIRST);
         d->book->domain->decide(d->book->domain_state, d);

@@ -32,6 +32,7 @@
 #include "base/map.h"
 #include "base/slab.h"
 #include "base/texts.h"
+#include "book/closing.h"
 #include "book/frames.h"
 #include "book/outbox.h"
 #include "book/worlds.h"
@@ -59,7 +60,10 @@ enum book_event_kind {
     EVENT_WORLD_COPIED = 6,
     EVENT_WORLD_REMOVED = 7,
     EVENT_WORLD_RESTORED = 8, /* a generation that begins as a saved world */
-    BOOK_EVENT_KNOWN_LAST = 8,
+    EVENT_CLOSED_LEFT = 9, /* what is closed left memory (closing.h) */
+    EVENT_KEYS_LEFT = 10,  /* idempotency keys did */
+    EVENT_RECALLED = 11,   /* one thing came home, with all of it */
+    BOOK_EVENT_KNOWN_LAST = 11,
     BOOK_EVENT_FIRST = 1,
     BOOK_EVENT_LAST = 15,
 };
@@ -78,6 +82,8 @@ enum book_command_kind {
     COMMAND_WORLD_COPY = 9,      /* struct world_command */
     COMMAND_WORLD_REMOVE = 10,   /* struct world_command */
     COMMAND_WORLD_RESTORE = 11,  /* struct world_command */
+    COMMAND_CLOSED_LEAVE = 12,   /* struct closed_leave_command */
+    COMMAND_KEYS_LEAVE = 13,     /* struct keys_leave_command */
     COMMAND_DOMAIN_FIRST = 64,
 };
 
@@ -139,6 +145,7 @@ enum book_outcome {
     BOOK_EXISTS = 3,
     BOOK_TOO_LARGE = 4, /* the world, or all of them together */
     BOOK_TOO_MANY = 5,
+    BOOK_LEFT = 6, /* closed payments have left memory: no world can hold them */
 };
 
 struct book_command {
@@ -192,12 +199,27 @@ struct book_domain {
     bool (*load)(void *state, struct reader *r);
     void (*check)(const void *state);   /* all invariants */
     void (*check_touched)(void *state); /* those of what the last frame touched */
+    /* What leaves memory when it is closed; none: all of it stays. One entry a kind of thing. */
+    const struct domain_closing *closings;
+    uint32_t closing_count;
 };
 
 struct idempotency_entry {
     uint8_t key[16];     /* digest of scope and key */
     uint8_t request[16]; /* digest of the request it came with */
     uint64_t subject;    /* the domain's: what it made */
+    uint64_t position;   /* of the frame that kept it */
+    int64_t kept_ns;
+};
+
+/* What was read from the index last: memory only, no part of the state. */
+struct book_guest {
+    const struct domain_closing *closing; /* NULL: none */
+    uint64_t number;
+    size_t size;
+    uint8_t *bytes; /* CLOSING_RECORD_MAX */
+    bool has_key;
+    struct idempotency_entry key;
 };
 
 struct book {
@@ -215,6 +237,10 @@ struct book {
     uint64_t generation; /* counts resets, from 1 */
     uint64_t position;   /* of the last applied frame */
     int64_t time_ns;     /* of the last applied frame */
+    uint64_t left_as_of; /* of the latest that left: up to there an index must reach */
+    uint64_t keys_left;
+    uint64_t recalled; /* since the start: memory only */
+    struct book_guest guest;
     int64_t clock_offset_ns;
     uint8_t clock_mode;
     uint64_t checkpoint_position; /* of the last checkpoint event, 0: none */
@@ -279,11 +305,29 @@ struct digest_value book_contents_digest(const struct book *b);
 /* Every invariant of every part (slow; tests, verify). */
 void book_check(const struct book *b);
 
-/* NULL when the key is new. */
+/* In memory, or the guest; NULL when the key is new. */
 const struct idempotency_entry *book_key(const struct book *b, const uint8_t key[16]);
 /* Emits the event that makes a key known. */
 void decision_keep_key(struct decision *d, const uint8_t key[16], const uint8_t request[16],
                        uint64_t subject);
+/* ---- closing.h ---- */
+
+/* NULL: nothing of the domain's has this space. */
+const struct domain_closing *book_closing(const struct book *b, uint8_t space);
+/* The old names that a command names and memory does not hold. */
+void book_missing(const struct book *b, const struct book_command *command, struct old_names *out);
+bool book_holds(const struct book *b, const struct old_name *name);
+/* Makes a record the guest, in place of the one before. False: not a record of this program. */
+bool book_host(struct book *b, const struct old_name *primary, struct span record) MUST_USE;
+void book_unhost(struct book *b);
+/* A key's record: request digest and subject. */
+void book_key_record(const struct idempotency_entry *e, struct writer *w);
+/* Keys that were kept at or before before_ns and as_of; *cursor turns over all of them. */
+uint32_t book_keys_closed(const struct book *b, const struct closing_terms *terms, uint32_t *cursor,
+                          const struct idempotency_entry **out, uint32_t most);
+/* When `number` of that space is the guest: emits the event that brings it home, and true. */
+bool decision_recall(struct decision *d, uint8_t space, uint64_t number);
+
 /* Emits the event that empties the book; seeding events may follow in the same decision. */
 void decision_open_generation(struct decision *d);
 

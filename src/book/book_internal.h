@@ -11,6 +11,8 @@ enum {
     BOOK_TRANSFER_EVENT_MAX = BOOK_EVENT_HEADER_BYTES + 2 + 34 + 8,
 };
 
+/* In memory only. */
+const struct idempotency_entry *book__key_find(const struct book *b, const uint8_t key[16]);
 /* Puts a key into the table; false when it is there already. Room was reserved. */
 bool book__key_add(struct book *b, uint32_t index);
 bool book__state_init(struct book *b);
@@ -38,6 +40,13 @@ void book__worlds_save(const struct book *b, struct writer *w);
 bool book__worlds_load(struct book *b, struct reader *r);
 void book__worlds_fini(struct book *b);
 void book__worlds_check(const struct book *b);
+/* closing.c */
+uint64_t book__left(const struct book *b); /* how much is in the index only */
+void book__key_remove(struct book *b, const struct idempotency_entry *gone);
+bool book__apply_left(struct book *b, uint16_t kind, struct reader *r);
+bool book__apply_recalled(struct book *b, struct reader *r);
+enum book_outcome book__decide_closed_leave(struct decision *d);
+enum book_outcome book__decide_keys_leave(struct decision *d);
 /* Decides and applies a batch of transfers, each group against the state after the one before. */
 void book__transfers(struct book *b, struct decision *d, const struct transfers_command *c,
                      const struct frame_info *info);

@@ -9,6 +9,9 @@
 #include "base/hash.h"
 #include "base/mutant.h"
 
+/* Indexes of the guest's attempts start here. */
+#define OUTBOX_GUEST_FIRST ((uint32_t)OUTBOX_ITEMS_MAX)
+
 static struct outbox_item *item_at(const struct outbox *o, uint32_t index)
 {
     return slab_at(&o->items, index);
@@ -66,7 +69,8 @@ void outbox_move(struct outbox *to, const struct outbox *from, struct texts *tex
 bool outbox_reserve(struct outbox *o, uint32_t items)
 {
     CHECK(items <= OUTBOX_ITEMS_MAX);
-    return slab_reserve(&o->items, items) && slab_reserve(&o->attempts, 1) &&
+    return slab_reserve(&o->items, items) &&
+           slab_reserve(&o->attempts, OUTBOX_GUEST_ATTEMPTS_MAX + 1) &&
            slab_reserve(&o->targets, items) && map_reserve(&o->by_target, items) &&
            map_reserve(&o->by_number, items) && timers_reserve(&o->timed, items + 1);
 }
@@ -75,7 +79,7 @@ const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number)
 {
     uint32_t index = map_get(&o->by_number, number);
     if (index == MAP_NONE) {
-        return NULL;
+        return number != 0 && o->guest.item.number == number ? &o->guest.item : NULL;
     }
     CHECK(slab_is_used(&o->items, index));
     CHECK(item_at(o, index)->number == number);
@@ -96,6 +100,10 @@ const struct outbox_attempt *outbox_attempt(const struct outbox *o, uint32_t ind
 {
     if (index == SLAB_NONE) {
         return NULL;
+    }
+    if (index >= OUTBOX_GUEST_FIRST) {
+        CHECK(index - OUTBOX_GUEST_FIRST < o->guest.item.attempts);
+        return &o->guest.attempts[index - OUTBOX_GUEST_FIRST];
     }
     CHECK(slab_is_used(&o->attempts, index));
     return slab_at(&o->attempts, index);
@@ -397,7 +405,99 @@ void outbox_apply(struct outbox *o, const struct outbox_event *e, uint64_t posit
     }
     CHECK(map_count(&o->by_number) == o->items.used);
     CHECK(o->timed.count + o->ready + o->in_flight + o->delivered + o->dead ==
-          o->items.used); /* B1 */
+          o->items.used + o->left_delivered + o->left_dead); /* B1 */
+}
+
+/* ---- leaving and coming home ---- */
+
+bool outbox_may_leave(const struct outbox *o, uint64_t number, uint64_t as_of, int64_t *since_ns)
+{
+    uint32_t index = map_get(&o->by_number, number);
+    CHECK(index != MAP_NONE);
+    const struct outbox_item *item = item_at(o, index);
+    CHECK(item->number == number);
+    if ((item->state == OUTBOX_WAITING && !MUTATED(LEFT_WHILE_WAITING)) ||
+        item->attempts > OUTBOX_GUEST_ATTEMPTS_MAX || item->position > as_of) {
+        return false;
+    }
+    *since_ns = item->queued_ns;
+    if (item->last_attempt != SLAB_NONE) {
+        const struct outbox_attempt *last = slab_at(&o->attempts, item->last_attempt);
+        *since_ns = last->at_ns;
+        return last->position <= as_of;
+    }
+    return true;
+}
+
+void outbox_leave(struct outbox *o, uint64_t number)
+{
+    uint32_t index;
+    struct outbox_item *item = item_named(o, number, &index);
+    CHECK(item->phase == OUTBOX_TIMED);
+    if (item->state == OUTBOX_WAITING) {
+        CHECK(MUTATED(LEFT_WHILE_WAITING));
+        leave_phase(o, index);
+    }
+    o->left_delivered += item->state == OUTBOX_DELIVERED;
+    o->left_dead += item->state == OUTBOX_DEAD;
+    for (uint32_t i = item->first_attempt; i != SLAB_NONE;) {
+        const struct outbox_attempt *a = slab_at(&o->attempts, i);
+        uint32_t next = a->next;
+        texts_drop(o->texts, a->answer);
+        slab_release(&o->attempts, i);
+        i = next;
+    }
+    CHECK(map_remove(&o->by_number, number));
+    slab_release(&o->items, index);
+    CHECK(map_count(&o->by_number) == o->items.used);
+}
+
+void outbox_come_home(struct outbox *o, const struct outbox_record *record)
+{
+    CHECK(record->item.state == OUTBOX_DELIVERED || record->item.state == OUTBOX_DEAD);
+    CHECK(record->item.number <= o->last_number);
+    uint32_t index = slab_take(&o->items);
+    struct outbox_item *item = item_at(o, index);
+    *item = record->item;
+    item->first_attempt = SLAB_NONE;
+    item->last_attempt = SLAB_NONE;
+    for (uint32_t i = 0; i < item->attempts; i++) {
+        uint32_t slot = slab_take(&o->attempts);
+        struct outbox_attempt *a = slab_at(&o->attempts, slot);
+        *a = record->attempts[i];
+        a->answer = texts_keep(o->texts, record->answers[i]);
+        a->next = SLAB_NONE;
+        if (item->last_attempt == SLAB_NONE) {
+            item->first_attempt = slot;
+        } else {
+            ((struct outbox_attempt *)slab_at(&o->attempts, item->last_attempt))->next = slot;
+        }
+        item->last_attempt = slot;
+    }
+    item->target_slot = target_slot(o, item->target);
+    map_put(&o->by_number, item->number, index);
+    bool delivered = item->state == OUTBOX_DELIVERED;
+    CHECK((delivered ? o->left_delivered : o->left_dead) > 0);
+    o->left_delivered -= delivered;
+    o->left_dead -= !delivered;
+}
+
+void outbox_host(struct outbox *o, const struct outbox_record *record)
+{
+    if (record == NULL) {
+        o->guest.item.number = 0;
+        return;
+    }
+    o->guest = *record;
+    struct outbox_item *item = &o->guest.item;
+    CHECK(item->attempts <= OUTBOX_GUEST_ATTEMPTS_MAX);
+    item->first_attempt = item->attempts == 0 ? SLAB_NONE : OUTBOX_GUEST_FIRST;
+    item->last_attempt = item->attempts == 0 ? SLAB_NONE : OUTBOX_GUEST_FIRST + item->attempts - 1;
+    for (uint32_t i = 0; i < item->attempts; i++) {
+        struct outbox_attempt *a = &o->guest.attempts[i];
+        a->answer = texts_lend(o->texts, record->answers[i]);
+        a->next = i + 1 == item->attempts ? SLAB_NONE : OUTBOX_GUEST_FIRST + i + 1;
+    }
 }
 
 /* ---- handing out ---- */

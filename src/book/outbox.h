@@ -18,6 +18,8 @@
  *  B2  a target's in_flight and ready counts equal its items in those phases.
  *  B3  no target has more than OUTBOX_TARGET_IN_FLIGHT_MAX items in flight; a half-open one, 1.
  *  B4  every attempt belongs to one item, in order of time.
+ * An item that is delivered or dead may leave memory (book/closing.h): it goes into a record and is
+ * read from there as the guest, which is found by its number and is no part of any of this.
  */
 #ifndef HAKIKA_BOOK_OUTBOX_H
 #define HAKIKA_BOOK_OUTBOX_H
@@ -31,6 +33,7 @@
 #include "base/slab.h"
 #include "base/texts.h"
 #include "base/timers.h"
+#include "book/closing.h"
 
 enum {
     OUTBOX_ITEMS_MAX = 256 * 1024 * 1024,
@@ -40,6 +43,7 @@ enum {
                                          sender's connections (delivery.h) */
     OUTBOX_BREAKER_FAILURES = 10,     /* in a row until the breaker opens */
     OUTBOX_ANSWER_KEPT_MAX = 510,     /* bytes of an answer that are kept as evidence */
+    OUTBOX_GUEST_ATTEMPTS_MAX = CLOSING_ATTEMPTS_MAX,
 };
 #define OUTBOX_BREAKER_FIRST_NS ((int64_t)1000 * 1000 * 1000)
 #define OUTBOX_BREAKER_LAST_NS  ((int64_t)30 * 1000 * 1000 * 1000)
@@ -103,6 +107,13 @@ struct outbox_schedule {
     int64_t delay_ns[OUTBOX_TRIES_MAX];
 };
 
+/* One item with its attempts, out of its tables: a record as it was read. */
+struct outbox_record {
+    struct outbox_item item;
+    struct outbox_attempt attempts[OUTBOX_GUEST_ATTEMPTS_MAX]; /* answer: index into answers */
+    struct span answers[OUTBOX_GUEST_ATTEMPTS_MAX];
+};
+
 struct outbox {
     struct slab items;    /* struct outbox_item */
     struct slab attempts; /* struct outbox_attempt */
@@ -119,7 +130,10 @@ struct outbox {
     uint64_t delivered;
     uint64_t dead;
     uint64_t failed_attempts;
-    bool replaying; /* while the journal is replayed nothing is handed out */
+    uint64_t left_delivered; /* of those counted in delivered and dead: no longer in memory */
+    uint64_t left_dead;
+    struct outbox_record guest; /* memory only; item.number 0: none */
+    bool replaying;             /* while the journal is replayed nothing is handed out */
 };
 
 enum outbox_event_kind {
@@ -150,10 +164,11 @@ void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed);
 void outbox_fini(struct outbox *o);
 /* Into other memory: `to` takes over what `from` held; from is of no use afterwards. */
 void outbox_move(struct outbox *to, const struct outbox *from, struct texts *texts);
-/* Room for so many more items and one attempt (texts: the book's). */
+/* Room for so many more items with an attempt, and for one that comes home with all of its own
+ * (texts: the book's). */
 bool outbox_reserve(struct outbox *o, uint32_t items) MUST_USE;
 
-/* NULL when there is none. */
+/* In memory, or the guest; NULL when there is none. */
 const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number);
 const struct outbox_attempt *outbox_attempt(const struct outbox *o, uint32_t index);
 
@@ -186,6 +201,24 @@ void outbox_return(struct outbox *o, uint64_t number);
 /* When something may become due: the earliest timer or breaker; INT64_MAX: nothing waits. An item
  * that is ready now gives a time in the past. */
 int64_t outbox_next_due(const struct outbox *o);
+
+/* ---- leaving and coming home: items that are delivered or dead (book/closing.h) ---- */
+
+/* Whether it may leave: delivered or dead, with few enough attempts, not changed after as_of; and
+ * since when that is so. */
+bool outbox_may_leave(const struct outbox *o, uint64_t number, uint64_t as_of, int64_t *since_ns);
+void outbox_record(const struct outbox *o, uint64_t number, struct writer *w);
+/* False: not a record. Spans point into the reader. */
+bool outbox_record_read(struct reader *r, struct outbox_record *out) MUST_USE;
+void outbox_leave(struct outbox *o, uint64_t number);
+void outbox_come_home(struct outbox *o, const struct outbox_record *record);
+/* The guest's answers are lent texts. NULL: no guest any more. */
+void outbox_host(struct outbox *o, const struct outbox_record *record);
+/* Is it in memory? */
+static inline bool outbox_holds(const struct outbox *o, uint64_t number)
+{
+    return map_get(&o->by_number, number) != MAP_NONE;
+}
 
 void outbox_save(const struct outbox *o, struct writer *w);
 bool outbox_load(struct outbox *o, struct reader *r) MUST_USE;

@@ -71,6 +71,8 @@ bool outbox_event_decode(uint16_t kind, struct reader *r, struct outbox_event *o
     return reader_done(r) && out->number != 0;
 }
 
+/* Items and attempts stand in records, too, and so in the journal for ever: a changed field is a
+ * form of its own for snapshots, and this one stays. */
 static void item_save(struct writer *w, const struct outbox_item *item)
 {
     CHECK(state_known(item->state));
@@ -140,6 +142,8 @@ void outbox_save(const struct outbox *o, struct writer *w)
     put_u64(w, o->delivered);
     put_u64(w, o->dead);
     put_u64(w, o->failed_attempts);
+    put_u64(w, o->left_delivered);
+    put_u64(w, o->left_dead);
     slab_shape_save(&o->items, w);
     for (uint32_t i = slab_next(&o->items, 0); i != SLAB_NONE; i = slab_next(&o->items, i + 1)) {
         item_save(w, slab_at(&o->items, i));
@@ -202,6 +206,8 @@ bool outbox_load(struct outbox *o, struct reader *r)
     o->delivered = get_u64(r);
     o->dead = get_u64(r);
     o->failed_attempts = get_u64(r);
+    o->left_delivered = get_u64(r);
+    o->left_dead = get_u64(r);
     if (!load_items(o, r) || !slab_shape_load(&o->attempts, r)) {
         return false;
     }
@@ -211,7 +217,50 @@ bool outbox_load(struct outbox *o, struct reader *r)
             return false;
         }
     }
-    return o->timed.count + o->delivered + o->dead == o->items.used || MUTATED(ITEM_LOST_ON_LOAD);
+    return o->timed.count + o->delivered + o->dead ==
+               o->items.used + o->left_delivered + o->left_dead ||
+           MUTATED(ITEM_LOST_ON_LOAD);
+}
+
+/* ---- records ---- */
+
+void outbox_record(const struct outbox *o, uint64_t number, struct writer *w)
+{
+    uint32_t index = map_get(&o->by_number, number);
+    CHECK(index != MAP_NONE);
+    const struct outbox_item *item = slab_at(&o->items, index);
+    CHECK(item->attempts <= OUTBOX_GUEST_ATTEMPTS_MAX);
+    struct outbox_item plain = *item;
+    plain.first_attempt = item->attempts == 0 ? SLAB_NONE : 0; /* slots mean nothing outside */
+    plain.last_attempt = plain.first_attempt;
+    item_save(w, &plain);
+    for (uint32_t i = item->first_attempt; i != SLAB_NONE;) {
+        struct outbox_attempt plain_attempt = *(struct outbox_attempt *)slab_at(&o->attempts, i);
+        struct span answer = texts_at(o->texts, plain_attempt.answer);
+        i = plain_attempt.next;
+        plain_attempt.next = SLAB_NONE;
+        plain_attempt.answer = 0;
+        attempt_save(w, &plain_attempt);
+        put_text(w, answer);
+    }
+}
+
+bool outbox_record_read(struct reader *r, struct outbox_record *out)
+{
+    memset(out, 0, sizeof(*out));
+    bool closed = item_load(r, &out->item) && out->item.state != OUTBOX_WAITING;
+    if (!closed || out->item.attempts > OUTBOX_GUEST_ATTEMPTS_MAX) {
+        r->bad = true;
+        return false;
+    }
+    for (uint32_t i = 0; i < out->item.attempts; i++) {
+        if (!attempt_load(r, &out->attempts[i])) {
+            return false;
+        }
+        out->answers[i] = get_text(r);
+        r->bad = r->bad || out->answers[i].size > OUTBOX_ANSWER_KEPT_MAX;
+    }
+    return !r->bad;
 }
 
 /* B4: the attempts of one item, in order, no more and no fewer than it counts. */
@@ -324,8 +373,8 @@ void outbox_check(const struct outbox *o)
     }
     CHECK(timed == o->timed.count);
     CHECK(in_flight == o->in_flight);
-    CHECK(delivered == o->delivered);
-    CHECK(dead == o->dead);
+    CHECK(delivered + o->left_delivered == o->delivered);
+    CHECK(dead + o->left_dead == o->dead);
     CHECK(attempts == o->attempts.used); /* B4: none belongs to nobody */
     check_turns(o);
     timers_check(&o->timed);

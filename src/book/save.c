@@ -24,6 +24,8 @@ void book__contents_save(const struct book *b, struct writer *w)
 {
     CHECK(map_count(&b->by_key) == b->keys.used);
     CHECK(b->domain_state != NULL);
+    put_u64(w, b->left_as_of);
+    put_u64(w, b->keys_left);
     texts_save(&b->texts, w);
     ledger_save(&b->ledger, w);
     outbox_save(&b->outbox, w);
@@ -33,6 +35,8 @@ void book__contents_save(const struct book *b, struct writer *w)
         put_raw(w, e->key, sizeof(e->key));
         put_raw(w, e->request, sizeof(e->request));
         put_u64(w, e->subject);
+        put_u64(w, e->position);
+        put_i64(w, e->kept_ns);
     }
     b->domain->save(b->domain_state, w);
 }
@@ -47,6 +51,8 @@ static bool load_keys(struct book *b, struct reader *r)
         get_raw(r, e->key, sizeof(e->key));
         get_raw(r, e->request, sizeof(e->request));
         e->subject = get_u64(r);
+        e->position = get_u64(r);
+        e->kept_ns = get_i64(r);
         if (MUTATED(KEY_LOST_ON_LOAD)) {
             e->key[0] ^= 1;
         }
@@ -70,6 +76,8 @@ bool book_load(struct book *b, struct reader *r)
     b->time_ns = get_i64(r);
     b->clock_mode = get_u8(r);
     b->clock_offset_ns = get_i64(r);
+    b->left_as_of = get_u64(r);
+    b->keys_left = get_u64(r);
     if (r->bad || b->time_ns < 0 || b->clock_mode > CLOCK_VIRTUAL) {
         return false;
     }
@@ -80,6 +88,8 @@ bool book__contents_load(struct book *b, struct reader *r)
 {
     CHECK(b->keys.used == 0);
     CHECK(b->outbox.items.used == 0);
+    b->left_as_of = get_u64(r);
+    b->keys_left = get_u64(r);
     return texts_load(&b->texts, r) && ledger_load(&b->ledger, r) && outbox_load(&b->outbox, r) &&
            load_keys(b, r) && b->domain->load(b->domain_state, r);
 }
@@ -124,8 +134,9 @@ void book_check(const struct book *b)
     CHECK(map_count(&b->by_key) == b->keys.used);
     for (uint32_t i = slab_next(&b->keys, 0); i != SLAB_NONE; i = slab_next(&b->keys, i + 1)) {
         const struct idempotency_entry *e = slab_at(&b->keys, i);
-        CHECK(book_key(b, e->key) == e); /* K5 */
+        CHECK(book__key_find(b, e->key) == e); /* K5 */
     }
+    CHECK(b->left_as_of <= b->position);
     CHECK(b->outbox.texts == &b->texts);
     CHECK(b->clock_mode <= CLOCK_VIRTUAL);
     book__worlds_check(b);

@@ -179,6 +179,9 @@ void book__prepare_end(struct book *b)
 static enum book_outcome judge_new(const struct book *b, const struct world_command *c)
 {
     CHECK(book_world_name_valid(c->name));
+    if (book__left(b) > 0) {
+        return BOOK_LEFT; /* a world holds all of its past; what left is in the index only */
+    }
     if (book_world(b, c->name) != NULL) {
         return BOOK_EXISTS;
     }

@@ -50,7 +50,7 @@ struct engine {
     struct book *book;
     struct book_clock *clock;
     struct engine_writer writer;
-    struct engine_prefetch prefetch;
+    struct engine_archive archive;
     struct engine_limits limits;
     struct journal_head head;
     struct engine_batch open;
@@ -93,6 +93,9 @@ const char *engine_status_text(enum engine_status status)
     case ENGINE_NO_MEMORY: return "out of memory; nothing was accepted";
     case ENGINE_POISONED:
         return "writing the journal failed; the process is about to end, restart it";
+    case ENGINE_NO_INDEX:
+        return "the index of old ids cannot be read, so it is not known whether this was asked "
+               "before; nothing was accepted. Stop, remove the index and start: it is built anew";
     }
     UNREACHABLE("unknown engine status");
 }
@@ -128,7 +131,7 @@ struct engine *engine_create(const struct engine_options *options)
     e->book = options->book;
     e->clock = options->clock;
     e->writer = options->writer;
-    e->prefetch = options->prefetch;
+    e->archive = options->archive;
     e->limits = options->limits;
     e->head = options->head;
     e->random = options->random_seed;
@@ -257,6 +260,42 @@ static void engine_follow_time(struct engine *e, int64_t decided_ns)
     }
 }
 
+enum engine_reach engine_reach(struct engine *e, const struct old_name *name)
+{
+    struct old_name primary;
+    struct span record;
+    if (book_holds(e->book, name)) {
+        return ENGINE_REACHED;
+    }
+    if (e->archive.find == NULL) {
+        return ENGINE_NOWHERE;
+    }
+    enum index_answer answer =
+        e->archive.find(e->archive.context, e->book->generation, name, &primary, &record);
+    e->counters.fetched += answer == INDEX_FOUND;
+    e->counters.fetch_misses += answer == INDEX_NOTHING;
+    if (answer != INDEX_FOUND) {
+        return answer == INDEX_NOTHING ? ENGINE_NOWHERE : ENGINE_UNKNOWN;
+    }
+    if (book_holds(e->book, &primary)) {
+        return ENGINE_NOWHERE; /* it came home, and memory does not know it by this name */
+    }
+    return book_host(e->book, &primary, record) ? ENGINE_REACHED : ENGINE_UNKNOWN;
+}
+
+/* What the command names and memory does not hold is put within reach. False: nobody knows. */
+static bool engine_prefetch(struct engine *e, const struct book_command *command)
+{
+    struct old_names missing;
+    book_missing(e->book, command, &missing);
+    for (uint32_t i = 0; i < missing.count && !MUTATED(KEY_NOT_FETCHED); i++) {
+        if (engine_reach(e, &missing.name[i]) == ENGINE_UNKNOWN) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Decides one command at now_ns into the open batch. */
 static enum engine_status engine_decide(struct engine *e, struct book_command *command)
 {
@@ -265,8 +304,8 @@ static enum engine_status engine_decide(struct engine *e, struct book_command *c
         !batch_grow(&e->open, e->open.size + needed)) {
         return ENGINE_NO_MEMORY;
     }
-    if (e->prefetch.fetch != NULL) {
-        e->prefetch.fetch(e->prefetch.context, e->book, command);
+    if (!engine_prefetch(e, command)) {
+        return ENGINE_NO_INDEX;
     }
     command->random = engine_draw(e);
     struct writer out = writer_init(e->open.buffer + JOURNAL_BATCH_HEADER_BYTES + e->open.size,

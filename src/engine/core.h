@@ -31,6 +31,7 @@
 #include "base/check.h"
 #include "book/book.h"
 #include "engine/clock.h"
+#include "engine/index.h"
 #include "journal/journal.h"
 
 enum {
@@ -59,6 +60,7 @@ enum engine_status {
     ENGINE_DISK_FULL,   /* not decided: the disk has no room for another segment */
     ENGINE_NO_MEMORY,   /* not decided */
     ENGINE_POISONED,    /* not decided: the journal failed, the process is about to end */
+    ENGINE_NO_INDEX,    /* not decided: the index of old ids cannot be read */
 };
 /* "the journal cannot keep up ...": why it is refused and what to do, for people. */
 const char *engine_status_text(enum engine_status status);
@@ -89,19 +91,26 @@ struct engine_writer {
 };
 
 /*
- * The seam for old ids (architecture, "Old ids"): called before a command is decided, so that what
- * it names and memory no longer holds can be put back. NULL: everything is in memory.
+ * Where old ids are found (book/closing.h): asked before a command is decided for what it names and
+ * memory does not hold, and for readers. find is NULL: everything is in memory.
  */
-struct engine_prefetch {
+struct engine_archive {
     void *context;
-    void (*fetch)(void *context, struct book *book, const struct book_command *command);
+    enum index_answer (*find)(void *context, uint64_t generation, const struct old_name *name,
+                              struct old_name *primary, struct span *record);
+};
+
+enum engine_reach {
+    ENGINE_REACHED = 0, /* in memory, or the guest now: the ordinary look-ups find it */
+    ENGINE_NOWHERE,     /* there is no such thing, and never was in this generation */
+    ENGINE_UNKNOWN,     /* the index cannot be read */
 };
 
 struct engine_options {
     struct book *book;        /* recovered or new; owned by the caller */
     struct book_clock *clock; /* shared by the books of the process */
     struct engine_writer writer;
-    struct engine_prefetch prefetch;
+    struct engine_archive archive;
     struct engine_limits limits;
     struct journal_head head; /* of the journal; head.position == book->position */
     uint64_t random_seed;     /* of the numbers that decisions use (jitter) */
@@ -123,6 +132,10 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
 /* Runs due internal work first, then decides the command. body and reply are borrowed. */
 struct engine_result engine_execute(struct engine *e, enum engine_class class, uint16_t kind,
                                     const void *body, void *reply);
+
+/* Puts what a name stands for within reach of the book's look-ups, if there is such a thing. The
+ * guest that was there before is gone: pointers to it are void. */
+enum engine_reach engine_reach(struct engine *e, const struct old_name *name);
 
 /* Runs internal work that is due, then gives the open batch to the writer if that is idle. */
 void engine_turn(struct engine *e);
@@ -194,6 +207,7 @@ uint64_t engine_recent_first(const struct engine *e);
 struct engine_counters {
     uint64_t frames, batches, bytes;
     uint64_t refused_busy, refused_disk;
+    uint64_t fetched, fetch_misses;     /* look-ups in the index of old ids */
     int64_t sync_ns_total, sync_ns_max; /* from start to report */
     uint32_t batch_bytes, batch_frames; /* open now */
     int64_t stall_ns;                   /* age of the oldest unsynced batch */

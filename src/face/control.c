@@ -107,15 +107,13 @@ struct json_object *control_body(struct request *q)
 /* The payment of a path: txn_N, a checkout id or a receipt. */
 static const struct stk_payment *find_payment(struct surface *s, struct span id)
 {
-    const struct operator_state *o = surface_operator(s);
     struct span prefix = SPAN_LITERAL("txn_");
     uint64_t number;
     if (span_starts_with(id, prefix)) {
         struct span digits = {id.data + prefix.size, id.size - prefix.size};
-        return span_parse_u64(digits, &number) ? operator_payment(o, number) : NULL;
+        return span_parse_u64(digits, &number) ? surface_payment(s, number) : NULL;
     }
-    const struct stk_payment *p = operator_payment_by_checkout(o, id);
-    return p != NULL ? p : operator_payment_by_receipt(o, id);
+    return surface_payment_by_id(s, id);
 }
 
 static void answer_transaction(struct request *q, uint64_t wait_position, unsigned status,
@@ -175,7 +173,7 @@ void control_poll_turn(struct surface *s)
         struct http_exchange *x = http_find(s->server, poll->ticket);
         bool same = poll->generation == engine_book(s->engine)->generation;
         const struct stk_payment *p =
-            same ? operator_payment(surface_operator(s), poll->number) : NULL;
+            same ? surface_payment(s, poll->number) : NULL;
         bool ended = p == NULL || stk_state_final(p->state);
         bool durable = p == NULL || p->step_position[STEP_ENDED] <= engine_durable(s->engine);
         if (x != NULL && !(ended && durable) && now_ns < poll->deadline_ns) {
@@ -239,7 +237,7 @@ static void answer_prompt(struct request *q, uint16_t kind, struct span pin)
         answer_prompt_refusal(q, result.wait_position, reply.refusal);
         return;
     }
-    p = operator_payment(surface_operator(s), command.number);
+    p = surface_payment(s, command.number);
     if (seconds > 0 && poll_add(q, p->number, seconds)) {
         return;
     }
@@ -372,8 +370,7 @@ static void handle_transaction(struct request *q)
     }
     const struct stk_payment *p = find_payment(q->s, q->parts[0]);
     if (p == NULL) {
-        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
-                        "no transaction has this id, CheckoutRequestID or receipt");
+        surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
         return;
     }
     if (seconds > 0 && !stk_state_final(p->state) && poll_add(q, p->number, seconds)) {
@@ -446,7 +443,7 @@ static void handle_transactions(struct request *q)
     uint64_t number = list.before == 0 ? o->last_payment : list.before - 1;
     uint64_t shown = 0;
     for (; number > 0 && number <= o->last_payment && shown < list.limit; number--) {
-        const struct stk_payment *p = operator_payment(o, number);
+        const struct stk_payment *p = surface_payment(q->s, number);
         if (p != NULL) {
             control_transaction_render(q->s, &w, p);
             shown++;
@@ -521,9 +518,7 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
 static const struct outbox_item *find_delivery(struct request *q, struct span id)
 {
     uint64_t number;
-    return parse_number(id, "dlv_", &number)
-               ? outbox_item(&engine_book(q->s->engine)->outbox, number)
-               : NULL;
+    return parse_number(id, "dlv_", &number) ? surface_delivery(q->s, number) : NULL;
 }
 
 static void answer_delivery(struct request *q, uint64_t wait_position, unsigned status,
@@ -538,8 +533,7 @@ static void handle_delivery(struct request *q)
 {
     const struct outbox_item *item = find_delivery(q, q->parts[0]);
     if (item == NULL) {
-        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
-                        "no delivery has this id");
+        surface_not_found(q, "no delivery has this id");
         return;
     }
     answer_delivery(q, engine_read_position(q->s->engine), 200, item);
@@ -550,8 +544,7 @@ static void list_of_transaction(struct request *q, struct span id)
     const struct stk_payment *p = find_payment(q->s, id);
     const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
     if (p == NULL) {
-        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
-                        "no transaction has this id, CheckoutRequestID or receipt");
+        surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
         return;
     }
     struct writer w = surface_writer(q->s);
@@ -597,18 +590,30 @@ static void handle_deliveries(struct request *q)
     list_open(&w);
     uint64_t number = list.before == 0 ? outbox->last_number : list.before - 1;
     uint64_t shown = 0;
+    uint32_t looks = state == OUTBOX_WAITING ? LIST_LOOKS_MAX : LIST_FETCHES_MAX;
     bool full = false;
     for (; number > 0 && number <= outbox->last_number && !full; number--) {
-        const struct outbox_item *item = outbox_item(outbox, number);
-        if (item != NULL && (state == 0 || item->state == state)) {
-            full = shown == list.limit || w.size > SURFACE_BODY_MAX / 2;
-            if (!full) {
-                control_delivery_render(q->s, &w, item, false);
-                shown++;
-            }
+        /* What waits is in memory. */
+        const struct outbox_item *item =
+            state == OUTBOX_WAITING ? outbox_item(outbox, number) : surface_delivery(q->s, number);
+        bool wanted = item != NULL && (state == 0 || item->state == state);
+        full = looks-- == 0 || (wanted && (shown == list.limit || w.size > SURFACE_BODY_MAX / 2));
+        if (wanted && !full) {
+            control_delivery_render(q->s, &w, item, false);
+            shown++;
         }
     }
-    list_close(q, &w, full);
+    if (full) {
+        char next[32];
+        (void)snprintf(next, sizeof(next), "dlv_%llu", (unsigned long long)number + 2);
+        json_close(&w, ']');
+        json_field_text(&w, "next", next);
+        json_field_bool(&w, "has_more", true);
+        json_close(&w, '}');
+        surface_json(q, engine_read_position(q->s->engine), 200, &w);
+        return;
+    }
+    list_close(q, &w, false);
 }
 
 static void handle_replay(struct request *q)
@@ -616,8 +621,7 @@ static void handle_replay(struct request *q)
     struct surface *s = q->s;
     const struct outbox_item *item = find_delivery(q, q->parts[0]);
     if (item == NULL) {
-        surface_problem(q, engine_read_position(s->engine), 404, "not_found",
-                        "no delivery has this id");
+        surface_not_found(q, "no delivery has this id");
         return;
     }
     struct delivery_revive_command command = {item->number};

@@ -440,8 +440,7 @@ static void handle_query(struct request *q)
         return;
     }
     uint64_t wait_position = engine_read_position(s->engine);
-    const struct stk_payment *p =
-        operator_payment_by_checkout(surface_operator(s), query.checkout_request_id);
+    const struct stk_payment *p = surface_payment_by_id(s, query.checkout_request_id);
     if (p == NULL || p->short_code != query.business_short_code) {
         daraja_refuse(q, wait_position, DARAJA_ERROR_NO_CHECKOUT, "",
                       "this short code has no payment with this CheckoutRequestID");

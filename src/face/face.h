@@ -34,6 +34,8 @@ const char *profile_name(enum profile profile);
 
 struct surface_options {
     struct engine *engine;
+    struct old_index *index;     /* NULL: there is none */
+    const struct keeper *keeper; /* NULL: nothing leaves memory */
     struct secrets *secrets;
     enum profile profile;
     bool in_flight_is_500;         /* STK query while open: HTTP 500 form instead of 4999 */

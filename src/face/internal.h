@@ -20,6 +20,8 @@ enum {
     SURFACE_KEYS_MAX = 4096, /* passkeys kept unsealed */
     LIST_LIMIT_DEFAULT = 20,
     LIST_LIMIT_MAX = 100,
+    LIST_LOOKS_MAX = 100 * 1000, /* at deliveries, for one list; in the index of old ids: */
+    LIST_FETCHES_MAX = 2000,
 };
 
 struct waiting_reply {
@@ -74,6 +76,7 @@ struct surface {
     uint8_t *body; /* SURFACE_BODY_MAX */
     uint64_t refused_busy;
     uint64_t refused_disk;
+    bool index_unread;   /* the latest look-up in the index failed */
     uint64_t answers[6]; /* by first digit of the status */
 };
 
@@ -91,6 +94,15 @@ static inline struct operator_state const *surface_operator(struct surface *s)
 {
     return operator_of(engine_book(s->engine));
 }
+
+/* A payment that is in memory, or was: fetched from the index of old ids, and then good until the
+ * next look-up. NULL: there is none. */
+const struct stk_payment *surface_payment(struct surface *s, uint64_t number);
+/* By CheckoutRequestID or receipt. */
+const struct stk_payment *surface_payment_by_id(struct surface *s, struct span id);
+const struct outbox_item *surface_delivery(struct surface *s, uint64_t number);
+/* "Not found", or that nobody knows because the index of old ids cannot be read. */
+void surface_not_found(struct request *q, const char *detail);
 
 /* A writer over the surface's body buffer; used by one handler at a time. */
 struct writer surface_writer(struct surface *s);

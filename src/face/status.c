@@ -89,6 +89,39 @@ static void metrics_outbox(struct surface *s, struct writer *w)
          o->failed_attempts);
 }
 
+static void metrics_old_ids(struct surface *s, struct writer *w)
+{
+    const struct operator_state *o = surface_operator(s);
+    const struct book *b = engine_book(s->engine);
+    struct engine_counters e = engine_counters(s->engine);
+    line(w, "hakika_payments_in_memory", "Payments that memory holds.", "gauge", o->payments.used);
+    line(w, "hakika_payments_left", "Closed payments that only the index of old ids holds.",
+         "gauge", operator_left(o));
+    line(w, "hakika_keys_left", "Idempotency keys that only the index of old ids holds.", "gauge",
+         b->keys_left);
+    line(w, "hakika_recalled_total", "Closed payments that came back into memory.", "counter",
+         b->recalled);
+    line(w, "hakika_index_fetches_total", "Look-ups that the index of old ids answered.", "counter",
+         e.fetched);
+    line(w, "hakika_index_misses_total", "Look-ups that it had nothing for.", "counter",
+         e.fetch_misses);
+    if (s->options.index != NULL) {
+        line(w, "hakika_index_bytes", "Size of the index of old ids.", "gauge",
+             index_bytes(s->options.index));
+    }
+    if (s->options.keeper != NULL) {
+        struct keeper_counters k = keeper_counters(s->options.keeper);
+        line(w, "hakika_index_position", "Position that the index of old ids shows.", "gauge",
+             k.position > b->left_as_of ? k.position : b->left_as_of);
+        line(w, "hakika_index_records_total", "Records written to the index of old ids.", "counter",
+             k.records);
+        line(w, "hakika_index_failures_total", "Batches that the index of old ids did not take.",
+             "counter", k.failures);
+        line(w, "hakika_index_write_microseconds_max", "Longest time that a batch took.", "gauge",
+             (uint64_t)k.write_ns_max / 1000);
+    }
+}
+
 static void metrics_http(struct surface *s, struct writer *w)
 {
     struct http_counters h = http_counters(s->server);
@@ -113,6 +146,7 @@ static void handle_metrics(struct request *q)
     metrics_engine(q->s, &w);
     metrics_payments(q->s, &w);
     metrics_outbox(q->s, &w);
+    metrics_old_ids(q->s, &w);
     metrics_http(q->s, &w);
     surface_answer(q, 0, 200, "text/plain; version=0.0.4", &w);
 }

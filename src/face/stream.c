@@ -142,7 +142,7 @@ static void event_close(struct writer *w)
 static void payment_fields(struct surface *s, struct writer *w, uint64_t number)
 {
     const struct operator_state *o = surface_operator(s);
-    const struct stk_payment *p = operator_payment(o, number);
+    const struct stk_payment *p = surface_payment(s, number);
     char id[ID_TEXT_SIZE];
     (void)snprintf(id, sizeof(id), "txn_%llu", (unsigned long long)number);
     json_field_text(w, "transaction", id);
@@ -195,7 +195,7 @@ static void signal_event(struct surface *s, struct writer *w, const struct frame
                          uint64_t number)
 {
     const struct operator_state *o = surface_operator(s);
-    const struct stk_payment *p = operator_payment(o, number);
+    const struct stk_payment *p = surface_payment(s, number);
     if (p == NULL || (frame->cause != COMMAND_STK_APPROVE && frame->cause != COMMAND_STK_CANCEL)) {
         return;
     }

@@ -119,8 +119,50 @@ void surface_not_decided(struct request *q, enum engine_status status)
                     status == ENGINE_DISK_FULL   ? "disk_full"
                     : status == ENGINE_NO_MEMORY ? "out_of_memory"
                     : status == ENGINE_POISONED  ? "journal_failed"
+                    : status == ENGINE_NO_INDEX  ? "index_unreadable"
                                                  : "busy",
                     engine_status_text(status));
+}
+
+/* ---- what is in memory, or was ---- */
+
+static bool reach(struct surface *s, const struct old_name *name)
+{
+    enum engine_reach reached = engine_reach(s->engine, name);
+    s->index_unread = reached == ENGINE_UNKNOWN;
+    return reached == ENGINE_REACHED;
+}
+
+const struct stk_payment *surface_payment(struct surface *s, uint64_t number)
+{
+    struct old_name name = operator_payment_name(number);
+    return reach(s, &name) ? operator_payment(surface_operator(s), number) : NULL;
+}
+
+const struct stk_payment *surface_payment_by_id(struct surface *s, struct span id)
+{
+    const struct operator_state *o = surface_operator(s);
+    struct old_name name;
+    if (!operator_id_name(id, &name) || !reach(s, &name)) {
+        return NULL;
+    }
+    const struct stk_payment *p = operator_payment_by_checkout(o, id);
+    return p != NULL ? p : operator_payment_by_receipt(o, id);
+}
+
+const struct outbox_item *surface_delivery(struct surface *s, uint64_t number)
+{
+    struct old_name name = old_name_of(OLD_SPACE_DELIVERY, number);
+    return reach(s, &name) ? outbox_item(&engine_book(s->engine)->outbox, number) : NULL;
+}
+
+void surface_not_found(struct request *q, const char *detail)
+{
+    if (q->s->index_unread) {
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return;
+    }
+    surface_problem(q, engine_read_position(q->s->engine), 404, "not_found", detail);
 }
 
 /* F1: lets go of everything that the disk has. */

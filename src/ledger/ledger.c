@@ -541,6 +541,50 @@ void ledger_apply(struct ledger *l, const struct ledger_event *e)
     CHECK(l->accounts.used == l->accounts.high_water); /* accounts are never removed */
 }
 
+/* ---- leaving and coming home ---- */
+
+/* Moves an entry's part of the posted sums into the base (sign 1) or out of it (-1). */
+static void base_move(struct ledger *l, const struct entry *e, int64_t sign)
+{
+    const struct transfer *t = &e->transfer;
+    if (e->state != ENTRY_POSTED || t->kind == TRANSFER_VOID_HOLD) {
+        return; /* nothing was posted under this id */
+    }
+    struct account *debit = apply_account(l, t->debit_account);
+    struct account *credit = apply_account(l, t->credit_account);
+    CHECK(t->amount_minor > 0);
+    debit->debits_left += sign * t->amount_minor;
+    credit->credits_left += sign * t->amount_minor;
+    l->left_minor += sign * t->amount_minor;
+    CHECK(debit->debits_left >= 0 && debit->debits_left <= debit->debits_posted);
+    CHECK(credit->credits_left >= 0 && credit->credits_left <= credit->credits_posted);
+    CHECK(l->left_minor >= 0 && l->left_minor <= l->posted_minor);
+}
+
+void ledger_leave(struct ledger *l, uint64_t transfer_id)
+{
+    uint32_t index = map_get(&l->by_id, transfer_id);
+    CHECK(index != MAP_NONE);
+    const struct entry *e = slab_at(&l->entries, index);
+    CHECK(e->state != ENTRY_HOLD_OPEN);
+    CHECK(e->timer_position == TIMERS_NOWHERE);
+    if (!MUTATED(BASE_FORGOTTEN)) {
+        base_move(l, e, 1);
+    }
+    l->left++;
+    CHECK(map_remove(&l->by_id, transfer_id));
+    slab_release(&l->entries, index);
+}
+
+void ledger_come_home(struct ledger *l, const struct entry *e)
+{
+    CHECK(l->left > 0);
+    CHECK(e->state != ENTRY_HOLD_OPEN);
+    base_move(l, e, -1);
+    l->left--;
+    apply_remember(l, &e->transfer, e->state, e->result);
+}
+
 const struct entry *ledger_next_expiry(const struct ledger *l, int64_t *due_ns)
 {
     const struct timer_entry *first = timers_first(&l->holds);

@@ -15,7 +15,7 @@
  *  L2  an account that may not go below zero has debits posted + pending <= credits posted
  *      (or the other way round for the other kind).
  *  L3  pending amounts of every account equal the sum of its open holds, posted amounts the sum of
- *      its posted transfers.
+ *      its posted transfers and of what left (entries that are kept elsewhere).
  *  L4  no total is ever negative, and posted and pending of the whole ledger together fit 63 bits;
  *      with them every sum and difference of any account fits.
  *  L5  each id is in the table at most once; an open hold has exactly one timer when it expires.
@@ -52,6 +52,8 @@ struct account {
     int64_t debits_posted;
     int64_t credits_pending;
     int64_t credits_posted;
+    int64_t debits_left; /* of debits_posted: by entries that left */
+    int64_t credits_left;
     uint64_t owner;    /* the domain's reference */
     uint16_t code;     /* the domain's kind of account */
     uint16_t flags;    /* enum account_flag */
@@ -143,6 +145,8 @@ struct ledger {
     struct timers holds;   /* open holds that expire; id is the entry's index */
     int64_t posted_minor;  /* sum of everything ever posted, for L1 and for the metrics */
     int64_t pending_minor; /* sum of the open holds */
+    int64_t left_minor;    /* of posted_minor: by entries that left */
+    uint64_t left;         /* entries that left */
 };
 
 /* Event kinds of the ledger in the journal; numbers are never reused. Version 1 of each. */
@@ -219,6 +223,16 @@ void ledger_apply(struct ledger *l, const struct ledger_event *e);
 
 /* The open hold that expires first, NULL when none; *due_ns says when. */
 const struct entry *ledger_next_expiry(const struct ledger *l, int64_t *due_ns);
+
+/*
+ * An entry that can never matter again to anybody who names its id leaves, and its amounts stay in
+ * the accounts as a base; coming home undoes that. Not an open hold. (book/closing.h says when.)
+ */
+void ledger_leave(struct ledger *l, uint64_t transfer_id);
+void ledger_come_home(struct ledger *l, const struct entry *e);
+/* One entry in bytes. */
+void ledger_entry_encode(struct writer *w, const struct entry *e);
+bool ledger_entry_decode(struct reader *r, struct entry *out) MUST_USE;
 
 void ledger_save(const struct ledger *l, struct writer *w);
 /* Into a ledger fresh from ledger_init. */

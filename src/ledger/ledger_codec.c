@@ -153,6 +153,8 @@ static void account_save(struct writer *w, const struct account *a)
     put_i64(w, a->debits_posted);
     put_i64(w, a->credits_pending);
     put_i64(w, a->credits_posted);
+    put_i64(w, a->debits_left);
+    put_i64(w, a->credits_left);
     put_u64(w, a->owner);
     put_u16(w, a->code);
     put_u16(w, a->flags);
@@ -166,15 +168,19 @@ static bool account_load(struct reader *r, struct account *a)
     a->debits_posted = get_i64(r);
     a->credits_pending = get_i64(r);
     a->credits_posted = get_i64(r);
+    a->debits_left = get_i64(r);
+    a->credits_left = get_i64(r);
     a->owner = get_u64(r);
     a->code = get_u16(r);
     a->flags = get_u16(r);
     a->currency = get_u16(r);
     return !r->bad && a->debits_pending >= 0 && a->debits_posted >= 0 && a->credits_pending >= 0 &&
-           a->credits_posted >= 0 && a->currency != 0 && (a->flags & ~ACCOUNT_FLAGS_KNOWN) == 0;
+           a->credits_posted >= 0 && a->debits_left >= 0 && a->debits_left <= a->debits_posted &&
+           a->credits_left >= 0 && a->credits_left <= a->credits_posted && a->currency != 0 &&
+           (a->flags & ~ACCOUNT_FLAGS_KNOWN) == 0;
 }
 
-static void entry_save(struct writer *w, const struct entry *e)
+void ledger_entry_encode(struct writer *w, const struct entry *e)
 {
     CHECK(e->state >= ENTRY_POSTED && e->state <= ENTRY_HOLD_EXPIRED);
     CHECK((e->state == ENTRY_REFUSED) == result_may_stay(e->result));
@@ -184,8 +190,9 @@ static void entry_save(struct writer *w, const struct entry *e)
     transfer_encode(w, &e->transfer);
 }
 
-static bool entry_load(struct reader *r, struct entry *e)
+bool ledger_entry_decode(struct reader *r, struct entry *e)
 {
+    memset(e, 0, sizeof(*e));
     e->state = get_u8(r);
     e->result = get_u8(r);
     transfer_decode(r, get_u8(r), &e->transfer);
@@ -205,6 +212,8 @@ void ledger_save(const struct ledger *l, struct writer *w)
     CHECK(l->holds.count <= l->entries.used);
     put_i64(w, l->posted_minor);
     put_i64(w, l->pending_minor);
+    put_i64(w, l->left_minor);
+    put_u64(w, l->left);
     slab_shape_save(&l->accounts, w);
     for (uint32_t i = slab_next(&l->accounts, 0); i != SLAB_NONE;
          i = slab_next(&l->accounts, i + 1)) {
@@ -213,7 +222,7 @@ void ledger_save(const struct ledger *l, struct writer *w)
     slab_shape_save(&l->entries, w);
     for (uint32_t i = slab_next(&l->entries, 0); i != SLAB_NONE;
          i = slab_next(&l->entries, i + 1)) {
-        entry_save(w, slab_at(&l->entries, i));
+        ledger_entry_encode(w, slab_at(&l->entries, i));
     }
 }
 
@@ -240,7 +249,7 @@ static bool load_entries(struct ledger *l, struct reader *r)
     for (uint32_t i = slab_next(&l->entries, 0); i != SLAB_NONE;
          i = slab_next(&l->entries, i + 1)) {
         struct entry *e = slab_at(&l->entries, i);
-        if (!entry_load(r, e) || map_get(&l->by_id, e->transfer.id) != MAP_NONE) {
+        if (!ledger_entry_decode(r, e) || map_get(&l->by_id, e->transfer.id) != MAP_NONE) {
             return false;
         }
         map_put(&l->by_id, e->transfer.id, i);
@@ -260,8 +269,10 @@ bool ledger_load(struct ledger *l, struct reader *r)
     CHECK(l->holds.count == 0 && map_count(&l->by_id) == 0);
     l->posted_minor = get_i64(r);
     l->pending_minor = get_i64(r);
-    return l->posted_minor >= 0 && l->pending_minor >= 0 && load_accounts(l, r) &&
-           load_entries(l, r);
+    l->left_minor = get_i64(r);
+    l->left = get_u64(r);
+    return l->posted_minor >= 0 && l->pending_minor >= 0 && l->left_minor >= 0 &&
+           load_accounts(l, r) && load_entries(l, r);
 }
 
 /*
@@ -271,6 +282,7 @@ bool ledger_load(struct ledger *l, struct reader *r)
  */
 struct check_sums {
     int64_t debits_posted, credits_posted, debits_pending, credits_pending;
+    int64_t debits_left, credits_left;
     uint64_t weighted_posted, weighted_pending;
 };
 
@@ -297,13 +309,19 @@ static void check_accounts(const struct ledger *l, struct check_sums *s)
         check_sum(&s->credits_posted, a->credits_posted);
         check_sum(&s->debits_pending, a->debits_pending);
         check_sum(&s->credits_pending, a->credits_pending);
-        s->weighted_posted += check_weight(i, true) * (uint64_t)a->debits_posted +
-                              check_weight(i, false) * (uint64_t)a->credits_posted;
+        check_sum(&s->debits_left, a->debits_left);
+        check_sum(&s->credits_left, a->credits_left);
+        /* What left is the account's own to answer for: the entries must give the rest. */
+        s->weighted_posted +=
+            check_weight(i, true) * (uint64_t)(a->debits_posted - a->debits_left) +
+            check_weight(i, false) * (uint64_t)(a->credits_posted - a->credits_left);
         s->weighted_pending += check_weight(i, true) * (uint64_t)a->debits_pending +
                                check_weight(i, false) * (uint64_t)a->credits_pending;
     }
     CHECK(s->debits_posted == l->posted_minor && s->credits_posted == l->posted_minor);
     CHECK(s->debits_pending == l->pending_minor && s->credits_pending == l->pending_minor);
+    CHECK(s->debits_left == l->left_minor && s->credits_left == l->left_minor);
+    CHECK(l->left_minor <= l->posted_minor);
 }
 
 /* One transfer: L5, and its part in L3 is taken out of the sums. */
@@ -350,7 +368,7 @@ void ledger_check(const struct ledger *l)
         const struct entry *e = slab_at(&l->entries, i);
         expiring += e->timer_position != TIMERS_NOWHERE;
     }
-    CHECK(s.debits_posted == l->posted_minor);
+    CHECK(s.debits_posted == l->posted_minor - l->left_minor);
     CHECK(s.debits_pending == l->pending_minor);
     CHECK(s.weighted_posted == 0);
     CHECK(s.weighted_pending == 0);

@@ -168,6 +168,7 @@ static void apply_texts(struct operator_state *o, const struct operator_event *e
     p->description = texts_keep(&o->book->texts, e->description);
     p->timer = TIMERS_NOWHERE;
     p->next = SLAB_NONE;
+    p->before = SLAB_NONE;
     memcpy(p->fingerprint, e->fingerprint, sizeof(p->fingerprint));
     map_put(&o->by_number, e->number, slot);
     uint64_t key = operator__fingerprint_key(e->fingerprint);
@@ -287,6 +288,7 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
         apply_receipt(o, p, slot, e);
         apply_spent(o, p, frame->time_ns);
     }
+    operator__closed_append(o, slot);
     operator__touch(o, slot);
 }
 

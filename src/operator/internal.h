@@ -37,6 +37,16 @@ uint64_t operator__conversation_key(uint32_t short_code, struct span conversatio
 void operator__next_receipt(const struct operator_state *o, int64_t now_ns, uint32_t *day_out,
                             uint64_t *serial_out);
 
+enum { OPERATOR_CLOSINGS = 1 };
+extern const struct domain_closing operator__closings[OPERATOR_CLOSINGS];
+void operator__closed_append(struct operator_state *o, uint32_t slot);
+/* The guest, when that is one of its names. */
+const struct stk_payment *operator__guest_named(const struct operator_state *o,
+                                                const struct old_name *name);
+/* save.c: what a payment must be for the tables; putting it into them. */
+bool operator__payment_plausible(const struct operator_state *o, const struct stk_payment *p);
+bool operator__index_payment(struct operator_state *o, uint32_t slot);
+
 void operator__emit(struct decision *d, const struct operator_event *e);
 /* Issues e-money to an account (or takes it back when negative) in the decision d. */
 enum ledger_result operator__issue(const struct operator_state *o, struct decision *d,

@@ -163,6 +163,8 @@ static void *operator_create(struct book *book)
     o->queue_tail = SLAB_NONE;
     o->requests_head = SLAB_NONE;
     o->requests_tail = SLAB_NONE;
+    o->closed_head = SLAB_NONE;
+    o->closed_tail = SLAB_NONE;
     return o;
 }
 
@@ -281,6 +283,8 @@ const struct book_domain operator_domain = {
     .load = operator__load,
     .check = operator__check,
     .check_touched = operator__check_touched,
+    .closings = operator__closings,
+    .closing_count = OPERATOR_CLOSINGS,
 };
 
 void operator__emit(struct decision *d, const struct operator_event *e)
@@ -318,12 +322,21 @@ const struct organisation *operator_organisation(const struct operator_state *o,
 const struct stk_payment *operator_payment(const struct operator_state *o, uint64_t number)
 {
     uint32_t slot = map_get(&o->by_number, number);
-    return slot == MAP_NONE ? NULL : payment_at(o, slot);
+    if (slot == MAP_NONE) {
+        return number != 0 && o->guest.number == number ? &o->guest : NULL;
+    }
+    return payment_at(o, slot);
 }
 
 const struct stk_payment *operator_payment_at(const struct operator_state *o, uint32_t slot)
 {
     return slab_is_used(&o->payments, slot) ? payment_at(o, slot) : NULL;
+}
+
+static const struct stk_payment *guest_by_id(const struct operator_state *o, struct span id)
+{
+    struct old_name name;
+    return operator_id_name(id, &name) ? operator__guest_named(o, &name) : NULL;
 }
 
 const struct stk_payment *operator_payment_by_checkout(const struct operator_state *o,
@@ -336,12 +349,14 @@ const struct stk_payment *operator_payment_by_checkout(const struct operator_sta
         return NULL;
     }
     uint32_t slot = map_get(&o->by_checkout, operator__checkout_key(second_ns, serial, tail));
-    if (slot == MAP_NONE) {
+    const struct stk_payment *p =
+        slot == MAP_NONE ? guest_by_id(o, checkout_request_id) : payment_at(o, slot);
+    if (p == NULL) {
         return NULL;
     }
     char text[ID_TEXT_SIZE];
-    payment_checkout_id(o, payment_at(o, slot), text);
-    return span_is(checkout_request_id, text) ? payment_at(o, slot) : NULL;
+    payment_checkout_id(o, p, text);
+    return span_is(checkout_request_id, text) ? p : NULL;
 }
 
 const struct stk_payment *operator_payment_by_receipt(const struct operator_state *o,
@@ -353,7 +368,7 @@ const struct stk_payment *operator_payment_by_receipt(const struct operator_stat
         return NULL;
     }
     uint32_t slot = map_get(&o->by_receipt, operator__receipt_key(day, serial));
-    return slot == MAP_NONE ? NULL : payment_at(o, slot);
+    return slot == MAP_NONE ? guest_by_id(o, receipt) : payment_at(o, slot);
 }
 
 struct span operator_text(const struct operator_state *o, uint32_t handle)

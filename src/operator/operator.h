@@ -23,6 +23,8 @@
  *      PROCESSING ones whose answer is already there.
  *  O7  numbers, receipts and checkout ids are unique.
  *  O8  a wallet's money equals its ledger account; no other copy of a balance exists (R6.4).
+ * A payment that is closed (ended, its callback delivered or dead) may leave memory: O2, O3 and O7
+ * then hold for its record, and `left` counts it.
  */
 #ifndef HAKIKA_OPERATOR_OPERATOR_H
 #define HAKIKA_OPERATOR_OPERATOR_H
@@ -62,6 +64,13 @@ struct operator_settings operator_settings_default(bool dev);
 
 enum { OPERATOR_TOUCHED_MAX = 16 };
 
+/* Spaces of old names (book/closing.h). */
+enum operator_space {
+    OLD_SPACE_PAYMENT = 'p',  /* its number */
+    OLD_SPACE_CHECKOUT = 'c', /* CheckoutRequestID */
+    OLD_SPACE_RECEIPT = 'r',
+};
+
 struct operator_state {
     struct book *book;
     const struct operator_settings *settings;
@@ -95,6 +104,11 @@ struct operator_state {
     uint64_t last_request;  /* number */
     uint64_t requests_paid; /* those with a receipt */
     uint64_t requests_ended[REQUEST_OUTCOME_END];
+    uint64_t left[16];     /* of those: no longer in memory */
+    uint32_t closed_head;  /* payments that have ended and are in memory: memory only */
+    uint32_t closed_tail;
+    uint32_t closed;
+    struct stk_payment guest; /* number 0: none; memory only */
     uint32_t account_trust;
     uint32_t account_fees;
     uint32_t touched[OPERATOR_TOUCHED_MAX]; /* payments of the last frame */
@@ -106,7 +120,8 @@ struct operator_state {
 
 extern const struct book_domain operator_domain;
 
-/* Reads. All of them answer from the state as it is, durable or not: the caller waits. */
+/* Reads. All of them answer from the state as it is, durable or not: the caller waits. A payment
+ * that left is found while it is the guest (engine_reach makes it one). */
 const struct operator_state *operator_of(const struct book *b);
 const struct subscriber *operator_subscriber(const struct operator_state *o, uint64_t msisdn);
 const struct subscriber *operator_subscriber_at(const struct operator_state *o, uint32_t slot);
@@ -119,6 +134,11 @@ const struct stk_payment *operator_payment_by_checkout(const struct operator_sta
                                                        struct span checkout_request_id);
 const struct stk_payment *operator_payment_by_receipt(const struct operator_state *o,
                                                       struct span receipt);
+/* Payments that have left memory. */
+uint64_t operator_left(const struct operator_state *o);
+/* The old name of a payment's number, and of a CheckoutRequestID or receipt (false: neither). */
+struct old_name operator_payment_name(uint64_t number);
+bool operator_id_name(struct span id, struct old_name *out);
 struct span operator_text(const struct operator_state *o, uint32_t handle);
 int64_t operator_balance(const struct operator_state *o, uint32_t account);
 /* What the subscriber may still send today. */

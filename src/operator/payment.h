@@ -92,13 +92,15 @@ struct stk_payment {
     uint32_t checkout_serial;
     uint32_t receipt_day;
     uint32_t timer;  /* position in the heap; memory only */
-    uint32_t next;   /* in the pipeline; memory only (the queue itself is saved) */
+    uint32_t next;   /* in the pipeline (saved itself), or among the closed; memory only */
+    uint32_t before; /* among the closed; memory only */
     uint8_t state;   /* enum stk_state */
     uint8_t outcome; /* enum stk_outcome */
     uint8_t answer;  /* enum stk_answer */
     uint8_t type;    /* 1 paybill, 2 buy goods */
     bool reached;    /* the prompt is on the phone */
     bool queued;     /* in the pipeline */
+    bool leaving;    /* its record is on the way to the index; memory only */
 };
 
 #endif

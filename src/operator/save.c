@@ -140,6 +140,7 @@ static void load_payment(struct reader *r, struct stk_payment *p)
     p->reached = get_u8(r) != 0;
     p->timer = TIMERS_NOWHERE;
     p->next = SLAB_NONE;
+    p->before = SLAB_NONE;
 }
 
 void operator__save(const void *state, struct writer *w)
@@ -152,6 +153,7 @@ void operator__save(const void *state, struct writer *w)
     put_u32(w, o->account_fees);
     for (uint32_t i = 0; i < sizeof(o->ended) / sizeof(o->ended[0]); i++) {
         put_u64(w, o->ended[i]);
+        put_u64(w, o->left[i]);
     }
     slab_shape_save(&o->subscribers, w);
     for (uint32_t i = slab_next(&o->subscribers, 0); i != SLAB_NONE;
@@ -210,7 +212,7 @@ static bool load_organisations(struct operator_state *o, struct reader *r)
 }
 
 /* What a payment must be for the tables; whether it keeps the invariants, operator_check says. */
-static bool payment_plausible(const struct operator_state *o, const struct stk_payment *p)
+bool operator__payment_plausible(const struct operator_state *o, const struct stk_payment *p)
 {
     return slab_is_used(&o->subscribers, p->subscriber) && p->number <= o->last_payment &&
            p->state >= STK_PENDING && p->state <= STK_STATE_CANCELLED &&
@@ -221,10 +223,10 @@ static bool payment_plausible(const struct operator_state *o, const struct stk_p
 
 /* Puts a loaded payment into the tables. The fingerprint's owner is the payment with the highest
  * number, as it was when they were made one after the other. */
-static bool index_payment(struct operator_state *o, uint32_t slot)
+bool operator__index_payment(struct operator_state *o, uint32_t slot)
 {
     const struct stk_payment *p = payment_at(o, slot);
-    if (!payment_plausible(o, p) || map_get(&o->by_number, p->number) != MAP_NONE) {
+    if (!operator__payment_plausible(o, p) || map_get(&o->by_number, p->number) != MAP_NONE) {
         return false;
     }
     map_put(&o->by_number, p->number, slot);
@@ -253,6 +255,9 @@ static bool index_payment(struct operator_state *o, uint32_t slot)
         timers_add(&o->prompts, p->expires_ns, slot);
     }
     o->open += !stk_state_final(p->state);
+    if (stk_state_final(p->state)) {
+        operator__closed_append(o, slot);
+    }
     return true;
 }
 
@@ -270,7 +275,7 @@ static bool load_payments(struct operator_state *o, struct reader *r)
     for (uint32_t i = slab_next(&o->payments, 0); i != SLAB_NONE;
          i = slab_next(&o->payments, i + 1)) {
         load_payment(r, payment_at(o, i));
-        if (r->bad || !index_payment(o, i)) {
+        if (r->bad || !operator__index_payment(o, i)) {
             return false;
         }
     }
@@ -298,6 +303,7 @@ bool operator__load(void *state, struct reader *r)
     o->account_fees = get_u32(r);
     for (uint32_t i = 0; i < sizeof(o->ended) / sizeof(o->ended[0]); i++) {
         o->ended[i] = get_u64(r);
+        o->left[i] = get_u64(r);
     }
     return load_subscribers(o, r) && load_organisations(o, r) && load_payments(o, r) &&
            operator__load_requests(o, r);

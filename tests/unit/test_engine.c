@@ -27,7 +27,8 @@ struct rig {
     enum engine_room room;
     uint32_t started;
     uint32_t fetched;
-    uint16_t fetched_kind;
+    struct old_name fetched_name;
+    enum index_answer answer;
     struct journal_head head;
 };
 
@@ -53,12 +54,16 @@ static enum engine_room rig_room(void *context, uint64_t bytes)
     return ((struct rig *)context)->room;
 }
 
-static void rig_fetch(void *context, struct book *book, const struct book_command *command)
+static enum index_answer rig_find(void *context, uint64_t generation, const struct old_name *name,
+                                  struct old_name *primary, struct span *record)
 {
     struct rig *r = context;
-    assert_ptr_equal(book, r->book);
+    (void)primary;
+    (void)record;
+    assert_int_equal(generation, r->book->generation);
     r->fetched++;
-    r->fetched_kind = command->kind;
+    r->fetched_name = *name;
+    return r->answer;
 }
 
 /* The disk has the batch under way. */
@@ -111,13 +116,14 @@ static int rig_open(void **state)
     struct book_options options = {.domain = &operator_domain, .settings = &r->settings};
     r->book = book_create(&options);
     r->room = ENGINE_ROOM_NOW;
+    r->answer = INDEX_NOTHING;
     r->monotonic_ns = 1;
     book_clock_init_virtual(&r->clock, CLOCK_VIRTUAL_START_NS, rig_monotonic, r);
     struct engine_options engine = {
         .book = r->book,
         .clock = &r->clock,
         .writer = {r, rig_start, rig_room},
-        .prefetch = {r, rig_fetch},
+        .archive = {r, rig_find},
         .limits = engine_limits_default(),
         .random_seed = 1,
     };
@@ -386,16 +392,28 @@ static void outgoing_items_wait_for_the_disk(void **state)
     assert_null(engine_take_outgoing(r->engine));
 }
 
-static void old_ids_are_fetched_before_each_decision(void **state)
+static void old_ids_are_looked_for_before_a_decision_that_names_them(void **state)
 {
     struct rig *r = *state;
     struct operator_reply reply;
-    uint32_t before = r->fetched;
     (void)rig_push(r, 254712000001, 1, &reply);
-    assert_int_equal(r->fetched, before + 1);
-    assert_int_equal(r->fetched_kind, COMMAND_STK_PUSH);
-    engine_turn(r->engine); /* the pipeline's command is fetched for, too */
-    assert_int_equal(r->fetched, before + 2);
+    rig_settle(r);
+    struct stk_answer_command c = {.number = reply.number};
+    assert_int_equal(
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_CANCEL, &c, &reply).status,
+        ENGINE_APPLIED);
+    assert_int_equal(r->fetched, 0); /* all of that is in memory */
+    c.number = 77;
+    assert_int_equal(
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_CANCEL, &c, &reply).status,
+        ENGINE_REFUSED);
+    assert_int_equal(r->fetched, 1);
+    struct old_name name = operator_payment_name(77);
+    assert_memory_equal(&r->fetched_name, &name, sizeof(name));
+    r->answer = INDEX_FAILED; /* nobody knows: nothing is decided */
+    assert_int_equal(
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_STK_CANCEL, &c, &reply).status,
+        ENGINE_NO_INDEX);
     rig_settle(r);
 }
 
@@ -567,7 +585,7 @@ int main(void)
         STORY(a_batch_waits_for_space_with_a_beat),
         STORY(a_failed_sync_ends_everything),
         STORY(outgoing_items_wait_for_the_disk),
-        STORY(old_ids_are_fetched_before_each_decision),
+        STORY(old_ids_are_looked_for_before_a_decision_that_names_them),
         STORY(a_pause_holds_commands_until_resumed),
         STORY(the_clock_moves_timer_by_timer),
         STORY(the_clock_runs_until_nothing_is_left),

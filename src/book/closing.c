@@ -1,0 +1,334 @@
+/*
+ * closing.c - see closing.h: leaving decided and applied, the guest, coming home, and the three
+ * events in bytes. What a thing is and when it is closed, its domain says (struct domain_closing).
+ * Tests: tests/unit/test_closing.c, the simulation.
+ */
+#include "book/closing.h"
+
+#include <string.h>
+
+#include "base/mutant.h"
+#include "book/book_internal.h"
+
+enum { KEYS_LOOKED_AT = 4 }; /* for each that is wanted */
+
+const struct domain_closing *book_closing(const struct book *b, uint8_t space)
+{
+    for (uint32_t i = 0; i < b->domain->closing_count; i++) {
+        CHECK(b->domain->closings[i].space != OLD_SPACE_KEY);
+        if (b->domain->closings[i].space == space) {
+            return &b->domain->closings[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the events ---- */
+
+bool left_event_decode(uint16_t kind, struct reader *r, struct left_event *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->as_of = get_u64(r);
+    out->space = kind == EVENT_KEYS_LEFT ? OLD_SPACE_KEY : get_u8(r);
+    out->run_count = get_u16(r);
+    size_t size = kind == EVENT_KEYS_LEFT ? 16 : sizeof(uint64_t) + sizeof(uint16_t);
+    const uint8_t *items = reader_claim(r, out->run_count * size);
+    if (items == NULL || out->run_count == 0 || !reader_done(r)) {
+        return false;
+    }
+    out->items = reader_init(items, out->run_count * size);
+    return true;
+}
+
+bool left_event_run(struct left_event *e, uint64_t *first, uint32_t *count)
+{
+    CHECK(e->space != OLD_SPACE_KEY);
+    if (e->items.at == e->items.size) {
+        return false;
+    }
+    *first = get_u64(&e->items);
+    *count = get_u16(&e->items);
+    CHECK(!e->items.bad);
+    return true;
+}
+
+bool left_event_key(struct left_event *e, uint8_t key[16])
+{
+    CHECK(e->space == OLD_SPACE_KEY);
+    if (e->items.at == e->items.size) {
+        return false;
+    }
+    get_raw(&e->items, key, 16);
+    CHECK(!e->items.bad);
+    return true;
+}
+
+bool recalled_event_decode(struct reader *r, struct recalled_event *out)
+{
+    out->space = get_u8(r);
+    out->number = get_u64(r);
+    size_t size = r->bad ? 0 : r->size - r->at;
+    const uint8_t *record = reader_claim(r, size);
+    if (size == 0 || size > CLOSING_RECORD_MAX || record == NULL) {
+        return false;
+    }
+    out->record = reader_init(record, size);
+    return true;
+}
+
+/* ---- leaving ---- */
+
+struct run {
+    uint64_t first;
+    uint64_t end; /* one beyond the last; 0: no run */
+};
+
+static uint32_t emit_run(struct writer *w, struct run *run)
+{
+    if (run->end == 0) {
+        return 0;
+    }
+    CHECK(run->end > run->first && run->end - run->first <= CLOSING_NUMBERS_MAX);
+    put_u64(w, run->first);
+    put_u16(w, (uint16_t)(run->end - run->first));
+    run->end = 0;
+    return 1;
+}
+
+enum book_outcome book__decide_closed_leave(struct decision *d)
+{
+    const struct closed_leave_command *c = d->command->body;
+    const struct book *b = d->book;
+    const struct domain_closing *closing = book_closing(b, c->space);
+    CHECK(closing != NULL && c->count <= CLOSING_NUMBERS_MAX && c->as_of < d->position);
+    struct closing_terms terms = {d->command->now_ns, d->command->now_ns, c->as_of};
+    uint8_t items[CLOSING_NUMBERS_MAX * 10];
+    struct writer w = writer_init(items, sizeof(items));
+    struct run run = {0, 0};
+    uint32_t runs = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (!closing->may_leave(b->domain_state, c->numbers[i], &terms)) {
+            continue; /* it has changed since its record was made: that one is of no use */
+        }
+        if (run.end != c->numbers[i]) {
+            runs += emit_run(&w, &run);
+            run.first = c->numbers[i];
+        }
+        run.end = c->numbers[i] + 1;
+    }
+    runs += emit_run(&w, &run);
+    CHECK(!w.overflow);
+    if (runs == 0) {
+        return BOOK_NOTHING;
+    }
+    struct writer *event = decision_begin(d, EVENT_CLOSED_LEFT);
+    put_u64(event, c->as_of);
+    put_u8(event, c->space);
+    put_u16(event, (uint16_t)runs);
+    put_raw(event, items, w.size);
+    decision_end(d);
+    return BOOK_DONE;
+}
+
+static bool key_may_leave(const struct idempotency_entry *e, const struct closing_terms *terms)
+{
+    return e->kept_ns <= terms->before_ns && e->position <= terms->as_of;
+}
+
+enum book_outcome book__decide_keys_leave(struct decision *d)
+{
+    const struct keys_leave_command *c = d->command->body;
+    struct closing_terms terms = {d->command->now_ns, d->command->now_ns, c->as_of};
+    CHECK(c->count > 0 && c->count <= CLOSING_KEYS_MAX);
+    CHECK(c->as_of < d->position);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct idempotency_entry *e = book__key_find(d->book, c->keys[i]);
+        count += e != NULL && key_may_leave(e, &terms);
+    }
+    if (count < c->count) {
+        return BOOK_NOTHING; /* of a world that was reset: keys do not change otherwise */
+    }
+    struct writer *event = decision_begin(d, EVENT_KEYS_LEFT);
+    put_u64(event, c->as_of);
+    put_u16(event, (uint16_t)count);
+    put_raw(event, c->keys, (size_t)count * 16);
+    decision_end(d);
+    return BOOK_DONE;
+}
+
+bool book__apply_left(struct book *b, uint16_t kind, struct reader *r)
+{
+    struct left_event e;
+    uint64_t first;
+    uint32_t count;
+    uint8_t key[16];
+    if (!left_event_decode(kind, r, &e)) {
+        return false;
+    }
+    book_unhost(b);
+    b->left_as_of = e.as_of;
+    if (kind == EVENT_KEYS_LEFT) {
+        while (left_event_key(&e, key)) {
+            const struct idempotency_entry *known = book__key_find(b, key);
+            CHECK(known != NULL);
+            book__key_remove(b, known);
+            b->keys_left++;
+        }
+        return true;
+    }
+    const struct domain_closing *closing = book_closing(b, e.space);
+    while (closing != NULL && left_event_run(&e, &first, &count)) {
+        for (uint32_t i = 0; i < count; i++) {
+            closing->leave(b->domain_state, first + i);
+        }
+    }
+    return closing != NULL;
+}
+
+/* ---- finding ---- */
+
+uint32_t book_keys_closed(const struct book *b, const struct closing_terms *terms, uint32_t *cursor,
+                          const struct idempotency_entry **out, uint32_t most)
+{
+    uint32_t found = 0;
+    uint32_t looked = b->keys.used < most * KEYS_LOOKED_AT ? b->keys.used : most * KEYS_LOOKED_AT;
+    for (uint32_t i = 0; i < looked && found < most; i++) {
+        uint32_t index = slab_next(&b->keys, *cursor);
+        if (index == SLAB_NONE) {
+            *cursor = 0;
+            index = slab_next(&b->keys, 0);
+        }
+        CHECK(index != SLAB_NONE);
+        *cursor = index + 1;
+        const struct idempotency_entry *e = slab_at(&b->keys, index);
+        if (key_may_leave(e, terms)) {
+            out[found++] = e;
+        }
+    }
+    return found;
+}
+
+void book_key_record(const struct idempotency_entry *e, struct writer *w)
+{
+    CHECK(e->position > 0);
+    put_raw(w, e->key, sizeof(e->key));
+    put_raw(w, e->request, sizeof(e->request));
+    put_u64(w, e->subject);
+    put_u64(w, e->position);
+    put_i64(w, e->kept_ns);
+}
+
+bool book_holds(const struct book *b, const struct old_name *name)
+{
+    if (name->space == OLD_SPACE_KEY) {
+        return book__key_find(b, name->bytes) != NULL;
+    }
+    if (name->space == OLD_SPACE_DELIVERY) {
+        return outbox_holds(&b->outbox, old_name_number(name));
+    }
+    for (uint32_t i = 0; i < b->domain->closing_count; i++) {
+        if (b->domain->closings[i].holds(b->domain_state, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void book_missing(const struct book *b, const struct book_command *command, struct old_names *out)
+{
+    struct old_names named = {.count = 0};
+    out->count = 0;
+    if (command->kind == COMMAND_DELIVERY_REVIVE) {
+        const struct delivery_revive_command *c = command->body;
+        struct old_name name = old_name_of(OLD_SPACE_DELIVERY, c->number);
+        old_names_add(&named, &name);
+    }
+    if (command->kind >= COMMAND_DOMAIN_FIRST) {
+        for (uint32_t i = 0; i < b->domain->closing_count; i++) {
+            b->domain->closings[i].named(command, &named);
+        }
+    }
+    for (uint32_t i = 0; i < named.count; i++) {
+        if (!book_holds(b, &named.name[i])) {
+            old_names_add(out, &named.name[i]);
+        }
+    }
+}
+
+/* ---- the guest ---- */
+
+void book_unhost(struct book *b)
+{
+    if (b->guest.closing != NULL) {
+        b->guest.closing->unhost(b->domain_state);
+        b->guest.closing = NULL;
+        texts_unlend(&b->texts);
+    }
+    b->guest.has_key = false;
+}
+
+static bool host_key(struct book *b, struct span record)
+{
+    struct reader r = reader_init(record.data, record.size);
+    struct idempotency_entry *e = &b->guest.key;
+    get_raw(&r, e->key, sizeof(e->key));
+    get_raw(&r, e->request, sizeof(e->request));
+    e->subject = get_u64(&r);
+    e->position = get_u64(&r);
+    e->kept_ns = get_i64(&r);
+    b->guest.has_key = reader_done(&r) && book__key_find(b, e->key) == NULL;
+    return b->guest.has_key;
+}
+
+bool book_host(struct book *b, const struct old_name *primary, struct span record)
+{
+    struct book_guest *g = &b->guest;
+    if (primary->space == OLD_SPACE_KEY) {
+        return host_key(b, record);
+    }
+    const struct domain_closing *closing = book_closing(b, primary->space);
+    if (closing == NULL || record.size > CLOSING_RECORD_MAX) {
+        return false;
+    }
+    bool had_key = g->has_key; /* a command may name a key and a thing */
+    book_unhost(b);
+    g->has_key = had_key;
+    memcpy(g->bytes, record.data, record.size);
+    g->size = record.size;
+    g->number = old_name_number(primary);
+    struct reader r = reader_init(g->bytes, g->size);
+    if (!closing->host(b->domain_state, g->number, &r)) {
+        texts_unlend(&b->texts);
+        return false;
+    }
+    g->closing = closing;
+    return true;
+}
+
+bool decision_recall(struct decision *d, uint8_t space, uint64_t number)
+{
+    const struct book_guest *g = &d->book->guest;
+    if (g->closing == NULL || g->closing->space != space || g->number != number) {
+        return false;
+    }
+    CHECK(g->size > 0 && g->size <= CLOSING_RECORD_MAX);
+    struct writer *w = decision_begin(d, EVENT_RECALLED);
+    put_u8(w, space);
+    put_u64(w, number);
+    put_raw(w, g->bytes, g->size);
+    decision_end(d);
+    return true;
+}
+
+bool book__apply_recalled(struct book *b, struct reader *r)
+{
+    struct recalled_event e;
+    if (!recalled_event_decode(r, &e)) {
+        return false;
+    }
+    book_unhost(b);
+    b->recalled++;
+    const struct domain_closing *closing = book_closing(b, e.space);
+    return closing != NULL && closing->recall(b->domain_state, e.number, &e.record);
+}

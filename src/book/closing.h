@@ -1,0 +1,145 @@
+/*
+ * closing.h - how what is closed leaves memory, is read on loan, and comes back
+ * (docs/decisions/0007). Payments and idempotency keys are needed for ever, but not in memory.
+ *
+ *   in memory --closed_left (once the index has its record)--> in the index only
+ *   in memory <--recalled (the event carries the record)------ in the index only
+ *                 guest (readable, no part of the state) <---- in the index only
+ *
+ * A record is the whole of one thing in bytes, under a primary name; other names lead to it. A name
+ * is a space (one letter) and up to OLD_NAME_BYTES bytes that sort as the things were made, so that
+ * an index grows at its end.
+ */
+#ifndef HAKIKA_BOOK_CLOSING_H
+#define HAKIKA_BOOK_CLOSING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/codec.h"
+#include "base/span.h"
+
+enum {
+    OLD_NAME_BYTES = 23,
+    OLD_NAMES_MAX = 8,              /* of one record, or of one command */
+    CLOSING_NUMBERS_MAX = 512,      /* that leave in one frame */
+    CLOSING_KEYS_MAX = 256,         /* idempotency keys in one frame */
+    CLOSING_RECORD_MAX = 15 * 1024, /* what is larger stays in memory */
+    CLOSING_ATTEMPTS_MAX = 24, /* of a message; what has more stays in memory */
+};
+
+/* Spaces of the book itself; a domain's are others. A space's record is never another's. */
+enum old_space {
+    OLD_SPACE_DELIVERY = 'd', /* the number of a message, big-endian */
+    OLD_SPACE_KEY = 'k',      /* an idempotency key: 16 bytes */
+};
+
+struct old_name {
+    uint8_t space; /* 0: no name */
+    uint8_t size;
+    uint8_t bytes[OLD_NAME_BYTES];
+};
+
+struct old_names {
+    uint32_t count;
+    struct old_name name[OLD_NAMES_MAX];
+};
+
+/* A number as a name, in the order of numbers. */
+static inline struct old_name old_name_of(uint8_t space, uint64_t number)
+{
+    struct old_name name = {.space = space, .size = 8};
+    for (uint32_t i = 0; i < 8; i++) {
+        name.bytes[i] = (uint8_t)(number >> (56 - 8 * i));
+    }
+    return name;
+}
+
+static inline uint64_t old_name_number(const struct old_name *name)
+{
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < 8 && name->size == 8; i++) {
+        number = number << 8 | name->bytes[i];
+    }
+    return number; /* 0: not a number */
+}
+
+static inline void old_names_add(struct old_names *names, const struct old_name *name)
+{
+    CHECK(names->count < OLD_NAMES_MAX);
+    names->name[names->count++] = *name;
+}
+
+/* What may leave: closed at or before before_ns, and not changed after position as_of. */
+struct closing_terms {
+    int64_t now_ns;
+    int64_t before_ns;
+    uint64_t as_of;
+};
+
+struct book_command;
+
+/* What a domain tells of one kind of thing that leaves. `number` is its primary name's. */
+struct domain_closing {
+    uint8_t space; /* of its primary names */
+    /* Up to `most` numbers that may leave and are not found again until `stay`; looks at no more than a few times as many. Turns an
+     * order that is memory only, so that the next call looks further on. */
+    uint32_t (*find)(void *state, const struct closing_terms *terms, uint64_t *out, uint32_t most);
+    /* What was found does not leave after all (or has left): it may be found again. */
+    void (*stay)(void *state, uint64_t number);
+    bool (*may_leave)(const void *state, uint64_t number, const struct closing_terms *terms);
+    /* When the next may have been closed for long enough: the time of its end; INT64_MAX: none. */
+    int64_t (*first_closed)(const void *state);
+    uint32_t (*count)(const void *state); /* closed and in memory */
+    uint64_t (*left)(const void *state);  /* closed and not in memory */
+    /* The record and the names that lead to it beside the primary one. */
+    void (*record)(const void *state, uint64_t number, struct writer *w, struct old_names *names);
+    void (*leave)(void *state, uint64_t number);
+    /* False: not the record of one that left. */
+    bool (*recall)(void *state, uint64_t number, struct reader *r);
+    /* Makes it the guest (the reader stays valid as long as it is one). False: not a record. */
+    bool (*host)(void *state, uint64_t number, struct reader *r);
+    void (*unhost)(void *state);
+    /* Is what the name stands for in memory? */
+    bool (*holds)(const void *state, const struct old_name *name);
+    /* Adds the old names that a command of the domain's names. */
+    void (*named)(const struct book_command *command, struct old_names *out);
+};
+
+/* COMMAND_CLOSED_LEAVE: each of them that still may, leaves. */
+struct closed_leave_command {
+    uint64_t as_of; /* what their records show */
+    const uint64_t *numbers;
+    uint32_t count; /* at most CLOSING_NUMBERS_MAX */
+    uint8_t space;
+};
+
+/* COMMAND_KEYS_LEAVE */
+struct keys_leave_command {
+    uint64_t as_of;
+    const uint8_t (*keys)[16];
+    uint32_t count; /* at most CLOSING_KEYS_MAX */
+};
+
+/* EVENT_CLOSED_LEFT and EVENT_KEYS_LEFT as read. */
+struct left_event {
+    uint64_t as_of;
+    uint8_t space;       /* of the numbers; OLD_SPACE_KEY: keys */
+    uint32_t run_count;  /* runs of numbers, or keys */
+    struct reader items; /* what closing_next_run and closing_next_key read */
+};
+bool left_event_decode(uint16_t kind, struct reader *r, struct left_event *out) MUST_USE;
+/* The next run of numbers [first, first + count); false at the end. */
+bool left_event_run(struct left_event *e, uint64_t *first, uint32_t *count);
+bool left_event_key(struct left_event *e, uint8_t key[16]);
+
+/* EVENT_RECALLED as read. */
+struct recalled_event {
+    uint8_t space;
+    uint64_t number;
+    struct reader record;
+};
+bool recalled_event_decode(struct reader *r, struct recalled_event *out) MUST_USE;
+
+#endif
