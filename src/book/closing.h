@@ -26,7 +26,7 @@ enum {
     CLOSING_NUMBERS_MAX = 512,      /* that leave in one frame */
     CLOSING_KEYS_MAX = 256,         /* idempotency keys in one frame */
     CLOSING_RECORD_MAX = 15 * 1024, /* what is larger stays in memory */
-    CLOSING_ATTEMPTS_MAX = 24, /* of a message; what has more stays in memory */
+    CLOSING_ATTEMPTS_MAX = 24,      /* of a message; what has more stays in memory */
 };
 
 /* Spaces of the book itself; a domain's are others. A space's record is never another's. */

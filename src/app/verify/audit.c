@@ -30,6 +30,7 @@ static void generation_init(struct audit *a)
     audit__payments_init(a);
     audit__requests_init(a);
     audit__outbox_init(a);
+    audit__left_init(a);
     table_init(&a->keys, 0);
 }
 
@@ -40,6 +41,7 @@ static void generation_fini(struct audit *a)
     audit__payments_fini(a);
     audit__requests_fini(a);
     audit__outbox_fini(a);
+    audit__left_fini(a);
     table_fini(&a->keys);
 }
 
@@ -157,6 +159,9 @@ static void event_book(struct audit *a, uint16_t kind, struct reader *body)
     case EVENT_WORLD_COPIED:
     case EVENT_WORLD_REMOVED:
     case EVENT_WORLD_RESTORED: audit__world_event(a, kind, body); break;
+    case EVENT_CLOSED_LEFT:
+    case EVENT_KEYS_LEFT: audit__left_event(a, kind, body); break;
+    case EVENT_RECALLED: audit__recalled_event(a, body); break;
     default: audit__breach(a, PROOF_RECORDS, "event kind %u is unknown", kind); break;
     }
 }

@@ -103,6 +103,12 @@ struct audit_frame {
     struct transfer legs[AUDIT_LEGS_MAX]; /* those of requests */
 };
 
+/* Of a payment, whether it is in memory. */
+struct audit_gone {
+    uint32_t delivery; /* its callback; 0: none yet */
+    bool left;
+};
+
 struct audit_checkpoint {
     uint64_t position; /* whose digest it is */
     uint32_t state_version;
@@ -157,6 +163,9 @@ struct audit {
     uint64_t last_delivery;
     struct array waiting; /* uint64_t, a bit each */
     uint64_t waiting_count;
+    struct array gone; /* struct audit_gone, a payment each */
+    uint64_t left_payments;
+    uint64_t left_keys;
 };
 
 void audit_init(struct audit *a, struct verify_report *report);
@@ -209,5 +218,12 @@ void audit__requests_frame(struct audit *a);
 void audit__outbox_init(struct audit *a);
 void audit__outbox_fini(struct audit *a);
 void audit__outbox_event(struct audit *a, uint16_t kind, struct reader *body);
+bool audit__delivery_waits(const struct audit *a, uint64_t number);
+
+void audit__left_init(struct audit *a);
+void audit__left_fini(struct audit *a);
+void audit__left_follow(struct audit *a, uint64_t payment, uint64_t delivery);
+void audit__left_event(struct audit *a, uint16_t kind, struct reader *body);
+void audit__recalled_event(struct audit *a, struct reader *body);
 
 #endif

@@ -35,6 +35,12 @@ static void set_waiting(struct audit *a, uint64_t number)
     *word |= bit_of(number);
 }
 
+bool audit__delivery_waits(const struct audit *a, uint64_t number)
+{
+    const uint64_t *word = number == 0 ? NULL : array_at(&a->waiting, (number - 1) / 64);
+    return word != NULL && (*word & bit_of(number)) != 0;
+}
+
 /* False (said) when there is no such delivery. */
 static bool exists(struct audit *a, const struct outbox_event *e, const char *what)
 {
@@ -62,6 +68,7 @@ static void queued(struct audit *a, const struct outbox_event *e)
     }
     a->last_delivery = e->number;
     set_waiting(a, e->number);
+    audit__left_follow(a, e->subject, e->number);
     a->report->totals.deliveries++;
     if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
         audit__request_message(a, e->subject, e->target, e->item_kind);

@@ -98,6 +98,7 @@ static void accepted(struct audit *a, const struct operator_event *e)
     }
     a->frame.texts = 0;
     a->last_payment = e->number;
+    audit__left_follow(a, e->number, 0);
     a->report->totals.payments++;
     if (s == NULL) {
         audit__breach(a, PROOF_PAYMENTS,

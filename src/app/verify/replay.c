@@ -165,14 +165,18 @@ static void compare_with_audit(const struct replay *replay)
     const struct operator_state *o = operator_of(b);
     struct shared *shared = replay->shared;
     compare_count(shared, "accounts", b->ledger.accounts.used, a->accounts.count);
-    compare_count(shared, "keys", b->keys.used, a->keys.count);
+    compare_count(shared, "keys", b->keys.used + b->keys_left, a->keys.count);
+    compare_count(shared, "keys that left", b->keys_left, a->left_keys);
+    compare_count(shared, "payments that left", operator_left(o), a->left_payments);
     compare_count(shared, "subscribers", o->subscribers.used, a->subscribers.count);
     compare_count(shared, "organisations", o->organisations.used, a->organisations.count);
     compare_count(shared, "payments", o->last_payment, a->last_payment);
     compare_count(shared, "open payments", o->open, a->open.count);
     compare_count(shared, "deliveries", b->outbox.last_number, a->last_delivery);
     compare_count(shared, "waiting deliveries",
-                  b->outbox.items.used - b->outbox.delivered - b->outbox.dead, a->waiting_count);
+                  b->outbox.items.used + b->outbox.left_delivered + b->outbox.left_dead -
+                      b->outbox.delivered - b->outbox.dead,
+                  a->waiting_count);
     compare_count(shared, "generation", b->generation, a->generation);
     compare_count(shared, "saved worlds", b->world_count, a->world_count);
     for (uint32_t i = 1; i < 16; i++) {

@@ -1,10 +1,11 @@
 // Closed payments leave memory once the index of old ids has them, and nobody outside can tell:
 // every answer is the same bytes as before. The index may be lost, damaged or of another history.
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Listener } from '../lib/listener.mjs';
-import { Server } from '../lib/server.mjs';
-import { check, equal, matches, proved, said, story, until } from '../lib/story.mjs';
+import { HAKIKA, Server } from '../lib/server.mjs';
+import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
 
 const PHONES = [254711000001, 254711000002, 254711000003];
 const HOUR = 3600 * 1000;
@@ -82,6 +83,13 @@ function same(before, after, what) {
     for (const path of Object.keys(before)) equal(after[path], before[path], `${what}: ${path}`);
 }
 
+async function verified(server) {
+    equal(await server.stop(), 0, 'exit status');
+    const proof = spawnSync(HAKIKA, ['verify', server.data], { encoding: 'utf8' });
+    equal(proof.status, 0, `exit status of hakika verify (${proof.stdout}${proof.stderr})`);
+    proved('hakika verify follows what left and what came home');
+}
+
 await story('closed payments leave memory, and every answer stays the same', async (scene) => {
     const listener = await Listener.open(scene);
     const server = await Server.open(scene, FLAGS);
@@ -125,6 +133,7 @@ await story('closed payments leave memory, and every answer stays the same', asy
     await allLeft(server.operator);
     same(home, await answers(server.operator, checkouts), 'after it left again');
     proved('and leaves again');
+    await verified(server);
 });
 
 await story('an index that is lost, damaged or of another history is built anew', async (scene) => {
@@ -175,6 +184,5 @@ await story('an index that is lost, damaged or of another history is built anew'
     equal((await server.operator.sim('GET', `/transactions/${checkouts[0]}`)).status, 404,
           'status of a payment from before the reset');
     proved('after a reset nothing of the former world is found, whatever index lies there');
-    await server.kill();
-    said('the journal proves itself by hakika verify in 080');
+    await verified(server);
 });
