@@ -1,6 +1,7 @@
 /*
  * texts.c - see texts.h. A slot holds a 16-bit length and the bytes; a handle is class and slot
- * index, plus one, so that zero means none. The class after the last one is that of lent texts. Tests: tests/unit/test_base.c.
+ * index, plus one, so that zero means none. The class after the last one is that of lent texts.
+ * Tests: tests/unit/test_base.c.
  */
 #include "base/texts.h"
 

@@ -131,8 +131,12 @@ struct book *book_create(const struct book_options *options)
     b->schedule = options->schedule != NULL ? *options->schedule : *outbox_schedule_default();
     CHECK(b->schedule.tries >= 1);
     CHECK(b->schedule.tries <= OUTBOX_TRIES_MAX);
+    if (!book__state_init(b)) {
+        book_destroy(b);
+        return NULL;
+    }
     b->guest.bytes = malloc(CLOSING_RECORD_MAX);
-    if (b->guest.bytes == NULL || !book__state_init(b)) {
+    if (b->guest.bytes == NULL) {
         book_destroy(b);
         return NULL;
     }
@@ -217,6 +221,7 @@ void book__key_remove(struct book *b, const struct idempotency_entry *gone)
 {
     uint64_t gap = key_place(gone->key, 0);
     CHECK(book__key_find(b, gone->key) == gone);
+    CHECK(b->keys.used > 0);
     uint32_t index = map_get(&b->by_key, gap);
     while (slab_at(&b->keys, index) != gone) {
         index = map_get(&b->by_key, ++gap);
@@ -232,6 +237,7 @@ void book__key_remove(struct book *b, const struct idempotency_entry *gone)
         }
     }
     slab_release(&b->keys, index);
+    CHECK(map_count(&b->by_key) == b->keys.used);
 }
 
 /* ---- writing a frame ---- */

@@ -204,24 +204,6 @@ struct book_domain {
     uint32_t closing_count;
 };
 
-struct idempotency_entry {
-    uint8_t key[16];     /* digest of scope and key */
-    uint8_t request[16]; /* digest of the request it came with */
-    uint64_t subject;    /* the domain's: what it made */
-    uint64_t position;   /* of the frame that kept it */
-    int64_t kept_ns;
-};
-
-/* What was read from the index last: memory only, no part of the state. */
-struct book_guest {
-    const struct domain_closing *closing; /* NULL: none */
-    uint64_t number;
-    size_t size;
-    uint8_t *bytes; /* CLOSING_RECORD_MAX */
-    bool has_key;
-    struct idempotency_entry key;
-};
-
 struct book {
     struct ledger ledger;
     struct outbox outbox;
@@ -310,24 +292,6 @@ const struct idempotency_entry *book_key(const struct book *b, const uint8_t key
 /* Emits the event that makes a key known. */
 void decision_keep_key(struct decision *d, const uint8_t key[16], const uint8_t request[16],
                        uint64_t subject);
-/* ---- closing.h ---- */
-
-/* NULL: nothing of the domain's has this space. */
-const struct domain_closing *book_closing(const struct book *b, uint8_t space);
-/* The old names that a command names and memory does not hold. */
-void book_missing(const struct book *b, const struct book_command *command, struct old_names *out);
-bool book_holds(const struct book *b, const struct old_name *name);
-/* Makes a record the guest, in place of the one before. False: not a record of this program. */
-bool book_host(struct book *b, const struct old_name *primary, struct span record) MUST_USE;
-void book_unhost(struct book *b);
-/* A key's record: request digest and subject. */
-void book_key_record(const struct idempotency_entry *e, struct writer *w);
-/* Keys that were kept at or before before_ns and as_of; *cursor turns over all of them. */
-uint32_t book_keys_closed(const struct book *b, const struct closing_terms *terms, uint32_t *cursor,
-                          const struct idempotency_entry **out, uint32_t most);
-/* When `number` of that space is the guest: emits the event that brings it home, and true. */
-bool decision_recall(struct decision *d, uint8_t space, uint64_t number);
-
 /* Emits the event that empties the book; seeding events may follow in the same decision. */
 void decision_open_generation(struct decision *d);
 

@@ -27,6 +27,8 @@ const struct domain_closing *book_closing(const struct book *b, uint8_t space)
 
 bool left_event_decode(uint16_t kind, struct reader *r, struct left_event *out)
 {
+    CHECK(kind == EVENT_CLOSED_LEFT || kind == EVENT_KEYS_LEFT);
+    CHECK(r->at == 0);
     memset(out, 0, sizeof(*out));
     out->as_of = get_u64(r);
     out->space = kind == EVENT_KEYS_LEFT ? OLD_SPACE_KEY : get_u8(r);
@@ -49,6 +51,7 @@ bool left_event_run(struct left_event *e, uint64_t *first, uint32_t *count)
     *first = get_u64(&e->items);
     *count = get_u16(&e->items);
     CHECK(!e->items.bad);
+    CHECK(e->items.at <= e->items.size);
     return true;
 }
 
@@ -60,6 +63,7 @@ bool left_event_key(struct left_event *e, uint8_t key[16])
     }
     get_raw(&e->items, key, 16);
     CHECK(!e->items.bad);
+    CHECK(e->items.at <= e->items.size);
     return true;
 }
 
@@ -69,10 +73,12 @@ bool recalled_event_decode(struct reader *r, struct recalled_event *out)
     out->number = get_u64(r);
     size_t size = r->bad ? 0 : r->size - r->at;
     const uint8_t *record = reader_claim(r, size);
-    if (size == 0 || size > CLOSING_RECORD_MAX || record == NULL) {
+    if (size == 0 || size > CLOSING_RECORD_MAX || record == NULL || out->number == 0) {
         return false;
     }
     out->record = reader_init(record, size);
+    CHECK(reader_done(r));
+    CHECK(out->record.size == size);
     return true;
 }
 
@@ -88,7 +94,8 @@ static uint32_t emit_run(struct writer *w, struct run *run)
     if (run->end == 0) {
         return 0;
     }
-    CHECK(run->end > run->first && run->end - run->first <= CLOSING_NUMBERS_MAX);
+    CHECK(run->end > run->first);
+    CHECK(run->end - run->first <= CLOSING_NUMBERS_MAX);
     put_u64(w, run->first);
     put_u16(w, (uint16_t)(run->end - run->first));
     run->end = 0;
@@ -100,7 +107,9 @@ enum book_outcome book__decide_closed_leave(struct decision *d)
     const struct closed_leave_command *c = d->command->body;
     const struct book *b = d->book;
     const struct domain_closing *closing = book_closing(b, c->space);
-    CHECK(closing != NULL && c->count <= CLOSING_NUMBERS_MAX && c->as_of < d->position);
+    CHECK(closing != NULL);
+    CHECK(c->count > 0 && c->count <= CLOSING_NUMBERS_MAX);
+    CHECK(c->as_of < d->position);
     struct closing_terms terms = {d->command->now_ns, d->command->now_ns, c->as_of};
     uint8_t items[CLOSING_NUMBERS_MAX * 10];
     struct writer w = writer_init(items, sizeof(items));
@@ -118,6 +127,7 @@ enum book_outcome book__decide_closed_leave(struct decision *d)
     }
     runs += emit_run(&w, &run);
     CHECK(!w.overflow);
+    CHECK(runs <= c->count);
     if (runs == 0) {
         return BOOK_NOTHING;
     }
@@ -132,6 +142,8 @@ enum book_outcome book__decide_closed_leave(struct decision *d)
 
 static bool key_may_leave(const struct idempotency_entry *e, const struct closing_terms *terms)
 {
+    CHECK(e->position > 0);
+    CHECK(terms->before_ns <= terms->now_ns);
     return e->kept_ns <= terms->before_ns && e->position <= terms->as_of;
 }
 
@@ -167,12 +179,16 @@ bool book__apply_left(struct book *b, uint16_t kind, struct reader *r)
         return false;
     }
     book_unhost(b);
+    CHECK(e.as_of <= b->position);
+    CHECK(e.as_of >= b->left_as_of || e.as_of == 0);
     b->left_as_of = e.as_of;
     if (kind == EVENT_KEYS_LEFT) {
         while (left_event_key(&e, key)) {
             const struct idempotency_entry *known = book__key_find(b, key);
             CHECK(known != NULL);
+            CHECK(known->position <= e.as_of);
             book__key_remove(b, known);
+            CHECK(book__key_find(b, key) == NULL);
             b->keys_left++;
         }
         return true;
@@ -200,6 +216,7 @@ uint32_t book_keys_closed(const struct book *b, const struct closing_terms *term
             index = slab_next(&b->keys, 0);
         }
         CHECK(index != SLAB_NONE);
+        CHECK(slab_is_used(&b->keys, index));
         *cursor = index + 1;
         const struct idempotency_entry *e = slab_at(&b->keys, index);
         if (key_may_leave(e, terms)) {
@@ -212,6 +229,7 @@ uint32_t book_keys_closed(const struct book *b, const struct closing_terms *term
 void book_key_record(const struct idempotency_entry *e, struct writer *w)
 {
     CHECK(e->position > 0);
+    CHECK(e->kept_ns >= 0);
     put_raw(w, e->key, sizeof(e->key));
     put_raw(w, e->request, sizeof(e->request));
     put_u64(w, e->subject);
@@ -221,6 +239,8 @@ void book_key_record(const struct idempotency_entry *e, struct writer *w)
 
 bool book_holds(const struct book *b, const struct old_name *name)
 {
+    CHECK(name->space != 0);
+    CHECK(name->size <= OLD_NAME_BYTES);
     if (name->space == OLD_SPACE_KEY) {
         return book__key_find(b, name->bytes) != NULL;
     }
@@ -254,6 +274,8 @@ void book_missing(const struct book *b, const struct book_command *command, stru
             old_names_add(out, &named.name[i]);
         }
     }
+    CHECK(out->count <= named.count);
+    CHECK(IMPLIES(command->kind == COMMAND_DELIVERY_REVIVE, named.count == 1));
 }
 
 /* ---- the guest ---- */
@@ -265,6 +287,8 @@ void book_unhost(struct book *b)
         b->guest.closing = NULL;
         texts_unlend(&b->texts);
     }
+    CHECK(b->guest.closing == NULL);
+    CHECK(b->outbox.guest.item.number == 0);
     b->guest.has_key = false;
 }
 
@@ -303,6 +327,8 @@ bool book_host(struct book *b, const struct old_name *primary, struct span recor
         return false;
     }
     g->closing = closing;
+    CHECK(g->number != 0);
+    CHECK(!book_holds(b, primary)); /* memory knows better than any record */
     return true;
 }
 
@@ -312,6 +338,7 @@ bool decision_recall(struct decision *d, uint8_t space, uint64_t number)
     if (g->closing == NULL || g->closing->space != space || g->number != number) {
         return false;
     }
+    CHECK(number != 0);
     CHECK(g->size > 0 && g->size <= CLOSING_RECORD_MAX);
     struct writer *w = decision_begin(d, EVENT_RECALLED);
     put_u8(w, space);
@@ -328,6 +355,8 @@ bool book__apply_recalled(struct book *b, struct reader *r)
         return false;
     }
     book_unhost(b);
+    CHECK(e.number != 0);
+    CHECK(b->guest.closing == NULL);
     b->recalled++;
     const struct domain_closing *closing = book_closing(b, e.space);
     return closing != NULL && closing->recall(b->domain_state, e.number, &e.record);

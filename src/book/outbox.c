@@ -449,6 +449,7 @@ void outbox_leave(struct outbox *o, uint64_t number)
     }
     CHECK(map_remove(&o->by_number, number));
     slab_release(&o->items, index);
+    CHECK(o->left_delivered <= o->delivered && o->left_dead <= o->dead);
     CHECK(map_count(&o->by_number) == o->items.used);
 }
 
@@ -488,6 +489,8 @@ void outbox_host(struct outbox *o, const struct outbox_record *record)
         o->guest.item.number = 0;
         return;
     }
+    CHECK(record->item.number != 0);
+    CHECK(!outbox_holds(o, record->item.number));
     o->guest = *record;
     struct outbox_item *item = &o->guest.item;
     CHECK(item->attempts <= OUTBOX_GUEST_ATTEMPTS_MAX);

@@ -229,6 +229,7 @@ void outbox_record(const struct outbox *o, uint64_t number, struct writer *w)
     uint32_t index = map_get(&o->by_number, number);
     CHECK(index != MAP_NONE);
     const struct outbox_item *item = slab_at(&o->items, index);
+    CHECK(item->number == number);
     CHECK(item->attempts <= OUTBOX_GUEST_ATTEMPTS_MAX);
     struct outbox_item plain = *item;
     plain.first_attempt = item->attempts == 0 ? SLAB_NONE : 0; /* slots mean nothing outside */
@@ -258,6 +259,7 @@ bool outbox_record_read(struct reader *r, struct outbox_record *out)
             return false;
         }
         out->answers[i] = get_text(r);
+        CHECK(out->attempts[i].position > 0);
         r->bad = r->bad || out->answers[i].size > OUTBOX_ANSWER_KEPT_MAX;
     }
     return !r->bad;

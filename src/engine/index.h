@@ -47,7 +47,8 @@ void index_batch_add(struct index_batch *b, const struct old_names *names, struc
 
 struct old_index;
 
-/* Opens or creates. NULL with a message (of INDEX_MESSAGE_MAX); *damaged: building it anew helps. */
+/* Opens or creates. NULL with a message (of INDEX_MESSAGE_MAX); *damaged: building it anew helps.
+ */
 struct old_index *index_open(const char *path, const uint8_t identity[16], bool *damaged,
                              char *message);
 void index_close(struct old_index *index); /* NULL is fine */

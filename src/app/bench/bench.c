@@ -233,6 +233,8 @@ static int usage(FILE *to)
             "  --payers N       payments under way at once in stk and hot (default: 512)\n"
             "  --rate N         pushes/s of surge (default: 3 times what stk carried) and of\n"
             "                   the open loop of ack (default: at most 40,000)\n"
+            "\nhakika bench history --data DIR --payments N makes a data folder with so many\n"
+            "closed payments in its past, to measure starts and look-ups on.\n"
             "\nThe journals are written to a folder below the working directory and "
             "removed at the end.\n");
     return to == stderr ? 2 : 0;
@@ -293,6 +295,22 @@ static bool read_arguments(int argc, char **argv, struct bench_options *o,
     return true;
 }
 
+/* --data DIR --payments N */
+static int read_history(int argc, char **argv)
+{
+    const char *data = NULL;
+    uint64_t payments = 0;
+    for (int i = 0; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--data") == 0) {
+            data = argv[i + 1];
+        } else if (strcmp(argv[i], "--payments") != 0 ||
+                   !span_parse_u64(span_from(argv[i + 1]), &payments)) {
+            return usage(stderr);
+        }
+    }
+    return argc % 2 == 0 ? bench_history(data, payments) : usage(stderr);
+}
+
 int bench_command(int argc, char **argv)
 {
     struct bench *b = &the_bench;
@@ -301,6 +319,9 @@ int bench_command(int argc, char **argv)
     b->options.seconds = SECONDS_DEFAULT;
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         return usage(stdout);
+    }
+    if (argc > 0 && strcmp(argv[0], "history") == 0) {
+        return read_history(argc - 1, argv + 1);
     }
     if (!read_arguments(argc, argv, &b->options, chosen)) {
         return usage(stderr);

@@ -34,6 +34,9 @@ bool bench_hot(struct bench *b, char error[256]);
 bool bench_snapshot(struct bench *b, char error[256]);
 bool bench_surge(struct bench *b, char error[256]);
 
+/* Makes a data folder with so many closed payments in it. Exit status as bench_command's. */
+int bench_history(const char *data, uint64_t payments);
+
 /* The bar on a terminal: what runs, and for how long it will. Nothing elsewhere. */
 void bench_progress(const char *what, uint32_t expected_ms);
 
