@@ -60,9 +60,9 @@ enum book_event_kind {
     EVENT_WORLD_COPIED = 6,
     EVENT_WORLD_REMOVED = 7,
     EVENT_WORLD_RESTORED = 8, /* a generation that begins as a saved world */
-    EVENT_CLOSED_LEFT = 9, /* what is closed left memory (closing.h) */
-    EVENT_KEYS_LEFT = 10,  /* idempotency keys did */
-    EVENT_RECALLED = 11,   /* one thing came home, with all of it */
+    EVENT_CLOSED_LEFT = 9,    /* what is closed left memory (closing.h) */
+    EVENT_KEYS_LEFT = 10,     /* idempotency keys did */
+    EVENT_RECALLED = 11,      /* one thing came home, with all of it */
     BOOK_EVENT_KNOWN_LAST = 11,
     BOOK_EVENT_FIRST = 1,
     BOOK_EVENT_LAST = 15,

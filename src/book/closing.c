@@ -84,6 +84,17 @@ bool recalled_event_decode(struct reader *r, struct recalled_event *out)
 
 /* ---- leaving ---- */
 
+uint64_t book__left(const struct book *b)
+{
+    uint64_t left = b->keys_left;
+    CHECK(b->domain_state != NULL || b->domain->closing_count == 0);
+    for (uint32_t i = 0; i < b->domain->closing_count; i++) {
+        left += b->domain->closings[i].left(b->domain_state);
+    }
+    CHECK(IMPLIES(left > 0, b->left_as_of > 0));
+    return left;
+}
+
 struct run {
     uint64_t first;
     uint64_t end; /* one beyond the last; 0: no run */
@@ -107,6 +118,9 @@ enum book_outcome book__decide_closed_leave(struct decision *d)
     const struct closed_leave_command *c = d->command->body;
     const struct book *b = d->book;
     const struct domain_closing *closing = book_closing(b, c->space);
+    if (b->world_count > 0) {
+        return BOOK_NOTHING; /* what is saved and put back must be all there is (worlds.h) */
+    }
     CHECK(closing != NULL);
     CHECK(c->count > 0 && c->count <= CLOSING_NUMBERS_MAX);
     CHECK(c->as_of < d->position);
@@ -153,6 +167,9 @@ enum book_outcome book__decide_keys_leave(struct decision *d)
     struct closing_terms terms = {d->command->now_ns, d->command->now_ns, c->as_of};
     CHECK(c->count > 0 && c->count <= CLOSING_KEYS_MAX);
     CHECK(c->as_of < d->position);
+    if (d->book->world_count > 0) {
+        return BOOK_NOTHING;
+    }
     uint32_t count = 0;
     for (uint32_t i = 0; i < c->count; i++) {
         const struct idempotency_entry *e = book__key_find(d->book, c->keys[i]);

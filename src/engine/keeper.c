@@ -168,8 +168,8 @@ static bool turn_filling(struct keeper *k)
 
 static bool turn_idle(struct keeper *k)
 {
-    if (keeper_now(k) < k->not_before_ns || keeper_timeout_ms(k) != 0 ||
-        engine_poisoned(k->engine)) {
+    if (engine_book(k->engine)->world_count > 0 || keeper_now(k) < k->not_before_ns ||
+        keeper_timeout_ms(k) != 0 || engine_poisoned(k->engine)) {
         return false;
     }
     index_batch_init(&k->batch, k->buffer, INDEX_BATCH_BYTES);
@@ -309,6 +309,9 @@ int keeper_timeout_ms(const struct keeper *k)
     }
     if (k->state != KEEPER_IDLE) {
         return 1;
+    }
+    if (engine_book(k->engine)->world_count > 0) {
+        return BEAT_MS; /* while a world is saved, nothing leaves */
     }
     int64_t pause_ns = k->not_before_ns - keeper_now(k);
     int pause_ms = pause_ns <= 0 ? 0 : (int)(pause_ns / NS_PER_MS) + 1;

@@ -172,8 +172,7 @@ void control_poll_turn(struct surface *s)
         }
         struct http_exchange *x = http_find(s->server, poll->ticket);
         bool same = poll->generation == engine_book(s->engine)->generation;
-        const struct stk_payment *p =
-            same ? surface_payment(s, poll->number) : NULL;
+        const struct stk_payment *p = same ? surface_payment(s, poll->number) : NULL;
         bool ended = p == NULL || stk_state_final(p->state);
         bool durable = p == NULL || p->step_position[STEP_ENDED] <= engine_durable(s->engine);
         if (x != NULL && !(ended && durable) && now_ns < poll->deadline_ns) {

@@ -63,6 +63,12 @@ static void answer_outcome(struct request *q, uint64_t wait_position, enum book_
                        BOOK_WORLDS_MAX);
         surface_problem(q, wait_position, 409, "too_many_snapshots", words);
         break;
+    case BOOK_LEFT:
+        surface_problem(
+            q, wait_position, 409, "payments_left_memory",
+            "closed payments have left memory, and a snapshot cannot hold them; nothing "
+            "was saved: save earlier, or start with --keep-closed 0");
+        break;
     case BOOK_TOO_LARGE:
         (void)snprintf(words, sizeof(words),
                        "a snapshot holds at most %d MiB, all of them together %d MiB; nothing was "

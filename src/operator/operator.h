@@ -104,8 +104,8 @@ struct operator_state {
     uint64_t last_request;  /* number */
     uint64_t requests_paid; /* those with a receipt */
     uint64_t requests_ended[REQUEST_OUTCOME_END];
-    uint64_t left[16];     /* of those: no longer in memory */
-    uint32_t closed_head;  /* payments that have ended and are in memory: memory only */
+    uint64_t left[16];    /* of those: no longer in memory */
+    uint32_t closed_head; /* payments that have ended and are in memory: memory only */
     uint32_t closed_tail;
     uint32_t closed;
     struct stk_payment guest; /* number 0: none; memory only */

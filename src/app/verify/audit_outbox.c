@@ -6,6 +6,8 @@
 
 #include "app/verify/audit.h"
 
+enum { MESSAGE_STK = 1 }; /* kind of the callback of an STK payment */
+
 void audit__outbox_init(struct audit *a)
 {
     array_init(&a->waiting, sizeof(uint64_t));
@@ -68,7 +70,9 @@ static void queued(struct audit *a, const struct outbox_event *e)
     }
     a->last_delivery = e->number;
     set_waiting(a, e->number);
-    audit__left_follow(a, e->subject, e->number);
+    if (e->item_kind == MESSAGE_STK) {
+        audit__left_follow(a, e->subject, e->number);
+    }
     a->report->totals.deliveries++;
     if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
         audit__request_message(a, e->subject, e->target, e->item_kind);

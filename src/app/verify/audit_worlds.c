@@ -14,10 +14,9 @@
 enum { AUDIT_NAME_MAX = 64 };
 
 static const size_t ARRAYS[] = {
-    offsetof(struct audit, accounts),
-    offsetof(struct audit, subscribers),
-    offsetof(struct audit, organisations),
-    offsetof(struct audit, waiting),
+    offsetof(struct audit, accounts),      offsetof(struct audit, subscribers),
+    offsetof(struct audit, organisations), offsetof(struct audit, waiting),
+    offsetof(struct audit, gone),
 };
 
 static const size_t TABLES[] = {
