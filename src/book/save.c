@@ -76,8 +76,6 @@ bool book_load(struct book *b, struct reader *r)
     b->time_ns = get_i64(r);
     b->clock_mode = get_u8(r);
     b->clock_offset_ns = get_i64(r);
-    b->left_as_of = get_u64(r);
-    b->keys_left = get_u64(r);
     if (r->bad || b->time_ns < 0 || b->clock_mode > CLOCK_VIRTUAL) {
         return false;
     }
