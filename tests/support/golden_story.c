@@ -422,6 +422,41 @@ static void chapter_worlds(struct world *w)
     (void)answer_all(w, 200, DELIVERY_ANSWERED);
 }
 
+/* Closed payments and a key leave memory; one payment comes home to be told again. */
+static void chapter_leaving(struct world *w)
+{
+    static uint8_t record[CLOSING_RECORD_MAX];
+    const struct domain_closing *closing = book_closing(w->book, OLD_SPACE_PAYMENT);
+    struct old_names names = {.count = 0};
+    struct writer out = writer_init(record, sizeof(record));
+    uint8_t key[1][16];
+    uint64_t numbers[16];
+    enum book_outcome outcome = BOOK_NOTHING;
+    about_world(w, COMMAND_WORLD_REMOVE, "fork", ""); /* while there is one, nothing leaves */
+    fund(w, WORLD_PAYBILL, ACCOUNT_UTILITY, 500, 99);
+    memset(key, 99, sizeof(key));
+    world_pass(w, 120 * WORLD_S);
+    uint64_t as_of = w->book->position;
+    struct closing_terms terms = {w->now_ns, w->now_ns, as_of};
+    uint32_t count = closing->find(w->book->domain_state, &terms, numbers, 16);
+    assert_true(count > 2);
+    closing->record(w->book->domain_state, numbers[0], &out, &names);
+    struct closed_leave_command leave = {
+        .as_of = as_of, .numbers = numbers, .count = count, .space = OLD_SPACE_PAYMENT};
+    assert_int_not_equal(world_do(w, COMMAND_CLOSED_LEAVE, &leave, &outcome), 0);
+    struct keys_leave_command keys = {
+        .as_of = as_of, .keys = (const uint8_t(*)[16])key, .count = 1};
+    assert_int_not_equal(world_do(w, COMMAND_KEYS_LEAVE, &keys, &outcome), 0);
+    assert_null(operator_payment(world_operator(w), numbers[0]));
+    struct old_name name = operator_payment_name(numbers[0]);
+    assert_true(book_host(w->book, &name, (struct span){(const char *)record, out.size}));
+    struct delivery_revive_command revive = {
+        operator_payment(world_operator(w), numbers[0])->delivery};
+    assert_int_not_equal(world_do(w, COMMAND_DELIVERY_REVIVE, &revive, &outcome), 0);
+    assert_int_equal(outcome, BOOK_DONE);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 void golden_story(struct world *w)
 {
     world_start(w, true);
@@ -443,6 +478,7 @@ void golden_story(struct world *w)
     assert_int_equal(world_seed(w), OPERATOR_DONE);
     chapter_endings(w);
     chapter_worlds(w);
+    chapter_leaving(w);
     checkpoint(w);
     (void)world_push(w, WORLD_ANNA, 9999); /* these two are open at the end */
     struct world_order o = {.msisdn = WORLD_BEN, .amount_minor = 8888, .reference = "pending"};
