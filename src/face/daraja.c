@@ -478,8 +478,13 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
 
 static bool path_is_daraja(const struct request *q)
 {
-    return span_starts_with(q->path, SPAN_LITERAL("/mpesa/")) ||
-           span_starts_with(q->path, SPAN_LITERAL("/oauth/"));
+    static const char *const roots[] = {"/mpesa/", "/oauth/", "/imsi/", "/sfcverify/"};
+    for (uint32_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        if (span_starts_with(q->path, span_from(roots[i]))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool daraja_fail(struct request *q, const char *words)
@@ -499,7 +504,7 @@ bool daraja_route(struct request *q)
         handle_query(q);
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
-    } else if (daraja_request_route(q)) {
+    } else if (daraja_request_route(q) || daraja_lookup_route(q)) {
         return true;
     } else if (path_is_daraja(q)) {
         daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",

@@ -195,6 +195,8 @@ struct span daraja_party_name(struct surface *s, uint64_t number, bool is_short_
 bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
                              struct span *url_out);
 bool daraja_request_route(struct request *q);
+/* daraja_lookup.c: QR, IMSI, SIM swap, organisation info */
+bool daraja_lookup_route(struct request *q);
 void control_certificate(struct request *q);
 
 /* control.c, control_accounts.c, control_clock.c, control_worlds.c */

@@ -17,6 +17,7 @@ enum subscriber_status {
 
 struct subscriber {
     uint64_t msisdn;
+    int64_t known_ns;        /* since when the number is on the network */
     int64_t sim_swapped_ns;  /* 0: never */
     int64_t day_spent_minor; /* outgoing amounts of that Kenyan day */
     int64_t checkout_second; /* of the latest checkout id */

@@ -84,7 +84,8 @@ static uint32_t slot_of(const struct operator_state *o, uint64_t number)
 }
 
 /* A person's number and name: a new slot, or the name for a number that is there already. */
-static void apply_person(struct operator_state *o, const struct operator_event *e)
+static void apply_person(struct operator_state *o, const struct operator_event *e,
+                         const struct frame_info *frame)
 {
     if (slab_is_used(&o->subscribers, e->slot)) {
         struct subscriber *known = subscriber_at(o, e->slot);
@@ -97,6 +98,7 @@ static void apply_person(struct operator_state *o, const struct operator_event *
     CHECK(slot == e->slot);
     struct subscriber *s = subscriber_at(o, slot);
     s->msisdn = e->msisdn;
+    s->known_ns = frame->time_ns;
     s->name = texts_keep(&o->book->texts, e->name);
     s->open_payment = SLAB_NONE;
     s->reachable = true;
@@ -305,7 +307,7 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
         o->requests_touched_count = 0;
     }
     switch (kind) {
-    case EVENT_PERSON_KEPT: apply_person(o, &e); break;
+    case EVENT_PERSON_KEPT: apply_person(o, &e, frame); break;
     case EVENT_NETWORK_OPENED:
         o->account_trust = e.account;
         o->account_fees = e.accounts[0];

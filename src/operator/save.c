@@ -11,6 +11,7 @@
 static void save_subscriber(struct writer *w, const struct subscriber *s)
 {
     put_u64(w, s->msisdn);
+    put_i64(w, s->known_ns);
     put_i64(w, s->sim_swapped_ns);
     put_i64(w, s->day_spent_minor);
     put_i64(w, s->checkout_second);
@@ -31,6 +32,7 @@ static void save_subscriber(struct writer *w, const struct subscriber *s)
 static void load_subscriber(struct reader *r, struct subscriber *s)
 {
     s->msisdn = get_u64(r);
+    s->known_ns = get_i64(r);
     s->sim_swapped_ns = get_i64(r);
     s->day_spent_minor = get_i64(r);
     s->checkout_second = get_i64(r);

@@ -84,6 +84,12 @@ export class Listener {
     }
 
     // The first callback about a payment, waiting for it.
+    // The first call that `is`, as soon as it comes.
+    async find(is, what, seconds = 10) {
+        await until(() => this.received.some(is), what, seconds);
+        return this.received.find(is);
+    }
+
     async callback(checkoutRequestId, seconds = 10) {
         await until(() => this.about(checkoutRequestId).length > 0,
                     `a callback about ${checkoutRequestId} arrives`, seconds);
