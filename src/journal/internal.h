@@ -192,6 +192,9 @@ bool journal__segment_add(struct journal *j, const struct journal__segment *segm
 
 /* --- read.c ----------------------------------------------------------------------------------- */
 
+/* Hands a batch to the reader; false when that wants no more. */
+bool journal__deliver(const struct batch_header *header, const uint8_t *payload,
+                      journal_read_fn callback, void *context);
 /* True when the journal holds the batch of a snapshot, with that hash and last position. */
 bool journal__confirms(struct journal *j, const struct snapshot_meta *meta);
 

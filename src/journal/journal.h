@@ -175,6 +175,16 @@ enum journal_status journal_read(struct journal *journal, uint64_t from_position
                                  journal_read_fn callback, void *context,
                                  struct journal_error *error) MUST_USE;
 
+/*
+ * For a journal opened read_only beside its writer: hands out the batches behind the head, in
+ * order, up to the one that holds until_position, and moves the head with them; false from the
+ * callback stops it there. until_position must be durable, says the writer (engine_durable): what
+ * should be there by then and is not is JOURNAL_CORRUPT.
+ */
+enum journal_status journal_follow(struct journal *journal, uint64_t until_position,
+                                   journal_read_fn callback, void *context,
+                                   struct journal_error *error) MUST_USE;
+
 /* Name and version of what this program writes and the oldest it reads, for --version. */
 enum { JOURNAL_FORMAT_VERSION = 1, JOURNAL_FORMAT_OLDEST = 1 };
 

@@ -95,8 +95,8 @@ static void read_anchor(const struct journal *j, const struct batch_header *head
     CHECK(out->position >= out->batch);
 }
 
-static bool read_deliver(const struct batch_header *header, const uint8_t *payload,
-                         journal_read_fn callback, void *context)
+bool journal__deliver(const struct batch_header *header, const uint8_t *payload,
+                      journal_read_fn callback, void *context)
 {
     CHECK(payload != NULL);
     CHECK(header->payload_size > 0);
@@ -145,7 +145,7 @@ static enum journal_status read_walk(struct journal *j, struct journal__scan *sc
         if (!journal__continues(&at, epoch, &header)) {
             return read_fail(j, scan, offset, "the batch there does not continue the chain", error);
         }
-        if (!read_deliver(&header, payload, callback, context)) {
+        if (!journal__deliver(&header, payload, callback, context)) {
             return JOURNAL_OK;
         }
         journal__head_advance(&at, &header);

@@ -604,6 +604,110 @@ static void test_read_only_beside_a_writer(void **state)
     rig_fini(&rig);
 }
 
+/* Which batches a follower has been given, and when it wants no more. */
+struct followed {
+    uint64_t batches;
+    uint64_t enough; /* stops behind this batch; 0: never */
+};
+
+static bool follow_one(void *context, const struct journal_read_batch *batch)
+{
+    struct followed *seen = context;
+    seen->batches++;
+    assert_int_equal(batch->batch, seen->batches);
+    for (size_t i = 0; i < batch->payload_size; i++) {
+        assert_int_equal(batch->payload[i], rig_byte(batch->batch, i));
+    }
+    return seen->batches != seen->enough;
+}
+
+static void follow_to(struct journal *reader, uint64_t position, struct followed *seen)
+{
+    struct journal_error error;
+    assert_int_equal(journal_follow(reader, position, follow_one, seen, &error), JOURNAL_OK);
+}
+
+static struct journal *open_reader(const struct journal_rig *rig)
+{
+    struct journal_options options = rig->options;
+    struct journal_error error;
+    struct journal *reader = NULL;
+    options.read_only = true;
+    assert_int_equal(journal_open(&options, &reader, &error), JOURNAL_OK);
+    return reader;
+}
+
+/* A reader that was opened on an empty journal sees every batch once, through many segments, and
+ * another opening of the writer. */
+static void test_follow_a_writer(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {10, 3000, 4096, 15000, 70000, 1};
+    struct journal_rig rig;
+    struct followed seen = {0, 0};
+    rig_init(&rig);
+    assert_int_equal(rig_open(&rig), JOURNAL_OK);
+    struct journal *reader = open_reader(&rig);
+    follow_to(reader, 0, &seen);
+    assert_int_equal(seen.batches, 0);
+    for (int round = 0; round < 40; round++) {
+        rig_grow(&rig, 1 + round % 3, sizes[round % 6]);
+        follow_to(reader, journal_head(rig.journal).position, &seen);
+        assert_int_equal(seen.batches, journal_head(rig.journal).batch);
+        assert_memory_equal(journal_head(reader).hash, journal_head(rig.journal).hash, 32);
+        if (round == 20) {
+            assert_int_equal(rig_open(&rig), JOURNAL_OK);
+        }
+    }
+    seen.batches = 0; /* what was followed can be read again */
+    assert_int_equal(journal_read(reader, 1, follow_one, &seen, &rig.error), JOURNAL_OK);
+    assert_int_equal(seen.batches, journal_head(rig.journal).batch);
+    journal_close(reader);
+    rig_fini(&rig);
+}
+
+/* It goes no further than it is told to, and stops when it is told to. */
+static void test_follow_goes_no_further(void **state)
+{
+    (void)state;
+    struct journal_rig rig;
+    struct followed seen = {0, 2};
+    struct journal_error error;
+    rig_init(&rig);
+    assert_int_equal(rig_open(&rig), JOURNAL_OK);
+    struct journal *reader = open_reader(&rig);
+    rig_grow(&rig, 10, 5000); /* positions 1 to 15 */
+    follow_to(reader, 15, &seen);
+    assert_int_equal(seen.batches, 2);
+    assert_int_equal(journal_head(reader).batch, 2);
+    follow_to(reader, 5, &seen); /* in batch 4 */
+    assert_int_equal(seen.batches, 4);
+    follow_to(reader, 6, &seen);
+    assert_int_equal(seen.batches, 4);
+    assert_int_equal(journal_follow(reader, 16, follow_one, &seen, &error), JOURNAL_IO_ERROR);
+    assert_int_equal(seen.batches, 10); /* what there is, before what there is not */
+    journal_close(reader);
+    rig_fini(&rig);
+}
+
+static void test_follow_finds_damage(void **state)
+{
+    (void)state;
+    struct journal_rig rig;
+    struct followed seen = {1, 0};
+    struct journal_error error;
+    rig_init(&rig);
+    rig_grow(&rig, 1, 100);
+    struct journal *reader = open_reader(&rig);
+    rig_grow(&rig, 2, 100);
+    assert_true(sim_disk_flip(rig.sim, SEGMENT_1, 3 * 4096 + 200, 1)); /* in batch 3 */
+    assert_int_equal(journal_follow(reader, 4, follow_one, &seen, &error), JOURNAL_CORRUPT);
+    assert_non_null(strstr(error.message, "the batch there is not intact"));
+    assert_int_equal(journal_head(reader).batch, 2);
+    journal_close(reader);
+    rig_fini(&rig);
+}
+
 static void test_read_only_of_nothing(void **state)
 {
     (void)state;
@@ -862,6 +966,9 @@ int main(void)
         cmocka_unit_test(test_leftovers_are_removed),
         cmocka_unit_test(test_read_only_changes_nothing),
         cmocka_unit_test(test_read_only_beside_a_writer),
+        cmocka_unit_test(test_follow_a_writer),
+        cmocka_unit_test(test_follow_goes_no_further),
+        cmocka_unit_test(test_follow_finds_damage),
         cmocka_unit_test(test_read_only_of_nothing),
         cmocka_unit_test(test_directory_cannot_be_made),
         cmocka_unit_test(test_every_call_fails_once),
