@@ -125,6 +125,12 @@ static bool set_delivery_timeout(struct config *c, const char *value)
     return true;
 }
 
+static bool set_view(struct config *c, const char *value)
+{
+    c->view = strcmp(value, "on") == 0;
+    return c->view || strcmp(value, "off") == 0;
+}
+
 static bool set_snapshot(struct config *c, const char *value)
 {
     return read_number(value, UINT64_MAX / 2, &c->snapshot_bytes) && c->snapshot_bytes > 0;
@@ -178,6 +184,7 @@ static const struct setting SETTINGS[] = {
     {"snapshot-bytes", SETTING_NUMBER, set_snapshot},
     {"keep-closed", SETTING_TEXT, set_keep_closed},
     {"keep-closed-max", SETTING_NUMBER, set_keep_closed_max},
+    {"view", SETTING_CHOICE, set_view},
 };
 enum { SETTING_COUNT = sizeof(SETTINGS) / sizeof(SETTINGS[0]) };
 
@@ -204,6 +211,7 @@ const char *config_help(void)
            "                         (default: 1h)\n"
            "  --keep-closed-max N    more closed payments than this leave earlier (default:\n"
            "                         100000)\n"
+           "  --view on|off          keep the SQL view (hakika query) up to date (default: on)\n"
            "\n"
            "Each flag can also be set in the environment: --data is HAKIKA_DATA, and so on.\n";
 }
@@ -274,6 +282,7 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
     out->port = 8254;
     out->connections_max = 2048;
     out->total_ms = 10000;
+    out->view = true;
     out->snapshot_bytes = (uint64_t)64 * 1024 * 1024;
     struct keeper_settings keeper = keeper_settings_default();
     out->keep_closed_ns = keeper.closed_ns;

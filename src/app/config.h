@@ -21,6 +21,7 @@ struct config {
     bool virtual_clock;
     bool ephemeral;
     bool in_flight_is_500;
+    bool view; /* the SQL view is kept */
     uint32_t connections_max;
     uint32_t total_ms;       /* time limit of one delivery */
     uint64_t snapshot_bytes; /* journal bytes between snapshots */

@@ -8,6 +8,7 @@
 #include "app/listen.h"
 #include "app/serve.h"
 #include "app/verify.h"
+#include "app/view.h"
 #include "book/book.h"
 #include "journal/journal.h"
 
@@ -21,6 +22,8 @@ static int usage(FILE *to)
                   "  hakika bench [PROFILE] measure this program on this machine\n"
                   "  hakika verify DIR      prove from the journal that nothing was lost or "
                   "doubled\n"
+                  "  hakika query \"select ...\"  ask the payments, callbacks and accounts in SQL\n"
+                  "  hakika view rebuild DIR   build those tables again from the journal\n"
                   "  hakika listen          print the callbacks that arrive at port 9000\n"
                   "  hakika --version       versions of the program and of its formats\n"
                   "\n"
@@ -57,6 +60,12 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "verify") == 0) {
         return verify_command(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "view") == 0) {
+        return view_command(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "query") == 0) {
+        return query_command(argc - 2, argv + 2);
     }
     if (strcmp(argv[1], "listen") == 0) {
         return listen_command(argc - 2, argv + 2);

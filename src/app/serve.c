@@ -31,6 +31,7 @@
 #include "delivery/delivery.h"
 #include "engine/engine.h"
 #include "operator/operator.h"
+#include "view/view.h"
 
 enum {
     EXIT_START = 1,
@@ -42,6 +43,7 @@ enum {
     START_VERIFY_BYTES = 32 * 1024 * 1024,
     HEAD_BYTES_MAX = 4096, /* cleared for every request: twice as much costs 5 % of the rate */
     HEADERS_MAX = 48,
+    VIEW_PATIENCE_MS = 2000,   /* at a clean stop, to take in the rest */
     SCRUB_POSITION_MIN = 5000, /* shorter histories were verified whole on opening */
 };
 
@@ -61,6 +63,9 @@ struct server {
     struct surface *surface;
     struct http_server *http;
     struct delivery *delivery;
+    struct view *view; /* NULL: none is kept */
+    char view_file[640];
+    uint32_t view_patience_ms;
     struct snapshot_child child;
     uint64_t snapshot_at; /* journal bytes at the last snapshot */
     bool snapshot_wanted;
@@ -260,6 +265,39 @@ static uint32_t in_flight(void *context)
     return delivery_in_flight(v->delivery);
 }
 
+static bool view_state(void *context, struct surface_view *out)
+{
+    const struct server *v = context;
+    if (v->view == NULL) {
+        return false;
+    }
+    struct view_figures f = view_figures(v->view);
+    *out = (struct surface_view){
+        .position = f.position,
+        .lag_events = f.durable > f.position ? f.durable - f.position : 0,
+        .lag_ns = f.lag_ns,
+        .skipped = f.skipped,
+        .rebuilt = f.rebuilt,
+        .waits = f.waits,
+    };
+    return true;
+}
+
+/* Nothing depends on it: without it the server serves. */
+static void start_view(struct server *v)
+{
+    char error[256];
+    (void)snprintf(v->view_file, sizeof(v->view_file), "%s/view.sqlite", v->data);
+    struct view_options options = {.journal = v->journal_path, .file = v->view_file};
+    if (!v->config->view) {
+        return;
+    }
+    v->view = view_start(&options, error);
+    if (v->view == NULL) {
+        (void)fprintf(stderr, "hakika: there is no SQL view: %s\n", error);
+    }
+}
+
 static bool start_delivery(struct server *v)
 {
     char error[256];
@@ -295,6 +333,7 @@ static bool start_face(struct server *v)
         .public_host = c->public_host[0] != '\0' ? c->public_host : NULL,
         .allow_loopback_callbacks = c->callback_allow[0] != '\0',
         .in_flight = in_flight,
+        .view = view_state,
         .context = v,
         .version = HAKIKA_VERSION,
     };
@@ -569,6 +608,9 @@ static int run_loop(struct server *v)
             return EXIT_JOURNAL;
         }
         snapshot_turn(v);
+        if (v->view != NULL) {
+            view_durable(v->view, engine_durable(v->engine));
+        }
         int64_t until_ns = worked_ns();
         engine_pace(v->engine, until_ns - since_ns);
         since_ns = until_ns;
@@ -657,6 +699,7 @@ static void leave_snapshot(struct server *v)
 
 static void stop(struct server *v)
 {
+    view_stop(v->view, v->view_patience_ms);
     if (v->delivery != NULL) {
         delivery_stop(v->delivery, 500);
     }
@@ -685,6 +728,7 @@ int serve(const struct config *config)
         return EXIT_START;
     }
     print_ready(&v);
+    start_view(&v);
     if (engine_durable(v.engine) > SCRUB_POSITION_MIN) {
         scrub_start(v.journal_path);
     }
@@ -692,6 +736,7 @@ int serve(const struct config *config)
     if (status == 0) {
         leave_snapshot(&v);
     }
+    v.view_patience_ms = status == 0 && !config->ephemeral ? VIEW_PATIENCE_MS : 0;
     stop(&v);
     return status;
 }

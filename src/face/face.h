@@ -32,6 +32,16 @@ enum profile {
 };
 const char *profile_name(enum profile profile);
 
+/* How far the SQL view has come, for the metrics. */
+struct surface_view {
+    uint64_t position;
+    uint64_t lag_events;
+    int64_t lag_ns;
+    uint64_t skipped;
+    uint64_t rebuilt;
+    bool waits;
+};
+
 struct surface_options {
     struct engine *engine;
     struct old_index *index;     /* NULL: there is none */
@@ -44,6 +54,8 @@ struct surface_options {
     bool allow_loopback_callbacks; /* strict profiles: for tests */
     /* Deliveries handed out and not yet reported. */
     uint32_t (*in_flight)(void *context);
+    /* False, or NULL: there is no view. */
+    bool (*view)(void *context, struct surface_view *out);
     void *context;
     const char *version;
     const char *credential_path; /* of the private key of our certificate; NULL: memory only */

@@ -140,6 +140,31 @@ static void metrics_http(struct surface *s, struct writer *w)
     }
 }
 
+static void metrics_view(struct surface *s, struct writer *w)
+{
+    struct surface_view v;
+    char text[200];
+    if (s->options.view == NULL || !s->options.view(s->options.context, &v)) {
+        return;
+    }
+    line(w, "hakika_view_position", "Position of the last frame in the SQL view.", "gauge",
+         v.position);
+    line(w, "hakika_view_lag_events", "Durable decisions that are not in the view yet.", "gauge",
+         v.lag_events);
+    int size = snprintf(text, sizeof(text),
+                        "# TYPE hakika_view_lag_seconds gauge\n"
+                        "hakika_view_lag_seconds %lld.%03lld\n",
+                        (long long)(v.lag_ns / 1000000000), (long long)(v.lag_ns / 1000000 % 1000));
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    put_raw(w, text, (size_t)size);
+    line(w, "hakika_view_events_skipped", "Events of kinds that the view does not show.", "gauge",
+         v.skipped);
+    line(w, "hakika_view_rebuilt_total", "View files that were thrown away and built again.",
+         "counter", v.rebuilt);
+    line(w, "hakika_view_waits", "1 while the view waits for disk space or after an error.",
+         "gauge", v.waits);
+}
+
 static void handle_metrics(struct request *q)
 {
     struct writer w = surface_writer(q->s);
@@ -148,6 +173,7 @@ static void handle_metrics(struct request *q)
     metrics_outbox(q->s, &w);
     metrics_old_ids(q->s, &w);
     metrics_http(q->s, &w);
+    metrics_view(q->s, &w);
     surface_answer(q, 0, 200, "text/plain; version=0.0.4", &w);
 }
 

@@ -36,9 +36,11 @@ static _Noreturn void child_run(struct server *s, int out)
 {
     char snapshot[32];
     (void)snprintf(snapshot, sizeof(snapshot), "%llu", (unsigned long long)s->snapshot_bytes);
-    const char *const arguments[] = {s->program,         "serve",  "--data",    s->data,
-                                     "--port",           "0",      "--profile", "dev",
-                                     "--snapshot-bytes", snapshot, NULL};
+    /* A plan that counts calls is about the journal's, not about those of the view's thread. */
+    const char *view = s->preload != NULL ? "off" : "on";
+    const char *const arguments[] = {
+        s->program,         "serve",  "--data", s->data, "--port", "0", "--profile", "dev",
+        "--snapshot-bytes", snapshot, "--view", view,    NULL};
     int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     (void)dup2(out, STDOUT_FILENO);

@@ -5,53 +5,28 @@
  * limit: 180
  */
 #include <dirent.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "app/verify/run.h"
 #include "engine/engine.h"
 #include "operator/events.h"
+#include "support/folder.h"
 #include "support/golden.h"
 #include "support/golden_story.h"
 
-enum { PATH_BYTES = 1024 };
-
-extern char **environ;
+enum { PATH_BYTES = FOLDER_PATH_MAX };
 
 static struct verify_report report;
 
 /* ---- folders ---- */
-
-static void make_folder(char out[PATH_BYTES])
-{
-    (void)snprintf(out, PATH_BYTES, "/tmp/hakika-golden-XXXXXX");
-    assert_non_null(mkdtemp(out));
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-static void remove_folder(const char *folder)
-{
-    assert_int_equal(nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
 
 static void golden_path(const char *rest, char out[PATH_BYTES])
 {
@@ -60,46 +35,12 @@ static void golden_path(const char *rest, char out[PATH_BYTES])
     (void)snprintf(out, PATH_BYTES, "%s/tests/golden%s%s", root, rest[0] == '\0' ? "" : "/", rest);
 }
 
-/* gzip -dc FROM > TO */
-static void unpack(const char *from, const char *to)
-{
-    posix_spawn_file_actions_t actions;
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof(path), "%s", from);
-    char program[] = "gzip", flags[] = "-dc";
-    char *const arguments[] = {program, flags, path, NULL};
-    pid_t pid = 0;
-    int status = 0;
-    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
-    assert_int_equal(posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, to,
-                                                      O_WRONLY | O_CREAT | O_EXCL, 0600),
-                     0);
-    assert_int_equal(posix_spawnp(&pid, program, &actions, NULL, arguments, environ), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    (void)posix_spawn_file_actions_destroy(&actions);
-}
-
 /* Unpacks the files of tests/golden/NAME that end in .gz. */
 static void unpack_golden(const char *name, const char *to)
 {
     char folder[PATH_BYTES];
-    uint32_t count = 0;
     golden_path(name, folder);
-    DIR *names = opendir(folder);
-    assert_non_null(names);
-    for (const struct dirent *entry = readdir(names); entry != NULL; entry = readdir(names)) {
-        size_t size = strlen(entry->d_name);
-        if (size > 3 && strcmp(entry->d_name + size - 3, ".gz") == 0) {
-            char from[PATH_BYTES * 2], target[PATH_BYTES * 2];
-            (void)snprintf(from, sizeof(from), "%s/%s", folder, entry->d_name);
-            (void)snprintf(target, sizeof(target), "%s/%.*s", to, (int)(size - 3), entry->d_name);
-            unpack(from, target);
-            count++;
-        }
-    }
-    (void)closedir(names);
-    assert_true(count > 0);
+    folder_unpack(folder, to);
 }
 
 /* Calls back with the name of every golden journal; returns how many. */
@@ -193,7 +134,7 @@ static void golden_holds(const char *name)
 {
     char folder[PATH_BYTES], path[PATH_BYTES], message[GOLDEN_MESSAGE_MAX];
     static struct golden_record record;
-    make_folder(folder);
+    folder_make(folder);
     unpack_golden(name, folder);
     (void)snprintf(message, sizeof(message), "%s/record", name);
     golden_path(message, path);
@@ -202,7 +143,7 @@ static void golden_holds(const char *name)
     must(golden_replay(folder, &record, 0x9e3779b97f4a7c15u, message), name, message);
     must_verify(name, folder);
     must_go_on(name, folder);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void test_every_golden_journal_replays_to_its_digests(void **state)
@@ -256,7 +197,7 @@ static void test_story_proves_itself_and_is_always_the_same(void **state)
     assert_int_equal(first.frames_size, second.frames_size);
     assert_memory_equal(first.frames, second.frames, first.frames_size);
     const char *keep = getenv("HAKIKA_GOLDEN_OUT");
-    make_folder(folder);
+    folder_make(folder);
     golden_story_write(&first, keep != NULL ? keep : folder);
     const char *written = keep != NULL ? keep : folder;
     must(golden_measure(written, 100, &record, message), "story", message);
@@ -273,7 +214,7 @@ static void test_story_proves_itself_and_is_always_the_same(void **state)
     assert_int_equal(record.digests[record.count - 1].digest.low, digest.low);
     world_end(&first);
     world_end(&second);
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 static void test_changed_golden_journal_is_noticed(void **state)
@@ -283,7 +224,7 @@ static void test_changed_golden_journal_is_noticed(void **state)
     char folder[PATH_BYTES], message[GOLDEN_MESSAGE_MAX];
     static struct golden_record record;
     golden_story(&w);
-    make_folder(folder);
+    folder_make(folder);
     golden_story_write(&w, folder);
     world_end(&w);
     must(golden_measure(folder, 100, &record, message), "story", message);
@@ -299,7 +240,7 @@ static void test_changed_golden_journal_is_noticed(void **state)
     }
     assert_false(golden_replay(folder, &record, 1, message));
     assert_non_null(strstr(message, "no digest is recorded for state version"));
-    remove_folder(folder);
+    folder_remove(folder);
 }
 
 int main(void)

@@ -233,6 +233,7 @@ static int usage(FILE *to)
             "  --payers N       payments under way at once in stk and hot (default: 512)\n"
             "  --rate N         pushes/s of surge (default: 3 times what stk carried) and of\n"
             "                   the open loop of ack (default: at most 40,000)\n"
+            "  --view on|off    whether the server keeps its SQL view (default: on)\n"
             "\nhakika bench history --data DIR --payments N makes a data folder with so many\n"
             "closed payments in its past, to measure starts and look-ups on.\n"
             "\nThe journals are written to a folder below the working directory and "
@@ -242,6 +243,10 @@ static int usage(FILE *to)
 
 static bool read_flag(struct bench_options *o, const char *name, const char *value)
 {
+    if (strcmp(name, "--view") == 0) {
+        o->view_off = strcmp(value, "off") == 0;
+        return o->view_off || strcmp(value, "on") == 0;
+    }
     struct {
         const char *name;
         uint32_t *to;

@@ -56,9 +56,10 @@ static bool scene_open(struct scene *s, const struct pay_options *o, const char 
                        char error[256])
 {
     char data[600];
+    const char *view = s->bench->options.view_off ? "off" : "on";
     const char *snapshots = s->snapshot_bytes != NULL ? "--snapshot-bytes" : NULL;
-    const char *const arguments[] = {"--profile", "sandbox",         "--clock", clock,
-                                     snapshots,   s->snapshot_bytes, NULL};
+    const char *const arguments[] = {"--profile", "sandbox", "--clock",         clock, "--view",
+                                     view,        snapshots, s->snapshot_bytes, NULL};
     (void)snprintf(data, sizeof(data), "%s/data", s->bench->folder);
     bench_progress("starting the server, opening phones and paybills", 0);
     if (!child_start(&s->child, data, arguments, error)) {

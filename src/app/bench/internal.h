@@ -17,6 +17,7 @@ struct bench_options {
     uint32_t payers;      /* payments under way in stk and hot; 0: the default */
     uint32_t rate;        /* of the open loops of surge and ack, pushes/s; 0: the default */
     bool json;
+    bool view_off; /* the server keeps no SQL view */
 };
 
 struct bench {

@@ -1,0 +1,317 @@
+/*
+ * query.c - hakika query: one question in SQL to the view, printed as a table, JSON or CSV.
+ *
+ * Guarantees: rows go to standard output and nothing else does; JSON and CSV are printed row by
+ * row, whatever their number; a table keeps up to TABLE_BYTES_MAX to find the widths of its
+ * columns, and says so when it has to cut.
+ * Tests: tests/e2e/140-view.sh.
+ */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/view.h"
+#include "base/check.h"
+#include "view/view.h"
+#include "wire/json.h"
+
+enum {
+    EXIT_GOOD = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    PATH_BYTES = 2048,
+    COLUMNS_MAX = 256,
+    CELL_WIDTH_MAX = 200, /* of a table; longer ones are cut with three dots */
+    TABLE_BYTES_MAX = 64 * 1024 * 1024,
+};
+
+enum form { FORM_TABLE, FORM_JSON, FORM_CSV };
+
+struct query_arguments {
+    const char *data;
+    const char *sql;
+    enum form form;
+};
+
+/* A table that waits for its widths: cells one behind the other, each ended by NUL. */
+struct table {
+    char *text;
+    size_t size;
+    size_t capacity;
+    uint32_t columns;
+    uint64_t rows;
+    uint32_t widths[COLUMNS_MAX];
+    bool right[COLUMNS_MAX]; /* only numbers */
+    bool cut;                /* rows were left out */
+};
+
+static const char HELP[] =
+    "hakika query [DIR] \"select ...\" [--json | --csv]: asks the SQL view of the data folder DIR\n"
+    "(default: hakika-data) one question, also while a server runs.\n"
+    "\n"
+    "  --json  an array with an object for each row\n"
+    "  --csv   a line for each row, columns named in the first (RFC 4180)\n"
+    "\n"
+    "Tables: transactions, entries, holds, callbacks, deliveries, prompts, messages, accounts,\n"
+    "subscribers, organisations, meta; views: organisation_balances, subscriber_balances. Amounts\n"
+    "are in cents. What the columns mean:\n"
+    "  hakika query \"select sql from sqlite_schema\"\n"
+    "Exit status: 0 answered, 1 not (the message says why), 2 wrong arguments.\n";
+
+/* ---- a table ---- */
+
+/* How many characters UTF-8 text shows: bytes that do not continue one. */
+static uint32_t text_width(const char *text)
+{
+    uint32_t width = 0;
+    for (; *text != '\0'; text++) {
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return width;
+}
+
+/* Cuts what is too long, and makes one line of it. */
+static bool table_put(struct table *t, uint32_t column, const char *data, uint64_t size)
+{
+    bool cut = size > CELL_WIDTH_MAX;
+    uint64_t kept = cut ? CELL_WIDTH_MAX - 3 : size;
+    while (cut && kept > 0 && ((unsigned char)data[kept] & 0xc0) == 0x80) {
+        kept--; /* not within a character */
+    }
+    if (t->capacity - t->size < kept + 4) {
+        size_t capacity = t->capacity == 0 ? 64 * 1024 : t->capacity * 2;
+        char *larger = capacity > TABLE_BYTES_MAX ? NULL : realloc(t->text, capacity);
+        if (larger == NULL) {
+            return false;
+        }
+        t->text = larger;
+        t->capacity = capacity;
+    }
+    char *cell = t->text + t->size;
+    for (uint64_t i = 0; i < kept; i++) {
+        cell[i] = (unsigned char)data[i] < ' ' ? ' ' : data[i];
+    }
+    memcpy(cell + kept, "...", 3);
+    size_t length = (size_t)kept + (cut ? 3 : 0);
+    cell[length] = '\0';
+    t->size += length + 1;
+    uint32_t width = text_width(cell);
+    t->widths[column] = width > t->widths[column] ? width : t->widths[column];
+    return true;
+}
+
+static bool table_row(void *context, const char *const *names, const struct view_cell *row,
+                      uint32_t count)
+{
+    struct table *t = context;
+    size_t before = t->size;
+    t->columns = count < COLUMNS_MAX ? count : COLUMNS_MAX;
+    for (uint32_t i = 0; i < t->columns; i++) {
+        const char *data = row == NULL ? names[i] : row[i].data;
+        uint64_t size = row == NULL ? strlen(names[i]) : row[i].size;
+        if (row == NULL) {
+            t->right[i] = true;
+        } else {
+            t->right[i] = t->right[i] && row[i].kind != VIEW_TEXT && row[i].kind != VIEW_BLOB;
+        }
+        if (!table_put(t, i, data, size)) {
+            t->size = before;
+            t->cut = true;
+            return false;
+        }
+    }
+    t->rows++;
+    return true;
+}
+
+static void table_print(const struct table *t)
+{
+    const char *cell = t->text;
+    for (uint64_t r = 0; r < t->rows; r++) {
+        for (uint32_t i = 0; i < t->columns; i++) {
+            int fill = (int)(t->widths[i] - text_width(cell));
+            bool last = i + 1 == t->columns;
+            (void)printf("%s%*s%s%*s", i == 0 ? "" : "  ", t->right[i] ? fill : 0, "", cell,
+                         t->right[i] || last ? 0 : fill, "");
+            cell += strlen(cell) + 1;
+        }
+        (void)printf("\n");
+        for (uint32_t i = 0; r == 0 && i < t->columns; i++) {
+            (void)printf("%s", i == 0 ? "" : "  ");
+            for (uint32_t n = 0; n < t->widths[i]; n++) {
+                (void)putchar('-');
+            }
+        }
+        (void)printf("%s", r == 0 ? "\n" : "");
+    }
+}
+
+/* ---- CSV ---- */
+
+static void csv_cell(const char *data, uint64_t size)
+{
+    struct span text = {data, size};
+    bool quoted = false;
+    for (size_t i = 0; i < size; i++) {
+        quoted = quoted || strchr(",\"\r\n", text.data[i]) != NULL;
+    }
+    if (!quoted) {
+        (void)fwrite(size == 0 ? "" : data, 1, size, stdout);
+        return;
+    }
+    (void)putchar('"');
+    for (size_t i = 0; i < size; i++) {
+        if (text.data[i] == '"') {
+            (void)putchar('"');
+        }
+        (void)putchar(text.data[i]);
+    }
+    (void)putchar('"');
+}
+
+static bool csv_row(void *context, const char *const *names, const struct view_cell *row,
+                    uint32_t count)
+{
+    (void)context;
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0) {
+            (void)putchar(',');
+        }
+        if (row == NULL) {
+            csv_cell(names[i], strlen(names[i]));
+        } else {
+            csv_cell(row[i].data, row[i].size);
+        }
+    }
+    return fputs("\r\n", stdout) >= 0 && !ferror(stdout);
+}
+
+/* ---- JSON ---- */
+
+/* 2.5 as it is; infinities, which JSON does not have, as a string. */
+static void json_real(struct writer *w, struct span value)
+{
+    char last = value.size == 0 ? '\0' : value.data[value.size - 1];
+    if (last >= '0' && last <= '9') {
+        json_raw(w, value.data);
+    } else {
+        json_put_string(w, value);
+    }
+}
+
+static bool json_row(void *context, const char *const *names, const struct view_cell *row,
+                     uint32_t count)
+{
+    struct writer *w = context;
+    if (row == NULL) {
+        json_open(w, '[');
+        return true;
+    }
+    json_open(w, '{');
+    for (uint32_t i = 0; i < count; i++) {
+        struct span value = {row[i].data, row[i].size};
+        json_key(w, names[i]);
+        switch (row[i].kind) {
+        case VIEW_NULL: json_put_null(w); break;
+        case VIEW_INTEGER: json_put_i64(w, row[i].integer); break;
+        case VIEW_REAL: json_real(w, value); break;
+        case VIEW_TEXT:
+        case VIEW_BLOB: json_put_string(w, value); break;
+        }
+    }
+    json_close(w, '}');
+    return !w->overflow;
+}
+
+static bool json_flush(void *context, const uint8_t *data, size_t size)
+{
+    return fwrite(data, 1, size, context) == size;
+}
+
+/* ---- the command ---- */
+
+static bool ask_table(const char *file, const char *sql, char error[512])
+{
+    static struct table t;
+    bool good = view_query(file, sql, table_row, &t, error);
+    if (good) {
+        table_print(&t);
+    }
+    if (good && t.cut) {
+        (void)fprintf(stderr,
+                      "hakika: only the first %" PRIu64 " rows fit into a table; --json "
+                      "and --csv print all\n",
+                      t.rows - 1);
+    }
+    free(t.text);
+    return good;
+}
+
+static bool ask_json(const char *file, const char *sql, char error[512])
+{
+    uint8_t buffer[8192];
+    struct writer w = writer_init(buffer, sizeof(buffer));
+    w.flush = json_flush;
+    w.context = stdout;
+    bool good = view_query(file, sql, json_row, &w, error);
+    if (good) {
+        json_close(&w, ']');
+        json_raw(&w, "\n");
+    }
+    return writer_finish(&w) && good;
+}
+
+static bool parse(int argc, char **argv, struct query_arguments *out)
+{
+    const char *words[2] = {NULL, NULL};
+    int count = 0;
+    *out = (struct query_arguments){.data = "hakika-data"};
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0 && out->form != FORM_CSV) {
+            out->form = FORM_JSON;
+        } else if (strcmp(argv[i], "--csv") == 0 && out->form != FORM_JSON) {
+            out->form = FORM_CSV;
+        } else if (count < 2 && strncmp(argv[i], "--", 2) != 0) {
+            words[count++] = argv[i];
+        } else {
+            return false;
+        }
+    }
+    out->data = count == 2 ? words[0] : out->data;
+    out->sql = count == 2 ? words[1] : words[0];
+    return count > 0 && strlen(out->data) <= 2000;
+}
+
+int query_command(int argc, char **argv)
+{
+    struct query_arguments a;
+    char file[PATH_BYTES];
+    char error[512] = "";
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+        (void)fputs(HELP, stdout);
+        return EXIT_GOOD;
+    }
+    if (!parse(argc, argv, &a)) {
+        (void)fprintf(stderr, "hakika: it is hakika query [DIR] \"select ...\" [--json | --csv]; "
+                              "see hakika query --help\n");
+        return EXIT_USAGE;
+    }
+    (void)snprintf(file, sizeof(file), "%.2000s/view.sqlite", a.data);
+    if (access(file, R_OK) != 0) {
+        (void)fprintf(stderr,
+                      "hakika: there is no view to ask in %.300s (no file %.300s that can be "
+                      "read). A server makes it (hakika serve --view on), or hakika view rebuild\n",
+                      a.data, file);
+        return EXIT_FAILED;
+    }
+    bool good = a.form == FORM_TABLE  ? ask_table(file, a.sql, error)
+                : a.form == FORM_JSON ? ask_json(file, a.sql, error)
+                                      : view_query(file, a.sql, csv_row, NULL, error);
+    if (!good) {
+        (void)fprintf(stderr, "hakika: query: %s.\n", error);
+    }
+    return good && fflush(stdout) == 0 ? EXIT_GOOD : EXIT_FAILED;
+}

@@ -1,0 +1,294 @@
+/*
+ * project_operator.c - the operator's events into rows: people, organisations, payments, prompts
+ * and the messages that tell of them. See project.c for how to show a new kind.
+ * Tests: tests/unit/test_view.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "view/internal.h"
+#include "wire/daraja_stk.h"
+
+/* ---- people and organisations ---- */
+
+static void change_subscriber(struct projection *p, const struct operator_event *e)
+{
+    static const char *const statuses[] = {"unregistered", "active", "suspended"};
+    char swapped[RFC3339_SIZE];
+    (void)RUN(p->store, SUBSCRIBER_CHANGE, integer(e->slot), text(statuses[e->status]),
+              integer(e->reachable), projection_time(e->sim_swapped_ns, swapped));
+}
+
+static void open_organisation(struct projection *p, const struct operator_event *e)
+{
+    static const char *const types[] = {"?", "paybill", "till", "bulk"};
+    static const char *const charges[] = {"?", "customer", "shared", "business"};
+    (void)RUN(p->store, ORGANISATION_ADD, integer(e->slot), integer(e->short_code),
+              text(types[e->type]), text(charges[e->charges]),
+              integer(e->accounts[ACCOUNT_UTILITY]), integer(e->accounts[ACCOUNT_WORKING]),
+              integer(e->accounts[ACCOUNT_CHARGES_PAID]), integer(e->accounts[ACCOUNT_SETTLEMENT]),
+              text(p->at));
+}
+
+/* ---- the STK payment ---- */
+
+static uint64_t phone_of(struct projection *p, uint32_t slot)
+{
+    sqlite3_stmt *row = store_look(p->store, STATEMENT_PERSON_LOOK, slot);
+    uint64_t msisdn = row == NULL ? 0 : (uint64_t)sqlite3_column_int64(row, 0);
+    if (row != NULL) {
+        store_done(row);
+    }
+    return msisdn;
+}
+
+/* The texts came in the same frame, just before. */
+static void accept_payment(struct projection *p, const struct operator_event *e)
+{
+    static const char *const types[] = {"?", "CustomerPayBillOnline", "CustomerBuyGoodsOnline"};
+    int64_t now_ns = p->frame.time_ns;
+    uint64_t msisdn = phone_of(p, e->slot);
+    char checkout[ID_TEXT_SIZE];
+    char merchant[ID_TEXT_SIZE];
+    id_checkout_format(now_ns, e->checkout_serial, msisdn, checkout);
+    id_merchant_request_format((uint64_t)now_ns, e->number, merchant);
+    (void)RUN(p->store, TRANSACTION_ADD, number(e->number), text("stk_push"),
+              text(stk_state_name(STK_PENDING)), text(checkout), text(merchant),
+              integer(e->amount_minor), number(msisdn), integer(e->short_code), integer(e->party_b),
+              text(types[e->type]), text_of(p->texts.reference), text_of(p->texts.description),
+              text_of(p->texts.url), text(p->at), integer(now_ns), number(p->frame.position));
+    memset(&p->texts, 0, sizeof(p->texts)); /* its spans end with the frame */
+}
+
+static void prompt(struct projection *p, const struct operator_event *e)
+{
+    char expires[RFC3339_SIZE];
+    (void)RUN(p->store, TRANSACTION_STATUS, number(e->number),
+              text(stk_state_name(STK_PROCESSING)));
+    (void)RUN(p->store, PROMPT_ADD, number(e->number), integer(e->reachable), text(p->at),
+              projection_time(e->expires_ns, expires));
+}
+
+/* What the phone answered, as far as the cause of the frame tells: NULL for a deadline. */
+static const char *answer_of(uint16_t cause)
+{
+    switch (cause) {
+    case COMMAND_STK_APPROVE: return "pin";
+    case COMMAND_STK_CANCEL: return "cancel";
+    case COMMAND_STK_ADVANCE: return "automatic"; /* unless one was there before its turn */
+    default: return NULL;
+    }
+}
+
+static void end_payment(struct projection *p, const struct operator_event *e)
+{
+    char receipt[ID_RECEIPT_SIZE];
+    const char *answer = answer_of(p->frame.cause);
+    bool paid = e->outcome == STK_PAID;
+    if (paid) {
+        id_receipt_format(e->receipt_day, e->receipt, receipt);
+    }
+    (void)RUN(p->store, TRANSACTION_END, number(e->number),
+              text(stk_state_name(stk_outcome_state(e->outcome))),
+              text(stk_outcome_code(e->outcome)), text(stk_outcome_words(e->outcome)),
+              text(paid ? receipt : NULL), text(p->at), integer(p->frame.time_ns));
+    if (answer != NULL) {
+        (void)RUN(p->store, PROMPT_END, number(e->number), text(answer), text(p->at));
+    }
+}
+
+/* ---- requests of organisations ---- */
+
+static const char *party_type_name(uint8_t type)
+{
+    switch (type) {
+    case PARTY_MSISDN: return "msisdn";
+    case PARTY_TILL: return "till";
+    case PARTY_SHORT_CODE: return "short_code";
+    default: return NULL;
+    }
+}
+
+static void accept_request(struct projection *p, const struct operator_event *e)
+{
+    const struct operator_event *t = &p->texts;
+    int64_t now_ns = p->frame.time_ns;
+    bool of_request = (e->original & 1) != 0; /* request_original_request */
+    struct value original = e->original != 0 ? number(e->original >> 1) : nothing();
+    char conversation[ID_TEXT_SIZE];
+    char made[ID_TEXT_SIZE];
+    id_conversation_format(now_ns, e->number, conversation);
+    id_request_format((uint64_t)now_ns, e->number, made);
+    (void)RUN(p->store, REQUEST_ADD, number(e->number), text(request_kind_name(e->request_kind)),
+              text(stk_state_name(STK_PENDING)), text(conversation),
+              t->conversation.size > 0 ? text_of(t->conversation) : text(made),
+              integer(e->amount_minor), integer(e->short_code),
+              e->party != 0 ? number(e->party) : nothing(), text(party_type_name(e->party_type)),
+              of_request ? nothing() : original, of_request ? original : nothing(),
+              text_of(t->reference), text_of(t->remarks), text_of(t->occasion), text_of(t->url),
+              text_of(t->timeout_url), text(p->at), integer(now_ns), number(p->frame.position));
+    memset(&p->texts, 0, sizeof(p->texts)); /* its spans end with the frame */
+}
+
+static void ask_for_request(struct projection *p, const struct operator_event *e)
+{
+    char expires[RFC3339_SIZE];
+    (void)RUN(p->store, REQUEST_ASKED, number(e->number), text(stk_state_name(STK_PROCESSING)),
+              projection_time(e->expires_ns, expires));
+}
+
+static void end_request(struct projection *p, const struct operator_event *e)
+{
+    char receipt[ID_RECEIPT_SIZE];
+    if (e->has_receipt) {
+        id_receipt_format(e->receipt_day, e->receipt, receipt);
+    }
+    (void)RUN(p->store, REQUEST_END, number(e->number),
+              text(stk_state_name(request_outcome_state(e->outcome))),
+              text(request_outcome_code(e->outcome)), text(request_outcome_words(e->outcome)),
+              text(e->has_receipt ? receipt : NULL), integer(e->charge_minor), text(p->at),
+              integer(p->frame.time_ns));
+}
+
+/* ---- messages ---- */
+
+/* What the table of transactions knows of a payment that has ended; spans live with the row. */
+static bool end_of(sqlite3_stmt *row, uint64_t payment, char code[16], struct daraja_stk_end *out)
+{
+    int64_t second_ns;
+    uint32_t tail;
+    struct span result = store_text(row, 5);
+    memset(out, 0, sizeof(*out));
+    out->number = payment;
+    out->accepted_ns = sqlite3_column_int64(row, 0);
+    out->msisdn = (uint64_t)sqlite3_column_int64(row, 2);
+    out->amount_minor = sqlite3_column_int64(row, 3);
+    out->ended_ns = sqlite3_column_int64(row, 4);
+    if (result.size == 0 || result.size >= 16 ||
+        !id_checkout_parse(store_text(row, 1), &second_ns, &out->checkout_serial, &tail)) {
+        return false;
+    }
+    memcpy(code, result.data, result.size);
+    code[result.size] = '\0';
+    out->result_code = code;
+    out->unanswered = span_is(store_text(row, 8), stk_outcome_words(STK_NO_ANSWER));
+    struct span receipt = store_text(row, 6);
+    return receipt.size == 0 || id_receipt_parse(receipt, &out->receipt_day, &out->receipt_serial);
+}
+
+static void queue_stk_callback(struct projection *p, const struct outbox_event *e,
+                               sqlite3_stmt *row)
+{
+    uint8_t buffer[VIEW_BODY_MAX];
+    struct writer body = writer_init(buffer, sizeof(buffer));
+    struct daraja_stk_end end;
+    struct daraja_stk_result result;
+    char code[16];
+    char next[RFC3339_SIZE];
+    bool ended = end_of(row, e->subject, code, &end);
+    if (ended) {
+        daraja_stk_result_of(&end, &result);
+        daraja_stk_callback_render(&body, &result);
+    }
+    struct span bytes = {(const char *)buffer, body.size};
+    struct span url = store_text(row, 7);
+    (void)RUN(p->store, CALLBACK_ADD, number(e->number), number(e->subject), text("stk_callback"),
+              text_of(url), ended && !body.overflow ? text_of(bytes) : nothing(), text(p->at),
+              integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
+}
+
+/* The form of these is known to the face alone: their rows have no body. */
+static void queue_request_message(struct projection *p, const struct outbox_event *e)
+{
+    static const char *const kinds[] = {[MESSAGE_RESULT] = "result",
+                                        [MESSAGE_TIMEOUT] = "timeout",
+                                        [MESSAGE_VALIDATION] = "validation"};
+    char next[RFC3339_SIZE];
+    (void)RUN(p->store, MESSAGE_ADD, number(e->number), number(e->subject),
+              text(kinds[e->item_kind]), text(p->at), integer(p->frame.time_ns),
+              projection_time(e->next_try_ns, next));
+}
+
+void projection_queued(struct projection *p, const struct outbox_event *e)
+{
+    if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
+        queue_request_message(p, e);
+        return;
+    }
+    sqlite3_stmt *row = store_look(p->store, STATEMENT_TRANSACTION_LOOK, (int64_t)e->subject);
+    if (e->item_kind != MESSAGE_STK_CALLBACK || row == NULL) {
+        p->skipped++; /* of a kind that this program does not know */
+    } else {
+        queue_stk_callback(p, e, row);
+    }
+    if (row != NULL) {
+        store_done(row);
+    }
+}
+
+/* ---- events ---- */
+
+static void project_person(struct projection *p, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_PERSON_KEPT:
+        (void)RUN(p->store, PERSON_PUT, integer(e->slot), number(e->msisdn), text_of(e->name),
+                  text(p->at));
+        break;
+    case EVENT_SUBSCRIBER_OPENED:
+        (void)RUN(p->store, SUBSCRIBER_OPEN, integer(e->slot), integer(e->account), text(p->at));
+        break;
+    case EVENT_SUBSCRIBER_CHANGED: change_subscriber(p, e); break;
+    case EVENT_PIN_SET: (void)RUN(p->store, SUBSCRIBER_PIN, integer(e->slot), integer(0)); break;
+    case EVENT_PIN_TRIED:
+        (void)RUN(p->store, SUBSCRIBER_PIN, integer(e->slot), integer(e->failures));
+        break;
+    default: break; /* SUBSCRIBER_SEEN: the person is all there is */
+    }
+}
+
+/* The one list of the operator's events that make rows; false: not one of them. */
+static bool project_known(struct projection *p, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_PERSON_KEPT:
+    case EVENT_SUBSCRIBER_OPENED:
+    case EVENT_SUBSCRIBER_SEEN:
+    case EVENT_SUBSCRIBER_CHANGED:
+    case EVENT_PIN_SET:
+    case EVENT_PIN_TRIED: project_person(p, e); break;
+    case EVENT_NETWORK_OPENED: break; /* its accounts have events of their own */
+    case EVENT_ORGANISATION_OPENED: open_organisation(p, e); break;
+    case EVENT_ORGANISATION_KEPT: /* its secrets stay where they are */
+        (void)RUN(p->store, ORGANISATION_NAME, integer(e->slot), text_of(e->name));
+        break;
+    case EVENT_STK_TEXTS_KEPT:
+    case EVENT_REQUEST_TEXTS_KEPT: p->texts = *e; break;
+    case EVENT_STK_ACCEPTED: accept_payment(p, e); break;
+    case EVENT_STK_PROMPTED: prompt(p, e); break;
+    case EVENT_STK_ANSWERED:
+        (void)RUN(p->store, PROMPT_ANSWER, number(e->number),
+                  text(e->answer == ANSWER_CANCEL ? "cancel" : "pin"), text(p->at));
+        break;
+    case EVENT_STK_ENDED: end_payment(p, e); break;
+    case EVENT_REQUEST_ACCEPTED: accept_request(p, e); break;
+    case EVENT_REQUEST_ASKED: ask_for_request(p, e); break;
+    case EVENT_REQUEST_ENDED: end_request(p, e); break;
+    default: return false;
+    }
+    return true;
+}
+
+bool projection_operator(struct projection *p, uint16_t kind, struct reader *body, bool *known)
+{
+    struct operator_event e;
+    *known = operator_event_name(kind) != NULL;
+    if (!*known) {
+        return true;
+    }
+    if (!operator_event_decode(kind, body, &e)) {
+        return false;
+    }
+    *known = project_known(p, &e);
+    return true;
+}

@@ -1,0 +1,109 @@
+/*
+ * statements.h - the SQL that the projection runs, each prepared once. X(NAME, "SQL")
+ */
+#ifndef HAKIKA_VIEW_STATEMENTS_H
+#define HAKIKA_VIEW_STATEMENTS_H
+
+/* clang-format off */
+#define VIEW_STATEMENTS(X)                                                                         \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(META_PUT, "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")                       \
+    X(TRANSACTION_ADD,                                                                             \
+      "INSERT INTO transactions (number, type, status, checkout_request_id, merchant_request_id,"  \
+      " amount, fee, currency, msisdn, short_code, party_b, transaction_type, account_reference,"  \
+      " description, callback_url, created_at, created_ns, position)"                              \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 'KES', ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)") \
+    X(TRANSACTION_STATUS, "UPDATE transactions SET status = ?2 WHERE number = ?1")                 \
+    X(TRANSACTION_END,                                                                             \
+      "UPDATE transactions SET status = ?2, result_code = ?3, reason = ?4, receipt = ?5,"          \
+      " ended_at = ?6, ended_ns = ?7 WHERE number = ?1")                                           \
+    X(TRANSACTION_LOOK,                                                                            \
+      "SELECT created_ns, checkout_request_id, msisdn, amount, ended_ns, result_code, receipt,"    \
+      " callback_url, reason FROM transactions WHERE number = ?1")                                 \
+    X(PROMPT_ANSWER,                                                                               \
+      "INSERT INTO prompts (transaction_number, msisdn, answer, answered_at)"                      \
+      " SELECT ?1, msisdn, ?2, ?3 FROM transactions WHERE number = ?1")                            \
+    X(PROMPT_ADD,                                                                                  \
+      "INSERT INTO prompts (transaction_number, msisdn, reached, prompted_at, expires_at)"         \
+      " SELECT ?1, msisdn, ?2, ?3, ?4 FROM transactions WHERE number = ?1"                         \
+      " ON CONFLICT (transaction_number) DO UPDATE SET reached = ?2, prompted_at = ?3,"            \
+      " expires_at = ?4")                                                                          \
+    X(PROMPT_END,                                                                                  \
+      "UPDATE prompts SET answer = ?2, answered_at = ?3"                                           \
+      " WHERE transaction_number = ?1 AND answer IS NULL")                                         \
+    X(ACCOUNT_ADD,                                                                                 \
+      "INSERT INTO accounts (account, kind, msisdn, short_code, currency, flags, opened_at)"       \
+      " VALUES (?1, ?2, (SELECT msisdn FROM subscribers WHERE slot = ?3), ?4, ?5, ?6, ?7)")        \
+    X(ACCOUNT_FLAGS, "UPDATE accounts SET flags = ?2 WHERE account = ?1")                          \
+    X(ACCOUNT_DEBIT,                                                                               \
+      "UPDATE accounts SET debits_posted = debits_posted + ?2,"                                    \
+      " debits_pending = debits_pending + ?3 WHERE account = ?1")                                  \
+    X(ACCOUNT_CREDIT,                                                                              \
+      "UPDATE accounts SET credits_posted = credits_posted + ?2,"                                  \
+      " credits_pending = credits_pending + ?3 WHERE account = ?1")                                \
+    X(ENTRY_ADD,                                                                                   \
+      "INSERT INTO entries (transfer, account, direction, amount, balance_after, reason,"          \
+      " transaction_number, request_number, at, at_ns, position) SELECT ?1, ?2, ?3, ?4, balance,"  \
+      " ?5, ?6, ?7, ?8, ?9, ?10 FROM accounts WHERE account = ?2")                                 \
+    X(HOLD_ADD,                                                                                    \
+      "INSERT INTO holds (transfer, debit_account, credit_account, amount, state, placed_at,"      \
+      " expires_at) VALUES (?1, ?2, ?3, ?4, 'open', ?5, ?6)")                                      \
+    X(HOLD_LOOK, "SELECT debit_account, credit_account, amount FROM holds WHERE transfer = ?1")    \
+    X(HOLD_END,                                                                                    \
+      "UPDATE holds SET state = ?2, posted_amount = ?3, ended_at = ?4 WHERE transfer = ?1")        \
+    X(CALLBACK_ADD,                                                                                \
+      "INSERT INTO callbacks (number, transaction_number, kind, url, body, state, attempts,"       \
+      " queued_at, queued_ns, next_try_at) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', 0, ?6, ?7, ?8)") \
+    X(MESSAGE_ADD,                                                                                 \
+      "INSERT INTO callbacks (number, request_number, kind, url, state, attempts, queued_at,"      \
+      " queued_ns, next_try_at) VALUES (?1, ?2, ?3, (SELECT CASE ?3 WHEN 'result' THEN result_url" \
+      " WHEN 'timeout' THEN timeout_url END FROM requests WHERE number = ?2), 'waiting', 0, ?4,"   \
+      " ?5, ?6)")                                                                                  \
+    X(REQUEST_ADD,                                                                                 \
+      "INSERT INTO requests (number, type, status, conversation_id, originator_conversation_id,"   \
+      " amount, charge, currency, short_code, party, party_type, original, original_request,"      \
+      " account_reference, remarks, occasion, result_url, timeout_url, created_at, created_ns,"    \
+      " position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 'KES', ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"  \
+      " ?15, ?16, ?17, ?18, ?19)")                                                                 \
+    X(REQUEST_ASKED, "UPDATE requests SET status = ?2, expires_at = ?3 WHERE number = ?1")         \
+    X(REQUEST_END,                                                                                 \
+      "UPDATE requests SET status = ?2, result_code = ?3, reason = ?4, receipt = ?5, charge = ?6," \
+      " ended_at = ?7, ended_ns = ?8 WHERE number = ?1")                                           \
+    X(WORLD_ADD, "INSERT INTO worlds (name, world, saved_at, position) VALUES (?1, ?2, ?3, ?4)")   \
+    X(WORLD_COPY,                                                                                  \
+      "INSERT INTO worlds (name, world, saved_at, position)"                                       \
+      " SELECT ?2, world, saved_at, position FROM worlds WHERE name = ?1")                         \
+    X(WORLD_REMOVE, "DELETE FROM worlds WHERE name = ?1")                                          \
+    X(CALLBACK_TRIED,                                                                              \
+      "UPDATE callbacks SET state = ?2, attempts = attempts + 1, next_try_at = ?3, ended_at = ?4"  \
+      " WHERE number = ?1")                                                                        \
+    X(CALLBACK_REVIVED,                                                                            \
+      "UPDATE callbacks SET state = 'waiting', next_try_at = ?2, ended_at = NULL"                  \
+      " WHERE number = ?1")                                                                        \
+    X(DELIVERY_ADD,                                                                                \
+      "INSERT INTO deliveries (callback_number, attempt, url, at, at_ns, status, answer,"          \
+      " duration_ms, error, position)"                                                             \
+      " SELECT ?1, attempts, url, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM callbacks WHERE number = ?1")    \
+    X(DELIVERY_ANSWER,                                                                             \
+      "UPDATE deliveries SET answer = ?2 WHERE number ="                                           \
+      " (SELECT max(number) FROM deliveries WHERE callback_number = ?1)")                          \
+    X(PERSON_PUT,                                                                                  \
+      "INSERT INTO subscribers (slot, msisdn, name, status, reachable, pin_failures, seen_at)"     \
+      " VALUES (?1, ?2, ?3, 'unregistered', 1, 0, ?4)"                                             \
+      " ON CONFLICT (slot) DO UPDATE SET name = ?3")                                               \
+    X(PERSON_LOOK, "SELECT msisdn FROM subscribers WHERE slot = ?1")                               \
+    X(SUBSCRIBER_OPEN,                                                                             \
+      "UPDATE subscribers SET status = 'active', account = ?2, opened_at = ?3 WHERE slot = ?1")    \
+    X(SUBSCRIBER_CHANGE,                                                                           \
+      "UPDATE subscribers SET status = ?2, reachable = ?3, sim_swapped_at = ?4 WHERE slot = ?1")   \
+    X(SUBSCRIBER_PIN, "UPDATE subscribers SET pin_failures = ?2 WHERE slot = ?1")                  \
+    X(ORGANISATION_ADD,                                                                            \
+      "INSERT INTO organisations (slot, short_code, type, charges, utility_account,"               \
+      " working_account, charges_paid_account, settlement_account, opened_at)"                     \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                              \
+    X(ORGANISATION_NAME, "UPDATE organisations SET name = ?2 WHERE slot = ?1")
+/* clang-format on */
+
+#endif

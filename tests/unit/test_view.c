@@ -1,0 +1,780 @@
+/*
+ * test_view.c - the view is a function of the journal (V1): golden journals give the tables in
+ * tests/view, step by step or at once, through stops, kills and damage. HAKIKA_VIEW_OUT=DIR writes
+ * the tables of today's program there, to be looked at and kept.
+ * limit: 120
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "journal/journal.h"
+#include "operator/events.h"
+#include "support/folder.h"
+#include "support/golden_story.h"
+#include "support/random.h"
+#include "view/view.h"
+
+#define POSITION "SELECT max(value) FROM meta WHERE name = 'position'"
+
+#define GENERATION "SELECT value FROM meta WHERE name = 'generation'"
+
+enum { PATH_BYTES = FOLDER_PATH_MAX, BUFFER_BYTES = 1024 * 1024 };
+
+/* A journal and a view of it, in a folder of their own. */
+struct scene {
+    char folder[PATH_BYTES];
+    char journal[PATH_BYTES + 16];
+    char file[PATH_BYTES + 16];
+    char other[PATH_BYTES + 16]; /* a second view */
+};
+
+static void scene_start(struct scene *s)
+{
+    folder_make(s->folder);
+    (void)snprintf(s->journal, sizeof(s->journal), "%s/operator", s->folder);
+    (void)snprintf(s->file, sizeof(s->file), "%s/view.sqlite", s->folder);
+    (void)snprintf(s->other, sizeof(s->other), "%s/other.sqlite", s->folder);
+}
+
+static void scene_end(const struct scene *s)
+{
+    folder_remove(s->folder);
+}
+
+static struct view_options options_of(const struct scene *s, const char *file)
+{
+    return (struct view_options){.journal = s->journal, .file = file, .room_bytes = 1};
+}
+
+static struct view_progress rebuild(const struct scene *s, const char *file)
+{
+    struct view_options options = options_of(s, file);
+    struct view_progress done;
+    char error[512];
+    bool good = view_rebuild(&options, NULL, NULL, &done, error);
+    if (!good) {
+        fail_msg("%s", error);
+    }
+    return done;
+}
+
+/* ---- a view as text ---- */
+
+static const char *const TABLES[] = {"meta",
+                                     "organisations",
+                                     "subscribers",
+                                     "accounts",
+                                     "transactions",
+                                     "prompts",
+                                     "entries",
+                                     "holds",
+                                     "callbacks",
+                                     "deliveries",
+                                     "messages",
+                                     "organisation_balances",
+                                     "subscriber_balances",
+                                     "requests",
+                                     "worlds",
+                                     "saved_transactions",
+                                     "saved_accounts",
+                                     "saved_entries"};
+
+static bool print_row(void *context, const char *const *names, const struct view_cell *row,
+                      uint32_t count)
+{
+    FILE *out = context;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *word = row == NULL ? names[i] : row[i].data == NULL ? "-" : row[i].data;
+        (void)fprintf(out, "%s%s", i == 0 ? "" : "|", word);
+    }
+    (void)fprintf(out, "\n");
+    return true;
+}
+
+static bool print_nothing(void *context, const char *const *names, const struct view_cell *row,
+                          uint32_t count)
+{
+    (void)context;
+    (void)names;
+    (void)row;
+    (void)count;
+    return true;
+}
+
+static void ask(const char *file, const char *sql, FILE *out)
+{
+    char error[512];
+    if (!view_query(file, sql, print_row, out, error)) {
+        fail_msg("%s: %s", sql, error);
+    }
+}
+
+/* Every row of every table. with_meta: also what is different for each file or program. */
+static char *dump(const char *file, bool with_meta)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    for (size_t i = 0; i < sizeof(TABLES) / sizeof(TABLES[0]); i++) {
+        char sql[200];
+        bool narrow = i == 0 && !with_meta;
+        (void)snprintf(sql, sizeof(sql), "SELECT * FROM %s %s ORDER BY 1, 2", TABLES[i],
+                       narrow ? "WHERE name <> 'fingerprint'" : "");
+        (void)fprintf(out, "== %s\n", TABLES[i]);
+        ask(file, sql, out);
+    }
+    (void)fclose(out);
+    return text;
+}
+
+static void assert_equal_views(const char *a, const char *b)
+{
+    char *left = dump(a, true);
+    char *right = dump(b, true);
+    assert_string_equal(left, right);
+    free(left);
+    free(right);
+}
+
+static int64_t number_of(const char *file, const char *sql)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    ask(file, sql, out);
+    (void)fclose(out);
+    const char *value = strchr(text, '\n');
+    assert_non_null(value);
+    int64_t n = strtoll(value + 1, NULL, 10);
+    free(text);
+    return n;
+}
+
+/* ---- a view beside a writer ---- */
+
+static struct view *start(const struct scene *s)
+{
+    struct view_options options = options_of(s, s->file);
+    char error[256];
+    struct view *v = view_start(&options, error);
+    assert_non_null(v);
+    return v;
+}
+
+static void wait_ms(long ms)
+{
+    struct timespec pause = {0, ms * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+static void wait_for(struct view *v, uint64_t position)
+{
+    for (int i = 0; view_figures(v).position != position; i++) {
+        assert_true(i < 60000);
+        wait_ms(1);
+    }
+}
+
+/* The file as a running view makes it of a whole journal. */
+static void catch_up(const struct scene *s, uint64_t position)
+{
+    struct view *v = start(s);
+    view_durable(v, position);
+    wait_for(v, position);
+    assert_int_equal(view_figures(v).lag_ns, 0);
+    view_stop(v, 0);
+}
+
+static struct journal *open_writer(const struct scene *s)
+{
+    struct journal *journal = NULL;
+    struct journal_error error;
+    struct journal_options options = {
+        .directory = s->journal, .book = "operator", .segment_bytes_max = 1 << 20};
+    memset(options.identity, 7, sizeof(options.identity));
+    assert_int_equal(journal_open(&options, &journal, &error), JOURNAL_OK);
+    return journal;
+}
+
+/* Appends so many of the frames as one batch. */
+static void append(struct journal *journal, struct reader *frames, uint32_t count)
+{
+    struct journal_head head = journal_head(journal);
+    struct journal_error error;
+    uint8_t *buffer = aligned_alloc(JOURNAL_BLOCK_BYTES, BUFFER_BYTES);
+    struct journal_batch batch = {
+        .buffer = buffer, .capacity = BUFFER_BYTES, .first_position = head.position + 1};
+    struct frame_reader frame;
+    size_t from = frames->at;
+    assert_non_null(buffer);
+    for (; batch.frame_count < count && frame_next(frames, &frame); batch.frame_count++) {
+        batch.time_ns = frame.info.time_ns;
+    }
+    batch.payload_size = frames->at - from;
+    memcpy(buffer + JOURNAL_BATCH_HEADER_BYTES, frames->data + from, batch.payload_size);
+    assert_int_equal(journal_append(journal, &batch, head.hash, &error), JOURNAL_OK);
+    free(buffer);
+}
+
+/* ---- golden journals ---- */
+
+static void source_path(const char *rest, char out[PATH_BYTES])
+{
+    const char *root = getenv("HAKIKA_SOURCE_ROOT");
+    assert_non_null(root); /* script/test sets it */
+    (void)snprintf(out, PATH_BYTES, "%s/tests/%s", root, rest);
+}
+
+static void assert_expected(const char *name, const char *file)
+{
+    char rest[128];
+    char path[PATH_BYTES];
+    char *text = dump(file, false);
+    const char *keep = getenv("HAKIKA_VIEW_OUT");
+    (void)snprintf(rest, sizeof(rest), "view/%s", name);
+    source_path(rest, path);
+    if (keep != NULL) {
+        (void)snprintf(path, sizeof(path), "%s/%s", keep, name);
+        FILE *out = fopen(path, "w");
+        assert_non_null(out);
+        (void)fputs(text, out);
+        (void)fclose(out);
+    }
+    char *expected = folder_read(path);
+    if (strcmp(text, expected) != 0) {
+        size_t at = 0;
+        while (text[at] == expected[at]) {
+            at++;
+        }
+        fail_msg("the view differs from tests/%s at byte %zu: %.120s instead of %.120s", rest, at,
+                 text + at, expected + at);
+    }
+    free(text);
+    free(expected);
+}
+
+/* The position before the reset in the story. */
+static uint64_t before_reset(const struct world *w)
+{
+    struct reader r = reader_init(w->frames, w->frames_size);
+    struct frame_reader frame;
+    uint64_t found = 0;
+    while (frame_next(&r, &frame)) {
+        if (frame.info.cause == COMMAND_SEED) {
+            found = frame.info.position - 1;
+        }
+    }
+    assert_true(found > 0);
+    return found;
+}
+
+static void test_a_reset_empties_the_tables(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    catch_up(&s, before_reset(&w));
+    assert_true(number_of(s.file, "SELECT count(*) FROM transactions") > 50);
+    assert_int_equal(number_of(s.file, GENERATION), 1);
+    uint64_t head = w.book->position;
+    catch_up(&s, head);
+    assert_int_equal(number_of(s.file, GENERATION), w.book->generation);
+    assert_int_equal(number_of(s.file, "SELECT count(*) FROM transactions"),
+                     world_operator(&w)->last_payment);
+    struct view_progress done = rebuild(&s, s.other);
+    assert_int_equal(done.position, head);
+    assert_int_equal(done.skipped, 0);
+    assert_equal_views(s.file, s.other);
+    world_end(&w);
+    scene_end(&s);
+}
+
+static void test_golden_journals_give_the_expected_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t position; /* where to look; 0: at the end */
+        const char *tables;
+    } cases[] = {
+        {"1-story", 671, "1-story-671.txt"}, /* before its reset */
+        {"1-story", 0, "1-story.txt"},
+        {"1-server", 0, "1-server.txt"},
+        {"1-worlds", 0, "1-worlds.txt"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scene s;
+        char rest[64];
+        char path[PATH_BYTES];
+        scene_start(&s);
+        (void)snprintf(rest, sizeof(rest), "golden/%s", cases[i].name);
+        source_path(rest, path);
+        folder_unpack(path, s.journal);
+        if (cases[i].position != 0) {
+            catch_up(&s, cases[i].position);
+        } else {
+            assert_int_equal(rebuild(&s, s.file).skipped, 0);
+        }
+        assert_expected(cases[i].tables, s.file);
+        scene_end(&s);
+    }
+}
+
+/* The tables agree with the state that the same frames make. */
+static void test_balances_are_those_of_the_book(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    (void)rebuild(&s, s.file);
+    const struct ledger *ledger = &w.book->ledger;
+    for (uint32_t i = 0; ledger_account(ledger, i) != NULL; i++) {
+        const struct account *a = ledger_account(ledger, i);
+        char sql[128];
+        (void)snprintf(sql, sizeof(sql), "SELECT balance FROM accounts WHERE account = %u", i);
+        assert_int_equal(number_of(s.file, sql), account_balance(a));
+        (void)snprintf(sql, sizeof(sql),
+                       "SELECT debits_pending * 1000003 + credits_pending FROM accounts "
+                       "WHERE account = %u",
+                       i);
+        assert_int_equal(number_of(s.file, sql), a->debits_pending * 1000003 + a->credits_pending);
+    }
+    assert_int_equal(number_of(s.file, "SELECT count(*) FROM accounts"), ledger->accounts.used);
+    assert_int_equal(number_of(s.file, "SELECT count(*) FROM callbacks"),
+                     w.book->outbox.last_number); /* also of those that left memory */
+    assert_int_equal(number_of(s.file, "SELECT count(*) FROM deliveries"),
+                     number_of(s.file, "SELECT sum(attempts) FROM callbacks"));
+    assert_true(number_of(s.file, "SELECT count(*) FROM deliveries") >=
+                (int64_t)w.book->outbox.attempts.used);
+    /* The last balance_after of an account is its balance. */
+    assert_int_equal(number_of(s.file, "SELECT count(*) FROM accounts a JOIN entries e ON e.number "
+                                       "= (SELECT max(number) FROM entries WHERE account = "
+                                       "a.account) WHERE e.balance_after <> a.balance"),
+                     0);
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* A payout and a refused one: their rows, entries and messages. */
+static void test_requests_of_organisations(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    scene_start(&s);
+    world_start(&w, true);
+    struct world_payout p = {.msisdn = WORLD_ANNA, .amount_minor = 200000};
+    const struct operator_request *paid = world_request(&w, world_payout(&w, &p));
+    p.wrong_password = true;
+    (void)world_payout(&w, &p);
+    golden_story_write(&w, s.journal);
+    (void)rebuild(&s, s.file);
+    char *text = NULL;
+    size_t size = 0;
+    char receipt[ID_RECEIPT_SIZE];
+    char conversation[ID_TEXT_SIZE];
+    char expected[400];
+    request_transaction_id(paid, receipt);
+    request_conversation_id(paid, conversation);
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    ask(s.file,
+        "SELECT type, status, result_code, receipt, amount, charge, party, party_type, "
+        "conversation_id FROM requests ORDER BY number",
+        out);
+    (void)fclose(out);
+    (void)snprintf(expected, sizeof(expected), "b2c|SUCCESS|0|%s|200000|900|254700000001|msisdn|%s",
+                   receipt, conversation);
+    assert_non_null(strstr(text, expected));
+    assert_non_null(strstr(text, "b2c|FAILED|2001|-|200000|0|254700000001|msisdn|AG_"));
+    free(text);
+    assert_int_equal(number_of(s.file, "SELECT sum(amount) FROM entries WHERE request_number = 1 "
+                                       "AND direction = 'debit' AND transaction_number IS NULL"),
+                     200900);
+    assert_int_equal(number_of(s.file, "SELECT count(*) FROM callbacks WHERE kind = 'result' AND "
+                                       "request_number IS NOT NULL AND url IS NOT NULL"),
+                     2);
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* ---- while it is written ---- */
+
+/* Batches of all sizes, the view stopped and started in between, with and without patience. */
+static void test_following_a_writer_equals_a_rebuild(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    struct test_random random = random_from(20);
+    scene_start(&s);
+    golden_story(&w);
+    struct reader frames = reader_init(w.frames, w.frames_size);
+    struct journal *journal = open_writer(&s);
+    struct view *v = start(&s);
+    while (frames.at < frames.size) {
+        append(journal, &frames, 1 + random_below(&random, 12));
+        uint64_t position = journal_head(journal).position;
+        view_durable(v, position);
+        if (random_below(&random, 4) == 0) {
+            wait_for(v, position);
+        }
+        if (random_below(&random, 16) == 0) {
+            view_stop(v, random_below(&random, 2) == 0 ? 0 : 30000);
+            v = start(&s);
+        }
+    }
+    view_stop(v, 30000); /* takes in what it was told about */
+    (void)rebuild(&s, s.other);
+    assert_equal_views(s.file, s.other);
+    assert_int_equal(number_of(s.file, POSITION), journal_head(journal).position);
+    journal_close(journal);
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* V3: what was not called durable is not shown, although it is in the journal. */
+static void test_goes_no_further_than_durable(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    struct view *v = start(&s);
+    for (uint64_t position = 7; position < 60; position += 11) {
+        view_durable(v, position);
+        wait_for(v, position);
+        assert_int_equal(number_of(s.file, POSITION), position);
+    }
+    view_stop(v, 0);
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* Has it got as far as its first commit? */
+static bool sound(const char *file)
+{
+    char error[512];
+    return view_query(file, "SELECT 1 FROM meta WHERE name = 'position'", print_nothing, NULL,
+                      error);
+}
+
+/* Killed at any moment, it goes on where the file stands, and nothing is there twice. */
+static void test_kill_at_any_moment(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    struct test_random random = random_from(3);
+    uint32_t partly = 0;
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    uint64_t head = w.book->position;
+    (void)rebuild(&s, s.other);
+    for (int round = 0; round < 18; round++) {
+        int64_t from = access(s.file, F_OK) == 0 ? number_of(s.file, POSITION) : 0;
+        int64_t target = from + 1 + random_below(&random, 150);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct view_options options = options_of(&s, s.file);
+            char error[256];
+            options.rows_per_commit = 1; /* a commit for each frame */
+            struct view *v = view_start(&options, error);
+            if (v != NULL) {
+                view_durable(v, head);
+            }
+            for (;;) {
+                wait_ms(999);
+            }
+        }
+        for (int i = 0; !sound(s.file) || (number_of(s.file, POSITION) < target &&
+                                           number_of(s.file, POSITION) < (int64_t)head);
+             i++) {
+            assert_true(i < 60000);
+            wait_ms(1);
+        }
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        int64_t at = number_of(s.file, POSITION);
+        assert_true(at >= from);
+        partly += at > 0 && at < (int64_t)head;
+        if (round % 3 == 2) {
+            catch_up(&s, head);
+            assert_equal_views(s.file, s.other);
+            assert_int_equal(unlink(s.file), 0);
+        }
+    }
+    assert_true(partly > 5);
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* ---- files that are of no use ---- */
+
+static void change(const char *file, const char *sql)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void overwrite(const char *file, long from, int byte, size_t size)
+{
+    FILE *f = fopen(file, "r+");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, from, SEEK_SET), 0);
+    for (size_t i = 0; i < size; i++) {
+        (void)fputc(byte, f);
+    }
+    (void)fclose(f);
+}
+
+/* After this was done to a file that stood somewhat before the head, the view thrown away and
+ * built anew is the same as ever. */
+static void spoil(const struct scene *s, uint64_t head, const char *sql, long from, size_t size)
+{
+    (void)unlink(s->file);
+    catch_up(s, head - 3);
+    if (sql != NULL) {
+        change(s->file, sql);
+    }
+    if (size > 0) {
+        overwrite(s->file, from, 0x5a, size);
+    }
+    struct view *v = start(s);
+    view_durable(v, head);
+    wait_for(v, head);
+    assert_int_equal(view_figures(v).rebuilt, 1);
+    view_stop(v, 0);
+    assert_equal_views(s->file, s->other);
+}
+
+static void test_useless_files_are_built_again(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    uint64_t head = w.book->position;
+    (void)rebuild(&s, s.other);
+    spoil(&s, head, "UPDATE meta SET value = 1 WHERE name = 'fingerprint'", 0, 0);
+    spoil(&s, head, "DELETE FROM meta WHERE name = 'fingerprint'", 0, 0);
+    spoil(&s, head, "UPDATE meta SET value = '00' || substr(value, 3) WHERE name = 'batch_hash'", 0,
+          0);
+    spoil(&s, head, "UPDATE meta SET value = '00' || substr(value, 3) WHERE name = 'journal'", 0,
+          0);
+    spoil(&s, head, "UPDATE meta SET value = 1000000 WHERE name = 'position'", 0, 0);
+    spoil(&s, head, "UPDATE meta SET value = 20 WHERE name = 'position'", 0, 0);
+    spoil(&s, head, "DROP TABLE deliveries", 0, 0);
+    spoil(&s, head, "DROP TABLE meta", 0, 0);
+    spoil(&s, head, NULL, 0, 100);       /* the header */
+    spoil(&s, head, NULL, 4096, 400000); /* pages */
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* ---- what it does not know, and what it has no room for ---- */
+
+/* One more frame with an event of this kind. */
+static void append_event(struct journal *journal, uint16_t kind)
+{
+    uint8_t bytes[64];
+    struct journal_head head = journal_head(journal);
+    struct writer w = writer_init(bytes, sizeof(bytes));
+    put_u32(&w, BOOK_FRAME_HEADER_BYTES + BOOK_EVENT_HEADER_BYTES + 8);
+    put_u16(&w, 99);
+    put_u16(&w, 0);
+    put_u64(&w, head.position + 1);
+    put_i64(&w, head.time_ns);
+    put_u64(&w, 0);
+    put_u16(&w, kind);
+    put_u16(&w, 8);
+    put_u64(&w, 1);
+    struct reader frames = reader_init(bytes, w.size);
+    append(journal, &frames, 1);
+}
+
+static void test_unknown_events_are_counted(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    scene_start(&s);
+    golden_story(&w);
+    struct journal *journal = open_writer(&s);
+    struct reader frames = reader_init(w.frames, w.frames_size);
+    append(journal, &frames, 40);
+    for (uint16_t kind = 1000; kind < 1005; kind++) {
+        append_event(journal, kind);
+    }
+    uint64_t head = journal_head(journal).position;
+    struct view *v = start(&s);
+    view_durable(v, head);
+    wait_for(v, head);
+    assert_int_equal(view_figures(v).skipped, 5);
+    view_stop(v, 0);
+    assert_int_equal(number_of(s.file, "SELECT value FROM meta WHERE name = 'events_skipped'"), 5);
+    append_event(journal, EVENT_STK_ENDED); /* known, and not its bytes */
+    v = start(&s);
+    view_durable(v, head + 1);
+    for (int i = 0; !view_figures(v).waits; i++) {
+        assert_true(i < 60000);
+        wait_ms(1);
+    }
+    assert_int_equal(view_figures(v).position, head); /* it stops there, and says so */
+    view_stop(v, 0);
+    journal_close(journal);
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* V5 */
+static void test_leaves_room_for_the_journal(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    struct view_options options = options_of(&s, s.file);
+    char error[256];
+    options.room_bytes = UINT64_MAX;
+    struct view *v = view_start(&options, error);
+    assert_non_null(v);
+    view_durable(v, 5);
+    for (int i = 0; !view_figures(v).waits; i++) {
+        assert_true(i < 60000);
+        wait_ms(1);
+    }
+    assert_int_equal(view_figures(v).position, 0);
+    assert_true(view_figures(v).lag_ns > 0);
+    assert_int_equal(access(s.file, F_OK), -1);
+    view_stop(v, 0);
+    world_end(&w);
+    scene_end(&s);
+}
+
+static void test_one_writer_at_a_time(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct world w;
+    struct view_progress done;
+    char error[512];
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    struct view *v = start(&s);
+    view_durable(v, 5);
+    wait_for(v, 5);
+    struct view_options options = options_of(&s, s.file);
+    assert_false(view_rebuild(&options, NULL, NULL, &done, error));
+    assert_non_null(strstr(error, "another process"));
+    view_stop(v, 0);
+    (void)rebuild(&s, s.file);
+    options.journal = s.folder; /* no journal there */
+    assert_false(view_rebuild(&options, NULL, NULL, &done, error));
+    assert_non_null(strstr(error, "there is no journal"));
+    world_end(&w);
+    scene_end(&s);
+}
+
+/* ---- questions ---- */
+
+static void test_questions_only_read(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "DELETE FROM transactions",
+        "delete from transactions",
+        "UPDATE accounts SET debits_posted = 0",
+        "INSERT INTO messages VALUES (1, 2, 3, 'x', 'y', 4)",
+        "DROP TABLE meta",
+        "CREATE TABLE t (x)",
+        "CREATE TEMP TABLE t (x)",
+        "ATTACH 'other.sqlite' AS o",
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA user_version = 3",
+        "VACUUM",
+        "BEGIN",
+        "REINDEX",
+        "WITH x AS (SELECT 1) DELETE FROM meta",
+    };
+    struct scene s;
+    struct world w;
+    char error[512];
+    scene_start(&s);
+    golden_story(&w);
+    golden_story_write(&w, s.journal);
+    (void)rebuild(&s, s.file);
+    char *before = dump(s.file, true);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        assert_false(view_query(s.file, refused[i], print_nothing, NULL, error));
+        if (strstr(error, "nothing was changed") == NULL) {
+            fail_msg("%s: %s", refused[i], error);
+        }
+    }
+    assert_false(view_query(s.file, "SELECT 1; SELECT 2", print_nothing, NULL, error));
+    assert_non_null(strstr(error, "one question at a time"));
+    assert_false(view_query(s.file, "  ", print_nothing, NULL, error));
+    assert_non_null(strstr(error, "no question"));
+    assert_false(view_query(s.file, "SELECT nonsense FROM meta", print_nothing, NULL, error));
+    assert_non_null(strstr(error, "no such column: nonsense"));
+    assert_false(view_query(s.folder, "SELECT 1", print_nothing, NULL, error));
+    assert_int_equal(number_of(s.file, "SELECT 6 * 7; -- and no more"), 42);
+    assert_int_equal(number_of(s.file, "PRAGMA table_info(meta)"), 0); /* column 0 */
+    char *after = dump(s.file, true);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    world_end(&w);
+    scene_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_reset_empties_the_tables),
+        cmocka_unit_test(test_golden_journals_give_the_expected_tables),
+        cmocka_unit_test(test_balances_are_those_of_the_book),
+        cmocka_unit_test(test_requests_of_organisations),
+        cmocka_unit_test(test_following_a_writer_equals_a_rebuild),
+        cmocka_unit_test(test_goes_no_further_than_durable),
+        cmocka_unit_test(test_kill_at_any_moment),
+        cmocka_unit_test(test_useless_files_are_built_again),
+        cmocka_unit_test(test_unknown_events_are_counted),
+        cmocka_unit_test(test_leaves_room_for_the_journal),
+        cmocka_unit_test(test_one_writer_at_a_time),
+        cmocka_unit_test(test_questions_only_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
