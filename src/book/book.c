@@ -331,6 +331,11 @@ static enum book_outcome decide_delivery_result(struct decision *d)
     outbox_judge(item, &b->schedule, c->status, c->error, d->command->now_ns, d->command->random,
                  &e);
     e.duration_ms = c->duration_ms;
+    bool once = b->domain->sent_once != NULL && b->domain->sent_once(b->domain_state, item);
+    if (once && e.state == OUTBOX_WAITING) {
+        e.state = OUTBOX_DEAD;
+        e.next_try_ns = 0;
+    }
     if (e.state == OUTBOX_WAITING && c->retry_after_ms > 0 && c->retry_after_ms <= RETRY_AFTER_MS) {
         int64_t asked_ns = d->command->now_ns + c->retry_after_ms * 1000 * 1000;
         e.next_try_ns = asked_ns > e.next_try_ns ? asked_ns : e.next_try_ns;

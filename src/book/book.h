@@ -191,6 +191,8 @@ struct book_domain {
     void (*decide)(const void *state, struct decision *d);
     /* False: the bytes are not an event of this kind (replay of a damaged or foreign journal). */
     bool (*apply)(void *state, const struct frame_info *frame, uint16_t kind, struct reader *r);
+    /* May this item be sent no more than once? NULL: never; the schedule decides. */
+    bool (*sent_once)(const void *state, const struct outbox_item *item);
     /* Internal work that is due: fills the command and returns true. */
     bool (*work)(const void *state, int64_t now_ns, struct book_command *out);
     /* Earliest time at which work() may have something; INT64_MAX: never. */

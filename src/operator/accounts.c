@@ -314,6 +314,52 @@ void operator__decide_fund(const struct operator_state *o, struct decision *d)
     reply_of(d)->refusal = OPERATOR_DONE;
 }
 
+/* Is the change one that this organisation can have? Fills the slot of the nominated number. */
+static enum operator_refusal change_refusal(const struct operator_state *o,
+                                            const struct organisation_change_command *c,
+                                            uint32_t *nominated)
+{
+    if ((c->fields & ORGANISATION_CHANGE_DELAY) != 0 &&
+        (c->queue_delay_ns < 0 || c->queue_delay_ns > OPERATOR_QUEUE_DELAY_MAX)) {
+        return OPERATOR_LIMIT;
+    }
+    if ((c->fields & ORGANISATION_CHANGE_NOMINATED) == 0) {
+        return OPERATOR_DONE;
+    }
+    *nominated = c->nominated == 0 ? SLAB_NONE : map_get(&o->by_msisdn, c->nominated);
+    bool has_wallet =
+        *nominated != SLAB_NONE && subscriber_at(o, *nominated)->status != SUBSCRIBER_UNREGISTERED;
+    return c->nominated == 0 || has_wallet ? OPERATOR_DONE : OPERATOR_NOT_FOUND;
+}
+
+void operator__decide_organisation_change(const struct operator_state *o, struct decision *d)
+{
+    const struct organisation_change_command *c = d->command->body;
+    uint32_t slot = map_get(&o->by_short_code, c->short_code);
+    if (slot == MAP_NONE) {
+        refuse(d, OPERATOR_NOT_FOUND);
+        return;
+    }
+    const struct organisation *g = organisation_at(o, slot);
+    uint32_t nominated = g->nominated;
+    enum operator_refusal refusal = change_refusal(o, c, &nominated);
+    if (refusal != OPERATOR_DONE) {
+        refuse(d, refusal);
+        return;
+    }
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_ORGANISATION_CHANGED;
+    e.slot = slot;
+    e.active = (c->fields & ORGANISATION_CHANGE_ACTIVE) != 0 ? c->active : g->active;
+    e.nominated = nominated;
+    e.queue_delay_ns =
+        (c->fields & ORGANISATION_CHANGE_DELAY) != 0 ? c->queue_delay_ns : g->queue_delay_ns;
+    operator__emit(d, &e);
+    reply_of(d)->slot = slot;
+    reply_of(d)->refusal = OPERATOR_DONE;
+}
+
 /* ---- the seed ---- */
 
 /* A seed may come from a file: what is wrong with it is an answer, and nothing is emptied. */

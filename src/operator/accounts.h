@@ -26,6 +26,7 @@ struct subscriber {
     uint32_t account;                     /* ledger account; only when registered */
     uint32_t name;                        /* text */
     uint32_t open_payment;                /* slot; SLAB_NONE: none */
+    uint32_t open_request;                /* slot, whose prompt the phone has; SLAB_NONE: none */
     uint16_t payments;                    /* ended ones, saturating: for people */
     uint8_t verifier[PIN_VERIFIER_BYTES]; /* keyed HMAC over account, key version and PIN */
     uint8_t key_version;
@@ -70,8 +71,10 @@ struct organisation {
     uint32_t initiator;                     /* text */
     uint32_t secrets[ORGANISATION_SECRETS]; /* texts, sealed with a key outside the journal */
     uint32_t accounts[ORGANISATION_ACCOUNTS];
-    uint8_t type;    /* enum organisation_type */
-    uint8_t charges; /* enum organisation_charges */
+    uint32_t nominated;     /* slot of the subscriber whose phone is prompted; SLAB_NONE: none */
+    int64_t queue_delay_ns; /* how long its requests wait before their turn; 0: not at all */
+    uint8_t type;           /* enum organisation_type */
+    uint8_t charges;        /* enum organisation_charges */
     bool active;
 };
 

@@ -101,6 +101,7 @@ static void apply_person(struct operator_state *o, const struct operator_event *
     s->known_ns = frame->time_ns;
     s->name = texts_keep(&o->book->texts, e->name);
     s->open_payment = SLAB_NONE;
+    s->open_request = SLAB_NONE;
     s->reachable = true;
     s->checkout_second = -1;
     map_put(&o->by_msisdn, e->msisdn, slot);
@@ -145,12 +146,20 @@ static void apply_organisation(struct operator_state *o, const struct operator_e
         g->type = e->type;
         g->charges = e->charges;
         g->active = true;
+        g->nominated = SLAB_NONE;
         memcpy(g->accounts, e->accounts, sizeof(g->accounts));
         map_put(&o->by_short_code, e->short_code, slot);
         return;
     }
     CHECK(slab_is_used(&o->organisations, e->slot));
     struct organisation *g = organisation_at(o, e->slot);
+    if (e->kind == EVENT_ORGANISATION_CHANGED) {
+        CHECK(e->nominated == SLAB_NONE || slab_is_used(&o->subscribers, e->nominated));
+        g->active = e->active;
+        g->nominated = e->nominated;
+        g->queue_delay_ns = e->queue_delay_ns;
+        return;
+    }
     g->name = texts_keep(texts, e->name);
     g->initiator = texts_keep(texts, e->initiator);
     for (uint32_t i = 0; i < ORGANISATION_SECRETS; i++) {
@@ -186,7 +195,7 @@ static void apply_accepted(struct operator_state *o, const struct operator_event
     struct stk_payment *p = payment_at(o, slot);
     struct subscriber *s = subscriber_at(o, e->slot);
     CHECK(p->state == 0);
-    CHECK(s->open_payment == SLAB_NONE); /* O4 */
+    CHECK(s->open_payment == SLAB_NONE && s->open_request == SLAB_NONE); /* O4, Q7 */
     p->state = STK_PENDING;
     p->subscriber = e->slot;
     p->short_code = e->short_code;
@@ -313,17 +322,20 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
         o->account_fees = e.accounts[0];
         break;
     case EVENT_ORGANISATION_OPENED:
-    case EVENT_ORGANISATION_KEPT: apply_organisation(o, &e); break;
+    case EVENT_ORGANISATION_KEPT:
+    case EVENT_ORGANISATION_CHANGED: apply_organisation(o, &e); break;
     case EVENT_STK_TEXTS_KEPT: apply_texts(o, &e); break;
     case EVENT_STK_ACCEPTED: apply_accepted(o, &e, frame); break;
     case EVENT_STK_PROMPTED: apply_prompted(o, &e, frame); break;
     case EVENT_STK_ANSWERED: apply_answered(o, &e, frame); break;
     case EVENT_STK_ENDED: apply_ended(o, &e, frame); break;
-    case EVENT_REQUEST_TEXTS_KEPT:
-    case EVENT_REQUEST_ACCEPTED:
-    case EVENT_REQUEST_ASKED:
-    case EVENT_REQUEST_ENDED: operator__apply_request(o, &e, frame); break;
-    default: apply_subscriber(o, &e); break;
+    default:
+        if (operator_event_of_request(kind)) {
+            operator__apply_request(o, &e, frame);
+        } else {
+            apply_subscriber(o, &e);
+        }
+        break;
     }
     return true;
 }

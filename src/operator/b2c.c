@@ -32,7 +32,6 @@ static enum request_outcome b2c_objection(const struct operator_state *o,
                                           const struct operator_request *r)
 {
     enum request_outcome objection = operator__request_objection(o, r);
-    const struct subscriber *s = operator_subscriber(o, r->party);
     if (objection != REQUEST_DONE) {
         return objection;
     }
@@ -42,18 +41,7 @@ static enum request_outcome b2c_objection(const struct operator_state *o,
     if (r->amount_minor < B2C_MIN_MINOR || r->amount_minor > B2C_MAX_MINOR) {
         return r->amount_minor < B2C_MIN_MINOR ? REQUEST_BELOW_MINIMUM : REQUEST_ABOVE_MAXIMUM;
     }
-    if (s == NULL || s->status == SUBSCRIBER_UNREGISTERED) {
-        return REQUEST_UNREGISTERED;
-    }
-    if (s->status == SUBSCRIBER_SUSPENDED) {
-        return REQUEST_ACCOUNT_STATUS;
-    }
-    int64_t after_minor;
-    if (!money_add(operator_balance(o, s->account), r->amount_minor, &after_minor) ||
-        after_minor > o->settings->wallet_max_minor) {
-        return REQUEST_MAX_BALANCE;
-    }
-    return REQUEST_DONE;
+    return operator__wallet_objection(o, operator_subscriber(o, r->party), r->amount_minor);
 }
 
 void operator__advance_b2c(const struct operator_state *o, struct decision *d,

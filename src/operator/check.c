@@ -68,6 +68,12 @@ static void check_payment(const struct operator_state *o, uint32_t slot)
     bool waits =
         p->state == STK_PENDING || (p->state == STK_PROCESSING && p->answer != ANSWER_NONE);
     CHECK(p->queued == waits); /* O6 */
+    if (p->reversal != 0) {    /* Q8 */
+        const struct operator_request *reversal = operator_request(o, p->reversal);
+        CHECK(reversal != NULL);
+        CHECK(reversal->kind == REQUEST_REVERSAL && reversal->has_receipt);
+        CHECK(reversal->original == request_original_payment(p->number));
+    }
     check_steps(p);
 }
 
@@ -120,6 +126,12 @@ static void check_subscriber(const struct operator_state *o, uint32_t slot)
         CHECK(payment_at(o, s->open_payment)->subscriber == slot);
         CHECK(!stk_state_final(payment_at(o, s->open_payment)->state));
     }
+    if (s->open_request != SLAB_NONE) { /* Q7 */
+        CHECK(s->open_payment == SLAB_NONE);
+        CHECK(slab_is_used(&o->requests, s->open_request));
+        CHECK(request_at(o, s->open_request)->phone == slot);
+        CHECK(request_at(o, s->open_request)->state == STK_PROCESSING);
+    }
     if (s->status != SUBSCRIBER_UNREGISTERED) {
         const struct account *wallet = ledger_account(&o->book->ledger, s->account);
         CHECK(wallet != NULL);
@@ -133,6 +145,8 @@ static void check_organisation(const struct operator_state *o, uint32_t slot)
 {
     const struct organisation *g = organisation_at(o, slot);
     CHECK(map_get(&o->by_short_code, g->short_code) == slot);
+    CHECK(g->nominated == SLAB_NONE || slab_is_used(&o->subscribers, g->nominated));
+    CHECK(g->queue_delay_ns >= 0 && g->queue_delay_ns <= OPERATOR_QUEUE_DELAY_MAX);
     for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
         const struct account *a = ledger_account(&o->book->ledger, g->accounts[i]);
         CHECK(a != NULL);

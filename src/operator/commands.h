@@ -36,6 +36,9 @@ enum operator_command_kind {
     COMMAND_REQUEST = 74,
     COMMAND_REQUEST_ADVANCE = 75, /* internal: the head of the pipeline of requests */
     COMMAND_REQUEST_EXPIRE = 76,  /* internal: the first request whose deadline is over */
+    COMMAND_REQUEST_APPROVE = 77, /* struct stk_answer_command, number: of the request */
+    COMMAND_REQUEST_CANCEL = 78,  /* struct stk_answer_command */
+    COMMAND_ORGANISATION_CHANGE = 79,
 };
 
 struct subscriber_command {
@@ -56,6 +59,21 @@ struct organisation_command {
     struct span secrets[ORGANISATION_SECRETS]; /* sealed */
     int64_t utility_minor;
     int64_t working_minor;
+};
+
+/* Which fields of an organisation_change_command count. */
+enum organisation_change {
+    ORGANISATION_CHANGE_ACTIVE = 1,
+    ORGANISATION_CHANGE_NOMINATED = 2,
+    ORGANISATION_CHANGE_DELAY = 4,
+};
+
+struct organisation_change_command {
+    uint32_t short_code;
+    uint32_t fields; /* enum organisation_change, or-ed */
+    bool active;
+    uint64_t nominated;     /* MSISDN of a wallet on this network; 0: none any more */
+    int64_t queue_delay_ns; /* 0 to OPERATOR_QUEUE_DELAY_MAX */
 };
 
 /* Opens a new generation: empties the book and fills it with this. */
@@ -109,8 +127,8 @@ struct stk_push_command {
 };
 
 struct stk_answer_command {
-    uint64_t number;                      /* of the payment */
-    uint8_t verifier[PIN_VERIFIER_BYTES]; /* COMMAND_STK_APPROVE */
+    uint64_t number;                      /* of the payment or the request */
+    uint8_t verifier[PIN_VERIFIER_BYTES]; /* of an approval */
 };
 
 /* What an organisation asks for (request.h). Texts that an API does not have are empty. */

@@ -130,6 +130,38 @@ static void encode_stk(struct writer *w, const struct operator_event *e)
     }
 }
 
+static void encode_organisation_changed(struct writer *w, const struct operator_event *e)
+{
+    put_u32(w, e->slot);
+    put_u8(w, e->active);
+    put_u32(w, e->nominated);
+    put_i64(w, e->queue_delay_ns);
+}
+
+/* What happens between a request's acceptance and its end. */
+static void encode_request_way(struct writer *w, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_REQUEST_LOOKED_UP:
+        put_u64(w, e->original);
+        put_u8(w, e->seen);
+        break;
+    case EVENT_REQUEST_AMOUNT_SET: put_i64(w, e->amount_minor); break;
+    case EVENT_REQUEST_PROMPTED:
+        put_u32(w, e->slot);
+        put_i64(w, e->expires_ns);
+        put_u8(w, e->reachable);
+        break;
+    case EVENT_REQUEST_HELD:
+        put_i64(w, e->expires_ns);
+        put_i64(w, e->turn_ns);
+        break;
+    case EVENT_REQUEST_QUEUED:
+    case EVENT_REQUEST_TIMED_OUT: break;
+    default: UNREACHABLE("unknown event of a request");
+    }
+}
+
 static void encode_request(struct writer *w, const struct operator_event *e)
 {
     put_u64(w, e->number);
@@ -165,7 +197,7 @@ static void encode_request(struct writer *w, const struct operator_event *e)
         put_u64(w, e->receipt);
         put_i64(w, e->charge_minor);
         break;
-    default: UNREACHABLE("unknown event of a request");
+    default: encode_request_way(w, e); break;
     }
 }
 
@@ -207,8 +239,9 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
         break;
     case EVENT_ORGANISATION_OPENED: encode_organisation_opened(w, e); break;
     case EVENT_ORGANISATION_KEPT: encode_organisation_kept(w, e); break;
+    case EVENT_ORGANISATION_CHANGED: encode_organisation_changed(w, e); break;
     default:
-        if (e->kind >= EVENT_REQUEST_TEXTS_KEPT && e->kind <= EVENT_REQUEST_ENDED) {
+        if (operator_event_of_request(e->kind)) {
             encode_request(w, e);
         } else if (e->kind >= EVENT_STK_TEXTS_KEPT) {
             encode_stk(w, e);
@@ -270,6 +303,44 @@ static void decode_request_accepted(struct reader *r, struct operator_event *e)
              e->amount_minor < 0 || e->amount_minor > OPERATOR_AMOUNT_MAX;
 }
 
+static void decode_organisation_changed(struct reader *r, struct operator_event *e)
+{
+    e->slot = get_u32(r);
+    e->active = get_bool(r);
+    e->nominated = get_u32(r);
+    e->queue_delay_ns = get_i64(r);
+    r->bad = r->bad || e->queue_delay_ns < 0;
+}
+
+static bool decode_request_way(uint16_t kind, struct reader *r, struct operator_event *e)
+{
+    switch (kind) {
+    case EVENT_REQUEST_LOOKED_UP:
+        e->original = get_u64(r);
+        e->seen = get_u8(r);
+        r->bad = r->bad || e->seen > STK_STATE_CANCELLED || (e->seen != 0) != (e->original != 0);
+        break;
+    case EVENT_REQUEST_AMOUNT_SET:
+        e->amount_minor = get_i64(r);
+        r->bad = r->bad || e->amount_minor <= 0 || e->amount_minor > OPERATOR_AMOUNT_MAX;
+        break;
+    case EVENT_REQUEST_PROMPTED:
+        e->slot = get_u32(r);
+        e->expires_ns = get_i64(r);
+        e->reachable = get_bool(r);
+        break;
+    case EVENT_REQUEST_HELD:
+        e->expires_ns = get_i64(r);
+        e->turn_ns = get_i64(r);
+        r->bad = r->bad || e->expires_ns > e->turn_ns;
+        break;
+    case EVENT_REQUEST_QUEUED:
+    case EVENT_REQUEST_TIMED_OUT: break;
+    default: return false;
+    }
+    return reader_done(r);
+}
+
 static bool decode_request(uint16_t kind, struct reader *r, struct operator_event *e)
 {
     e->number = get_u64(r);
@@ -296,7 +367,7 @@ static bool decode_request(uint16_t kind, struct reader *r, struct operator_even
         r->bad = r->bad || e->outcome == REQUEST_OPEN || e->outcome >= REQUEST_OUTCOME_END ||
                  e->charge_minor < 0 || e->receipt >= ID_RECEIPT_SERIAL_END;
         break;
-    default: return false;
+    default: return decode_request_way(kind, r, e);
     }
     return reader_done(r);
 }
@@ -343,8 +414,9 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
         return reader_done(r);
     case EVENT_ORGANISATION_OPENED: decode_organisation_opened(r, out); return reader_done(r);
     case EVENT_ORGANISATION_KEPT: decode_organisation_kept(r, out); return reader_done(r);
+    case EVENT_ORGANISATION_CHANGED: decode_organisation_changed(r, out); return reader_done(r);
     default:
-        if (kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_ENDED) {
+        if (operator_event_of_request(kind)) {
             return decode_request(kind, r, out);
         }
         return kind >= EVENT_STK_TEXTS_KEPT ? decode_stk(kind, r, out)

@@ -17,25 +17,32 @@
 #include "operator/operator.h"
 
 /* X(NAME, number, "name on the event stream") */
-#define OPERATOR_EVENTS(X)                                                              \
-    X(PERSON_KEPT, 64, "person_kept")             /* msisdn and name of a subscriber */ \
-    X(SUBSCRIBER_OPENED, 65, "subscriber_opened") /* a wallet */                        \
-    X(SUBSCRIBER_SEEN, 66, "subscriber_seen")     /* a number without a wallet */       \
-    X(SUBSCRIBER_CHANGED, 67, "subscriber_changed")                                     \
-    X(PIN_SET, 68, "pin_set")                                                           \
-    X(PIN_TRIED, 69, "pin_tried")           /* the count of wrong PINs after it */      \
-    X(NETWORK_OPENED, 70, "network_opened") /* system accounts */                       \
-    X(ORGANISATION_OPENED, 71, "organisation_opened")                                   \
-    X(ORGANISATION_KEPT, 72, "organisation_kept") /* its name and sealed secrets */     \
-    X(STK_TEXTS_KEPT, 80, "stk_texts_kept")       /* URL, reference, description */     \
-    X(STK_ACCEPTED, 81, "stk_accepted")                                                 \
-    X(STK_PROMPTED, 82, "stk_prompted")                                                 \
-    X(STK_ANSWERED, 83, "stk_answered") /* before its turn */                           \
-    X(STK_ENDED, 84, "stk_ended")                                                       \
-    X(REQUEST_TEXTS_KEPT, 90, "request_texts_kept") /* URLs, references, remarks */     \
-    X(REQUEST_ACCEPTED, 91, "request_accepted")                                         \
-    X(REQUEST_ASKED, 92, "request_asked") /* somebody outside: PROCESSING */            \
-    X(REQUEST_ENDED, 93, "request_ended")
+#define OPERATOR_EVENTS(X)                                                               \
+    X(PERSON_KEPT, 64, "person_kept")             /* msisdn and name of a subscriber */  \
+    X(SUBSCRIBER_OPENED, 65, "subscriber_opened") /* a wallet */                         \
+    X(SUBSCRIBER_SEEN, 66, "subscriber_seen")     /* a number without a wallet */        \
+    X(SUBSCRIBER_CHANGED, 67, "subscriber_changed")                                      \
+    X(PIN_SET, 68, "pin_set")                                                            \
+    X(PIN_TRIED, 69, "pin_tried")           /* the count of wrong PINs after it */       \
+    X(NETWORK_OPENED, 70, "network_opened") /* system accounts */                        \
+    X(ORGANISATION_OPENED, 71, "organisation_opened")                                    \
+    X(ORGANISATION_KEPT, 72, "organisation_kept") /* its name and sealed secrets */      \
+    X(STK_TEXTS_KEPT, 80, "stk_texts_kept")       /* URL, reference, description */      \
+    X(STK_ACCEPTED, 81, "stk_accepted")                                                  \
+    X(STK_PROMPTED, 82, "stk_prompted")                                                  \
+    X(STK_ANSWERED, 83, "stk_answered") /* before its turn */                            \
+    X(STK_ENDED, 84, "stk_ended")                                                        \
+    X(REQUEST_TEXTS_KEPT, 90, "request_texts_kept") /* URLs, references, remarks */      \
+    X(REQUEST_ACCEPTED, 91, "request_accepted")                                          \
+    X(REQUEST_ASKED, 92, "request_asked") /* somebody outside: PROCESSING */             \
+    X(REQUEST_ENDED, 93, "request_ended")                                                \
+    X(REQUEST_LOOKED_UP, 94, "request_looked_up")   /* what its original is and was */   \
+    X(REQUEST_AMOUNT_SET, 95, "request_amount_set") /* known only at its turn */         \
+    X(REQUEST_PROMPTED, 96, "request_prompted")     /* on a phone: PROCESSING */         \
+    X(REQUEST_HELD, 97, "request_held")             /* out of the pipeline for a time */ \
+    X(REQUEST_QUEUED, 98, "request_queued")         /* back into it */                   \
+    X(REQUEST_TIMED_OUT, 99, "request_timed_out")   /* its time-out URL is told */       \
+    X(ORGANISATION_CHANGED, 100, "organisation_changed")
 
 enum operator_event_kind {
 #define X(name, number, text) EVENT_##name = number,
@@ -112,10 +119,21 @@ struct operator_event {
     uint64_t party;
     uint64_t original;
     uint64_t timeout_target;
-    bool has_message; /* REQUEST_ASKED: a message to somebody follows; with expires_ns */
-    bool has_receipt; /* REQUEST_ENDED; with outcome */
+    uint8_t seen;           /* REQUEST_LOOKED_UP; with original */
+    int64_t turn_ns;        /* REQUEST_HELD; with expires_ns */
+    bool active;            /* ORGANISATION_CHANGED; with slot */
+    uint32_t nominated;     /* slot of a subscriber, or SLAB_NONE */
+    int64_t queue_delay_ns; /* ORGANISATION_CHANGED */
+    bool has_message;       /* REQUEST_ASKED: a message to somebody follows; with expires_ns */
+    bool has_receipt;       /* REQUEST_ENDED; with outcome */
     int64_t charge_minor;
 };
+
+/* Is it about a request (request.h)? */
+static inline bool operator_event_of_request(uint16_t kind)
+{
+    return kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_TIMED_OUT;
+}
 
 /* NULL for a number that is not one of the operator's. */
 const char *operator_event_name(uint16_t kind);

@@ -27,6 +27,16 @@ static inline struct organisation *organisation_at(const struct operator_state *
     return slab_at(&o->organisations, slot);
 }
 
+/* One that is known to be there. */
+static inline const struct organisation *organisation_of(const struct operator_state *o,
+                                                         uint64_t short_code)
+{
+    CHECK(short_code <= UINT32_MAX);
+    const struct organisation *g = operator_organisation(o, (uint32_t)short_code);
+    CHECK(g != NULL);
+    return g;
+}
+
 /* Keys of the maps; the looked-up thing is compared afterwards where a key is a hash. */
 uint64_t operator__checkout_key(int64_t second_ns, uint32_t serial, uint32_t tail);
 uint64_t operator__receipt_key(uint32_t day, uint64_t serial);
@@ -66,6 +76,17 @@ void operator__decide_expire(const struct operator_state *o, struct decision *d)
 void operator__decide_request(const struct operator_state *o, struct decision *d);
 void operator__decide_request_advance(const struct operator_state *o, struct decision *d);
 void operator__decide_request_expire(const struct operator_state *o, struct decision *d);
+void operator__decide_request_answer(const struct operator_state *o, struct decision *d);
+void operator__decide_organisation_change(const struct operator_state *o, struct decision *d);
+
+enum pin_answer {
+    PIN_IS_RIGHT,
+    PIN_IS_WRONG, /* and counted */
+    PIN_IS_LOCKED,
+};
+/* Compares the PIN and counts wrong ones, over all prompts (R3.3). */
+enum pin_answer operator__try_pin(const struct operator_state *o, struct decision *d, uint32_t slot,
+                                  const uint8_t verifier[PIN_VERIFIER_BYTES]);
 
 /* request.c, for the kinds */
 enum { REQUEST_LEGS_MAX = 4 };
@@ -93,12 +114,40 @@ enum request_outcome operator__request_objection(const struct operator_state *o,
 void operator__request_ask(const struct operator_state *o, struct decision *d,
                            const struct operator_request *r, int64_t due_ns, uint64_t target,
                            uint16_t message_kind);
+/* A prompt on the phone of the subscriber in this slot, who is on no other: PROCESSING. */
+void operator__request_prompt(const struct operator_state *o, struct decision *d,
+                              const struct operator_request *r, uint32_t slot);
+/* What refuses money for this wallet; REQUEST_DONE: nothing. s may be NULL. */
+enum request_outcome operator__wallet_objection(const struct operator_state *o,
+                                                const struct subscriber *s, int64_t amount_minor);
 /* Is a request that ends like this told to its result URL? */
 bool operator__request_told(const struct operator_state *o, const struct operator_request *r,
                             enum request_outcome outcome);
 bool operator__request_kind_built(enum request_kind kind);
-void operator__advance_b2c(const struct operator_state *o, struct decision *d,
-                           const struct operator_request *r);
+
+/* What the kinds do at their turn. */
+typedef void request_step_fn(const struct operator_state *o, struct decision *d,
+                             const struct operator_request *r);
+request_step_fn operator__advance_b2c;
+request_step_fn operator__advance_balance;
+request_step_fn operator__advance_status;
+request_step_fn operator__advance_reversal;
+request_step_fn operator__advance_b2b;
+request_step_fn operator__advance_settlement;
+request_step_fn operator__advance_express;
+request_step_fn operator__approved_express;
+request_step_fn operator__expire_express;
+
+/* enquiry.c: what a STATUS or REVERSAL is about, as far as it concerns its organisation. */
+struct original {
+    const struct stk_payment *payment; /* one of the two, or neither */
+    const struct operator_request *request;
+};
+struct original operator__find_original(const struct operator_state *o,
+                                        const struct operator_request *r);
+/* Emits what was found; the state at this moment goes into the record. */
+void operator__note_original(struct decision *d, const struct operator_request *r,
+                             struct original original);
 
 /* request_state.c */
 void operator__apply_request(struct operator_state *o, const struct operator_event *e,

@@ -19,6 +19,8 @@ enum {
     PIN_VERIFIER_BYTES = 16,
 };
 /* Of one request, in cents: 10^12 shillings, far above every limit, far below an overflow. */
-#define OPERATOR_AMOUNT_MAX ((int64_t)1000 * 1000 * 1000 * 1000 * 100)
+#define OPERATOR_AMOUNT_MAX      ((int64_t)1000 * 1000 * 1000 * 1000 * 100)
+/* An organisation's requests can be made to wait for at most a day. */
+#define OPERATOR_QUEUE_DELAY_MAX ((int64_t)86400 * 1000 * 1000 * 1000)
 
 #endif

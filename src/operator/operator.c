@@ -23,6 +23,7 @@ struct operator_settings operator_settings_default(bool dev)
         .pin_failures_max = 3,
         .funds_checked_early = dev,
         .fingerprint_released_on_failure = true,
+        .queue_timeout_ns = 30 * NS_PER_S,
         .receipt_shard = 360, /* "A0" */
     };
     return s;
@@ -227,6 +228,9 @@ static void operator_decide(const void *state, struct decision *d)
     case COMMAND_REQUEST: operator__decide_request(o, d); break;
     case COMMAND_REQUEST_ADVANCE: operator__decide_request_advance(o, d); break;
     case COMMAND_REQUEST_EXPIRE: operator__decide_request_expire(o, d); break;
+    case COMMAND_REQUEST_APPROVE:
+    case COMMAND_REQUEST_CANCEL: operator__decide_request_answer(o, d); break;
+    case COMMAND_ORGANISATION_CHANGE: operator__decide_organisation_change(o, d); break;
     default: UNREACHABLE("unknown operator command");
     }
 }
@@ -253,6 +257,12 @@ static bool operator_work(const void *state, int64_t now_ns, struct book_command
     return true;
 }
 
+static bool operator_sent_once(const void *state, const struct outbox_item *item)
+{
+    const struct operator_request *r = operator_request(state, item->subject);
+    return item->kind == MESSAGE_RESULT && r != NULL && request_result_sent_once(r);
+}
+
 static int64_t operator_next_due(const void *state)
 {
     const struct operator_state *o = state;
@@ -277,6 +287,7 @@ const struct book_domain operator_domain = {
     .reserve = operator_reserve,
     .decide = operator_decide,
     .apply = operator__apply,
+    .sent_once = operator_sent_once,
     .work = operator_work,
     .next_due = operator_next_due,
     .save = operator__save,

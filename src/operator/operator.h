@@ -17,7 +17,7 @@
  *  O2* SUCCESS has a receipt and exactly one ledger transfer from the payer to the payee, of its
  *      amount; every other state has neither (R3.5, R3.8).
  *  O3* a payment that ended has exactly one callback in the outbox; an open one has none (R1.3).
- *  O4* a phone has at most one open payment, and both name each other (one prompt per phone).
+ *  O4* a phone has at most one open payment, and both name each other (one prompt per phone: Q7).
  *  O5* PROCESSING has a deadline timer; nothing else has.
  *  O6  the pipeline queue holds exactly the payments that wait for the network: PENDING ones and
  *      PROCESSING ones whose answer is already there.
@@ -56,7 +56,8 @@ struct operator_settings {
     uint8_t pin_failures_max;             /* wrong PINs until the PIN is locked: 3 */
     bool funds_checked_early;             /* R1.2: dev refuses in phase 1, others after the PIN */
     bool fingerprint_released_on_failure; /* R1.4: true */
-    uint32_t receipt_shard;               /* 0 to 1,295: positions 4 and 5 of a receipt */
+    int64_t queue_timeout_ns; /* a request that waits longer tells its time-out URL: 30 s */
+    uint32_t receipt_shard;   /* 0 to 1,295: positions 4 and 5 of a receipt */
 };
 
 /* As the comments above; `dev` decides funds_checked_early and the fingerprint rule. */

@@ -77,6 +77,7 @@ struct stk_payment {
     uint64_t target;   /* hash of the callback's scheme, host and port */
     uint64_t receipt;  /* serial of the day; with receipt_day the receipt number */
     uint64_t delivery; /* outbox number of the callback, 0 while open */
+    uint64_t reversal; /* number of the request that reversed it; 0: none */
     int64_t amount_minor;
     int64_t expires_ns;         /* of the prompt */
     int64_t step_ns[STK_STEPS]; /* 0: not yet */

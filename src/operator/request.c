@@ -21,9 +21,21 @@ static const struct request_rules {
     void (*expire)(const struct operator_state *o, struct decision *d,
                    const struct operator_request *r);
     bool successes_only; /* the result URL hears of nothing else (C2B confirmation) */
+    /* The phone that it prompted said yes, with the right PIN; NULL for kinds that prompt nobody. */
+    void (*approved)(const struct operator_state *o, struct decision *d,
+                     const struct operator_request *r);
 } request_kinds[REQUEST_KIND_END] = {
-    [REQUEST_B2C] = {operator__advance_b2c, NULL, false},
-    [REQUEST_POCHI] = {operator__advance_b2c, NULL, false},
+    [REQUEST_B2C] = {.advance = operator__advance_b2c},
+    [REQUEST_POCHI] = {.advance = operator__advance_b2c},
+    [REQUEST_B2B] = {.advance = operator__advance_b2b},
+    [REQUEST_TAX] = {.advance = operator__advance_b2b},
+    [REQUEST_EXPRESS] = {.advance = operator__advance_express,
+                         .expire = operator__expire_express,
+                         .approved = operator__approved_express},
+    [REQUEST_STATUS] = {.advance = operator__advance_status},
+    [REQUEST_BALANCE] = {.advance = operator__advance_balance},
+    [REQUEST_REVERSAL] = {.advance = operator__advance_reversal},
+    [REQUEST_SETTLEMENT] = {.advance = operator__advance_settlement},
 };
 
 bool operator__request_kind_built(enum request_kind kind)
@@ -161,6 +173,33 @@ const struct operator_request *operator_request_by_conversation(const struct ope
     bool same =
         r->short_code == short_code && span_equal(request_originator_id(o, r, made), conversation);
     return same ? r : NULL;
+}
+
+const struct stk_payment *request_original_stk(const struct operator_state *o,
+                                               const struct operator_request *r)
+{
+    uint64_t number = r->original >> 1;
+    return r->original == request_original_payment(number) ? operator_payment(o, number) : NULL;
+}
+
+const struct operator_request *request_original(const struct operator_state *o,
+                                                const struct operator_request *r)
+{
+    uint64_t number = r->original >> 1;
+    return r->original == request_original_request(number) ? operator_request(o, number) : NULL;
+}
+
+bool request_result_sent_once(const struct operator_request *r)
+{
+    return r->kind == REQUEST_BALANCE;
+}
+
+const struct operator_request *operator_request_prompt(const struct operator_state *o,
+                                                       const struct subscriber *s)
+{
+    const struct operator_request *r =
+        s->open_request != SLAB_NONE ? request_at(o, s->open_request) : NULL;
+    return r != NULL && r->reached ? r : NULL;
 }
 
 /* ---- acceptance ---- */
@@ -335,14 +374,128 @@ void operator__request_ask(const struct operator_state *o, struct decision *d,
     }
 }
 
+void operator__request_prompt(const struct operator_state *o, struct decision *d,
+                              const struct operator_request *r, uint32_t slot)
+{
+    const struct subscriber *s = subscriber_at(o, slot);
+    struct operator_event e;
+    CHECK(r->state == STK_PENDING);
+    CHECK(request_kinds[r->kind].expire != NULL && request_kinds[r->kind].approved != NULL);
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_REQUEST_PROMPTED;
+    e.number = r->number;
+    e.slot = slot;
+    e.reachable = s->reachable;
+    e.expires_ns =
+        d->command->now_ns + (s->reachable ? o->settings->prompt_ns : o->settings->unreachable_ns);
+    operator__emit(d, &e);
+}
+
+enum request_outcome operator__wallet_objection(const struct operator_state *o,
+                                                const struct subscriber *s, int64_t amount_minor)
+{
+    int64_t after_minor;
+    if (s == NULL || s->status == SUBSCRIBER_UNREGISTERED) {
+        return REQUEST_UNREGISTERED;
+    }
+    if (s->status == SUBSCRIBER_SUSPENDED) {
+        return REQUEST_ACCOUNT_STATUS;
+    }
+    if (!money_add(operator_balance(o, s->account), amount_minor, &after_minor) ||
+        after_minor > o->settings->wallet_max_minor) {
+        return REQUEST_MAX_BALANCE;
+    }
+    return REQUEST_DONE;
+}
+
+/* ---- the answer on a phone ---- */
+
+static enum operator_refusal answer_refusal(const struct operator_request *r, int64_t now_ns)
+{
+    if (r == NULL || request_kinds[r->kind].approved == NULL || r->state == STK_PENDING) {
+        return OPERATOR_NOT_FOUND;
+    }
+    if (stk_state_final(r->state) || now_ns >= r->due_ns) {
+        return OPERATOR_ALREADY_ENDED; /* the deadline decides, not who comes first in a turn */
+    }
+    return r->reached ? OPERATOR_DONE : OPERATOR_NOT_FOUND;
+}
+
+void operator__decide_request_answer(const struct operator_state *o, struct decision *d)
+{
+    const struct stk_answer_command *c = d->command->body;
+    struct operator_reply *reply = d->command->reply;
+    const struct operator_request *r = operator_request(o, c->number);
+    CHECK(reply != NULL);
+    reply->number = c->number;
+    reply->refusal = answer_refusal(r, d->command->now_ns);
+    if (reply->refusal != OPERATOR_DONE) {
+        return;
+    }
+    if (d->command->kind == COMMAND_REQUEST_CANCEL) {
+        operator__request_end(o, d, r, REQUEST_CANCELLED, NULL);
+        return;
+    }
+    switch (operator__try_pin(o, d, r->phone, c->verifier)) {
+    case PIN_IS_LOCKED: operator__request_end(o, d, r, REQUEST_PIN_LOCKED, NULL); break;
+    case PIN_IS_WRONG: operator__request_end(o, d, r, REQUEST_WRONG_PIN, NULL); break;
+    case PIN_IS_RIGHT: request_kinds[r->kind].approved(o, d, r); break;
+    }
+}
+
 /* ---- the pipeline and the deadlines ---- */
+
+static void emit_plain(struct decision *d, const struct operator_request *r, uint16_t kind)
+{
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = kind;
+    e.number = r->number;
+    operator__emit(d, &e);
+}
+
+/*
+ * Requests with a time-out URL may have to wait (the organisation's queue_delay). One that waited
+ * too long says so to that URL, once, and still goes on. False: something of the kind was emitted,
+ * and it is not its turn yet.
+ */
+static bool turn_has_come(const struct operator_state *o, struct decision *d,
+                          const struct operator_request *r)
+{
+    int64_t now_ns = d->command->now_ns;
+    int64_t late_ns = r->step_ns[REQUEST_ACCEPTED] + o->settings->queue_timeout_ns;
+    if (operator_text(o, r->timeout_url).size == 0) {
+        return true;
+    }
+    if (r->late == 0 && now_ns >= late_ns) {
+        emit_plain(d, r, EVENT_REQUEST_TIMED_OUT);
+        emit_message(o, d, r, r->timeout_target, MESSAGE_TIMEOUT, 1);
+        return false;
+    }
+    const struct organisation *g = operator_organisation(o, r->short_code);
+    int64_t delay_ns = g != NULL ? g->queue_delay_ns : 0;
+    int64_t turn_ns = r->turn_ns != 0 ? r->turn_ns : r->step_ns[REQUEST_ACCEPTED] + delay_ns;
+    if (now_ns >= turn_ns) {
+        return true;
+    }
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_REQUEST_HELD;
+    e.number = r->number;
+    e.turn_ns = turn_ns;
+    e.expires_ns = r->late == 0 && late_ns < turn_ns ? late_ns : turn_ns;
+    operator__emit(d, &e);
+    return false;
+}
 
 void operator__decide_request_advance(const struct operator_state *o, struct decision *d)
 {
     CHECK(o->requests_queued > 0);
     const struct operator_request *r = request_at(o, o->requests_head);
     CHECK(r->queued && r->state == STK_PENDING);
-    request_kinds[r->kind].advance(o, d, r);
+    if (turn_has_come(o, d, r)) {
+        request_kinds[r->kind].advance(o, d, r);
+    }
 }
 
 void operator__decide_request_expire(const struct operator_state *o, struct decision *d)
@@ -350,6 +503,11 @@ void operator__decide_request_expire(const struct operator_state *o, struct deci
     const struct timer_entry *first = timers_first(&o->request_deadlines);
     CHECK(first != NULL && first->due_ns <= d->command->now_ns);
     const struct operator_request *r = request_at(o, (uint32_t)first->id);
-    CHECK(r->state == STK_PROCESSING && r->due_ns == first->due_ns);
+    CHECK(r->due_ns == first->due_ns);
+    if (r->held) {
+        emit_plain(d, r, EVENT_REQUEST_QUEUED);
+        return;
+    }
+    CHECK(r->state == STK_PROCESSING);
     request_kinds[r->kind].expire(o, d, r);
 }

@@ -17,9 +17,14 @@
  *      else has either.
  *  Q3* a request that ended and has a result URL has exactly one result in the outbox; an open one
  *      has none.
- *  Q4* PROCESSING has a deadline timer; nothing else has.
- *  Q5  the pipeline of requests holds exactly the PENDING ones.
+ *  Q4* PROCESSING has a deadline timer, and so has a PENDING one that is held back (the
+ *      organisation's queue_delay); nothing else has.
+ *  Q5  the pipeline of requests holds exactly the PENDING ones that are not held back.
  *  Q6  numbers, receipts and, per organisation, originator conversation ids are unique.
+ *  Q7* a phone has at most one prompt, of a payment (O4) or of a request that is PROCESSING, and
+ *      both name each other.
+ *  Q8* a transaction is reversed at most once, by a reversal that succeeded, and both name each
+ *      other.
  */
 #ifndef HAKIKA_OPERATOR_REQUEST_H
 #define HAKIKA_OPERATOR_REQUEST_H
@@ -29,6 +34,7 @@
 
 #include "base/ids.h"
 #include "base/span.h"
+#include "operator/accounts.h"
 #include "operator/limits.h"
 #include "operator/payment.h"
 
@@ -78,14 +84,18 @@ enum request_kind {
     X(WRONG_PIN, 19, FAILED, "2001", "the PIN was wrong")                                       \
     X(PIN_LOCKED, 20, FAILED, "8006", "the PIN is locked after too many wrong ones")            \
     X(NOT_ALLOWED, 21, FAILED, "21", "this initiator may not ask for this")                     \
-    X(UNREACHABLE, 22, FAILED, "1037", "the phone is off or has no network")
+    X(UNREACHABLE, 22, FAILED, "1037", "the phone is off or has no network")                    \
+    X(PARAMETERS, 23, FAILED, "25", "the amount or a party does not fit what is asked for")     \
+    X(NO_NOMINATED, 24, FAILED, "4104", "the till has no nominated number to prompt")           \
+    X(USSD_NETWORK, 25, FAILED, "4201", "the nominated phone is off or has no network")         \
+    X(USSD_SESSION, 26, FAILED, "4203", "the session on the phone ended without an answer")
 
 enum request_outcome {
     REQUEST_OPEN = 0,
 #define X(name, number, state, code, words) REQUEST_##name = number,
     REQUEST_OUTCOMES(X)
 #undef X
-        REQUEST_OUTCOME_END = 23,
+        REQUEST_OUTCOME_END = 27,
 };
 
 /* Which kind of number a party is given as (Daraja's IdentifierType, RecieverIdentifierType). */
@@ -94,6 +104,27 @@ enum party_type {
     PARTY_MSISDN = 1,
     PARTY_TILL = 2,
     PARTY_SHORT_CODE = 4,
+};
+
+/* The CommandIDs of B2B payments; numbers stand in the journal. */
+enum b2b_command {
+    B2B_PAY_BILL = 1,
+    B2B_BUY_GOODS = 2,
+    B2B_PAY_TO_BULK = 3,
+    B2B_MMF_TO_UTILITY = 4,
+    B2B_TRANSFER = 5,
+    B2B_DISBURSE = 6,
+    B2B_COMMAND_END = 7,
+};
+
+/* How a STATUS or REVERSAL names its original; the id itself is the request's reference. */
+enum original_naming {
+    ORIGINAL_BY_RECEIPT = 1,
+    ORIGINAL_BY_CONVERSATION = 2, /* originator conversation id, or an STK push's own ids */
+};
+
+enum {
+    TAX_AUTHORITY = 572572, /* the short code that tax is remitted to */
 };
 
 enum request_step {
@@ -112,9 +143,12 @@ struct operator_request {
     uint64_t receipt;        /* serial of the day; with receipt_day the receipt number */
     uint64_t delivery;       /* outbox number of the result; 0: none (yet) */
     uint64_t question;       /* outbox number of what PROCESSING waits for; 0: none */
+    uint64_t late;           /* outbox number of what the time-out URL was told; 0: nothing */
+    uint64_t reversal;       /* number of the request that reversed it; 0: none */
     int64_t amount_minor;
     int64_t charge_minor; /* what the operator took for it */
-    int64_t due_ns;       /* PROCESSING: when it ends by itself */
+    int64_t due_ns;       /* PROCESSING: when it ends by itself; held back: when that is over */
+    int64_t turn_ns;      /* not before this time is its turn; 0: at once */
     int64_t step_ns[REQUEST_STEPS];
     uint64_t step_position[REQUEST_STEPS];
     int64_t after_minor[4]; /* the organisation's accounts right after it ended, as numbered */
@@ -126,6 +160,7 @@ struct operator_request {
     uint32_t remarks;
     uint32_t occasion;
     uint32_t answer; /* what was answered to its question: ThirdPartyTransID, ... */
+    uint32_t phone;  /* slot of the subscriber who is or was prompted; SLAB_NONE: nobody */
     uint32_t receipt_day;
     uint32_t timer;      /* position in the heap; memory only */
     uint32_t next;       /* in the pipeline; memory only */
@@ -135,6 +170,8 @@ struct operator_request {
     uint8_t outcome;     /* enum request_outcome */
     uint8_t party_type;  /* enum party_type */
     uint8_t seen;        /* STATUS: enum stk_state of the original when it was looked at */
+    bool reached;        /* the prompt is on the phone */
+    bool held;           /* PENDING, but not in the pipeline until due_ns */
     bool initiator_good; /* name and password were right, or could not be checked and need not be */
     bool has_receipt;
     bool queued;
@@ -158,6 +195,7 @@ enum stk_state request_outcome_state(enum request_outcome outcome);
 bool request_may_move(enum stk_state from, enum stk_state to);
 
 struct operator_state;
+struct subscriber;
 struct book;
 
 /* NULL when there is none. */
@@ -175,6 +213,18 @@ void request_conversation_id(const struct operator_request *r, char out[ID_TEXT_
  * or written into `made`. */
 struct span request_originator_id(const struct operator_state *o, const struct operator_request *r,
                                   char made[ID_TEXT_SIZE]);
+/* The payment that `original` means, or the request; NULL when it means the other or nothing. */
+const struct stk_payment *request_original_stk(const struct operator_state *o,
+                                               const struct operator_request *r);
+const struct operator_request *request_original(const struct operator_state *o,
+                                                const struct operator_request *r);
+/* Which account of the organisation that asks pays: utility, or working for most of B2B. */
+enum organisation_account request_debit_account(const struct operator_request *r);
+/* Is it sent only once, whatever the receiver answers? (account balance) */
+bool request_result_sent_once(const struct operator_request *r);
+/* The request whose prompt is on this phone and waits for an answer; NULL: none. */
+const struct operator_request *operator_request_prompt(const struct operator_state *o,
+                                                       const struct subscriber *s);
 /* Of a success its receipt, otherwise the day's prefix and zeros. */
 void request_transaction_id(const struct operator_request *r, char out[ID_RECEIPT_SIZE]);
 /* The ledger transfer of request `number`, leg 0 to 7. */

@@ -66,6 +66,7 @@ static void apply_texts(struct operator_state *o, const struct operator_event *e
     r->reference = texts_keep(texts, e->reference);
     r->remarks = texts_keep(texts, e->remarks);
     r->occasion = texts_keep(texts, e->occasion);
+    r->phone = SLAB_NONE;
     r->timer = TIMERS_NOWHERE;
     r->next = SLAB_NONE;
     map_put(&o->requests_by_number, e->number, slot);
@@ -108,7 +109,86 @@ static void move_to(struct operator_state *o, struct operator_request *r, uint32
     if (r->timer != TIMERS_NOWHERE) {
         timers_remove(&o->request_deadlines, r->timer);
     }
+    r->held = false;
     r->state = (uint8_t)state;
+    operator__touch_request(o, slot);
+}
+
+/* Out of the pipeline until a time. */
+static void apply_held(struct operator_state *o, const struct operator_event *e)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    CHECK(r->state == STK_PENDING && !r->held);
+    queue_pop(o, slot);
+    r->held = true;
+    r->due_ns = e->expires_ns;
+    r->turn_ns = e->turn_ns;
+    timers_add(&o->request_deadlines, r->due_ns, slot);
+    operator__touch_request(o, slot);
+}
+
+static void apply_queued(struct operator_state *o, const struct operator_event *e)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    CHECK(r->state == STK_PENDING && r->held);
+    timers_remove(&o->request_deadlines, r->timer);
+    r->held = false;
+    queue_append(o, slot);
+    operator__touch_request(o, slot);
+}
+
+static void apply_timed_out(struct operator_state *o, const struct operator_event *e)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    CHECK(r->late == 0);
+    r->late = outbox_next_number(&o->book->outbox, 1); /* next, in the same frame */
+    operator__touch_request(o, slot);
+}
+
+static void apply_looked_up(struct operator_state *o, const struct operator_event *e)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    CHECK(!stk_state_final(r->state));
+    r->original = e->original;
+    r->seen = e->seen;
+    operator__touch_request(o, slot);
+}
+
+static void apply_prompted(struct operator_state *o, const struct operator_event *e,
+                           const struct frame_info *frame)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    struct subscriber *s = subscriber_at(o, e->slot);
+    CHECK(s->open_payment == SLAB_NONE && s->open_request == SLAB_NONE); /* O4, Q7 */
+    move_to(o, r, slot, STK_PROCESSING);
+    r->phone = e->slot;
+    r->reached = e->reachable;
+    r->due_ns = e->expires_ns;
+    s->open_request = slot;
+    timers_add(&o->request_deadlines, r->due_ns, slot);
+    step(r, REQUEST_ASKED, frame);
+}
+
+/* Q8: the original and its reversal name each other. */
+static void apply_reversal(struct operator_state *o, const struct operator_request *r)
+{
+    uint64_t number = r->original >> 1;
+    if (r->original == request_original_payment(number)) {
+        uint32_t slot = map_get(&o->by_number, number);
+        CHECK(slot != MAP_NONE);
+        CHECK(payment_at(o, slot)->reversal == 0);
+        payment_at(o, slot)->reversal = r->number;
+        operator__touch(o, slot);
+        return;
+    }
+    uint32_t slot = slot_of(o, number);
+    CHECK(request_at(o, slot)->reversal == 0);
+    request_at(o, slot)->reversal = r->number;
     operator__touch_request(o, slot);
 }
 
@@ -147,6 +227,13 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
         o->receipt_next = e->receipt + 1;
         o->requests_paid++;
         map_put(&o->requests_by_receipt, operator__receipt_key(e->receipt_day, e->receipt), slot);
+        if (r->kind == REQUEST_REVERSAL) {
+            apply_reversal(o, r);
+        }
+    }
+    if (r->phone != SLAB_NONE) {
+        CHECK(subscriber_at(o, r->phone)->open_request == slot);
+        subscriber_at(o, r->phone)->open_request = SLAB_NONE;
     }
     const struct organisation *g = operator_organisation(o, r->short_code);
     for (uint32_t i = 0; g != NULL && i < ORGANISATION_ACCOUNTS; i++) {
@@ -162,6 +249,14 @@ void operator__apply_request(struct operator_state *o, const struct operator_eve
     case EVENT_REQUEST_ACCEPTED: apply_accepted(o, e, frame); break;
     case EVENT_REQUEST_ASKED: apply_asked(o, e, frame); break;
     case EVENT_REQUEST_ENDED: apply_ended(o, e, frame); break;
+    case EVENT_REQUEST_LOOKED_UP: apply_looked_up(o, e); break;
+    case EVENT_REQUEST_AMOUNT_SET:
+        request_at(o, slot_of(o, e->number))->amount_minor = e->amount_minor;
+        break;
+    case EVENT_REQUEST_PROMPTED: apply_prompted(o, e, frame); break;
+    case EVENT_REQUEST_HELD: apply_held(o, e); break;
+    case EVENT_REQUEST_QUEUED: apply_queued(o, e); break;
+    case EVENT_REQUEST_TIMED_OUT: apply_timed_out(o, e); break;
     default: UNREACHABLE("unknown event of a request");
     }
 }
@@ -170,14 +265,14 @@ void operator__apply_request(struct operator_state *o, const struct operator_eve
 
 static void save_request(struct writer *w, const struct operator_request *r)
 {
-    const uint64_t wide[] = {r->number,         r->party,   r->original, r->target,
-                             r->timeout_target, r->receipt, r->delivery, r->question};
-    const int64_t money[] = {r->amount_minor, r->charge_minor, r->due_ns};
-    const uint32_t narrow[] = {r->short_code,  r->conversation, r->result_url,
-                               r->timeout_url, r->reference,    r->remarks,
-                               r->occasion,    r->answer,       r->receipt_day};
-    const uint8_t small[] = {r->kind,       r->command, r->state,          r->outcome,
-                             r->party_type, r->seen,    r->initiator_good, r->has_receipt};
+    const uint64_t wide[] = {r->number,  r->party,    r->original, r->target, r->timeout_target,
+                             r->receipt, r->delivery, r->question, r->late,   r->reversal};
+    const int64_t money[] = {r->amount_minor, r->charge_minor, r->due_ns, r->turn_ns};
+    const uint32_t narrow[] = {r->short_code,  r->conversation, r->result_url, r->timeout_url,
+                               r->reference,   r->remarks,      r->occasion,   r->answer,
+                               r->receipt_day, r->phone};
+    const uint8_t small[] = {r->kind, r->command,        r->state,       r->outcome, r->party_type,
+                             r->seen, r->initiator_good, r->has_receipt, r->reached, r->held};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
         put_u64(w, wide[i]);
     }
@@ -200,11 +295,12 @@ static void save_request(struct writer *w, const struct operator_request *r)
 static void load_request(struct reader *in, struct operator_request *r)
 {
     uint64_t *const wide[] = {&r->number,         &r->party,   &r->original, &r->target,
-                              &r->timeout_target, &r->receipt, &r->delivery, &r->question};
-    int64_t *const money[] = {&r->amount_minor, &r->charge_minor, &r->due_ns};
-    uint32_t *const narrow[] = {&r->short_code,  &r->conversation, &r->result_url,
-                                &r->timeout_url, &r->reference,    &r->remarks,
-                                &r->occasion,    &r->answer,       &r->receipt_day};
+                              &r->timeout_target, &r->receipt, &r->delivery, &r->question,
+                              &r->late,           &r->reversal};
+    int64_t *const money[] = {&r->amount_minor, &r->charge_minor, &r->due_ns, &r->turn_ns};
+    uint32_t *const narrow[] = {&r->short_code,  &r->conversation, &r->result_url, &r->timeout_url,
+                                &r->reference,   &r->remarks,      &r->occasion,   &r->answer,
+                                &r->receipt_day, &r->phone};
     uint8_t *const small[] = {&r->kind,    &r->command,    &r->state,
                               &r->outcome, &r->party_type, &r->seen};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
@@ -228,6 +324,8 @@ static void load_request(struct reader *in, struct operator_request *r)
     }
     r->initiator_good = get_u8(in) != 0;
     r->has_receipt = get_u8(in) != 0;
+    r->reached = get_u8(in) != 0;
+    r->held = get_u8(in) != 0;
     r->timer = TIMERS_NOWHERE;
     r->next = SLAB_NONE;
 }
@@ -256,7 +354,9 @@ static bool request_plausible(const struct operator_state *o, const struct opera
     return r->number <= o->last_request && r->kind > 0 && r->kind < REQUEST_KIND_END &&
            r->state >= STK_PENDING && r->state <= STK_STATE_CANCELLED &&
            r->outcome < REQUEST_OUTCOME_END && r->amount_minor >= 0 &&
-           r->receipt < ID_RECEIPT_SERIAL_END && caltime_in_range(r->step_ns[REQUEST_ACCEPTED]);
+           r->receipt < ID_RECEIPT_SERIAL_END && r->seen <= STK_STATE_CANCELLED &&
+           (r->phone == SLAB_NONE || slab_is_used(&o->subscribers, r->phone)) &&
+           (!r->held || r->state == STK_PENDING) && caltime_in_range(r->step_ns[REQUEST_ACCEPTED]);
 }
 
 static bool index_request(struct operator_state *o, uint32_t slot)
@@ -277,7 +377,7 @@ static bool index_request(struct operator_state *o, uint32_t slot)
     if (r->has_receipt) {
         map_put(&o->requests_by_receipt, receipt_key, slot);
     }
-    if (r->state == STK_PROCESSING) {
+    if (r->state == STK_PROCESSING || r->held) {
         timers_add(&o->request_deadlines, r->due_ns, slot);
     }
     o->requests_open += !stk_state_final(r->state);
@@ -333,6 +433,40 @@ static void check_money(const struct operator_state *o, const struct operator_re
     }
 }
 
+/* What the time-out URL was told of a request that waited too long. */
+static void check_late(const struct operator_state *o, const struct operator_request *r)
+{
+    if (r->late != 0) {
+        const struct outbox_item *item = outbox_item(&o->book->outbox, r->late);
+        CHECK(item != NULL);
+        CHECK(item->subject == r->number && item->kind == MESSAGE_TIMEOUT);
+    }
+}
+
+/* Q7 and Q8: whoever names another is named by it. */
+static void check_others(const struct operator_state *o, const struct operator_request *r,
+                         uint32_t slot)
+{
+    if (r->phone != SLAB_NONE) {
+        bool has_prompt = subscriber_at(o, r->phone)->open_request == slot;
+        CHECK(has_prompt == (r->state == STK_PROCESSING));
+    }
+    if (r->kind == REQUEST_REVERSAL && r->has_receipt) {
+        const struct stk_payment *p = request_original_stk(o, r);
+        const struct operator_request *original = request_original(o, r);
+        CHECK((p != NULL) != (original != NULL));
+        CHECK(r->number == (p != NULL ? p->reversal : original->reversal));
+        CHECK(p == NULL || p->state == STK_SUCCESS);
+        CHECK(original == NULL || original->state == STK_SUCCESS);
+    }
+    if (r->reversal != 0) {
+        const struct operator_request *reversal = operator_request(o, r->reversal);
+        CHECK(reversal != NULL);
+        CHECK(reversal->kind == REQUEST_REVERSAL && reversal->has_receipt);
+        CHECK(reversal->original == request_original_request(r->number));
+    }
+}
+
 static void check_request(const struct operator_state *o, uint32_t slot)
 {
     const struct operator_request *r = request_at(o, slot);
@@ -350,12 +484,15 @@ static void check_request(const struct operator_state *o, uint32_t slot)
         CHECK(item != NULL);
         CHECK(item->subject == r->number && item->kind == MESSAGE_RESULT);
     }
-    CHECK((r->timer != TIMERS_NOWHERE) == (r->state == STK_PROCESSING)); /* Q4 */
+    CHECK((r->timer != TIMERS_NOWHERE) == (r->state == STK_PROCESSING || r->held)); /* Q4 */
     if (r->timer != TIMERS_NOWHERE) {
         CHECK(o->request_deadlines.entries[r->timer].id == slot);
         CHECK(o->request_deadlines.entries[r->timer].due_ns == r->due_ns);
     }
-    CHECK(r->queued == (r->state == STK_PENDING)); /* Q5 */
+    CHECK(r->queued == (r->state == STK_PENDING && !r->held)); /* Q5 */
+    CHECK(IMPLIES(r->held, r->state == STK_PENDING));
+    check_late(o, r);
+    check_others(o, r, slot);
     uint64_t key = operator__conversation_key(r->short_code, request_originator_id(o, r, made));
     CHECK(map_get(&o->by_conversation, key) == slot); /* Q6 */
 }
@@ -372,17 +509,17 @@ void operator__check_requests(const struct operator_state *o)
 {
     uint32_t open = 0;
     uint32_t queued = 0;
-    uint32_t processing = 0;
+    uint32_t timed = 0;
     for (uint32_t i = slab_next(&o->requests, 0); i != SLAB_NONE;
          i = slab_next(&o->requests, i + 1)) {
         const struct operator_request *r = request_at(o, i);
         check_request(o, i);
         open += !stk_state_final(r->state);
         queued += r->queued;
-        processing += r->state == STK_PROCESSING;
+        timed += r->state == STK_PROCESSING || r->held;
     }
     CHECK(open == o->requests_open && queued == o->requests_queued);
-    CHECK(processing == o->request_deadlines.count);
+    CHECK(timed == o->request_deadlines.count);
     CHECK(o->last_request == o->requests.used); /* numbers have no gaps */
     CHECK(map_count(&o->requests_by_number) == o->requests.used);
     CHECK(map_count(&o->by_conversation) == o->requests.used);

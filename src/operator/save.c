@@ -20,6 +20,7 @@ static void save_subscriber(struct writer *w, const struct subscriber *s)
     put_u32(w, s->account);
     put_u32(w, s->name);
     put_u32(w, s->open_payment);
+    put_u32(w, s->open_request);
     put_u16(w, s->payments);
     put_raw(w, s->verifier, sizeof(s->verifier));
     put_u8(w, s->key_version);
@@ -41,6 +42,7 @@ static void load_subscriber(struct reader *r, struct subscriber *s)
     s->account = get_u32(r);
     s->name = get_u32(r);
     s->open_payment = get_u32(r);
+    s->open_request = get_u32(r);
     s->payments = get_u16(r);
     get_raw(r, s->verifier, sizeof(s->verifier));
     s->key_version = get_u8(r);
@@ -61,6 +63,8 @@ static void save_organisation(struct writer *w, const struct organisation *g)
     for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
         put_u32(w, g->accounts[i]);
     }
+    put_u32(w, g->nominated);
+    put_i64(w, g->queue_delay_ns);
     put_u8(w, g->type);
     put_u8(w, g->charges);
     put_u8(w, g->active);
@@ -77,6 +81,8 @@ static bool load_organisation(struct reader *r, struct organisation *g)
     for (uint32_t i = 0; i < ORGANISATION_ACCOUNTS; i++) {
         g->accounts[i] = get_u32(r);
     }
+    g->nominated = get_u32(r);
+    g->queue_delay_ns = get_i64(r);
     g->type = get_u8(r);
     g->charges = get_u8(r);
     g->active = get_u8(r) != 0;
@@ -90,6 +96,7 @@ static void save_payment(struct writer *w, const struct stk_payment *p)
     put_u64(w, p->target);
     put_u64(w, p->receipt);
     put_u64(w, p->delivery);
+    put_u64(w, p->reversal);
     put_i64(w, p->amount_minor);
     put_i64(w, p->expires_ns);
     for (uint32_t i = 0; i < STK_STEPS; i++) {
@@ -119,6 +126,7 @@ static void load_payment(struct reader *r, struct stk_payment *p)
     p->target = get_u64(r);
     p->receipt = get_u64(r);
     p->delivery = get_u64(r);
+    p->reversal = get_u64(r);
     p->amount_minor = get_i64(r);
     p->expires_ns = get_i64(r);
     for (uint32_t i = 0; i < STK_STEPS; i++) {

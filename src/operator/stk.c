@@ -111,6 +111,9 @@ void operator__decide_push(const struct operator_state *o, struct decision *d)
     if (slot == MAP_NONE) {
         CHECK(o->subscribers.free_head == SLAB_NONE);
         slot = o->subscribers.high_water;
+    } else if (subscriber_at(o, slot)->open_request != SLAB_NONE) {
+        reply->refusal = OPERATOR_SUBSCRIBER_LOCKED; /* by a prompt that is no payment's */
+        return;
     } else if (subscriber_at(o, slot)->open_payment != SLAB_NONE && !MUTATED(LOCK_SKIPPED)) {
         reply->refusal = OPERATOR_SUBSCRIBER_LOCKED;
         reply->number = payment_at(o, subscriber_at(o, slot)->open_payment)->number;
@@ -186,14 +189,34 @@ static enum stk_outcome find_objection(const struct operator_state *o, const str
     return STK_PAID;
 }
 
-static void emit_pin_tried(struct decision *d, const struct stk_payment *p, uint8_t failures)
+static void emit_pin_tried(struct decision *d, uint32_t slot, uint8_t failures)
 {
     struct operator_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_PIN_TRIED;
-    e.slot = p->subscriber;
+    e.slot = slot;
     e.failures = failures;
     operator__emit(d, &e);
+}
+
+/* The failed attempt is durable before anyone learns of it: it is in the frame of the end. */
+enum pin_answer operator__try_pin(const struct operator_state *o, struct decision *d, uint32_t slot,
+                                  const uint8_t verifier[PIN_VERIFIER_BYTES])
+{
+    const struct subscriber *s = subscriber_at(o, slot);
+    if (s->pin_failures >= o->settings->pin_failures_max) {
+        return PIN_IS_LOCKED;
+    }
+    if (!verifier_equal(s->verifier, verifier)) {
+        if (!MUTATED(PIN_TRY_UNWRITTEN)) {
+            emit_pin_tried(d, slot, (uint8_t)(s->pin_failures + 1));
+        }
+        return PIN_IS_WRONG;
+    }
+    if (s->pin_failures > 0) {
+        emit_pin_tried(d, slot, 0);
+    }
+    return PIN_IS_RIGHT;
 }
 
 /* R1.3: everything again, then debit, credit, state and callback in one frame. */
@@ -235,22 +258,11 @@ static void emit_approval(const struct operator_state *o, struct decision *d,
         emit_end(o, d, p, STK_PAYER_UNKNOWN);
         return;
     }
-    if (s->pin_failures >= o->settings->pin_failures_max) {
-        emit_end(o, d, p, STK_PIN_LOCKED);
-        return;
+    switch (operator__try_pin(o, d, p->subscriber, verifier)) {
+    case PIN_IS_LOCKED: emit_end(o, d, p, STK_PIN_LOCKED); break;
+    case PIN_IS_WRONG: emit_end(o, d, p, STK_WRONG_PIN); break;
+    case PIN_IS_RIGHT: emit_payment(o, d, p); break;
     }
-    if (!verifier_equal(s->verifier, verifier)) {
-        /* The failed attempt is durable before anyone learns of it: it is in the same frame. */
-        if (!MUTATED(PIN_TRY_UNWRITTEN)) {
-            emit_pin_tried(d, p, (uint8_t)(s->pin_failures + 1));
-        }
-        emit_end(o, d, p, STK_WRONG_PIN);
-        return;
-    }
-    if (s->pin_failures > 0) {
-        emit_pin_tried(d, p, 0);
-    }
-    emit_payment(o, d, p);
 }
 
 /* ---- the phone's answer ---- */

@@ -92,6 +92,23 @@ static const struct sample samples[] = {
     {{.kind = EVENT_REQUEST_ENDED, .number = 9, .outcome = REQUEST_DONE, .has_receipt = true,
       .receipt_day = 20484, .receipt = 78364164095, .charge_minor = 900},
      30, 0x2905e70104eed6abu},
+    {{.kind = EVENT_REQUEST_LOOKED_UP, .number = 9, .original = 15, .seen = STK_SUCCESS},
+     17, 0},
+    {{.kind = EVENT_REQUEST_AMOUNT_SET, .number = 9, .amount_minor = 5000000},
+     16, 0},
+    {{.kind = EVENT_REQUEST_PROMPTED, .number = 9, .slot = 7, .expires_ns = 1769841060000000000,
+      .reachable = true},
+     21, 0},
+    {{.kind = EVENT_REQUEST_HELD, .number = 9, .expires_ns = 1769841030000000000,
+      .turn_ns = 1769841060000000000},
+     24, 0},
+    {{.kind = EVENT_REQUEST_QUEUED, .number = 9},
+     8, 0},
+    {{.kind = EVENT_REQUEST_TIMED_OUT, .number = 9},
+     8, 0},
+    {{.kind = EVENT_ORGANISATION_CHANGED, .slot = 3, .active = true, .nominated = 7,
+      .queue_delay_ns = 60000000000},
+     17, 0},
 };
 /* clang-format on */
 
@@ -131,6 +148,11 @@ static void compare_requests(const struct operator_event *a, const struct operat
     assert_int_equal(a->has_message, b->has_message);
     assert_int_equal(a->has_receipt, b->has_receipt);
     assert_int_equal(a->charge_minor, b->charge_minor);
+    assert_int_equal(a->seen, b->seen);
+    assert_int_equal(a->turn_ns, b->turn_ns);
+    assert_int_equal(a->active, b->active);
+    assert_int_equal(a->nominated, b->nominated);
+    assert_int_equal(a->queue_delay_ns, b->queue_delay_ns);
 }
 
 static void compare_events(const struct operator_event *a, const struct operator_event *b)
@@ -258,6 +280,10 @@ static void test_values_refused(void **state)
         {EVENT_STK_PROMPTED, 16, 0, 1},
         {EVENT_STK_ANSWERED, 8, ANSWER_APPROVE, ANSWER_CANCEL},
         {EVENT_STK_ENDED, 8, STK_PAID, STK_INTERNAL},
+        {EVENT_REQUEST_LOOKED_UP, 16, STK_PENDING, STK_STATE_CANCELLED},
+        {EVENT_REQUEST_PROMPTED, 20, 0, 1},
+        {EVENT_ORGANISATION_CHANGED, 4, 0, 1},
+        {EVENT_ORGANISATION_CHANGED, 16, 0, 127},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t s = 0;

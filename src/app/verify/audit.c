@@ -179,7 +179,7 @@ static void event_operator(struct audit *a, uint16_t kind, struct reader *body)
         audit__breach(a, PROOF_RECORDS, "%s is malformed", operator_event_name(kind));
         return;
     }
-    if (kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_ENDED) {
+    if (operator_event_of_request(kind)) {
         audit__request_event(a, &e);
     } else if (kind >= EVENT_STK_TEXTS_KEPT && kind <= EVENT_STK_ENDED) {
         audit__payment_event(a, &e);

@@ -41,6 +41,7 @@ struct audit_hold {
 struct audit_subscriber {
     uint64_t msisdn;
     uint64_t open_payment; /* 0: none */
+    uint64_t open_request; /* whose prompt the phone has; 0: none */
     uint32_t account;
     uint8_t pin_failures;
     bool has_wallet;
@@ -64,10 +65,20 @@ struct audit_payment {
 
 struct audit_request {
     int64_t amount_minor;
+    int64_t due_ns; /* when what was asked on a phone is over */
     uint64_t target;
+    uint64_t timeout_target;
+    uint64_t party;
+    uint64_t original;
+    uint32_t short_code;
+    uint32_t phone; /* subscriber + 1 who was prompted; 0: nobody */
     uint8_t kind;
+    uint8_t seen;
     bool told; /* it has a result URL */
     bool asked;
+    bool reached;
+    bool held;
+    bool late; /* its time-out URL was told */
 };
 
 /* What happened in the frame under way that must fit together at its end. */
@@ -80,6 +91,8 @@ struct audit_frame {
     uint64_t tried_slot;    /* subscriber + 1 whose wrong PIN was counted up */
     uint64_t request_texts; /* request whose texts were kept and that is not accepted yet */
     uint64_t request_asked; /* request that queues a question */
+    uint64_t request_late;  /* request whose time-out URL is told, until that is queued */
+    uint64_t request_late_target;
     uint64_t request_ended; /* the one that ended here; what follows is about it */
     struct audit_request request;
     uint8_t request_outcome;
@@ -159,6 +172,7 @@ struct audit {
     uint64_t receipt;
     uint64_t last_request;
     struct table requests; /* number -> struct audit_request, open ones */
+    struct table reversed; /* originals that were given back */
     struct table keys;
     uint64_t last_delivery;
     struct array waiting; /* uint64_t, a bit each */

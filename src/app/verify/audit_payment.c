@@ -106,6 +106,12 @@ static void accepted(struct audit *a, const struct operator_event *e)
                       e->slot);
         return;
     }
+    if (s->open_request != 0) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "payment %" PRIu64
+                      " opens on a phone that has the prompt of request %" PRIu64,
+                      e->number, s->open_request);
+    }
     if (s->open_payment != 0) {
         audit__breach(a, PROOF_PAYMENTS,
                       "payment %" PRIu64 " opens on a phone that has payment %" PRIu64 " open",

@@ -116,6 +116,22 @@ static void subscriber_event(struct audit *a, const struct operator_event *e)
     }
 }
 
+/* Who may act, and whom its requests prompt. */
+static void organisation_changed(struct audit *a, const struct operator_event *e)
+{
+    const struct audit_subscriber *s = array_at(&a->subscribers, e->nominated);
+    audit__checked(a, PROOF_REFERENCES);
+    if (e->slot >= a->organisations.count) {
+        audit__breach(a, PROOF_REFERENCES, "organisation %u is changed, but it does not exist",
+                      e->slot);
+    }
+    if (e->nominated != SLAB_NONE && (s == NULL || !s->has_wallet)) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "organisation %u nominates subscriber %u, who has no wallet", e->slot,
+                      e->nominated);
+    }
+}
+
 static void organisation_opened(struct audit *a, const struct operator_event *e)
 {
     audit__checked(a, PROOF_REFERENCES);
@@ -166,6 +182,7 @@ void audit__people_event(struct audit *a, const struct operator_event *e)
                           e->slot);
         }
         break;
+    case EVENT_ORGANISATION_CHANGED: organisation_changed(a, e); break;
     default: subscriber_event(a, e); break;
     }
 }

@@ -12,12 +12,14 @@ enum { ID_OF_REQUEST = 3, LEG_BITS = 3 };
 void audit__requests_init(struct audit *a)
 {
     table_init(&a->requests, sizeof(struct audit_request));
+    table_init(&a->reversed, sizeof(uint8_t));
     a->last_request = 0;
 }
 
 void audit__requests_fini(struct audit *a)
 {
     table_fini(&a->requests);
+    table_fini(&a->reversed);
 }
 
 static void texts_kept(struct audit *a, const struct operator_event *e)
@@ -50,6 +52,9 @@ static void accepted(struct audit *a, const struct operator_event *e)
     a->frame.request_texts = 0;
     r->amount_minor = e->amount_minor;
     r->target = e->target;
+    r->timeout_target = e->timeout_target;
+    r->party = e->party;
+    r->short_code = e->short_code;
     r->kind = e->request_kind;
 }
 
@@ -65,6 +70,126 @@ static void asked(struct audit *a, const struct operator_event *e)
     a->frame.request_asked = e->has_message ? e->number : 0;
 }
 
+/* What the request is about: once, for the kinds that are about something, and what is there. */
+static void looked_up(struct audit *a, const struct operator_event *e, struct audit_request *r)
+{
+    uint64_t number = e->original >> 1;
+    bool is_request = (e->original & 1) != 0;
+    bool there = number <= (is_request ? a->last_request : a->last_payment);
+    bool about = r->kind == REQUEST_STATUS || r->kind == REQUEST_REVERSAL;
+    if (!about || r->original != 0 || !there || (is_request && number == e->number)) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "request %" PRIu64 " finds %s %" PRIu64 ", which it cannot be about",
+                      e->number, is_request ? "request" : "payment", number);
+    }
+    r->original = e->original;
+    r->seen = e->seen;
+}
+
+static void amount_set(struct audit *a, const struct operator_event *e, struct audit_request *r)
+{
+    if (r->kind != REQUEST_SETTLEMENT || r->amount_minor != 0) {
+        audit__breach(a, PROOF_PAYMENTS, "the amount of request %" PRIu64 " changes after all",
+                      e->number);
+    }
+    r->amount_minor = e->amount_minor;
+}
+
+static void prompted(struct audit *a, const struct operator_event *e, struct audit_request *r)
+{
+    struct audit_subscriber *s = array_at(&a->subscribers, e->slot);
+    if (s == NULL || !s->has_wallet || s->open_payment != 0 || s->open_request != 0) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "request %" PRIu64 " prompts subscriber %u, whose phone is not free",
+                      e->number, e->slot);
+        return;
+    }
+    if (r->asked || r->held || e->expires_ns <= a->frame.time_ns) {
+        audit__breach(a, PROOF_PAYMENTS, "request %" PRIu64 " prompts a phone when it may not",
+                      e->number);
+    }
+    r->asked = true;
+    r->reached = e->reachable;
+    r->due_ns = e->expires_ns;
+    r->phone = e->slot + 1;
+    s->open_request = e->number;
+}
+
+static void waited(struct audit *a, const struct operator_event *e, struct audit_request *r)
+{
+    bool out = e->kind == EVENT_REQUEST_HELD;
+    bool early = out ? e->expires_ns <= a->frame.time_ns : a->frame.time_ns < r->due_ns;
+    if (r->asked || r->held == out || early) {
+        audit__breach(a, PROOF_PAYMENTS, "request %" PRIu64 " %s out of turn", e->number,
+                      out ? "is held back" : "comes back");
+    }
+    r->held = out;
+    r->due_ns = out ? e->expires_ns : r->due_ns;
+}
+
+static void timed_out(struct audit *a, const struct operator_event *e, struct audit_request *r)
+{
+    if (r->late || r->asked || a->frame.request_late != 0) {
+        audit__breach(a, PROOF_EFFECTS, "request %" PRIu64 " is late a second time", e->number);
+    }
+    r->late = true;
+    a->frame.request_late = e->number;
+    a->frame.request_late_target = r->timeout_target;
+}
+
+/* What happens between acceptance and end. */
+static void on_the_way(struct audit *a, const struct operator_event *e)
+{
+    struct audit_request *r = table_find(&a->requests, e->number);
+    audit__checked(a, PROOF_PAYMENTS);
+    if (r == NULL) {
+        audit__breach(a, PROOF_PAYMENTS, "%s of request %" PRIu64 ", which is not open",
+                      operator_event_name(e->kind), e->number);
+        return;
+    }
+    switch (e->kind) {
+    case EVENT_REQUEST_LOOKED_UP: looked_up(a, e, r); break;
+    case EVENT_REQUEST_AMOUNT_SET: amount_set(a, e, r); break;
+    case EVENT_REQUEST_PROMPTED: prompted(a, e, r); break;
+    case EVENT_REQUEST_TIMED_OUT: timed_out(a, e, r); break;
+    default: waited(a, e, r); break;
+    }
+}
+
+/* A transaction is given back once, and only one that was a success. */
+static void reversed(struct audit *a, uint64_t number, const struct audit_request *r)
+{
+    audit__checked(a, PROOF_EFFECTS);
+    if (r->original == 0 || r->seen != STK_SUCCESS ||
+        table_find(&a->reversed, r->original) != NULL) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "request %" PRIu64 " reverses what was reversed before or never paid",
+                      number);
+        return;
+    }
+    if (table_add(&a->reversed, r->original) == NULL) {
+        a->report->no_memory = true;
+    }
+}
+
+/* The end of a prompt: the phone is free, and the way to the outcome fits it. */
+static void prompt_over(struct audit *a, const struct operator_event *e,
+                        const struct audit_request *r)
+{
+    struct audit_subscriber *s = array_at(&a->subscribers, r->phone - 1);
+    bool over = a->frame.time_ns >= r->due_ns;
+    bool answered = e->has_receipt || e->outcome == REQUEST_CANCELLED ||
+                    e->outcome == REQUEST_WRONG_PIN || e->outcome == REQUEST_PIN_LOCKED;
+    bool unanswered = e->outcome == REQUEST_USSD_SESSION || e->outcome == REQUEST_USSD_NETWORK ||
+                      e->outcome == REQUEST_NO_ANSWER || e->outcome == REQUEST_UNREACHABLE;
+    bool uncounted = e->outcome == REQUEST_WRONG_PIN && a->frame.tried_slot != r->phone;
+    if ((answered && !r->reached) || (unanswered && !over) || uncounted) {
+        audit__breach(a, PROOF_PAYMENTS, "request %" PRIu64 " ends as %u, which its prompt denies",
+                      e->number, e->outcome);
+    }
+    s->open_request = 0;
+}
+
 static void ended(struct audit *a, const struct operator_event *e)
 {
     const struct audit_request *r = table_find(&a->requests, e->number);
@@ -75,6 +200,12 @@ static void ended(struct audit *a, const struct operator_event *e)
     }
     if (e->has_receipt) {
         audit__receipt(a, e->receipt_day, e->receipt, "request", e->number);
+    }
+    if (r->phone != 0) {
+        prompt_over(a, e, r);
+    }
+    if (r->kind == REQUEST_REVERSAL && e->has_receipt) {
+        reversed(a, e->number, r);
     }
     a->frame.request_ended = e->number;
     a->frame.request = *r;
@@ -89,7 +220,8 @@ void audit__request_event(struct audit *a, const struct operator_event *e)
     case EVENT_REQUEST_TEXTS_KEPT: texts_kept(a, e); break;
     case EVENT_REQUEST_ACCEPTED: accepted(a, e); break;
     case EVENT_REQUEST_ASKED: asked(a, e); break;
-    default: ended(a, e); break;
+    case EVENT_REQUEST_ENDED: ended(a, e); break;
+    default: on_the_way(a, e); break;
     }
 }
 
@@ -107,13 +239,36 @@ void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, 
 {
     bool result = kind == MESSAGE_RESULT;
     bool question = kind == MESSAGE_VALIDATION && a->frame.request_asked == subject;
+    bool late = kind == MESSAGE_TIMEOUT && a->frame.request_late == subject &&
+                a->frame.request_late_target == target;
     if (result && a->frame.request_ended == subject && a->frame.request.target == target) {
         a->frame.request_results++;
+    } else if (late) {
+        a->frame.request_late = 0;
     } else if (!question) {
         audit__breach(a, PROOF_EFFECTS,
                       "message kind %u is queued for request %" PRIu64
                       ", which neither ends nor asks here",
                       kind, subject);
+    }
+}
+
+/* Does the money come from whom the request lets pay? An organisation's accounts are its own. */
+static bool payer_fits(struct audit *a, const struct audit_request *r, const struct transfer *t)
+{
+    const struct audit_account *account = array_at(&a->accounts, t->debit_account);
+    bool of_organisation = account != NULL && account->code >= CODE_UTILITY;
+    switch (r->kind) {
+    case REQUEST_B2C:
+    case REQUEST_POCHI:
+    case REQUEST_B2B:
+    case REQUEST_TAX:
+    case REQUEST_REVERSAL:
+    case REQUEST_SETTLEMENT: return of_organisation && account->owner == r->short_code;
+    case REQUEST_EXPRESS: return of_organisation && account->owner == r->party;
+    case REQUEST_STATUS:
+    case REQUEST_BALANCE: return false; /* nothing moves */
+    default: return true;
     }
 }
 
@@ -130,6 +285,11 @@ static void check_legs(struct audit *a)
                           t->id);
         }
     }
+    if (f->leg_count > 0 && f->request_ended != 0 && !payer_fits(a, &f->request, &f->legs[0])) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "request %" PRIu64 " takes money from account %u, which may not pay for it",
+                      f->request_ended, f->legs[0].debit_account);
+    }
     if (f->leg_count > 0 && f->request_paid && f->legs[0].amount_minor != f->request.amount_minor) {
         audit__breach(a, PROOF_EFFECTS,
                       "request %" PRIu64 " is of %" PRId64 " cents, %" PRId64 " were moved",
@@ -143,6 +303,10 @@ void audit__requests_frame(struct audit *a)
     if (f->request_texts != 0) {
         audit__breach(a, PROOF_PAYMENTS, "request %" PRIu64 " has texts but was not accepted",
                       f->request_texts);
+    }
+    if (f->request_late != 0) {
+        audit__breach(a, PROOF_EFFECTS, "request %" PRIu64 " is late, and its URL is not told",
+                      f->request_late);
     }
     check_legs(a);
     if (f->request_ended == 0) {
