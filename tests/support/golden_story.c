@@ -334,6 +334,81 @@ static void chapter_payouts(struct world *w)
     (void)answer_all(w, 200, DELIVERY_ANSWERED);
 }
 
+static uint64_t ask(struct world *w, uint8_t kind, uint32_t short_code, const char *reference,
+                    int64_t amount_minor)
+{
+    struct request_command c = {.kind = kind,
+                                .command = 1,
+                                .party_type = PARTY_SHORT_CODE,
+                                .short_code = short_code,
+                                .amount_minor = amount_minor,
+                                .credential_good = true,
+                                .result_url = SPAN_LITERAL("https://shop.example/result"),
+                                .timeout_url = SPAN_LITERAL("https://shop.example/late"),
+                                .target = 6,
+                                .timeout_target = 7};
+    c.without_initiator = kind == REQUEST_EXPRESS || kind == REQUEST_SETTLEMENT;
+    c.party = kind == REQUEST_EXPRESS ? WORLD_TILL : WORLD_OTHER_PAYBILL;
+    c.reference = span_from(reference);
+    return world_ask(w, &c);
+}
+
+static void change_organisation(struct world *w, const struct organisation_change_command *c)
+{
+    struct operator_reply reply;
+    (void)world_do(w, COMMAND_ORGANISATION_CHANGE, c, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+}
+
+static void asked(const struct world *w, uint64_t number, enum request_outcome outcome)
+{
+    assert_int_equal(world_request(w, number)->outcome, outcome);
+}
+
+/* What organisations ask for: balance, status, a reversal, payments between them, settlement, a
+ * till's prompt, a request that is late. */
+static void chapter_organisations(struct world *w)
+{
+    char receipt[ID_RECEIPT_SIZE];
+    uint64_t number = world_push(w, WORLD_ANNA, 7000);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    payment_receipt(world_payment(w, number), receipt);
+    asked(w, ask(w, REQUEST_BALANCE, WORLD_PAYBILL, "", 0), REQUEST_DONE);
+    asked(w, ask(w, REQUEST_STATUS, WORLD_PAYBILL, receipt, 0), REQUEST_DONE);
+    asked(w, ask(w, REQUEST_STATUS, WORLD_TILL, receipt, 0), REQUEST_ORIGINAL_INVALID);
+    asked(w, ask(w, REQUEST_REVERSAL, WORLD_PAYBILL, receipt, 7000), REQUEST_DONE);
+    asked(w, ask(w, REQUEST_REVERSAL, WORLD_PAYBILL, receipt, 7000), REQUEST_ALREADY_REVERSED);
+    asked(w, ask(w, REQUEST_B2B, WORLD_PAYBILL, "353353", 23900), REQUEST_DONE);
+    asked(w, ask(w, REQUEST_TAX, WORLD_PAYBILL, "353353", 23900), REQUEST_PARTY_UNKNOWN);
+    asked(w, ask(w, REQUEST_SETTLEMENT, WORLD_BULK, "", 0), REQUEST_DONE);
+    asked(w, ask(w, REQUEST_SETTLEMENT, WORLD_BULK, "", 0), REQUEST_NO_MONEY);
+    struct organisation_change_command c = {.short_code = WORLD_TILL,
+                                            .fields = ORGANISATION_CHANGE_NOMINATED,
+                                            .nominated = WORLD_ANNA};
+    change_organisation(w, &c);
+    number = ask(w, REQUEST_EXPRESS, WORLD_PAYBILL, "INV-9", 7100);
+    struct stk_answer_command yes = {.number = number};
+    struct operator_reply reply;
+    world_verifier(WORLD_ANNA, WORLD_PIN, yes.verifier);
+    (void)world_do(w, COMMAND_REQUEST_APPROVE, &yes, &reply);
+    asked(w, number, REQUEST_DONE);
+    number = ask(w, REQUEST_EXPRESS, WORLD_PAYBILL, "INV-10", 7100);
+    world_pass(w, 61 * WORLD_S);
+    asked(w, number, REQUEST_USSD_SESSION);
+    c.short_code = WORLD_OTHER_PAYBILL;
+    c.fields = ORGANISATION_CHANGE_DELAY;
+    c.queue_delay_ns = 50 * WORLD_S;
+    change_organisation(w, &c);
+    number = ask(w, REQUEST_BALANCE, WORLD_OTHER_PAYBILL, "", 0);
+    asked(w, number, REQUEST_OPEN);
+    world_pass(w, 51 * WORLD_S);
+    asked(w, number, REQUEST_DONE);
+    assert_int_not_equal(world_request(w, number)->late, 0);
+    c.queue_delay_ns = 0;
+    change_organisation(w, &c);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 /* The ordinary day of a shop: several payments of several people, some left alone. */
 static void chapter_everyday(struct world *w)
 {
@@ -470,6 +545,7 @@ void golden_story(struct world *w)
     set_clock(w, CLOCK_REAL, 5 * WORLD_S);
     chapter_ledger(w);
     chapter_payouts(w);
+    chapter_organisations(w);
     chapter_everyday(w);
     checkpoint(w);
     chapter_midnight(w);
