@@ -21,7 +21,7 @@ static const struct request_rules {
     void (*expire)(const struct operator_state *o, struct decision *d,
                    const struct operator_request *r);
     bool successes_only; /* the result URL hears of nothing else (C2B confirmation) */
-    /* The phone that it prompted said yes, with the right PIN; NULL for kinds that prompt nobody. */
+    /* The phone that it prompted said yes, with the right PIN; NULL: it prompts nobody. */
     void (*approved)(const struct operator_state *o, struct decision *d,
                      const struct operator_request *r);
 } request_kinds[REQUEST_KIND_END] = {

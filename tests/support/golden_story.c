@@ -382,9 +382,8 @@ static void chapter_organisations(struct world *w)
     asked(w, ask(w, REQUEST_TAX, WORLD_PAYBILL, "353353", 23900), REQUEST_PARTY_UNKNOWN);
     asked(w, ask(w, REQUEST_SETTLEMENT, WORLD_BULK, "", 0), REQUEST_DONE);
     asked(w, ask(w, REQUEST_SETTLEMENT, WORLD_BULK, "", 0), REQUEST_NO_MONEY);
-    struct organisation_change_command c = {.short_code = WORLD_TILL,
-                                            .fields = ORGANISATION_CHANGE_NOMINATED,
-                                            .nominated = WORLD_ANNA};
+    struct organisation_change_command c = {
+        .short_code = WORLD_TILL, .fields = ORGANISATION_CHANGE_NOMINATED, .nominated = WORLD_ANNA};
     change_organisation(w, &c);
     number = ask(w, REQUEST_EXPRESS, WORLD_PAYBILL, "INV-9", 7100);
     struct stk_answer_command yes = {.number = number};
