@@ -116,6 +116,22 @@ static bool holds(const void *state, const struct old_name *name)
     return slot != MAP_NONE && payment_is_named(o, payment_at(o, slot), name);
 }
 
+/* What a status query or a reversal is about comes home, and stays (kept). */
+static void request_named(const struct request_command *c, struct old_names *out)
+{
+    struct old_name name;
+    uint64_t number;
+    if (c->kind != REQUEST_STATUS && c->kind != REQUEST_REVERSAL) {
+        return;
+    }
+    if (operator_id_name(c->reference, &name)) {
+        old_names_add(out, &name);
+    } else if (operator__counter_of(c->reference, &number)) {
+        name = operator_payment_name(number);
+        old_names_add(out, &name);
+    }
+}
+
 static void named(const struct book_command *command, struct old_names *out)
 {
     if (command->kind == COMMAND_STK_APPROVE || command->kind == COMMAND_STK_CANCEL) {
@@ -129,6 +145,8 @@ static void named(const struct book_command *command, struct old_names *out)
         if (c->has_key) {
             old_names_add(out, &name);
         }
+    } else if (command->kind == COMMAND_REQUEST) {
+        request_named(command->body, out);
     }
 }
 
@@ -171,7 +189,7 @@ static bool may_leave(const void *state, uint64_t number, const struct closing_t
     int64_t age_ns = o->settings->fingerprint_ns; /* R1.4 looks back that far */
     age_ns = age_ns > CLOSED_AGE_MIN_NS ? age_ns : CLOSED_AGE_MIN_NS;
     int64_t settled_ns;
-    return stk_state_final(p->state) && p->step_position[STEP_ENDED] <= terms->as_of &&
+    return stk_state_final(p->state) && !p->kept && p->step_position[STEP_ENDED] <= terms->as_of &&
            p->step_ns[STEP_ENDED] <= terms->before_ns &&
            terms->now_ns - p->step_ns[STEP_ACCEPTED] >= age_ns &&
            outbox_may_leave(&o->book->outbox, p->delivery, terms->as_of, &settled_ns) &&

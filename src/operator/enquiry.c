@@ -27,8 +27,7 @@ static bool request_concerns(const struct operator_request *r, uint32_t short_co
     return r->short_code == short_code || (is_party && r->party == short_code);
 }
 
-/* The number at the end of "f1e2-4b95-a71d-b30d3cdbb7a7942864": all that follows 27 characters. */
-static bool counter_of(struct span id, uint64_t *out)
+bool operator__counter_of(struct span id, uint64_t *out)
 {
     enum { GROUPS = 4 + 1 + 4 + 1 + 4 + 1 + 12 };
     if (id.size <= GROUPS) {
@@ -44,7 +43,7 @@ static const struct stk_payment *payment_by_own_id(const struct operator_state *
     char text[ID_TEXT_SIZE];
     uint64_t number;
     const struct stk_payment *p = operator_payment_by_checkout(o, id);
-    if (p != NULL || !counter_of(id, &number)) {
+    if (p != NULL || !operator__counter_of(id, &number)) {
         return p;
     }
     p = operator_payment(o, number);
@@ -55,36 +54,51 @@ static const struct stk_payment *payment_by_own_id(const struct operator_state *
     return span_is(id, text) ? p : NULL;
 }
 
-struct original operator__find_original(const struct operator_state *o,
-                                        const struct operator_request *r)
+/* What was only read back on loan is no part of the state: nothing is decided by it. */
+static bool is_guest(const struct operator_state *o, const struct stk_payment *p)
 {
-    struct span id = operator_text(o, r->reference);
+    return p != NULL && map_get(&o->by_number, p->number) == MAP_NONE;
+}
+
+struct original operator__original_named(const struct operator_state *o, uint32_t short_code,
+                                         uint8_t naming, struct span id)
+{
     struct original found = {NULL, NULL};
-    if (r->command == ORIGINAL_BY_CONVERSATION) {
-        found.request = operator_request_by_conversation(o, r->short_code, id);
+    if (naming == ORIGINAL_BY_CONVERSATION) {
+        found.request = operator_request_by_conversation(o, short_code, id);
         found.payment = found.request == NULL ? payment_by_own_id(o, id) : NULL;
     } else {
         found.request = operator_request_by_receipt(o, id);
         found.payment = operator_payment_by_receipt(o, id);
         CHECK(found.request == NULL || found.payment == NULL); /* receipts are of one counter */
     }
-    if (found.payment != NULL && !payment_concerns(found.payment, r->short_code)) {
+    if (is_guest(o, found.payment) ||
+        (found.payment != NULL && !payment_concerns(found.payment, short_code))) {
         found.payment = NULL;
     }
-    if (found.request != NULL &&
-        (found.request == r || !request_concerns(found.request, r->short_code))) {
+    if (found.request != NULL && !request_concerns(found.request, short_code)) {
         found.request = NULL;
     }
     return found;
 }
 
-void operator__note_original(struct decision *d, const struct operator_request *r,
-                             struct original original)
+struct original operator__find_original(const struct operator_state *o,
+                                        const struct operator_request *r)
+{
+    struct original found =
+        operator__original_named(o, r->short_code, r->command, operator_text(o, r->reference));
+    if (found.request == r) {
+        found.request = NULL; /* it cannot be about itself */
+    }
+    return found;
+}
+
+void operator__note_original(struct decision *d, uint64_t number, struct original original)
 {
     struct operator_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_REQUEST_LOOKED_UP;
-    e.number = r->number;
+    e.number = number;
     if (original.payment != NULL) {
         e.original = request_original_payment(original.payment->number);
         e.seen = original.payment->state;
@@ -104,7 +118,7 @@ void operator__advance_status(const struct operator_state *o, struct decision *d
         if (original.payment == NULL && original.request == NULL) {
             outcome = REQUEST_ORIGINAL_INVALID;
         } else {
-            operator__note_original(d, r, original);
+            operator__note_original(d, r->number, original);
         }
     }
     operator__request_end(o, d, r, outcome, NULL);

@@ -145,9 +145,12 @@ struct original {
 };
 struct original operator__find_original(const struct operator_state *o,
                                         const struct operator_request *r);
-/* Emits what was found; the state at this moment goes into the record. */
-void operator__note_original(struct decision *d, const struct operator_request *r,
-                             struct original original);
+struct original operator__original_named(const struct operator_state *o, uint32_t short_code,
+                                         uint8_t naming, struct span id);
+/* Emits what was found by request `number`; the state at this moment goes into its record. */
+void operator__note_original(struct decision *d, uint64_t number, struct original original);
+/* The number at the end of "f1e2-4b95-a71d-b30d3cdbb7a7942864": all that follows 27 characters. */
+bool operator__counter_of(struct span id, uint64_t *out);
 
 /* request_state.c */
 void operator__apply_request(struct operator_state *o, const struct operator_event *e,

@@ -101,6 +101,7 @@ struct stk_payment {
     uint8_t type;    /* 1 paybill, 2 buy goods */
     bool reached;    /* the prompt is on the phone */
     bool queued;     /* in the pipeline */
+    bool kept;       /* a request is about it: it stays in memory */
     bool leaving;    /* its record is on the way to the index; memory only */
 };
 

@@ -256,6 +256,14 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
     bool named = g != NULL && span_equal(operator_text(o, g->initiator), c->initiator);
     bool initiator_good = c->without_initiator || (named && c->credential_good);
     emit_accepted(o, d, c, initiator_good);
+    if (c->kind == REQUEST_STATUS || c->kind == REQUEST_REVERSAL) {
+        /* It stays in memory from now on (closing.h); at its turn it is looked at again. */
+        struct original original =
+            operator__original_named(o, c->short_code, c->command, c->reference);
+        if (original.payment != NULL || original.request != NULL) {
+            operator__note_original(d, o->last_request + 1, original);
+        }
+    }
     reply->refusal = OPERATOR_DONE;
     reply->number = o->last_request + 1;
 }

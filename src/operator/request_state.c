@@ -155,6 +155,11 @@ static void apply_looked_up(struct operator_state *o, const struct operator_even
     CHECK(!stk_state_final(r->state));
     r->original = e->original;
     r->seen = e->seen;
+    uint32_t payment = map_get(&o->by_number, e->original >> 1);
+    if (e->original != 0 && e->original == request_original_payment(e->original >> 1)) {
+        CHECK(payment != MAP_NONE);
+        payment_at(o, payment)->kept = true;
+    }
     operator__touch_request(o, slot);
 }
 

@@ -55,7 +55,7 @@ void operator__advance_reversal(const struct operator_state *o, struct decision 
         objection = reversal_objection(o, r, original);
     }
     if (original.payment != NULL || original.request != NULL) {
-        operator__note_original(d, r, original);
+        operator__note_original(d, r->number, original);
     }
     if (objection != REQUEST_DONE) {
         operator__request_end(o, d, r, objection, NULL);

@@ -118,6 +118,7 @@ static void save_payment(struct writer *w, const struct stk_payment *p)
     put_u8(w, p->answer);
     put_u8(w, p->type);
     put_u8(w, p->reached);
+    put_u8(w, p->kept);
 }
 
 static void load_payment(struct reader *r, struct stk_payment *p)
@@ -148,6 +149,7 @@ static void load_payment(struct reader *r, struct stk_payment *p)
     p->answer = get_u8(r);
     p->type = get_u8(r);
     p->reached = get_u8(r) != 0;
+    p->kept = get_u8(r) != 0;
     p->timer = TIMERS_NOWHERE;
     p->next = SLAB_NONE;
     p->before = SLAB_NONE;

@@ -70,14 +70,15 @@ static void asked(struct audit *a, const struct operator_event *e)
     a->frame.request_asked = e->has_message ? e->number : 0;
 }
 
-/* What the request is about: once, for the kinds that are about something, and what is there. */
+/* What the request is about: one thing, for the kinds that are about something. */
 static void looked_up(struct audit *a, const struct operator_event *e, struct audit_request *r)
 {
     uint64_t number = e->original >> 1;
     bool is_request = (e->original & 1) != 0;
     bool there = number <= (is_request ? a->last_request : a->last_payment);
     bool about = r->kind == REQUEST_STATUS || r->kind == REQUEST_REVERSAL;
-    if (!about || r->original != 0 || !there || (is_request && number == e->number)) {
+    bool other = r->original != 0 && r->original != e->original;
+    if (!about || other || !there || (is_request && number == e->number)) {
         audit__breach(a, PROOF_REFERENCES,
                       "request %" PRIu64 " finds %s %" PRIu64 ", which it cannot be about",
                       e->number, is_request ? "request" : "payment", number);
