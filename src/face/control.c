@@ -216,6 +216,11 @@ static void answer_prompt(struct request *q, uint16_t kind, struct span pin)
         return;
     }
     const struct stk_payment *p = find_payment(s, q->parts[0]);
+    const struct operator_request *r = control_find_request(s, q->parts[0]);
+    if (r != NULL) {
+        control_answer_request_prompt(q, r, kind == COMMAND_STK_CANCEL, pin);
+        return;
+    }
     if (p == NULL) {
         answer_prompt_refusal(q, engine_read_position(s->engine), OPERATOR_NOT_FOUND);
         return;
@@ -356,6 +361,12 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
     json_field_string(w, "account_reference", operator_text(o, p->reference));
     json_field_string(w, "description", operator_text(o, p->description));
     json_field_string(w, "callback_url", operator_text(o, p->url));
+    if (p->reversal != 0) {
+        (void)snprintf(id, sizeof(id), "req_%llu", (unsigned long long)p->reversal);
+        json_field_text(w, "reversed_by", id);
+    } else {
+        json_field_null(w, "reversed_by");
+    }
     time_field(w, "created_at", p->step_ns[STEP_ACCEPTED]);
     render_timeline(s, w, p);
     json_close(w, '}');
@@ -482,6 +493,17 @@ static void render_attempts(struct surface *s, struct writer *w, const struct ou
     json_close(w, ']');
 }
 
+static const char *message_name(uint16_t kind)
+{
+    switch ((enum operator_message)kind) {
+    case MESSAGE_STK_CALLBACK: return "stk_callback";
+    case MESSAGE_RESULT: return "result";
+    case MESSAGE_TIMEOUT: return "timeout";
+    case MESSAGE_VALIDATION: return "validation";
+    }
+    return "unknown";
+}
+
 void control_delivery_render(struct surface *s, struct writer *w, const struct outbox_item *item,
                              bool with_bodies)
 {
@@ -495,10 +517,11 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     json_open(w, '{');
     json_field_text(w, "id", id);
     json_field_text(w, "object", "delivery");
-    (void)snprintf(id, sizeof(id), "txn_%llu", (unsigned long long)item->subject);
+    (void)snprintf(id, sizeof(id), "%s%llu", item->kind == MESSAGE_STK_CALLBACK ? "txn_" : "req_",
+                   (unsigned long long)item->subject);
     json_field_text(w, "transaction", id);
     json_field_text(w, "state", states[item->state]);
-    json_field_text(w, "kind", "stk_callback");
+    json_field_text(w, "kind", message_name(item->kind));
     json_field_string(w, "url", url);
     time_field(w, "queued_at", item->queued_ns);
     if (item->state == OUTBOX_WAITING) {
@@ -538,10 +561,30 @@ static void handle_delivery(struct request *q)
     answer_delivery(q, engine_read_position(q->s->engine), 200, item);
 }
 
+/* What was queued about a request: a late notice, and the result. */
+static void list_of_request(struct request *q, const struct operator_request *r)
+{
+    const uint64_t numbers[] = {r->question, r->late, r->delivery};
+    const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
+    struct writer w = surface_writer(q->s);
+    list_open(&w);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (numbers[i] != 0) {
+            control_delivery_render(q->s, &w, outbox_item(outbox, numbers[i]), true);
+        }
+    }
+    list_close(q, &w, false);
+}
+
 static void list_of_transaction(struct request *q, struct span id)
 {
     const struct stk_payment *p = find_payment(q->s, id);
     const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
+    const struct operator_request *r = control_find_request(q->s, id);
+    if (r != NULL) {
+        list_of_request(q, r);
+        return;
+    }
     if (p == NULL) {
         surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
         return;
@@ -657,7 +700,11 @@ static const struct route ROUTES[] = {
     {"POST", "/sim/v1/prompts/{}/cancel", handle_cancel},
     {"POST", "/sim/v1/organisations", control_organisation_open},
     {"GET", "/sim/v1/organisations/{}", control_organisation_get},
+    {"PATCH", "/sim/v1/organisations/{}", control_organisation_change},
     {"POST", "/sim/v1/organisations/{}/fund", control_organisation_fund},
+    {"POST", "/sim/v1/organisations/{}/settle", control_organisation_settle},
+    {"GET", "/sim/v1/requests", control_request_list},
+    {"GET", "/sim/v1/requests/{}", control_request_get},
     {"GET", "/sim/v1/transactions", handle_transactions},
     {"GET", "/sim/v1/transactions/{}", handle_transaction},
     {"GET", "/sim/v1/deliveries", handle_deliveries},

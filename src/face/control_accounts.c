@@ -330,6 +330,10 @@ void control_subscriber_prompts(struct request *q)
     if (p != NULL && p->state == STK_PROCESSING && p->reached && p->answer == ANSWER_NONE) {
         render_prompt(q->s, &w, p);
     }
+    const struct operator_request *r = operator_request_prompt(surface_operator(q->s), u);
+    if (r != NULL) {
+        control_request_prompt_render(q->s, &w, r);
+    }
     json_close(&w, ']');
     json_field_bool(&w, "has_more", false);
     json_close(&w, '}');
@@ -350,6 +354,14 @@ static void render_organisation(struct surface *s, struct writer *w, const struc
     json_field_string(w, "name", operator_text(o, g->name));
     json_field_text(w, "type", types[g->type]);
     json_field_text(w, "charges", charges[g->charges]);
+    json_field_bool(w, "active", g->active);
+    const struct subscriber *nominated = operator_subscriber_at(o, g->nominated);
+    if (nominated != NULL) {
+        json_field_u64(w, "nominated_msisdn", nominated->msisdn);
+    } else {
+        json_field_null(w, "nominated_msisdn");
+    }
+    json_field_i64(w, "queue_delay_ms", g->queue_delay_ns / NS_PER_MS);
     json_field_text(w, "currency", "KES");
     json_key(w, "accounts");
     json_open(w, '{');
@@ -360,8 +372,8 @@ static void render_organisation(struct surface *s, struct writer *w, const struc
     json_close(w, '}');
 }
 
-static void answer_organisation(struct request *q, uint64_t wait_position, unsigned status,
-                                const struct organisation *g)
+void control_answer_organisation(struct request *q, uint64_t wait_position, unsigned status,
+                                 const struct organisation *g)
 {
     struct writer w = surface_writer(q->s);
     render_organisation(q->s, &w, g);
@@ -493,8 +505,8 @@ void control_organisation_open(struct request *q)
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ORGANISATION_OPEN, &c, &reply);
     if (result.status == ENGINE_APPLIED) {
-        answer_organisation(q, result.wait_position, 201,
-                            operator_organisation(surface_operator(s), c.short_code));
+        control_answer_organisation(q, result.wait_position, 201,
+                                    operator_organisation(surface_operator(s), c.short_code));
     } else {
         answer_refusal(q, result, reply.refusal);
     }
@@ -530,8 +542,7 @@ struct engine_result control_open_organisation(struct surface *s, uint32_t short
     return engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_ORGANISATION_OPEN, &c, &reply);
 }
 
-/* The organisation of the path; NULL after answering. */
-static const struct organisation *find_organisation(struct request *q)
+const struct organisation *control_find_organisation(struct request *q)
 {
     uint64_t short_code;
     const struct organisation *g = NULL;
@@ -547,9 +558,9 @@ static const struct organisation *find_organisation(struct request *q)
 
 void control_organisation_get(struct request *q)
 {
-    const struct organisation *g = find_organisation(q);
+    const struct organisation *g = control_find_organisation(q);
     if (g != NULL) {
-        answer_organisation(q, engine_read_position(q->s->engine), 200, g);
+        control_answer_organisation(q, engine_read_position(q->s->engine), 200, g);
     }
 }
 
@@ -573,7 +584,7 @@ void control_organisation_fund(struct request *q)
     if (body == NULL) {
         return;
     }
-    const struct organisation *g = find_organisation(q);
+    const struct organisation *g = control_find_organisation(q);
     if (g == NULL) {
         return;
     }
@@ -596,8 +607,8 @@ void control_organisation_fund(struct request *q)
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ORGANISATION_FUND, &c, &reply);
     bool repeated = result.status == ENGINE_REFUSED && reply.refusal == OPERATOR_REPEATED;
     if (result.status == ENGINE_APPLIED || repeated) {
-        answer_organisation(q, result.wait_position, 200,
-                            operator_organisation(surface_operator(s), c.short_code));
+        control_answer_organisation(q, result.wait_position, 200,
+                                    operator_organisation(surface_operator(s), c.short_code));
     } else {
         answer_refusal(q, result, reply.refusal);
     }
@@ -616,6 +627,7 @@ struct engine_result surface_seed(struct surface *s)
         {600000, "Baraza Paybill", ORGANISATION_PAYBILL},
         {600999, "Baraza Payouts", ORGANISATION_BULK},
         {5551234, "Mama Njeri", ORGANISATION_TILL},
+        {TAX_AUTHORITY, "Kenya Revenue Authority", ORGANISATION_PAYBILL},
     };
     enum { SEEDED = sizeof(seeded) / sizeof(seeded[0]) };
     struct seed_command c;

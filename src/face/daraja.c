@@ -306,6 +306,9 @@ static void answer_push(struct request *q, uint64_t wait_position,
                        "(rule of profile dev)",
                        (unsigned long long)reply->number);
         daraja_refuse(q, wait_position, DARAJA_ERROR_DUPLICATE, "", words);
+    } else if (reply->refusal == OPERATOR_SUBSCRIBER_LOCKED && reply->number == 0) {
+        daraja_refuse(q, wait_position, DARAJA_ERROR_SUBSCRIBER_LOCKED, "",
+                      "this phone still has the prompt of a request open: one at a time");
     } else if (reply->refusal == OPERATOR_SUBSCRIBER_LOCKED) {
         (void)snprintf(words, sizeof(words),
                        "this phone still has a prompt open (txn_%llu): one at a time",
@@ -478,7 +481,7 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
 
 static bool path_is_daraja(const struct request *q)
 {
-    static const char *const roots[] = {"/mpesa/", "/oauth/", "/imsi/", "/sfcverify/"};
+    static const char *const roots[] = {"/mpesa/", "/oauth/", "/imsi/", "/sfcverify/", "/v1/"};
     for (uint32_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
         if (span_starts_with(q->path, span_from(roots[i]))) {
             return true;

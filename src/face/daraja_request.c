@@ -116,11 +116,17 @@ void daraja_request_accept(struct request *q, struct request_command *command)
 void daraja_request_head(struct surface *s, const struct operator_request *r,
                          struct daraja_request_texts *texts, struct daraja_result_head *head)
 {
+    daraja_request_ids(s, r, texts, head);
+    head->code = request_outcome_code(r->outcome);
+    head->desc = daraja_initiator_desc(head->code);
+}
+
+void daraja_request_ids(struct surface *s, const struct operator_request *r,
+                        struct daraja_request_texts *texts, struct daraja_result_head *head)
+{
     memset(head, 0, sizeof(*head));
     request_conversation_id(r, texts->conversation);
     request_transaction_id(r, texts->transaction);
-    head->code = request_outcome_code(r->outcome);
-    head->desc = daraja_initiator_desc(head->code);
     head->originator_id = request_originator_id(surface_operator(s), r, texts->originator);
     head->conversation_id = texts->conversation;
     head->transaction_id = texts->transaction;
@@ -178,17 +184,22 @@ bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, 
     if (r == NULL) {
         return false;
     }
+    if (item->kind == MESSAGE_TIMEOUT) {
+        *url_out = operator_text(o, r->timeout_url);
+        daraja_initiated_message(s, r, item->kind, body);
+        return !body->overflow;
+    }
     *url_out = operator_text(o, r->result_url);
     switch ((enum request_kind)r->kind) {
     case REQUEST_B2C:
     case REQUEST_POCHI: render_payout(s, r, body); break;
-    case REQUEST_C2B:
     case REQUEST_B2B:
     case REQUEST_TAX:
     case REQUEST_EXPRESS:
     case REQUEST_STATUS:
     case REQUEST_BALANCE:
-    case REQUEST_REVERSAL:
+    case REQUEST_REVERSAL: daraja_initiated_message(s, r, item->kind, body); break;
+    case REQUEST_C2B:
     case REQUEST_STANDING_ORDER:
     case REQUEST_SETTLEMENT:
     case REQUEST_KIND_END: return false;
@@ -247,7 +258,7 @@ bool daraja_request_route(struct request *q)
     } else if (span_is(q->path, "/mpesa/b2pochi/v1/paymentrequest")) {
         handle_payout(q, DARAJA_B2POCHI);
     } else {
-        return false;
+        return daraja_initiated_route(q);
     }
     return true;
 }

@@ -187,6 +187,9 @@ struct daraja_request_texts {
 /* The head of a result; it points into texts and into the state. */
 void daraja_request_head(struct surface *s, const struct operator_request *r,
                          struct daraja_request_texts *texts, struct daraja_result_head *head);
+/* Only the ids of it: for a request that has not ended. */
+void daraja_request_ids(struct surface *s, const struct operator_request *r,
+                        struct daraja_request_texts *texts, struct daraja_result_head *head);
 enum { DARAJA_PARTY_NAME_MAX = 160 };
 /* "600310 - Duka la Juma", "254708374149 - John Doe" */
 struct span daraja_party_name(struct surface *s, uint64_t number, bool is_short_code,
@@ -197,6 +200,11 @@ bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, 
 bool daraja_request_route(struct request *q);
 /* daraja_lookup.c: QR, IMSI, SIM swap, organisation info */
 bool daraja_lookup_route(struct request *q);
+/* daraja_initiated.c: balance, status, reversal, B2B, tax, express checkout; and the time-out
+ * message of every kind. `kind` is an enum operator_message. */
+bool daraja_initiated_route(struct request *q);
+void daraja_initiated_message(struct surface *s, const struct operator_request *r, uint16_t kind,
+                              struct writer *body);
 void control_certificate(struct request *q);
 
 /* control.c, control_accounts.c, control_clock.c, control_worlds.c */
@@ -208,6 +216,20 @@ void control_subscriber_prompts(struct request *q);
 void control_organisation_open(struct request *q);
 void control_organisation_get(struct request *q);
 void control_organisation_fund(struct request *q);
+void control_organisation_change(struct request *q);
+void control_organisation_settle(struct request *q);
+/* The organisation of the path; NULL after answering. */
+const struct organisation *control_find_organisation(struct request *q);
+void control_answer_organisation(struct request *q, uint64_t wait_position, unsigned status,
+                                 const struct organisation *g);
+void control_request_list(struct request *q);
+void control_request_get(struct request *q);
+const struct operator_request *control_find_request(struct surface *s, struct span id);
+void control_request_render(struct surface *s, struct writer *w, const struct operator_request *r);
+void control_request_prompt_render(struct surface *s, struct writer *w,
+                                   const struct operator_request *r);
+void control_answer_request_prompt(struct request *q, const struct operator_request *r,
+                                   bool cancels, struct span pin);
 void control_clock_get(struct request *q);
 void control_clock_set(struct request *q);
 void control_clock_idle(struct request *q);

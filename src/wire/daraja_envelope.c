@@ -34,6 +34,7 @@ const char *daraja_initiator_desc(const char *code)
         {"18", "Initiator Credential Check Failure"},
         {"20", "Unresolved Initiator"},
         {"21", "The initiator is not allowed to initiate this request"},
+        {"25", "Invalid parameter"},
         {"26", "Traffic blocking condition in place"},
         {"1032", "Request cancelled by user"},
         {"1037", "DS timeout user cannot be reached."},
@@ -44,6 +45,9 @@ const char *daraja_initiator_desc(const char *code)
         {"2040", "Credit Party customer type (Unregistered or Registered Customer) can't be "
                  "supported by the service."},
         {"4001", "User cancelled transaction"},
+        {"4104", "Missing Nominated Number"},
+        {"4201", "USSD Network Error"},
+        {"4203", "USSD Exception Error"},
         {"8006", "The security credential is locked"},
         {"R000001", "The transaction has already been reversed"},
         {"R000002", "The OriginalTransactionID is invalid."},
@@ -65,9 +69,9 @@ void daraja_result_open(struct writer *w, const struct daraja_result_head *head)
     json_key(w, "Result");
     json_open(w, '{');
     if (head->code_as_text) {
-        json_field_text(w, "ResultType", "0");
+        json_field_text(w, "ResultType", head->waits ? "1" : "0");
     } else {
-        json_field_i64(w, "ResultType", 0);
+        json_field_i64(w, "ResultType", head->waits ? 1 : 0);
     }
     json_key(w, "ResultCode");
     if (number) {
@@ -129,16 +133,43 @@ void daraja_parameters_close(struct writer *w)
     json_close(w, '}');
 }
 
-void daraja_reference_render(struct writer *w, const char *key, struct span value)
+void daraja_parameter_alone(struct writer *w, const char *key, const char *value)
 {
-    json_key(w, "ReferenceData");
+    json_key(w, "ResultParameters");
     json_open(w, '{');
-    json_key(w, "ReferenceItem");
+    json_key(w, "ResultParameter");
+    daraja_parameter_raw(w, key, value);
+    json_close(w, '}');
+}
+
+static void reference_item(struct writer *w, const char *key, struct span value)
+{
     parameter_open(w, key);
     if (value.size > 0) {
         json_field_string(w, "Value", value);
     }
     json_close(w, '}');
+}
+
+void daraja_reference_render(struct writer *w, const char *key, struct span value)
+{
+    json_key(w, "ReferenceData");
+    json_open(w, '{');
+    json_key(w, "ReferenceItem");
+    reference_item(w, key, value);
+    json_close(w, '}');
+}
+
+void daraja_references_render(struct writer *w, const char *key, struct span value,
+                              const char *other_key, struct span other_value)
+{
+    json_key(w, "ReferenceData");
+    json_open(w, '{');
+    json_key(w, "ReferenceItem");
+    json_open(w, '[');
+    reference_item(w, key, value);
+    reference_item(w, other_key, other_value);
+    json_close(w, ']');
     json_close(w, '}');
 }
 

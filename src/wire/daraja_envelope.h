@@ -25,6 +25,7 @@ struct daraja_result_head {
     struct span originator_id;
     const char *conversation_id;
     const char *transaction_id;
+    bool waits;        /* ResultType 1: more messages follow; 0: this is the end */
     bool code_as_text; /* balance, B2B and tax send "0", the others 0; other texts are quoted */
 };
 
@@ -40,8 +41,13 @@ void daraja_parameter_raw(struct writer *w, const char *key, const char *value);
 void daraja_parameter_money(struct writer *w, const char *key, int64_t minor);   /* 190.00 */
 void daraja_parameter_empty(struct writer *w, const char *key);                  /* Key only */
 void daraja_parameters_close(struct writer *w);
+/* All parameters there are: one number, as a bare object, as it comes over the wire. */
+void daraja_parameter_alone(struct writer *w, const char *key, const char *value);
 /* A single item as a bare object, as it comes over the wire. Value absent when empty. */
 void daraja_reference_render(struct writer *w, const char *key, struct span value);
+/* Two items in an array; a Value is absent when empty. */
+void daraja_references_render(struct writer *w, const char *key, struct span value,
+                              const char *other_key, struct span other_value);
 void daraja_result_close(struct writer *w);
 
 #endif

@@ -1,0 +1,304 @@
+/*
+ * control_requests.c - the control API's calls about what organisations asked for (request.h):
+ * looking at requests, revenue settlement, an organisation's settings, the prompts of requests.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/money.h"
+#include "face/internal.h"
+
+/* ---- looking at requests ---- */
+
+/* "req_12", or a receipt; NULL: none. */
+const struct operator_request *control_find_request(struct surface *s, struct span id)
+{
+    const struct operator_state *o = surface_operator(s);
+    struct span prefix = SPAN_LITERAL("req_");
+    uint64_t number;
+    if (!span_starts_with(id, prefix)) {
+        return operator_request_by_receipt(o, id);
+    }
+    struct span digits = {id.data + prefix.size, id.size - prefix.size};
+    return span_parse_u64(digits, &number) ? operator_request(o, number) : NULL;
+}
+
+static void field_id(struct writer *w, const char *name, const char *prefix, uint64_t number)
+{
+    char id[32];
+    if (number == 0) {
+        json_field_null(w, name);
+        return;
+    }
+    (void)snprintf(id, sizeof(id), "%s%llu", prefix, (unsigned long long)number);
+    json_field_text(w, name, id);
+}
+
+static void field_time(struct writer *w, const char *name, int64_t ns)
+{
+    char text[RFC3339_SIZE];
+    if (ns == 0) {
+        json_field_null(w, name);
+        return;
+    }
+    (void)rfc3339_format(ns, text);
+    json_field_text(w, name, text);
+}
+
+static void render_ids(struct surface *s, struct writer *w, const struct operator_request *r)
+{
+    char text[ID_TEXT_SIZE];
+    char receipt[ID_RECEIPT_SIZE];
+    json_field_string(w, "originator_conversation_id",
+                      request_originator_id(surface_operator(s), r, text));
+    request_conversation_id(r, text);
+    json_field_text(w, "conversation_id", text);
+    if (r->has_receipt) {
+        request_transaction_id(r, receipt);
+        json_field_text(w, "receipt", receipt);
+    } else {
+        json_field_null(w, "receipt");
+    }
+}
+
+void control_request_render(struct surface *s, struct writer *w, const struct operator_request *r)
+{
+    const struct operator_state *o = surface_operator(s);
+    bool of_payment = (r->original & 1) == 0;
+    json_open(w, '{');
+    field_id(w, "id", "req_", r->number);
+    json_field_text(w, "object", "request");
+    json_field_text(w, "type", request_kind_name(r->kind));
+    json_field_text(w, "status", stk_state_name(r->state));
+    render_ids(s, w, r);
+    if (r->outcome != REQUEST_OPEN) {
+        json_field_text(w, "result_code", request_outcome_code(r->outcome));
+        json_field_text(w, "reason", request_outcome_words(r->outcome));
+    } else {
+        json_field_null(w, "result_code");
+        json_field_null(w, "reason");
+    }
+    json_field_i64(w, "amount", r->amount_minor);
+    json_field_i64(w, "fee", r->charge_minor);
+    json_field_text(w, "currency", "KES");
+    json_field_u64(w, "short_code", r->short_code);
+    json_field_u64(w, "party", r->party);
+    json_field_string(w, "account_reference", operator_text(o, r->reference));
+    field_id(w, "original", of_payment ? "txn_" : "req_", r->original >> 1);
+    field_id(w, "reversed_by", "req_", r->reversal);
+    field_id(w, "result", "dlv_", r->delivery);
+    field_id(w, "late_notice", "dlv_", r->late);
+    field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
+    field_time(w, "asked_at", r->step_ns[REQUEST_ASKED]);
+    field_time(w, "ended_at", r->step_ns[REQUEST_ENDED]);
+    json_close(w, '}');
+}
+
+static void answer_request(struct request *q, uint64_t wait_position, unsigned status,
+                           const struct operator_request *r)
+{
+    struct writer w = surface_writer(q->s);
+    control_request_render(q->s, &w, r);
+    surface_json(q, wait_position, status, &w);
+}
+
+void control_request_get(struct request *q)
+{
+    const struct operator_request *r = control_find_request(q->s, q->parts[0]);
+    if (r == NULL) {
+        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
+                        "no request has this id (req_12) or receipt");
+        return;
+    }
+    answer_request(q, engine_read_position(q->s->engine), 200, r);
+}
+
+/* The newest LIST_LIMIT_MAX; older ones by ?before=req_12. */
+void control_request_list(struct request *q)
+{
+    const struct operator_state *o = surface_operator(q->s);
+    struct span before = http_query_value(q->x, "starting_after");
+    uint64_t number = o->last_request;
+    if (before.data != NULL) {
+        const struct operator_request *r = control_find_request(q->s, before);
+        if (r == NULL) {
+            surface_problem(q, engine_read_position(q->s->engine), 400, "invalid_starting_after",
+                            "starting_after must be the id of a request, like req_12");
+            return;
+        }
+        number = r->number - 1;
+    }
+    struct writer w = surface_writer(q->s);
+    json_open(&w, '{');
+    json_field_text(&w, "object", "list");
+    json_key(&w, "data");
+    json_open(&w, '[');
+    for (uint32_t i = 0; i < LIST_LIMIT_MAX && number > 0; i++, number--) {
+        control_request_render(q->s, &w, operator_request(o, number));
+    }
+    json_close(&w, ']');
+    json_field_bool(&w, "has_more", number > 0);
+    json_close(&w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+}
+
+/* ---- revenue settlement ---- */
+
+void control_organisation_settle(struct request *q)
+{
+    struct surface *s = q->s;
+    struct request_command c;
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    struct json_object *body = control_body(q);
+    const struct organisation *g = body != NULL ? control_find_organisation(q) : NULL;
+    if (g == NULL) {
+        return;
+    }
+    struct json_object *amount = json_member(body, "amount");
+    memset(&c, 0, sizeof(c));
+    if (amount != NULL && (!json_integer(amount, &c.amount_minor) || c.amount_minor < 1 ||
+                           c.amount_minor > OPERATOR_AMOUNT_MAX)) {
+        surface_problem(q, 0, 400, "invalid_amount",
+                        "amount must be cents, at least 1; leave it out to settle all there is");
+        return;
+    }
+    c.kind = REQUEST_SETTLEMENT;
+    c.command = 1;
+    c.short_code = g->short_code;
+    c.without_initiator = true;
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_REQUEST, &c, &reply);
+    if (result.status != ENGINE_APPLIED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    answer_request(q, result.wait_position, 202,
+                   operator_request(surface_operator(s), reply.number));
+}
+
+/* ---- an organisation's settings ---- */
+
+/* NULL: all is well. */
+static const char *change_read(struct surface *s, struct json_object *body,
+                               struct organisation_change_command *c)
+{
+    struct json_object *active = json_member(body, "active");
+    struct json_object *nominated = json_member(body, "nominated_msisdn");
+    struct json_object *delay = json_member(body, "queue_delay_ms");
+    int64_t number = 0;
+    if (active != NULL) {
+        c->fields |= ORGANISATION_CHANGE_ACTIVE;
+        if (!json_boolean(active, &c->active)) {
+            return "active must be true or false";
+        }
+    }
+    if (nominated != NULL) {
+        c->fields |= ORGANISATION_CHANGE_NOMINATED;
+        bool good = json_is_null(nominated) || (json_whole(s->json, nominated, &number) &&
+                                                number > 0 && msisdn_valid((uint64_t)number));
+        if (!good) {
+            return "nominated_msisdn must be like 254712345678, or null";
+        }
+        c->nominated = (uint64_t)number;
+    }
+    if (delay != NULL) {
+        c->fields |= ORGANISATION_CHANGE_DELAY;
+        if (!json_integer(delay, &number) || number < 0 || number > 86400000) {
+            return "queue_delay_ms must be 0 to 86400000, a day";
+        }
+        c->queue_delay_ns = number * NS_PER_MS;
+    }
+    return c->fields == 0 ? "give active, nominated_msisdn or queue_delay_ms" : NULL;
+}
+
+void control_organisation_change(struct request *q)
+{
+    struct surface *s = q->s;
+    struct organisation_change_command c;
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    struct json_object *body = control_body(q);
+    const struct organisation *g = body != NULL ? control_find_organisation(q) : NULL;
+    if (g == NULL) {
+        return;
+    }
+    memset(&c, 0, sizeof(c));
+    c.short_code = g->short_code;
+    const char *wrong = change_read(s, body, &c);
+    if (wrong != NULL) {
+        surface_problem(q, 0, 400, "invalid_change", wrong);
+        return;
+    }
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ORGANISATION_CHANGE, &c, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (reply.refusal != OPERATOR_DONE) {
+        surface_problem(q, result.wait_position, 404, "no_subscriber",
+                        "nobody on this network has the nominated number: open a subscriber first");
+        return;
+    }
+    control_answer_organisation(q, result.wait_position, 200,
+                                operator_organisation(surface_operator(s), c.short_code));
+}
+
+/* ---- prompts of requests ---- */
+
+void control_request_prompt_render(struct surface *s, struct writer *w,
+                                   const struct operator_request *r)
+{
+    const struct operator_state *o = surface_operator(s);
+    struct span partner = operator_text(o, r->remarks);
+    struct span reference = operator_text(o, r->reference);
+    char text[512];
+    char amount[MONEY_TEXT_MAX];
+    (void)money_format(r->amount_minor, amount);
+    int size = snprintf(
+        text, sizeof(text), "You are about to send Ksh %s to %.*s %u Account no. %.*s. Enter PIN.",
+        amount, (int)partner.size, partner.size == 0 ? "" : partner.data, r->short_code,
+        (int)reference.size, reference.size == 0 ? "" : reference.data);
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    json_open(w, '{');
+    json_field_text(w, "object", "prompt");
+    field_id(w, "checkout_request_id", "req_", r->number);
+    json_field_u64(w, "short_code", r->short_code);
+    json_field_string(w, "organisation", partner);
+    json_field_i64(w, "amount", r->amount_minor);
+    json_field_text(w, "currency", "KES");
+    json_field_string(w, "account_reference", reference);
+    json_field_text(w, "text", text);
+    field_time(w, "expires_at", r->due_ns);
+    json_close(w, '}');
+}
+
+void control_answer_request_prompt(struct request *q, const struct operator_request *r,
+                                   bool cancels, struct span pin)
+{
+    struct surface *s = q->s;
+    struct stk_answer_command c = {.number = r->number};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    const struct subscriber *u = operator_subscriber_at(surface_operator(s), r->phone);
+    if (!cancels && u != NULL) {
+        secrets_pin_verifier(s->options.secrets, u->msisdn, pin, c.verifier);
+    }
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION,
+                       cancels ? COMMAND_REQUEST_CANCEL : COMMAND_REQUEST_APPROVE, &c, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (reply.refusal == OPERATOR_ALREADY_ENDED) {
+        surface_problem(q, result.wait_position, 409, "payment_ended",
+                        "this request has ended already; nothing was changed");
+        return;
+    }
+    if (reply.refusal != OPERATOR_DONE) {
+        surface_problem(q, result.wait_position, 404, "no_prompt",
+                        "this request has no prompt on a phone");
+        return;
+    }
+    answer_request(q, result.wait_position, 200, operator_request(surface_operator(s), c.number));
+}
