@@ -43,6 +43,46 @@ function watch(document, operator, seen) {
     };
 }
 
+// What organisations ask for; `paid` is a payment's CheckoutRequestID.
+async function askForOrganisations(operator, listener, paid) {
+    const headers = await operator.bearer();
+    const body = { Initiator: 'testapi', SecurityCredential: 'AAAA', PartyA: 174379,
+                   IdentifierType: 4, Remarks: 'OK', QueueTimeOutURL: `${listener.url}/late`,
+                   ResultURL: `${listener.url}/result`, ReceiverParty: 174379, Amount: 10,
+                   TransactionID: 'TK60708BHZ', OriginalConversationID: paid, PartyB: 600000,
+                   SenderIdentifierType: 4, RecieverIdentifierType: 4, AccountReference: 'A' };
+    const calls = [['/mpesa/accountbalance/v1/query', 'AccountBalance'],
+                   ['/mpesa/transactionstatus/v1/query', 'TransactionStatusQuery'],
+                   ['/mpesa/reversal/v1/request', 'TransactionReversal'],
+                   ['/mpesa/b2b/v1/paymentrequest', 'BusinessPayBill'],
+                   ['/mpesa/b2b/v1/remittax', 'PayTaxToKRA']];
+    for (const [path, CommandID] of calls) {
+        const PartyB = CommandID === 'PayTaxToKRA' ? 572572 : body.PartyB;
+        await operator.call('POST', path, { body: { ...body, CommandID, PartyB }, headers });
+        await operator.call('POST', path, { body: {}, headers });
+        await operator.call('POST', path, { body: {} });
+        await operator.call('POST', path, { body, headers: { Authorization: 'Bearer no' } });
+    }
+    await operator.sim('PATCH', '/organisations/5551234', { nominated_msisdn: PHONE });
+    await operator.sim('PATCH', '/organisations/5551234', {});
+    await operator.sim('PATCH', '/organisations/5551234', { nominated_msisdn: 254799999999 });
+    const express = { primaryShortCode: 5551234, receiverShortCode: 174379, amount: 5,
+                      paymentRef: 'A', callbackUrl: listener.url, partnerName: 'V',
+                      RequestRefID: 'one' };
+    await operator.call('POST', '/v1/ussdpush/get-msisdn', { body: express, headers });
+    const prompt = await until(async () => (await operator.prompts(PHONE))[0], 'a prompt');
+    await operator.approve(prompt.checkout_request_id);
+    await operator.approve(prompt.checkout_request_id);
+    await operator.sim('POST', '/organisations/600000/settle', {});
+    await operator.sim('POST', '/organisations/600000/settle', { amount: 0 });
+    await operator.sim('GET', '/requests');
+    await operator.sim('GET', '/requests?starting_after=req_2');
+    await operator.sim('GET', '/requests?starting_after=nothing');
+    await operator.sim('GET', '/requests/req_1');
+    await operator.sim('GET', '/requests/req_999');
+    await operator.sim('GET', '/deliveries?transaction=req_1');
+}
+
 async function callEverything(operator, listener) {
     await operator.call('GET', '/oauth/v1/generate?grant_type=client_credentials');
     await operator.authorize();
@@ -105,6 +145,7 @@ async function callEverything(operator, listener) {
     await operator.sim('POST', '/snapshots/none/restore', {});
     await operator.sim('DELETE', '/snapshots/one');
     await operator.sim('DELETE', '/snapshots/one');
+    await askForOrganisations(operator, listener, id);
     await operator.sim('POST', '/reset', {});
     for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
         await operator.call('GET', path);
