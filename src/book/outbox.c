@@ -417,14 +417,15 @@ bool outbox_may_leave(const struct outbox *o, uint64_t number, uint64_t as_of, i
     const struct outbox_item *item = item_at(o, index);
     CHECK(item->number == number);
     if ((item->state == OUTBOX_WAITING && !MUTATED(LEFT_WHILE_WAITING)) ||
-        item->attempts > OUTBOX_GUEST_ATTEMPTS_MAX || item->position > as_of) {
+        item->attempts > OUTBOX_GUEST_ATTEMPTS_MAX ||
+        (item->position > as_of && !MUTATED(LEFT_CHANGED))) {
         return false;
     }
     *since_ns = item->queued_ns;
     if (item->last_attempt != SLAB_NONE) {
         const struct outbox_attempt *last = slab_at(&o->attempts, item->last_attempt);
         *since_ns = last->at_ns;
-        return last->position <= as_of;
+        return last->position <= as_of || MUTATED(LEFT_CHANGED);
     }
     return true;
 }

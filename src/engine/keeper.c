@@ -36,6 +36,7 @@ struct keeper {
     uint32_t key_cursor;
     int64_t keys_looked_ns; /* book time */
     int64_t not_before_ns;  /* monotonic */
+    int64_t pause_ns;       /* grows while nothing that is old enough may leave yet */
     int64_t written_ns;     /* monotonic: when the batch was handed over */
     struct keeper_counters counters;
 };
@@ -61,6 +62,7 @@ struct keeper *keeper_create(struct engine *engine, const struct keeper_port *po
     k->engine = engine;
     k->port = *port;
     k->settings = *settings;
+    k->pause_ns = settings->pause_ns;
     k->buffer = malloc(INDEX_BATCH_BYTES); /* untouched pages cost nothing */
     if (k->buffer == NULL) {
         free(k);
@@ -158,10 +160,12 @@ static bool turn_filling(struct keeper *k)
     fill_keys(k);
     if (k->batch.count == 0) {
         k->state = KEEPER_IDLE;
-        k->not_before_ns = keeper_now(k) + k->settings.pause_ns;
+        k->not_before_ns = keeper_now(k) + k->pause_ns;
+        k->pause_ns = k->pause_ns < BEAT_MS * NS_PER_MS / 2 ? 2 * k->pause_ns : BEAT_MS * NS_PER_MS;
         return false;
     }
-    k->not_before_ns = full ? 0 : keeper_now(k) + k->settings.pause_ns;
+    k->pause_ns = k->settings.pause_ns;
+    k->not_before_ns = full ? 0 : keeper_now(k) + k->pause_ns;
     hand_over(k);
     return false;
 }
@@ -194,7 +198,7 @@ static bool leave_some(struct keeper *k)
         count++;
     }
     struct closed_leave_command c = {
-        .as_of = MUTATED(LEFT_CHANGED) ? engine_applied(k->engine) : k->batch.head.position,
+        .as_of = k->batch.head.position,
         .numbers = k->numbers + k->left,
         .count = count,
         .space = space,
@@ -205,6 +209,7 @@ static bool leave_some(struct keeper *k)
     if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
         return false;
     }
+    k->counters.frames += result.status == ENGINE_APPLIED;
     struct book *b = engine_book(k->engine);
     for (uint32_t i = 0; i < count; i++) {
         book_closing(b, space)->stay(b->domain_state, k->numbers[k->left + i]);
@@ -221,6 +226,7 @@ static bool leave_keys(struct keeper *k)
     struct engine_result result =
         engine_execute(k->engine, ENGINE_CONTINUATION, COMMAND_KEYS_LEAVE, &c, &outcome);
     bool decided = result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED;
+    k->counters.frames += result.status == ENGINE_APPLIED;
     k->key_count = decided ? 0 : k->key_count;
     return decided;
 }

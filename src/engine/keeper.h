@@ -52,6 +52,7 @@ bool keeper_writing(const struct keeper *k);
 
 struct keeper_counters {
     uint64_t batches, records, failures;
+    uint64_t frames;      /* decisions by which something left */
     uint64_t position;    /* that the index shows */
     int64_t write_ns_max; /* longest time that a batch took */
 };

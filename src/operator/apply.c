@@ -226,7 +226,7 @@ static void apply_prompted(struct operator_state *o, const struct operator_event
     p->reached = e->reachable;
     p->expires_ns = e->expires_ns;
     step(p, STEP_PROMPTED, frame);
-    timers_add(&o->prompts, e->expires_ns, slot);
+    timers_add(&o->prompts, e->expires_ns, prompt_timer_id(p, slot));
     if (p->reached && p->answer == ANSWER_NONE && subscriber_at(o, p->subscriber)->approves) {
         p->answer = ANSWER_AUTOMATIC;
     }

@@ -62,7 +62,7 @@ static void check_payment(const struct operator_state *o, uint32_t slot)
     CHECK((p->timer != TIMERS_NOWHERE) == (p->state == STK_PROCESSING));      /* O5 */
     if (p->timer != TIMERS_NOWHERE) {
         CHECK(p->timer < o->prompts.count);
-        CHECK(o->prompts.entries[p->timer].id == slot);
+        CHECK(o->prompts.entries[p->timer].id == prompt_timer_id(p, slot));
         CHECK(o->prompts.entries[p->timer].due_ns == p->expires_ns);
     }
     bool waits =

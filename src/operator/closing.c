@@ -401,6 +401,7 @@ static void leave(void *state, uint64_t number)
     texts_drop(&b->texts, p->reference);
     texts_drop(&b->texts, p->description);
     o->left[p->outcome]++;
+    o->touched_count = 0; /* of the frame before, in a replay: this one touches nothing */
     slab_release(&o->payments, slot);
 }
 

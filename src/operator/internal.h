@@ -17,6 +17,21 @@ static inline struct operator_request *request_at(const struct operator_state *o
     return slab_at(&o->requests, slot);
 }
 
+/* The id of a payment's deadline: of two at the same time the lower number's comes first, whatever
+ * slots they lie in. */
+static inline uint64_t prompt_timer_id(const struct stk_payment *p, uint32_t slot)
+{
+    CHECK(slot < OPERATOR_PAYMENTS_MAX);
+    CHECK(p->number < UINT64_C(1) << 36);
+    return p->number << 28 | slot;
+}
+
+_Static_assert(OPERATOR_PAYMENTS_MAX == 1 << 28, "slots fill 28 bits of the id of a deadline");
+static inline uint32_t prompt_timer_slot(uint64_t id)
+{
+    return (uint32_t)(id & (OPERATOR_PAYMENTS_MAX - 1));
+}
+
 static inline struct subscriber *subscriber_at(const struct operator_state *o, uint32_t slot)
 {
     return slab_at(&o->subscribers, slot);

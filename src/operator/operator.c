@@ -126,7 +126,7 @@ uint64_t operator__fingerprint_key(const uint8_t fingerprint[16])
 static void operator_place_timer(void *context, uint64_t id, uint32_t position)
 {
     struct operator_state *o = context;
-    payment_at(o, (uint32_t)id)->timer = position;
+    payment_at(o, prompt_timer_slot(id))->timer = position;
 }
 
 static void operator_place_deadline(void *context, uint64_t id, uint32_t position)

@@ -84,7 +84,7 @@ struct operator_state {
     struct map by_checkout;
     struct map by_receipt;
     struct map by_fingerprint;
-    struct timers prompts; /* id is the payment's slot */
+    struct timers prompts; /* id: prompt_timer_id */
     uint32_t queue_head;
     uint32_t queue_tail;
     uint32_t queued;

@@ -264,7 +264,7 @@ bool operator__index_payment(struct operator_state *o, uint32_t slot)
         map_put(&o->by_receipt, receipt_key, slot);
     }
     if (p->state == STK_PROCESSING && !MUTATED(PROMPT_TIMER_LOST)) {
-        timers_add(&o->prompts, p->expires_ns, slot);
+        timers_add(&o->prompts, p->expires_ns, prompt_timer_id(p, slot));
     }
     o->open += !stk_state_final(p->state);
     if (stk_state_final(p->state)) {

@@ -355,7 +355,7 @@ void operator__decide_expire(const struct operator_state *o, struct decision *d)
 {
     const struct timer_entry *first = timers_first(&o->prompts);
     CHECK(first != NULL && first->due_ns <= d->command->now_ns);
-    const struct stk_payment *p = payment_at(o, (uint32_t)first->id);
+    const struct stk_payment *p = payment_at(o, prompt_timer_slot(first->id));
     CHECK(p->state == STK_PROCESSING && p->expires_ns == first->due_ns);
     emit_end(o, d, p, p->reached ? STK_NO_ANSWER : STK_UNREACHABLE);
 }

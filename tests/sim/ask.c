@@ -204,6 +204,7 @@ static uint16_t ask_command(struct world *w, const struct ask *ask, struct asked
                                                          .count = ask->bank->count};
         return COMMAND_TRANSFERS;
     case ASK_NOTHING:
+    case ASK_LEAVE:
     case ASK_INTERNAL: break;
     }
     UNREACHABLE("an ask that cannot be asked");
@@ -287,6 +288,7 @@ struct reply world_ask(struct world *w, enum engine_class class, const struct as
     enum book_outcome outcome = BOOK_DONE;
     void *into = kind >= COMMAND_DOMAIN_FIRST ? (void *)&answered : (void *)&outcome;
     uint64_t before = engine_applied(n->engine);
+    uint64_t recalled = n->book->recalled;
     uint32_t batch_bytes = engine_counters(n->engine).batch_bytes;
     int64_t now_ns = engine_now(n->engine);
     uint64_t no_memory = memory_failures();
@@ -304,6 +306,7 @@ struct reply world_ask(struct world *w, enum engine_class class, const struct as
         .number = answered.number,
     };
     count_refusal(w, result.status);
+    w->tally.acts[ACT_CAME_HOME] += n->book->recalled - recalled;
     bool decided = result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED;
     if (class == ENGINE_NEW_WORK && decided) {
         check_admission(w, before, batch_bytes);
@@ -324,6 +327,8 @@ bool world_look(struct world *w, uint64_t number, struct told *out)
 {
     memset(out, 0, sizeof(*out));
     const struct operator_state *o = operator_of(w->node.book);
+    struct old_name name = operator_payment_name(number);
+    (void)engine_reach(w->node.engine, &name);
     const struct stk_payment *p = operator_payment(o, number);
     if (p == NULL) {
         return false;

@@ -139,13 +139,21 @@ void auditor_told_payment(struct auditor *a, const struct told *told)
 }
 
 /* Every promise, looked up in the book itself. */
-static void compare_told(const struct auditor *a, const struct operator_state *o)
+static void reach_payment(const struct auditor *a, struct book *b, uint64_t number)
 {
+    struct old_name name = operator_payment_name(number);
+    a->reach(a->reach_context, b, &name);
+}
+
+static void compare_told(const struct auditor *a, struct book *b)
+{
+    const struct operator_state *o = operator_of(b);
     for (uint32_t i = 0; i < a->told_count; i++) {
         const struct told *t = &a->told[i];
         if (t->generation != a->generation) {
             continue; /* that world was ended on purpose */
         }
+        reach_payment(a, b, t->number);
         const struct stk_payment *p = operator_payment(o, t->number);
         EXPECT(p != NULL, "payment %llu (%s) was told to somebody and is gone (A2)", (ull)t->number,
                t->checkout_id);
@@ -178,9 +186,11 @@ void auditor_handed_out(struct auditor *a, uint64_t message, uint64_t payment, i
     m->in_flight = true;
 }
 
-static void compare_message(const struct auditor *a, const struct book *b, uint64_t number)
+static void compare_message(const struct auditor *a, struct book *b, uint64_t number)
 {
     const struct audited_message *m = &a->messages[number - 1];
+    struct old_name name = old_name_of(OLD_SPACE_DELIVERY, number);
+    a->reach(a->reach_context, b, &name);
     const struct outbox_item *item = outbox_item(&b->outbox, number);
     EXPECT(item != NULL, "message %llu is missing (A4)", (ull)number);
     const struct stk_payment *p = operator_payment(operator_of(b), item->subject);
@@ -214,12 +224,19 @@ static void compare_ids(const struct auditor *a, const struct operator_state *o,
     payment_checkout_id(o, real, text);
     EXPECT(strcmp(expected, text) == 0, "payment %llu is called %s, it should be %s",
            (ull)p->number, text, expected);
+    struct old_name name;
+    if (p->left && operator_id_name(span_from(text), &name)) {
+        a->reach(a->reach_context, o->book, &name); /* the same guest once more, by this id */
+    }
     EXPECT(operator_payment_by_checkout(o, span_from(text)) == real, "%s is not found again", text);
     char receipt[ID_RECEIPT_SIZE];
     auditor_receipt(p, receipt);
     payment_receipt(real, text);
     EXPECT(strcmp(receipt, text) == 0, "payment %llu has receipt '%s', it should have '%s' (A5)",
            (ull)p->number, text, receipt);
+    if (p->left && receipt[0] != '\0' && operator_id_name(span_from(text), &name)) {
+        a->reach(a->reach_context, o->book, &name);
+    }
     EXPECT(receipt[0] == '\0' || operator_payment_by_receipt(o, span_from(text)) == real,
            "receipt %s is not found again", text);
 }
@@ -227,8 +244,11 @@ static void compare_ids(const struct auditor *a, const struct operator_state *o,
 static void compare_payment(const struct auditor *a, const struct operator_state *o,
                             const struct audited_payment *p)
 {
+    reach_payment(a, o->book, p->number);
     const struct stk_payment *real = operator_payment(o, p->number);
     EXPECT(real != NULL, "payment %llu is missing (A3)", (ull)p->number);
+    EXPECT((real == &o->guest) == p->left, "payment %llu is %sin memory", (ull)p->number,
+           p->left ? "" : "not ");
     EXPECT(real->state == p->state && real->outcome == p->outcome,
            "payment %llu is %s (outcome %d), it should be %s (outcome %d) (A1)", (ull)p->number,
            stk_state_name(real->state), real->outcome, stk_state_name(p->state), p->outcome);
@@ -303,19 +323,20 @@ static void compare_money(const struct auditor *a, const struct operator_state *
     }
 }
 
-void auditor_compare(const struct auditor *a, const struct book *b)
+void auditor_compare(const struct auditor *a, struct book *b)
 {
     const struct operator_state *o = operator_of(b);
     EXPECT(b->position == a->position && b->generation == a->generation,
            "the book is at %llu (generation %llu), it should be at %llu (%llu)", (ull)b->position,
            (ull)b->generation, (ull)a->position, (ull)a->generation);
-    EXPECT(o->payments.used == a->payment_count && o->subscribers.used == a->phone_count &&
-               o->organisations.used == a->shop_count,
+    EXPECT(o->payments.used + operator_left(o) == a->payment_count &&
+               o->subscribers.used == a->phone_count && o->organisations.used == a->shop_count,
            "%u payments, %u phones, %u organisations; it should be %u, %u, %u (A3)",
            o->payments.used, o->subscribers.used, o->organisations.used, a->payment_count,
            a->phone_count, a->shop_count);
-    EXPECT(b->outbox.items.used == a->message_count, "%u messages, it should be %u (A4)",
-           b->outbox.items.used, a->message_count);
+    EXPECT(b->outbox.items.used + b->outbox.left_delivered + b->outbox.left_dead ==
+               a->message_count,
+           "%u messages, it should be %u (A4)", b->outbox.items.used, a->message_count);
     EXPECT(o->queued == a->pipeline_count, "%u payments in the pipeline, it should be %u",
            o->queued, a->pipeline_count);
     for (uint32_t i = 0; i < a->payment_count; i++) {
@@ -332,10 +353,10 @@ void auditor_compare(const struct auditor *a, const struct book *b)
     }
     compare_money(a, o);
     bank_compare(&a->bank, b);
-    compare_told(a, o);
+    compare_told(a, b);
 }
 
-void auditor_compare_touched(struct auditor *a, const struct book *b)
+void auditor_compare_touched(struct auditor *a, struct book *b)
 {
     const struct operator_state *o = operator_of(b);
     EXPECT(b->position == a->position, "the book is at %llu, it should be at %llu",

@@ -230,6 +230,7 @@ struct verdict auditor_judge(const struct auditor *a, const struct ask *ask, int
     case ASK_BANK_OPEN:
     case ASK_SEED:
     case ASK_CHECKPOINT:
+    case ASK_LEAVE:
     case ASK_INTERNAL:
     case ASK_NOTHING: break;
     }
@@ -594,6 +595,7 @@ static void apply_revive(struct auditor *a, const struct ask *ask, int64_t now_n
     m->tries = 0;
     m->next_try_ns = now_ns;
     m->position = a->position;
+    a->payments[m->payment - 1].left = false; /* what is to be sent again comes home */
     touch_message(a, ask->number);
 }
 
@@ -615,14 +617,50 @@ static const struct bank_order *keep_order(struct auditor *a, const struct bank_
     return kept;
 }
 
+static const struct leave_order *keep_leave(struct auditor *a, const struct leave_order *order)
+{
+    struct leave_order *kept = malloc(sizeof(*kept));
+    a->leaves = realloc(a->leaves, (a->leave_count + 1) * sizeof(struct leave_order *));
+    CHECK(kept != NULL && a->leaves != NULL);
+    *kept = *order;
+    a->leaves[a->leave_count++] = kept;
+    return kept;
+}
+
 static void drop_orders(struct auditor *a)
 {
+    for (uint32_t i = 0; i < a->leave_count; i++) {
+        free(a->leaves[i]);
+    }
+    free(a->leaves);
+    a->leaves = NULL;
+    a->leave_count = 0;
     for (uint32_t i = 0; i < a->order_count; i++) {
         free(a->orders[i]);
     }
     free(a->orders);
     a->orders = NULL;
     a->order_count = 0;
+}
+
+/* Only what is closed may leave: ended, and its message waits for nothing. */
+static void apply_leave(struct auditor *a, const struct audited_step *step)
+{
+    for (uint32_t i = 0; i < step->ask.leave->count; i++) {
+        struct audited_payment *p = &a->payments[step->ask.leave->numbers[i] - 1];
+        bool waits = false;
+        for (uint32_t m = 0; m < a->message_count; m++) {
+            waits = waits ||
+                    (a->messages[m].payment == p->number && a->messages[m].state == OUTBOX_WAITING);
+        }
+        EXPECT(p->outcome != STK_OPEN && !waits,
+               "payment %llu left memory, but it is open or its message waits (A4)",
+               (unsigned long long)p->number);
+        EXPECT(step->now_ns - p->accepted_ns >= rules(a)->fingerprint_ns,
+               "payment %llu left memory, but its fingerprint still counts (R1.4)",
+               (unsigned long long)p->number);
+        p->left = true;
+    }
 }
 
 /* Takes one decision, for the first time or again. */
@@ -646,6 +684,7 @@ static void take_step(struct auditor *a, const struct audited_step *step)
         bank_open(&a->bank, a->account_count++, step->ask.flags, step->ask.currency);
         break;
     case ASK_BANK: apply_bank(a, step); break;
+    case ASK_LEAVE: apply_leave(a, step); break;
     case ASK_CHECKPOINT:
     case ASK_NOTHING: break;
     }
@@ -665,6 +704,9 @@ void auditor_apply(struct auditor *a, const struct ask *ask, int64_t now_ns)
     step->settings = a->settings_now;
     if (ask->bank != NULL) {
         step->ask.bank = keep_order(a, ask->bank);
+    }
+    if (ask->leave != NULL) {
+        step->ask.leave = keep_leave(a, ask->leave);
     }
     take_step(a, step);
 }

@@ -75,7 +75,14 @@ enum ask_kind {
     ASK_CHECKPOINT,
     ASK_BANK_OPEN, /* a bare account */
     ASK_BANK,      /* transfers between bare accounts */
+    ASK_LEAVE,     /* what is closed leaves memory; never asked from outside */
     ASK_INTERNAL,  /* work that the book did by itself; never asked from outside */
+};
+
+/* Payments that left in one frame. */
+struct leave_order {
+    uint32_t count;
+    uint64_t numbers[CLOSING_NUMBERS_MAX];
 };
 
 /* One thing that somebody asks of the operator, in the auditor's words. */
@@ -101,7 +108,8 @@ struct ask {
     int64_t retry_after_ms;
     uint16_t flags; /* BANK_OPEN */
     uint16_t currency;
-    const struct bank_order *bank; /* BANK; borrowed until it is applied */
+    const struct bank_order *bank;   /* BANK; borrowed until it is applied */
+    const struct leave_order *leave; /* LEAVE; the same */
 };
 
 /* What the auditor expects an ask to come to. */
@@ -156,6 +164,7 @@ struct audited_payment {
     int64_t receipt_day;
     uint64_t receipt_serial;
     uint64_t position; /* of its last step */
+    bool left;         /* memory; the index of old ids has it */
 };
 
 struct audited_message {
@@ -223,6 +232,11 @@ struct auditor {
     uint64_t steps_capacity;
     struct bank_order **orders; /* those of the steps */
     uint32_t order_count;
+    struct leave_order **leaves; /* those of the steps */
+    uint32_t leave_count;
+    /* puts what a name stands for within reach of the book's look-ups */
+    void (*reach)(void *context, struct book *book, const struct old_name *name);
+    void *reach_context;
     uint64_t confirmed; /* position that the disk has for sure */
     uint64_t promised;  /* position that somebody was told about */
     struct told told[AUDITOR_PAYMENTS_MAX];
@@ -261,8 +275,8 @@ void auditor_told(struct auditor *a, uint64_t position);
 void auditor_told_payment(struct auditor *a, const struct told *told);
 
 /* Compares everything (A1 to A6), or what was touched since the last comparison. */
-void auditor_compare(const struct auditor *a, const struct book *b);
-void auditor_compare_touched(struct auditor *a, const struct book *b);
+void auditor_compare(const struct auditor *a, struct book *b);
+void auditor_compare_touched(struct auditor *a, struct book *b);
 /* At the very end: nothing is open, nothing waits (liveness). */
 bool auditor_quiet(const struct auditor *a);
 

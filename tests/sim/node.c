@@ -334,6 +334,9 @@ void node_watch(struct world *w, uint64_t applied_before, int64_t now_ns, uint64
 static void node_plan_turn(struct world *w)
 {
     int timeout_ms = engine_timeout_ms(w->node.engine);
+    int keeper_ms = w->node.keeper == NULL ? -1 : keeper_timeout_ms(w->node.keeper);
+    timeout_ms =
+        keeper_ms >= 0 && (timeout_ms < 0 || keeper_ms < timeout_ms) ? keeper_ms : timeout_ms;
     if (timeout_ms < 0) {
         return;
     }
@@ -405,6 +408,7 @@ void node_turn(struct world *w)
                memory_failures() > no_memory || !auditor_due(&w->auditor, now_ns) ||
                engine_admits(n->engine, ENGINE_INTERNAL) != ENGINE_APPLIED,
            "work that was due was not done in its turn (A7)");
+    archive_turn(w);
     network_send(w);
     world_release(w);
     if (w->busy_turns) {
@@ -491,12 +495,14 @@ static void node_engine(struct world *w)
         .book = n->book,
         .clock = &n->clock,
         .writer = {w, node_write, node_room},
+        .archive = {w, archive_find},
         .limits = w->limits,
         .head = journal_head(n->journal),
         .random_seed = dice_next(&w->dice_node),
     };
     n->engine = engine_create(&options);
     CHECK(n->engine != NULL);
+    archive_start_keeper(w);
 }
 
 /* Opens the journal and recovers the book; false: it did not come up. */
@@ -621,6 +627,7 @@ void node_start(struct world *w)
 static void node_tear_down(struct node *n)
 {
     snapshot_drop(n);
+    keeper_destroy(n->keeper);
     engine_destroy(n->engine);
     book_destroy(n->book);
     journal_close(n->journal);
@@ -644,6 +651,7 @@ void node_end(struct world *w, enum node_end how)
     }
     node_disarm(w);
     sim_disk_fail(w->disk, 0, 0, 0, false);
+    archive_process_ends(w);
     node_tear_down(n);
     if (how != END_STOPPED) {
         struct sim_disk *dead = w->disk;

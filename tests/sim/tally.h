@@ -66,7 +66,9 @@
     X(REFUSED_DOWN, "refused: no process")                                \
     X(ADVANCED, "moves of a virtual clock")                               \
     X(TRANSFERS, "batches of transfers between bare accounts")            \
-    X(STREAMED, "frames read from the stream")
+    X(STREAMED, "frames read from the stream")                            \
+    X(LEFT, "payments that left memory")                                  \
+    X(CAME_HOME, "payments that came home")
 
 #define SIM_WORK(X)                                               \
     X(RECOVERIES, "recoveries")                                   \
@@ -74,6 +76,7 @@
     X(LOST_DECISIONS, "decisions lost in crashes, none promised") \
     X(FRAMES, "decisions")                                        \
     X(BATCHES, "batches")                                         \
+    X(RECORDS, "records in the index of old ids")                 \
     X(REPLAYS, "full replays compared")                           \
     X(CHECKS, "full checks of the book")                          \
     X(COMPARISONS, "full comparisons with the auditor")           \

@@ -114,6 +114,21 @@ static void cast_settings(struct world *w)
     }
 }
 
+/* In most seeds what is closed leaves memory, soon or after a while. */
+static void cast_keeper(struct world *w)
+{
+    struct dice *d = &w->dice_node;
+    w->keeps = dice_chance(d, 700);
+    w->keeper_settings = (struct keeper_settings){
+        .closed_ns = dice_span_ns(d, S, 600 * S),
+        .closed_max = dice_chance(d, 300) ? (uint32_t)dice_between(d, 0, 20) : UINT32_MAX,
+        .keys_ns = dice_span_ns(d, 10 * S, 3600 * S),
+        .pause_ns = dice_span_ns(d, 10 * MS, 5 * S),
+    };
+    w->auditor.reach = archive_reach;
+    w->auditor.reach_context = w;
+}
+
 static void cast_machine(struct world *w)
 {
     struct dice *d = &w->dice;
@@ -179,6 +194,7 @@ static void world_reset(struct world *w, const struct world_options *options)
     cast_shops(w);
     cast_settings(w);
     cast_machine(w);
+    cast_keeper(w);
     auditor_init(&w->auditor, &w->cast, &w->schedule);
 }
 
@@ -201,6 +217,7 @@ static void live(struct world *w, const struct moment *m)
     case MOMENT_FAULT: trouble_strike(w, (enum sim_fault)m->a); break;
     case MOMENT_SPACE: sim_disk_limit(w->disk, 0); break;
     case MOMENT_TESTER: tester_moves(w); break;
+    case MOMENT_INDEX: archive_done(w); break;
     }
 }
 
@@ -252,6 +269,9 @@ static void finish(struct world *w)
 static void bring_down(struct world *w)
 {
     struct node *n = &w->node;
+    w->archive.under_way = NULL;
+    archive_free(&w->archive);
+    keeper_destroy(n->keeper);
     engine_destroy(n->engine);
     book_destroy(n->book);
     journal_close(n->journal);

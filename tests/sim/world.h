@@ -57,6 +57,7 @@ enum moment_kind {
     MOMENT_FAULT,  /* a = kind */
     MOMENT_SPACE,  /* the full disk is emptied */
     MOMENT_TESTER, /* moves a virtual clock */
+    MOMENT_INDEX,  /* the index of old ids is done with a batch */
 };
 
 /* What an ask came to. */
@@ -104,6 +105,7 @@ struct node {
     struct journal *journal;
     struct book *book;
     struct engine *engine;
+    struct keeper *keeper; /* NULL: nothing leaves memory */
     struct book_clock clock;
     bool writing;
     struct journal_batch batch;
@@ -127,6 +129,16 @@ struct node {
     bool room_planned;
 };
 
+/* The index of old ids: outlives the process. */
+struct sim_archive {
+    struct sim_record *records;
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t generation;
+    uint64_t position;
+    const struct index_batch *under_way; /* the keeper's */
+};
+
 struct plan {
     enum sim_fault fault;
     uint64_t after_pushes;
@@ -141,9 +153,12 @@ struct world {
     struct node node;
     struct sim_disk *disk;
     struct sim_disk *other_disk; /* what a strike leaves behind */
-    int64_t now_ns;              /* of the machine, monotonic */
-    int64_t clock_ns;            /* what a look at it showed last: a little more each time */
-    int64_t wall_ns;             /* what the wall clock is ahead of it */
+    struct sim_archive archive;
+    bool keeps; /* what is closed leaves memory in this seed */
+    struct keeper_settings keeper_settings;
+    int64_t now_ns;   /* of the machine, monotonic */
+    int64_t clock_ns; /* what a look at it showed last: a little more each time */
+    int64_t wall_ns;  /* what the wall clock is ahead of it */
     uint64_t steps;
     uint64_t trace;  /* hash of everything that happened */
     uint64_t faults; /* mask: the kinds of this seed */
@@ -227,6 +242,17 @@ void node_disarm(struct world *w);
 /* After every call into the engine: what it did by itself, what became durable. */
 void node_watch(struct world *w, uint64_t applied_before, int64_t now_ns, uint64_t own);
 void node_compare_replay(struct world *w);
+
+/* ---- archive.c: the index of old ids ---- */
+void archive_start_keeper(struct world *w);
+void archive_turn(struct world *w);
+void archive_done(struct world *w);
+void archive_process_ends(struct world *w);
+void archive_free(struct sim_archive *a);
+enum index_answer archive_find(void *context, uint64_t generation, const struct old_name *name,
+                               struct old_name *primary, struct span *record);
+/* For the auditor: what the name stands for is in memory or the guest, if it is anywhere. */
+void archive_reach(void *context, struct book *book, const struct old_name *name);
 
 /* ---- ask.c: asking the operator ---- */
 struct reply world_ask(struct world *w, enum engine_class class, const struct ask *ask);
