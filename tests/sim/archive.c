@@ -115,9 +115,40 @@ static void put(void *context, const struct index_batch *batch)
     world_plan_here(w, dice_span_ns(&w->dice_node, 1000000, most_ns), MOMENT_INDEX, 0, 0);
 }
 
+/* The number of the message in the first record; 0: it has none. */
+static uint64_t first_message(const struct index_batch *b)
+{
+    struct reader r = reader_init(b->data.data, b->data.size);
+    uint32_t count = b->count == 0 ? 0 : get_u8(&r);
+    for (uint32_t i = 0; i < count; i++) {
+        struct old_name name = {.space = get_u8(&r)};
+        name.size = get_u8(&r);
+        get_raw(&r, name.bytes, name.size);
+        if (name.space == OLD_SPACE_DELIVERY) {
+            return old_name_number(&name);
+        }
+    }
+    return 0;
+}
+
+/* Somebody sends a message again by hand while its record is on the way. */
+static bool changes_meanwhile(struct world *w)
+{
+    struct ask ask = {.kind = ASK_REVIVE, .number = first_message(w->archive.under_way)};
+    if (w->repaired || ask.number == 0 || !dice_chance(&w->dice_node, 150)) {
+        return false;
+    }
+    w->tally.acts[ACT_REVIVED] += world_ask(w, ENGINE_CONTINUATION, &ask).status == ENGINE_APPLIED;
+    world_plan_here(w, dice_span_ns(&w->dice_node, 1000000000, 60000000000), MOMENT_INDEX, 0, 0);
+    return true;
+}
+
 void archive_done(struct world *w)
 {
     CHECK(w->archive.under_way != NULL);
+    if (changes_meanwhile(w)) {
+        return;
+    }
     bool good = !dice_chance(&w->dice_node, 50);
     uint32_t count = w->archive.under_way->count;
     if (good) {
