@@ -148,6 +148,10 @@ static void end_request(struct projection *p, const struct operator_event *e)
               text(request_outcome_code(e->outcome)), text(request_outcome_words(e->outcome)),
               text(e->has_receipt ? receipt : NULL), integer(e->charge_minor), text(p->at),
               integer(p->frame.time_ns));
+    if (e->has_receipt) { /* of a reversal: its original shows it */
+        (void)RUN(p->store, TRANSACTION_REVERSED, number(e->number));
+        (void)RUN(p->store, REQUEST_REVERSED, number(e->number));
+    }
 }
 
 /* ---- messages ---- */
@@ -226,6 +230,15 @@ void projection_queued(struct projection *p, const struct outbox_event *e)
     }
 }
 
+/* What a status query or a reversal is about. */
+static void look_up_request(struct projection *p, const struct operator_event *e)
+{
+    bool of_request = (e->original & 1) != 0;
+    (void)RUN(p->store, REQUEST_ORIGINAL, number(e->number),
+              of_request ? nothing() : number(e->original >> 1),
+              of_request ? number(e->original >> 1) : nothing());
+}
+
 /* ---- events ---- */
 
 static void project_person(struct projection *p, const struct operator_event *e)
@@ -272,8 +285,17 @@ static bool project_known(struct projection *p, const struct operator_event *e)
         break;
     case EVENT_STK_ENDED: end_payment(p, e); break;
     case EVENT_REQUEST_ACCEPTED: accept_request(p, e); break;
-    case EVENT_REQUEST_ASKED: ask_for_request(p, e); break;
+    case EVENT_REQUEST_ASKED:
+    case EVENT_REQUEST_PROMPTED: ask_for_request(p, e); break;
     case EVENT_REQUEST_ENDED: end_request(p, e); break;
+    case EVENT_REQUEST_LOOKED_UP: look_up_request(p, e); break;
+    case EVENT_REQUEST_AMOUNT_SET:
+        (void)RUN(p->store, REQUEST_AMOUNT, number(e->number), integer(e->amount_minor));
+        break;
+    case EVENT_REQUEST_HELD:
+    case EVENT_REQUEST_QUEUED:
+    case EVENT_REQUEST_TIMED_OUT: break;    /* the message to its URL makes the row */
+    case EVENT_ORGANISATION_CHANGED: break; /* settings have no columns */
     default: return false;
     }
     return true;

@@ -29,6 +29,7 @@ CREATE TABLE transactions (
     account_reference TEXT,
     description TEXT,
     callback_url TEXT,
+    reversed_by TEXT,            -- req_N: the reversal that gave it back
     created_at TEXT NOT NULL,    -- accepted
     created_ns INTEGER NOT NULL,
     ended_at TEXT,               -- NULL while it is open
@@ -62,6 +63,7 @@ CREATE TABLE requests (          -- what organisations and customers ask for bes
     occasion TEXT,
     result_url TEXT,
     timeout_url TEXT,
+    reversed_by TEXT,            -- req_N: the reversal that gave it back
     created_at TEXT NOT NULL,    -- accepted
     created_ns INTEGER NOT NULL,
     expires_at TEXT,             -- of one that waits for somebody outside

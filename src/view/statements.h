@@ -71,6 +71,15 @@
     X(REQUEST_END,                                                                                 \
       "UPDATE requests SET status = ?2, result_code = ?3, reason = ?4, receipt = ?5, charge = ?6," \
       " ended_at = ?7, ended_ns = ?8 WHERE number = ?1")                                           \
+    X(REQUEST_ORIGINAL,                                                                            \
+      "UPDATE requests SET original = ?2, original_request = ?3 WHERE number = ?1")                \
+    X(REQUEST_AMOUNT, "UPDATE requests SET amount = ?2 WHERE number = ?1")                         \
+    X(TRANSACTION_REVERSED,                                                                        \
+      "UPDATE transactions SET reversed_by = 'req_' || ?1 WHERE number ="                          \
+      " (SELECT original FROM requests WHERE number = ?1 AND type = 'reversal')")                  \
+    X(REQUEST_REVERSED,                                                                            \
+      "UPDATE requests SET reversed_by = 'req_' || ?1 WHERE number ="                              \
+      " (SELECT original_request FROM requests WHERE number = ?1 AND type = 'reversal')")          \
     X(WORLD_ADD, "INSERT INTO worlds (name, world, saved_at, position) VALUES (?1, ?2, ?3, ?4)")   \
     X(WORLD_COPY,                                                                                  \
       "INSERT INTO worlds (name, world, saved_at, position)"                                       \
