@@ -428,6 +428,9 @@ static void take_report(void *context, const struct delivery_report *report)
         .answer = report->answer,
     };
     enum book_outcome outcome;
+    if (v->book->generation == c.generation) {
+        (void)surface_question(v->surface, c.number, c.answer, &c.verdict, &c.verdict_text);
+    }
     struct engine_result result =
         engine_execute(v->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_RESULT, &c, &outcome);
     if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED &&
@@ -462,6 +465,7 @@ static void send_outgoing(struct server *v)
             .id = item->number,
             .generation = v->book->generation,
             .content_type = "application/json",
+            .total_ms = surface_time_limit_ms(item),
         };
         CHECK(surface_outgoing(v->surface, item, &body, &job.url));
         job.body = (struct span){(const char *)buffer, body.size};

@@ -10,20 +10,8 @@
 #include "base/mutant.h"
 #include "book/book_internal.h"
 
-#define SECONDS(n) ((int64_t)(n)*1000 * 1000 * 1000)
-
 /* A receiver may ask for this much patience; one that asks for more is tried as scheduled. */
 #define RETRY_AFTER_MS ((int64_t)86400 * 1000)
-
-const struct outbox_schedule *outbox_schedule_default(void)
-{
-    static const struct outbox_schedule schedule = {
-        .tries = 10,
-        .delay_ns = {0, SECONDS(5), SECONDS(30), SECONDS(120), SECONDS(600), SECONDS(1800),
-                     SECONDS(3600), SECONDS(7200), SECONDS(14400), SECONDS(28800)},
-    };
-    return &schedule;
-}
 
 /* Everything that a reset empties. */
 bool book__state_init(struct book *b)
@@ -316,6 +304,18 @@ static void decide_expiry(struct decision *d)
     decision_ledger(d, &e);
 }
 
+static const struct outbox_schedule *schedule_of(const struct book *b,
+                                                 const struct outbox_item *item)
+{
+    CHECK(item->state == OUTBOX_WAITING);
+    const struct outbox_schedule *own = NULL;
+    if (b->domain->schedule != NULL) {
+        own = b->domain->schedule(b->domain_state, item);
+    }
+    CHECK(IMPLIES(own != NULL, own->tries >= 1 && own->tries <= OUTBOX_TRIES_MAX));
+    return own != NULL ? own : &b->schedule;
+}
+
 static enum book_outcome decide_delivery_result(struct decision *d)
 {
     const struct delivery_result_command *c = d->command->body;
@@ -328,8 +328,8 @@ static enum book_outcome decide_delivery_result(struct decision *d)
     }
     struct outbox_event e;
     memset(&e, 0, sizeof(e));
-    outbox_judge(item, &b->schedule, c->status, c->error, d->command->now_ns, d->command->random,
-                 &e);
+    outbox_judge(item, schedule_of(b, item), c->status, c->error, d->command->now_ns,
+                 d->command->random, &e);
     e.duration_ms = c->duration_ms;
     bool once = b->domain->sent_once != NULL && b->domain->sent_once(b->domain_state, item);
     if (once && e.state == OUTBOX_WAITING) {
@@ -352,6 +352,9 @@ static enum book_outcome decide_delivery_result(struct decision *d)
             kept.answer.size = OUTBOX_ANSWER_KEPT_MAX;
         }
         decision_outbox(d, &kept);
+    }
+    if (b->domain->attempted != NULL) {
+        b->domain->attempted(b->domain_state, d, item, c);
     }
     return BOOK_DONE;
 }

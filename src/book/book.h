@@ -39,7 +39,7 @@
 #include "ledger/ledger.h"
 
 enum {
-    BOOK_STATE_VERSION = 4, /* of book_save; another one in a snapshot: replay instead */
+    BOOK_STATE_VERSION = 5, /* of book_save; another one in a snapshot: replay instead */
     BOOK_FRAME_HEADER_BYTES = 32,
     BOOK_EVENT_HEADER_BYTES = 4,
     BOOK_FRAME_BYTES_MAX = 16 * 1024, /* what one decision may write (a transfer batch: its own) */
@@ -131,6 +131,8 @@ struct delivery_result_command {
     uint32_t duration_ms;
     int64_t retry_after_ms; /* -1: none */
     struct span answer;     /* at most OUTBOX_ANSWER_KEPT_MAX bytes are kept */
+    uint16_t verdict;       /* what the answer to a question means to the domain; 0: nothing */
+    struct span verdict_text;
 };
 
 struct delivery_revive_command {
@@ -204,6 +206,11 @@ struct book_domain {
     /* What leaves memory when it is closed; none: all of it stays. One entry a kind of thing. */
     const struct domain_closing *closings;
     uint32_t closing_count;
+    /* An attempt at this item is being journaled; what depends on it joins the frame. Or NULL. */
+    void (*attempted)(const void *state, struct decision *d, const struct outbox_item *item,
+                      const struct delivery_result_command *c);
+    /* When this item is tried again; NULL (or no such function): as the book's schedule says. */
+    const struct outbox_schedule *(*schedule)(const void *state, const struct outbox_item *item);
 };
 
 struct book {
@@ -243,18 +250,12 @@ struct book_options {
     const void *settings; /* the domain's; borrowed for the life of the book; not state */
 };
 
-/* 0, 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, then dead. */
-const struct outbox_schedule *outbox_schedule_default(void);
+struct book *book_create(const struct book_options *options); /* NULL: no memory */
+void book_destroy(struct book *b);                            /* NULL is fine */
 
-/* NULL: no memory. */
-struct book *book_create(const struct book_options *options);
-void book_destroy(struct book *b); /* NULL is fine */
-
-/*
- * Decides and applies one command. The frame (if any) is appended to out, which must have room for
- * book_frame_bytes_max(command). Returns the position of the frame, or 0 when nothing happened
- * (a refusal: the reply says why). BOOK_NO_MEMORY: room could not be reserved; nothing happened.
- */
+/* Decides and applies one command. The frame (if any) is appended to out, which must have room for
+ * book_frame_bytes_max(command). Returns the position of the frame, 0 when nothing happened (a
+ * refusal: the reply says why), or BOOK_NO_MEMORY: room could not be reserved, nothing happened. */
 #define BOOK_NO_MEMORY UINT64_MAX
 uint64_t book_execute(struct book *b, const struct book_command *command, struct writer *out);
 size_t book_frame_bytes_max(const struct book_command *command);
@@ -286,8 +287,7 @@ struct digest_value book_digest(const struct book *b);
 /* Digest of the contents alone, without generation, position, time and worlds: two books of which
  * one was restored from the other have the same. */
 struct digest_value book_contents_digest(const struct book *b);
-/* Every invariant of every part (slow; tests, verify). */
-void book_check(const struct book *b);
+void book_check(const struct book *b); /* every invariant of every part: slow */
 
 /* In memory, or the guest; NULL when the key is new. */
 const struct idempotency_entry *book_key(const struct book *b, const uint8_t key[16]);

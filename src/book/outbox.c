@@ -12,6 +12,18 @@
 /* Indexes of the guest's attempts start here. */
 #define OUTBOX_GUEST_FIRST ((uint32_t)OUTBOX_ITEMS_MAX)
 
+#define SECONDS(n) ((int64_t)(n)*1000 * 1000 * 1000)
+
+const struct outbox_schedule *outbox_schedule_default(void)
+{
+    static const struct outbox_schedule schedule = {
+        .tries = 10,
+        .delay_ns = {0, SECONDS(5), SECONDS(30), SECONDS(120), SECONDS(600), SECONDS(1800),
+                     SECONDS(3600), SECONDS(7200), SECONDS(14400), SECONDS(28800)},
+    };
+    return &schedule;
+}
+
 static struct outbox_item *item_at(const struct outbox *o, uint32_t index)
 {
     return slab_at(&o->items, index);

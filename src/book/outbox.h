@@ -160,6 +160,9 @@ struct outbox_event {
     struct span answer;   /* ANSWER_KEPT: belongs to the latest attempt of the item */
 };
 
+/* 0, 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, then dead. */
+const struct outbox_schedule *outbox_schedule_default(void);
+
 void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed);
 void outbox_fini(struct outbox *o);
 /* Into other memory: `to` takes over what `from` held; from is of no use afterwards. */

@@ -157,7 +157,9 @@ bool delivery__attempt_begin(struct attempt *a, struct delivery_slot *slot)
     if (curl_easy_setopt(e, CURLOPT_URL, slot->url) != CURLE_OK ||
         curl_easy_setopt(e, CURLOPT_POSTFIELDS, slot->body) != CURLE_OK ||
         curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)slot->body_size) != CURLE_OK ||
-        curl_easy_setopt(e, CURLOPT_HTTPHEADER, slot->headers) != CURLE_OK) {
+        curl_easy_setopt(e, CURLOPT_HTTPHEADER, slot->headers) != CURLE_OK ||
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
+                         slot->total_ms > 0 ? slot->total_ms : a->settings->total_ms) != CURLE_OK) {
         return false;
     }
     a->slot = slot;

@@ -31,8 +31,9 @@ struct delivery_slot {
     uint64_t id;
     uint64_t generation;
     uint64_t target_key;
-    bool valid;  /* URL and headers hold nothing that could smuggle a request */
-    char *bytes; /* the job's strings: URL, content type, headers, body */
+    long total_ms; /* its own time limit; 0: that of all */
+    bool valid;    /* URL and headers hold nothing that could smuggle a request */
+    char *bytes;   /* the job's strings: URL, content type, headers, body */
     size_t bytes_capacity;
     const char *url;
     const char *body;

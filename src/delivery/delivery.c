@@ -528,6 +528,7 @@ static void slot_fill(struct delivery_slot *slot, const struct delivery_job *job
     char *at = slot->bytes;
     slot->id = job->id;
     slot->generation = job->generation;
+    slot->total_ms = (long)job->total_ms;
     slot->url = copy_text(&at, job->url.data, job->url.size);
     slot->valid = text_is_clean(job->url.data, job->url.size, 0x21) && job->url.size > 0;
     slot->target_key = delivery__target_key(job->url);

@@ -39,6 +39,7 @@ struct delivery_job {
     struct span url;
     struct span body; /* POSTed as content_type */
     const char *content_type;
+    uint32_t total_ms; /* time limit of this one, instead of the options'; 0: theirs */
     const char *headers[DELIVERY_HEADERS_MAX]; /* "Name: value", NULL-terminated when fewer */
 };
 

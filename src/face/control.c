@@ -500,6 +500,7 @@ static const char *message_name(uint16_t kind)
     case MESSAGE_RESULT: return "result";
     case MESSAGE_TIMEOUT: return "timeout";
     case MESSAGE_VALIDATION: return "validation";
+    case MESSAGE_CONFIRMATION: return "c2b_confirmation";
     }
     return "unknown";
 }
@@ -517,8 +518,14 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     json_open(w, '{');
     json_field_text(w, "id", id);
     json_field_text(w, "object", "delivery");
-    (void)snprintf(id, sizeof(id), "%s%llu", item->kind == MESSAGE_STK_CALLBACK ? "txn_" : "req_",
-                   (unsigned long long)item->subject);
+    uint64_t subject = item->subject;
+    bool of_payment = item->kind == MESSAGE_STK_CALLBACK || item->kind == MESSAGE_CONFIRMATION;
+    if (item->kind == MESSAGE_CONFIRMATION) {
+        const struct income *income = operator_income(surface_operator(s), item->subject);
+        subject = income == NULL ? 0 : income->source >> 1;
+    }
+    (void)snprintf(id, sizeof(id), "%s%llu", of_payment ? "txn_" : "req_",
+                   (unsigned long long)subject);
     json_field_text(w, "transaction", id);
     json_field_text(w, "state", states[item->state]);
     json_field_text(w, "kind", message_name(item->kind));
@@ -696,6 +703,7 @@ static const struct route ROUTES[] = {
     {"GET", "/sim/v1/subscribers/{}", control_subscriber_get},
     {"PATCH", "/sim/v1/subscribers/{}", control_subscriber_change},
     {"GET", "/sim/v1/subscribers/{}/prompts", control_subscriber_prompts},
+    {"POST", "/sim/v1/subscribers/{}/pay", control_subscriber_pay},
     {"POST", "/sim/v1/prompts/{}/approve", handle_approve},
     {"POST", "/sim/v1/prompts/{}/cancel", handle_cancel},
     {"POST", "/sim/v1/organisations", control_organisation_open},

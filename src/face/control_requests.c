@@ -218,6 +218,10 @@ void control_organisation_change(struct request *q)
     struct organisation_change_command c;
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct json_object *body = control_body(q);
+    if (body != NULL && json_member(body, "external_validation") != NULL) {
+        control_validation_change(q, body);
+        return;
+    }
     const struct organisation *g = body != NULL ? control_find_organisation(q) : NULL;
     if (g == NULL) {
         return;

@@ -465,6 +465,9 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
                       struct span *url_out)
 {
     const struct operator_state *o = surface_operator(s);
+    if (item->kind == MESSAGE_CONFIRMATION) {
+        return daraja_income_outgoing(s, item, body, url_out);
+    }
     if (item->kind != MESSAGE_STK_CALLBACK) {
         return daraja_request_outgoing(s, item, body, url_out);
     }
@@ -481,7 +484,8 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
 
 static bool path_is_daraja(const struct request *q)
 {
-    static const char *const roots[] = {"/mpesa/", "/oauth/", "/imsi/", "/sfcverify/", "/v1/"};
+    static const char *const roots[] = {"/mpesa/",     "/oauth/", "/imsi/",
+                                        "/sfcverify/", "/v1/",    "/pulltransactions/"};
     for (uint32_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
         if (span_starts_with(q->path, span_from(roots[i]))) {
             return true;
@@ -507,7 +511,7 @@ bool daraja_route(struct request *q)
         handle_query(q);
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
-    } else if (daraja_request_route(q) || daraja_lookup_route(q)) {
+    } else if (daraja_request_route(q) || daraja_c2b_route(q) || daraja_lookup_route(q)) {
         return true;
     } else if (path_is_daraja(q)) {
         daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",

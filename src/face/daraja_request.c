@@ -193,13 +193,19 @@ bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, 
     switch ((enum request_kind)r->kind) {
     case REQUEST_B2C:
     case REQUEST_POCHI: render_payout(s, r, body); break;
+    case REQUEST_C2B:
+        daraja_c2b_render(s, r, item->kind == MESSAGE_VALIDATION, body);
+        if (item->kind == MESSAGE_VALIDATION) {
+            const struct organisation *g = operator_organisation(o, r->short_code);
+            *url_out = operator_text(o, g->c2b.validation_url);
+        }
+        break;
     case REQUEST_B2B:
     case REQUEST_TAX:
     case REQUEST_EXPRESS:
     case REQUEST_STATUS:
     case REQUEST_BALANCE:
     case REQUEST_REVERSAL: daraja_initiated_message(s, r, item->kind, body); break;
-    case REQUEST_C2B:
     case REQUEST_STANDING_ORDER:
     case REQUEST_SETTLEMENT:
     case REQUEST_KIND_END: return false;

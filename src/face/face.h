@@ -90,4 +90,11 @@ struct engine_result surface_seed(struct surface *s);
 bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
                       struct span *url_out);
 
+/* What was answered to an item that is a question, as the operator understands it (verdict and text
+ * of struct delivery_result_command; the text lives until the next parse). False: it is none. */
+bool surface_question(struct surface *s, uint64_t number, struct span answer, uint16_t *verdict,
+                      struct span *text);
+/* How long an attempt at this item may take; 0: as long as any. */
+uint32_t surface_time_limit_ms(const struct outbox_item *item);
+
 #endif

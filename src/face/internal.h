@@ -205,6 +205,18 @@ bool daraja_lookup_route(struct request *q);
 bool daraja_initiated_route(struct request *q);
 void daraja_initiated_message(struct surface *s, const struct operator_request *r, uint16_t kind,
                               struct writer *body);
+
+/* daraja_c2b.c */
+bool daraja_c2b_route(struct request *q);
+/* The body of a validation (the question) or a confirmation. */
+void daraja_c2b_render(struct surface *s, const struct operator_request *r, bool question,
+                       struct writer *body);
+/* The C2B confirmation of an STK payment. */
+bool daraja_income_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
+                            struct span *url_out);
+void control_subscriber_pay(struct request *q);
+/* external_validation of an organisation, from the body of a PATCH. */
+void control_validation_change(struct request *q, struct json_object *body);
 void control_certificate(struct request *q);
 
 /* control.c, control_accounts.c, control_clock.c, control_worlds.c */

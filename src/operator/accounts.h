@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "operator/c2b.h"
 #include "operator/limits.h"
 
 enum subscriber_status {
@@ -76,6 +77,7 @@ struct organisation {
     uint8_t type;           /* enum organisation_type */
     uint8_t charges;        /* enum organisation_charges */
     bool active;
+    struct organisation_c2b c2b;
 };
 
 #endif

@@ -147,6 +147,8 @@ static void apply_organisation(struct operator_state *o, const struct operator_e
         g->charges = e->charges;
         g->active = true;
         g->nominated = SLAB_NONE;
+        g->c2b.first_income = SLAB_NONE;
+        g->c2b.last_income = SLAB_NONE;
         memcpy(g->accounts, e->accounts, sizeof(g->accounts));
         map_put(&o->by_short_code, e->short_code, slot);
         return;
@@ -262,15 +264,16 @@ static void apply_receipt(struct operator_state *o, struct stk_payment *p, uint3
     map_put(&o->by_receipt, operator__receipt_key(e->receipt_day, e->receipt), slot);
 }
 
-static void apply_spent(struct operator_state *o, const struct stk_payment *p, int64_t now_ns)
+void operator__apply_spent(struct operator_state *o, struct subscriber *s, int64_t amount_minor,
+                           int64_t now_ns)
 {
-    struct subscriber *s = subscriber_at(o, p->subscriber);
+    CHECK(o->book != NULL);
     uint32_t today = eat_day_number(now_ns);
     if (s->day != today) {
         s->day = today;
         s->day_spent_minor = MUTATED(DAY_NEVER_ENDS) ? s->day_spent_minor : 0;
     }
-    CHECK(money_add(s->day_spent_minor, p->amount_minor, &s->day_spent_minor));
+    CHECK(money_add(s->day_spent_minor, amount_minor, &s->day_spent_minor));
 }
 
 static void apply_ended(struct operator_state *o, const struct operator_event *e,
@@ -297,7 +300,8 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
     p->delivery = outbox_next_number(&o->book->outbox, 1); /* queued next, in the same frame */
     if (e->outcome == STK_PAID) {
         apply_receipt(o, p, slot, e);
-        apply_spent(o, p, frame->time_ns);
+        operator__apply_spent(o, s, p->amount_minor, frame->time_ns);
+        operator__apply_payment_income(o, p, 2); /* told after the callback */
     }
     operator__closed_append(o, slot);
     operator__touch(o, slot);
@@ -329,6 +333,11 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     case EVENT_STK_PROMPTED: apply_prompted(o, &e, frame); break;
     case EVENT_STK_ANSWERED: apply_answered(o, &e, frame); break;
     case EVENT_STK_ENDED: apply_ended(o, &e, frame); break;
+    case EVENT_C2B_URLS_KEPT:
+    case EVENT_VALIDATION_SET:
+    case EVENT_PULL_REGISTERED:
+    case EVENT_REQUEST_ANSWERED:
+    case EVENT_RECEIPT_RESERVED: operator__apply_customers(o, &e); break;
     default:
         if (operator_event_of_request(kind)) {
             operator__apply_request(o, &e, frame);

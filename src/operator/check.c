@@ -237,4 +237,5 @@ void operator__check(const void *state)
     check_tables(o);
     check_people(o);
     operator__check_requests(o);
+    operator__check_incomes(o);
 }

@@ -15,10 +15,11 @@
 
 /* What an item of the outbox is: its kind. The subject is the number of a payment or a request. */
 enum operator_message {
-    MESSAGE_STK_CALLBACK = 1, /* of a payment */
-    MESSAGE_RESULT = 2,       /* of a request: the API's own result, callback or confirmation */
-    MESSAGE_TIMEOUT = 3,      /* of a request: to its time-out URL */
-    MESSAGE_VALIDATION = 4,   /* of a C2B request: may it be paid? */
+    MESSAGE_STK_CALLBACK = 1,  /* of a payment */
+    MESSAGE_RESULT = 2,        /* of a request: the API's own result, callback or confirmation */
+    MESSAGE_TIMEOUT = 3,       /* of a request: to its time-out URL */
+    MESSAGE_VALIDATION = 4,    /* of a C2B request: may it be paid? */
+    MESSAGE_CONFIRMATION = 10, /* of an income: an STK payment to an organisation with C2B URLs */
 };
 
 /* Kinds of commands (frame causes): numbers are never reused. */
@@ -39,6 +40,9 @@ enum operator_command_kind {
     COMMAND_REQUEST_APPROVE = 77, /* struct stk_answer_command, number: of the request */
     COMMAND_REQUEST_CANCEL = 78,  /* struct stk_answer_command */
     COMMAND_ORGANISATION_CHANGE = 79,
+    COMMAND_C2B_REGISTER = 110,
+    COMMAND_VALIDATION_SET = 111,
+    COMMAND_PULL_REGISTER = 112,
 };
 
 struct subscriber_command {
@@ -144,6 +148,8 @@ struct request_command {
     struct span initiator;
     bool credential_good;   /* the initiator's password was right, or nobody can tell (dev) */
     bool without_initiator; /* an API that has none */
+    bool has_pin;           /* of the party, who asks by itself (C2B) */
+    uint8_t verifier[PIN_VERIFIER_BYTES];
     struct span result_url;
     struct span timeout_url;
     struct span reference;

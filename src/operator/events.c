@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "operator/internal.h"
+
 const char *operator_event_name(uint16_t kind)
 {
     switch (kind) {
@@ -241,7 +243,9 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
     case EVENT_ORGANISATION_KEPT: encode_organisation_kept(w, e); break;
     case EVENT_ORGANISATION_CHANGED: encode_organisation_changed(w, e); break;
     default:
-        if (operator_event_of_request(e->kind)) {
+        if (e->kind >= EVENT_C2B_URLS_KEPT) {
+            operator__encode_customers(w, e);
+        } else if (operator_event_of_request(e->kind)) {
             encode_request(w, e);
         } else if (e->kind >= EVENT_STK_TEXTS_KEPT) {
             encode_stk(w, e);
@@ -416,6 +420,9 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
     case EVENT_ORGANISATION_KEPT: decode_organisation_kept(r, out); return reader_done(r);
     case EVENT_ORGANISATION_CHANGED: decode_organisation_changed(r, out); return reader_done(r);
     default:
+        if (kind >= EVENT_C2B_URLS_KEPT) {
+            return operator__decode_customers(kind, r, out);
+        }
         if (operator_event_of_request(kind)) {
             return decode_request(kind, r, out);
         }

@@ -42,7 +42,12 @@
     X(REQUEST_HELD, 97, "request_held")             /* out of the pipeline for a time */ \
     X(REQUEST_QUEUED, 98, "request_queued")         /* back into it */                   \
     X(REQUEST_TIMED_OUT, 99, "request_timed_out")   /* its time-out URL is told */       \
-    X(ORGANISATION_CHANGED, 100, "organisation_changed")
+    X(ORGANISATION_CHANGED, 100, "organisation_changed")                                 \
+    X(C2B_URLS_KEPT, 140, "c2b_urls_kept")   /* of an organisation */                    \
+    X(VALIDATION_SET, 141, "validation_set") /* external validation on or off */         \
+    X(PULL_REGISTERED, 142, "pull_registered")                                           \
+    X(REQUEST_ANSWERED, 143, "request_answered") /* what the validation URL added */     \
+    X(RECEIPT_RESERVED, 144, "receipt_reserved") /* for a request that is asked about */
 
 enum operator_event_kind {
 #define X(name, number, text) EVENT_##name = number,
@@ -127,6 +132,11 @@ struct operator_event {
     bool has_message;       /* REQUEST_ASKED: a message to somebody follows; with expires_ns */
     bool has_receipt;       /* REQUEST_ENDED; with outcome */
     int64_t charge_minor;
+    uint8_t version;       /* C2B_URLS_KEPT; with slot, url, target */
+    uint8_t response_type; /* C2B_URLS_KEPT */
+    struct span validation_url;
+    uint64_t validation_target;
+    bool validates; /* VALIDATION_SET */
 };
 
 /* Is it about a request (request.h)? */

@@ -32,6 +32,11 @@ static inline uint32_t prompt_timer_slot(uint64_t id)
     return (uint32_t)(id & (OPERATOR_PAYMENTS_MAX - 1));
 }
 
+static inline struct income *income_at(const struct operator_state *o, uint32_t slot)
+{
+    return slab_at(&o->incomes, slot);
+}
+
 static inline struct subscriber *subscriber_at(const struct operator_state *o, uint32_t slot)
 {
     return slab_at(&o->subscribers, slot);
@@ -166,6 +171,49 @@ struct original operator__original_named(const struct operator_state *o, uint32_
 void operator__note_original(struct decision *d, uint64_t number, struct original original);
 /* The number at the end of "f1e2-4b95-a71d-b30d3cdbb7a7942864": all that follows 27 characters. */
 bool operator__counter_of(struct span id, uint64_t *out);
+
+/* c2b.c */
+void operator__decide_c2b_register(const struct operator_state *o, struct decision *d);
+void operator__decide_validation_set(const struct operator_state *o, struct decision *d);
+void operator__decide_pull_register(const struct operator_state *o, struct decision *d);
+/* What the organisation registered and whether the PIN is right go into the command. */
+void operator__c2b_fill(const struct operator_state *o, struct request_command *c);
+/* What else the frame of its acceptance says. */
+void operator__c2b_accepted(const struct operator_state *o, struct decision *d,
+                            const struct request_command *c);
+void operator__advance_c2b(const struct operator_state *o, struct decision *d,
+                           const struct operator_request *r);
+void operator__expire_c2b(const struct operator_state *o, struct decision *d,
+                          const struct operator_request *r);
+/* The validation URL was tried; the attempt and what it decides are one frame. */
+void operator__c2b_attempted(const struct operator_state *o, struct decision *d,
+                             const struct outbox_item *item,
+                             const struct delivery_result_command *c);
+/* The receipt that a request will have if it succeeds, told before that. */
+void operator__reserve_receipt(const struct operator_state *o, struct decision *d,
+                               const struct operator_request *r);
+bool operator__income_kept(const struct organisation *g);
+/* An STK payment that succeeds in this decision: its C2B confirmation, the nth item of the frame,
+ * when the organisation registered URLs. */
+void operator__tell_payment(const struct operator_state *o, struct decision *d,
+                            const struct stk_payment *p, uint64_t nth);
+
+/* c2b_state.c */
+void operator__encode_customers(struct writer *w, const struct operator_event *e);
+bool operator__decode_customers(uint16_t kind, struct reader *r, struct operator_event *e);
+void operator__apply_customers(struct operator_state *o, const struct operator_event *e);
+void operator__apply_payment_income(struct operator_state *o, const struct stk_payment *p,
+                                    uint64_t nth);
+void operator__apply_request_income(struct operator_state *o, const struct operator_request *r);
+void operator__save_organisation_c2b(struct writer *w, const struct organisation_c2b *c);
+void operator__load_organisation_c2b(struct reader *r, struct organisation_c2b *c);
+void operator__save_incomes(const struct operator_state *o, struct writer *w);
+bool operator__load_incomes(struct operator_state *o, struct reader *r);
+void operator__check_incomes(const struct operator_state *o);
+
+/* apply.c: what a person sent counts against the limit of the day. */
+void operator__apply_spent(struct operator_state *o, struct subscriber *s, int64_t amount_minor,
+                           int64_t now_ns);
 
 /* request_state.c */
 void operator__apply_request(struct operator_state *o, const struct operator_event *e,

@@ -110,7 +110,7 @@ void operator__next_receipt(const struct operator_state *o, int64_t now_ns, uint
                             uint64_t *serial_out)
 {
     *day_out = eat_day_number(now_ns);
-    bool first = *day_out != o->receipt_day || (o->ended[STK_PAID] == 0 && o->requests_paid == 0);
+    bool first = *day_out != o->receipt_day || o->receipt_next == 0;
     *serial_out = first ? (uint64_t)o->settings->receipt_shard * 60466176 /* 36 to the 5th */
                         : o->receipt_next;
     CHECK(*serial_out < ID_RECEIPT_SERIAL_END);
@@ -160,6 +160,8 @@ static void *operator_create(struct book *book)
     map_init(&o->requests_by_receipt, book->hash_seed, MAP_SEQUENTIAL);
     map_init(&o->by_conversation, book->hash_seed, MAP_HASHED);
     timers_init(&o->request_deadlines, operator_place_deadline, o);
+    slab_init(&o->incomes, sizeof(struct income), OPERATOR_INCOMES_MAX);
+    map_init(&o->incomes_by_number, book->hash_seed, MAP_SEQUENTIAL);
     o->queue_head = SLAB_NONE;
     o->queue_tail = SLAB_NONE;
     o->requests_head = SLAB_NONE;
@@ -187,6 +189,8 @@ static void operator_destroy(void *state)
     map_fini(&o->requests_by_receipt);
     map_fini(&o->by_conversation);
     timers_fini(&o->request_deadlines);
+    slab_fini(&o->incomes);
+    map_fini(&o->incomes_by_number);
     free(o);
 }
 
@@ -208,7 +212,8 @@ static bool operator_reserve(void *state)
            map_reserve(&o->by_fingerprint, 1) && timers_reserve(&o->prompts, 1) &&
            slab_reserve(&o->requests, 1) && map_reserve(&o->requests_by_number, 1) &&
            map_reserve(&o->requests_by_receipt, 1) && map_reserve(&o->by_conversation, 1) &&
-           timers_reserve(&o->request_deadlines, 1);
+           timers_reserve(&o->request_deadlines, 1) && slab_reserve(&o->incomes, 1) &&
+           map_reserve(&o->incomes_by_number, 1);
 }
 
 static void operator_decide(const void *state, struct decision *d)
@@ -231,6 +236,9 @@ static void operator_decide(const void *state, struct decision *d)
     case COMMAND_REQUEST_APPROVE:
     case COMMAND_REQUEST_CANCEL: operator__decide_request_answer(o, d); break;
     case COMMAND_ORGANISATION_CHANGE: operator__decide_organisation_change(o, d); break;
+    case COMMAND_C2B_REGISTER: operator__decide_c2b_register(o, d); break;
+    case COMMAND_VALIDATION_SET: operator__decide_validation_set(o, d); break;
+    case COMMAND_PULL_REGISTER: operator__decide_pull_register(o, d); break;
     default: UNREACHABLE("unknown operator command");
     }
 }
@@ -276,6 +284,28 @@ static int64_t operator_next_due(const void *state)
     return prompt_ns < deadline_ns ? prompt_ns : deadline_ns;
 }
 
+/* What depends on an answer is decided in the frame that keeps it. */
+static void operator_attempted(const void *state, struct decision *d,
+                               const struct outbox_item *item,
+                               const struct delivery_result_command *c)
+{
+    if (item->kind == MESSAGE_VALIDATION) {
+        operator__c2b_attempted(state, d, item, c);
+    }
+}
+
+/* A question is asked once (the customer waits); the balance's result is not repeated, either. */
+static const struct outbox_schedule *operator_schedule(const void *state,
+                                                       const struct outbox_item *item)
+{
+    static const struct outbox_schedule once = {.tries = 1};
+    const struct operator_state *o = state;
+    bool is_result = item->kind == MESSAGE_RESULT;
+    const struct operator_request *r = is_result ? operator_request(o, item->subject) : NULL;
+    bool is_balance = r != NULL && r->kind == REQUEST_BALANCE;
+    return item->kind == MESSAGE_VALIDATION || is_balance ? &once : NULL;
+}
+
 const struct book_domain operator_domain = {
     .name = "operator",
     .event_first = OPERATOR_EVENT_FIRST,
@@ -296,6 +326,8 @@ const struct book_domain operator_domain = {
     .check_touched = operator__check_touched,
     .closings = operator__closings,
     .closing_count = OPERATOR_CLOSINGS,
+    .attempted = operator_attempted,
+    .schedule = operator_schedule,
 };
 
 void operator__emit(struct decision *d, const struct operator_event *e)

@@ -110,6 +110,9 @@ struct operator_state {
     uint32_t closed_tail;
     uint32_t closed;
     struct stk_payment guest; /* number 0: none; memory only */
+    struct slab incomes;      /* struct income */
+    struct map incomes_by_number;
+    uint64_t last_income; /* number */
     uint32_t account_trust;
     uint32_t account_fees;
     uint32_t touched[OPERATOR_TOUCHED_MAX]; /* payments of the last frame */

@@ -25,6 +25,9 @@ static const struct request_rules {
     void (*approved)(const struct operator_state *o, struct decision *d,
                      const struct operator_request *r);
 } request_kinds[REQUEST_KIND_END] = {
+    [REQUEST_C2B] = {.advance = operator__advance_c2b,
+                     .expire = operator__expire_c2b,
+                     .successes_only = true},
     [REQUEST_B2C] = {.advance = operator__advance_b2c},
     [REQUEST_POCHI] = {.advance = operator__advance_b2c},
     [REQUEST_B2B] = {.advance = operator__advance_b2b},
@@ -133,7 +136,7 @@ struct span request_originator_id(const struct operator_state *o, const struct o
 
 void request_transaction_id(const struct operator_request *r, char out[ID_RECEIPT_SIZE])
 {
-    if (r->has_receipt) {
+    if (r->receipt_day != 0) {
         id_receipt_format(r->receipt_day, r->receipt, out);
         return;
     }
@@ -234,10 +237,14 @@ static void emit_accepted(const struct operator_state *o, struct decision *d,
 
 void operator__decide_request(const struct operator_state *o, struct decision *d)
 {
-    const struct request_command *c = d->command->body;
+    struct request_command filled = *(const struct request_command *)d->command->body;
+    const struct request_command *c = &filled;
     struct operator_reply *reply = d->command->reply;
     CHECK(reply != NULL);
     CHECK(operator__request_kind_built(c->kind));
+    if (c->kind == REQUEST_C2B) {
+        operator__c2b_fill(o, &filled);
+    }
     CHECK(c->amount_minor >= 0 && c->amount_minor <= OPERATOR_AMOUNT_MAX);
     CHECK(c->result_url.size <= OPERATOR_URL_MAX && c->timeout_url.size <= OPERATOR_URL_MAX);
     CHECK(c->conversation.size <= OPERATOR_REFERENCE_MAX &&
@@ -263,6 +270,9 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
         if (original.payment != NULL || original.request != NULL) {
             operator__note_original(d, o->last_request + 1, original);
         }
+    }
+    if (c->kind == REQUEST_C2B) {
+        operator__c2b_accepted(o, d, c);
     }
     reply->refusal = OPERATOR_DONE;
     reply->number = o->last_request + 1;
@@ -306,7 +316,11 @@ void operator__request_end(const struct operator_state *o, struct decision *d,
     if (money != NULL) {
         e.has_receipt = true;
         e.charge_minor = money->charge_minor;
-        operator__next_receipt(o, d->command->now_ns, &e.receipt_day, &e.receipt);
+        e.receipt_day = r->receipt_day;
+        e.receipt = r->receipt;
+        if (r->receipt_day == 0) { /* none was reserved */
+            operator__next_receipt(o, d->command->now_ns, &e.receipt_day, &e.receipt);
+        }
     }
     operator__emit(d, &e);
     if (operator__request_told(o, r, outcome)) {

@@ -88,14 +88,21 @@ enum request_kind {
     X(PARAMETERS, 23, FAILED, "25", "the amount or a party does not fit what is asked for")     \
     X(NO_NOMINATED, 24, FAILED, "4104", "the till has no nominated number to prompt")           \
     X(USSD_NETWORK, 25, FAILED, "4201", "the nominated phone is off or has no network")         \
-    X(USSD_SESSION, 26, FAILED, "4203", "the session on the phone ended without an answer")
+    X(USSD_SESSION, 26, FAILED, "4203", "the session on the phone ended without an answer")     \
+    X(BAD_MSISDN, 27, FAILED, "C2B00011", "the organisation said no: invalid MSISDN")           \
+    X(BAD_ACCOUNT, 28, FAILED, "C2B00012", "the organisation said no: invalid account number")  \
+    X(BAD_AMOUNT, 29, FAILED, "C2B00013", "the organisation said no: invalid amount")           \
+    X(BAD_KYC, 30, FAILED, "C2B00014", "the organisation said no: invalid KYC details")         \
+    X(BAD_SHORT_CODE, 31, FAILED, "C2B00015", "the organisation said no: invalid short code")   \
+    X(NOT_VALIDATED, 32, FAILED, "C2B00016",                                                    \
+      "the validation URL gave no answer in time, and ResponseType is Cancelled")
 
 enum request_outcome {
     REQUEST_OPEN = 0,
 #define X(name, number, state, code, words) REQUEST_##name = number,
     REQUEST_OUTCOMES(X)
 #undef X
-        REQUEST_OUTCOME_END = 27,
+        REQUEST_OUTCOME_END = 33,
 };
 
 /* Which kind of number a party is given as (Daraja's IdentifierType, RecieverIdentifierType). */
@@ -173,7 +180,7 @@ struct operator_request {
     bool reached;        /* the prompt is on the phone */
     bool held;           /* PENDING, but not in the pipeline until due_ns */
     bool initiator_good; /* name and password were right, or could not be checked and need not be */
-    bool has_receipt;
+    bool has_receipt;    /* without it, a receipt that is not 0 is reserved for its success */
     bool queued;
 };
 

@@ -224,12 +224,14 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
         r->delivery = outbox_next_number(&o->book->outbox, 1); /* next, in the same frame */
     }
     if (e->has_receipt) {
+        if (r->receipt_day == 0) { /* none was reserved */
+            o->receipt_day = e->receipt_day;
+            o->receipt_next = e->receipt + 1;
+        }
         r->has_receipt = true;
         r->receipt_day = e->receipt_day;
         r->receipt = e->receipt;
         r->charge_minor = e->charge_minor;
-        o->receipt_day = e->receipt_day;
-        o->receipt_next = e->receipt + 1;
         o->requests_paid++;
         map_put(&o->requests_by_receipt, operator__receipt_key(e->receipt_day, e->receipt), slot);
         if (r->kind == REQUEST_REVERSAL) {
@@ -243,6 +245,11 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
     const struct organisation *g = operator_organisation(o, r->short_code);
     for (uint32_t i = 0; g != NULL && i < ORGANISATION_ACCOUNTS; i++) {
         r->after_minor[i] = operator_balance(o, g->accounts[i]);
+    }
+    if (e->has_receipt && r->kind == REQUEST_C2B) {
+        struct subscriber *s = subscriber_at(o, map_get(&o->by_msisdn, r->party));
+        operator__apply_spent(o, s, r->amount_minor, frame->time_ns);
+        operator__apply_request_income(o, r);
     }
 }
 

@@ -68,6 +68,7 @@ static void save_organisation(struct writer *w, const struct organisation *g)
     put_u8(w, g->type);
     put_u8(w, g->charges);
     put_u8(w, g->active);
+    operator__save_organisation_c2b(w, &g->c2b);
 }
 
 static bool load_organisation(struct reader *r, struct organisation *g)
@@ -86,6 +87,7 @@ static bool load_organisation(struct reader *r, struct organisation *g)
     g->type = get_u8(r);
     g->charges = get_u8(r);
     g->active = get_u8(r) != 0;
+    operator__load_organisation_c2b(r, &g->c2b);
     return !r->bad && g->type >= ORGANISATION_PAYBILL && g->type <= ORGANISATION_BULK &&
            g->charges >= CHARGES_CUSTOMER && g->charges <= CHARGES_BUSINESS;
 }
@@ -187,6 +189,7 @@ void operator__save(const void *state, struct writer *w)
         put_u32(w, i);
     }
     operator__save_requests(o, w);
+    operator__save_incomes(o, w);
 }
 
 static bool load_subscribers(struct operator_state *o, struct reader *r)
@@ -318,5 +321,5 @@ bool operator__load(void *state, struct reader *r)
         o->left[i] = get_u64(r);
     }
     return load_subscribers(o, r) && load_organisations(o, r) && load_payments(o, r) &&
-           operator__load_requests(o, r);
+           operator__load_requests(o, r) && operator__load_incomes(o, r);
 }

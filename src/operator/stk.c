@@ -150,6 +150,9 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     queued.item_kind = MESSAGE_STK_CALLBACK;
     queued.next_try_ns = d->command->now_ns;
     decision_outbox(d, &queued);
+    if (outcome == STK_PAID) {
+        operator__tell_payment(o, d, p, 2);
+    }
     if (MUTATED(CALLBACK_TWICE) && outcome == STK_CANCELLED) {
         queued.number++;
         decision_outbox(d, &queued);

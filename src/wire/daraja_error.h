@@ -35,6 +35,8 @@
       "Duplicate request: the same payment was asked for less than 60 seconds ago")                \
     X(NO_CHECKOUT, 400, "400.002.02", "Bad Request - Invalid CheckoutRequestID")                   \
     X(DUPLICATE_CONVERSATION, 500, "500.002.1001", "Duplicate OriginatorConversationID.")          \
+    X(NO_SHORT_CODE, 400, "400.002.02", "Bad Request - Invalid ShortCode")                         \
+    X(URLS_REGISTERED, 500, "500.003.1001", "Urls are already registered.")                        \
     X(INTERNAL, 500, "500.001.1001", "Internal Server Error")
 
 enum daraja_error_kind {

@@ -408,6 +408,59 @@ static void chapter_organisations(struct world *w)
     (void)answer_all(w, 200, DELIVERY_ANSWERED);
 }
 
+static void c2b_registered(struct world *w)
+{
+    struct c2b_register_command urls = {
+        .short_code = WORLD_OTHER_PAYBILL,
+        .version = 2,
+        .response_type = C2B_CANCELLED,
+        .confirmation_url = span_from("https://shop.example/c2b/confirmation"),
+        .validation_url = span_from("https://shop.example/c2b/validation"),
+        .confirmation_target = 71,
+        .validation_target = 71,
+    };
+    struct validation_set_command change = {WORLD_OTHER_PAYBILL, true};
+    struct pull_register_command pull = {WORLD_OTHER_PAYBILL, WORLD_ANNA,
+                                         span_from("https://shop.example/pull")};
+    struct operator_reply reply = {OPERATOR_DONE, 0, 0};
+    (void)world_do(w, COMMAND_C2B_REGISTER, &urls, &reply);
+    (void)world_do(w, COMMAND_VALIDATION_SET, &change, &reply);
+    (void)world_do(w, COMMAND_PULL_REGISTER, &pull, &reply);
+}
+
+/* Customers pay by themselves: one is let through, one is refused, one gets no answer. */
+static void chapter_customers(struct world *w)
+{
+    struct request_command c;
+    struct delivery_result_command said = {
+        .generation = w->book->generation, .status = 200, .retry_after_ms = -1};
+    enum book_outcome outcome = BOOK_DONE;
+    c2b_registered(w);
+    memset(&c, 0, sizeof(c));
+    c.kind = REQUEST_C2B;
+    c.command = C2B_PAY_BILL;
+    c.short_code = WORLD_OTHER_PAYBILL;
+    c.party = WORLD_ANNA;
+    c.amount_minor = 12300;
+    c.reference = span_from("INV-9");
+    c.without_initiator = true;
+    uint64_t number = world_ask(w, &c);
+    said.number = world_take(w);
+    said.verdict = C2B_ACCEPTED;
+    said.verdict_text = span_from("TP-77");
+    (void)world_do(w, COMMAND_DELIVERY_RESULT, &said, &outcome);
+    assert_int_equal(world_request(w, number)->outcome, REQUEST_DONE);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+    number = world_ask(w, &c);
+    said.number = world_take(w);
+    said.verdict = C2B_REJECTED + 2;
+    (void)world_do(w, COMMAND_DELIVERY_RESULT, &said, &outcome);
+    assert_int_equal(world_request(w, number)->outcome, REQUEST_BAD_ACCOUNT);
+    number = world_ask(w, &c);
+    world_pass(w, 11 * WORLD_S);
+    assert_int_equal(world_request(w, number)->outcome, REQUEST_NOT_VALIDATED);
+}
+
 /* The ordinary day of a shop: several payments of several people, some left alone. */
 static void chapter_everyday(struct world *w)
 {
@@ -545,6 +598,7 @@ void golden_story(struct world *w)
     chapter_ledger(w);
     chapter_payouts(w);
     chapter_organisations(w);
+    chapter_customers(w);
     chapter_everyday(w);
     checkpoint(w);
     chapter_midnight(w);

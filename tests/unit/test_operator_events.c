@@ -109,6 +109,19 @@ static const struct sample samples[] = {
     {{.kind = EVENT_ORGANISATION_CHANGED, .slot = 3, .active = true, .nominated = 7,
       .queue_delay_ns = 60000000000},
      17, 0x8147fb494e5142cbu},
+    {{.kind = EVENT_C2B_URLS_KEPT, .slot = 3, .version = 2, .response_type = 1, .target = 71,
+      .validation_target = 72, .url = TEXT("https://shop.example/c"),
+      .validation_url = TEXT("https://shop.example/v")},
+     70, 0x717fb5f38cc5bd08u},
+    {{.kind = EVENT_VALIDATION_SET, .slot = 3, .validates = true},
+     5, 0xae80463a34105585u},
+    {{.kind = EVENT_PULL_REGISTERED, .slot = 3, .msisdn = 254712345678,
+      .url = TEXT("https://shop.example/p")},
+     36, 0x3fe08b270016df23u},
+    {{.kind = EVENT_REQUEST_ANSWERED, .number = 9, .reference = TEXT("TP-1")},
+     14, 0x30e4f0b26fd277deu},
+    {{.kind = EVENT_RECEIPT_RESERVED, .number = 9, .receipt_day = 20484, .receipt = 78364164095},
+     20, 0x7044073186514f20u},
 };
 /* clang-format on */
 
@@ -153,6 +166,11 @@ static void compare_requests(const struct operator_event *a, const struct operat
     assert_int_equal(a->active, b->active);
     assert_int_equal(a->nominated, b->nominated);
     assert_int_equal(a->queue_delay_ns, b->queue_delay_ns);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->response_type, b->response_type);
+    assert_true(span_equal(a->validation_url, b->validation_url));
+    assert_int_equal(a->validation_target, b->validation_target);
+    assert_int_equal(a->validates, b->validates);
 }
 
 static void compare_events(const struct operator_event *a, const struct operator_event *b)

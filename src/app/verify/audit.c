@@ -179,7 +179,9 @@ static void event_operator(struct audit *a, uint16_t kind, struct reader *body)
         audit__breach(a, PROOF_RECORDS, "%s is malformed", operator_event_name(kind));
         return;
     }
-    if (operator_event_of_request(kind)) {
+    if (kind >= EVENT_C2B_URLS_KEPT && kind <= EVENT_RECEIPT_RESERVED) {
+        audit__customers_event(a, &e);
+    } else if (operator_event_of_request(kind)) {
         audit__request_event(a, &e);
     } else if (kind >= EVENT_STK_TEXTS_KEPT && kind <= EVENT_STK_ENDED) {
         audit__payment_event(a, &e);
@@ -243,6 +245,9 @@ static void audit_frame(struct audit *a, struct frame_reader *f)
     }
     audit__payments_frame(a);
     audit__requests_frame(a);
+    if (a->frame.confirmations_due != 0) {
+        audit__breach(a, PROOF_EFFECTS, "a payment to an organisation with C2B URLs is not told");
+    }
     a->report->totals.frames++;
 }
 

@@ -50,6 +50,9 @@ struct audit_subscriber {
 struct audit_organisation {
     uint32_t short_code;
     uint32_t accounts[ORGANISATION_ACCOUNTS];
+    uint64_t confirmation_target; /* of C2B URLs */
+    bool has_urls;
+    bool keeps_incomes;
 };
 
 struct audit_payment {
@@ -78,7 +81,9 @@ struct audit_request {
     bool asked;
     bool reached;
     bool held;
-    bool late; /* its time-out URL was told */
+    bool late;            /* its time-out URL was told */
+    uint32_t receipt_day; /* reserved; 0: none */
+    uint64_t receipt;
 };
 
 /* What happened in the frame under way that must fit together at its end. */
@@ -98,6 +103,8 @@ struct audit_frame {
     uint8_t request_outcome;
     bool request_paid;
     uint32_t request_results;
+    uint32_t confirmations_due; /* incomes of payments whose organisation has C2B URLs */
+    uint64_t confirmation_target;
     uint32_t leg_count;
     uint32_t events;
     uint32_t end_count, transfer_count, callback_count;
@@ -171,6 +178,7 @@ struct audit {
     uint32_t receipt_day;
     uint64_t receipt;
     uint64_t last_request;
+    uint64_t last_income;
     struct table requests; /* number -> struct audit_request, open ones */
     struct table reversed; /* originals that were given back */
     struct table keys;
@@ -220,6 +228,13 @@ void audit__payments_finish(struct audit *a);
 /* The receipt of a success: after the one before it, on its day. */
 void audit__receipt(struct audit *a, uint32_t day, uint64_t serial, const char *what,
                     uint64_t number);
+
+/* What an organisation registers for C2B, and its incomes. */
+void audit__customers_event(struct audit *a, const struct operator_event *e);
+/* A success of a customer's payment; the organisation may hear of it. */
+void audit__income(struct audit *a, uint32_t short_code, bool of_payment);
+/* The confirmation of an STK payment to an organisation with C2B URLs. */
+void audit__confirmation(struct audit *a, uint64_t subject, uint64_t target);
 
 void audit__requests_init(struct audit *a);
 void audit__requests_fini(struct audit *a);

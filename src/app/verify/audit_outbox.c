@@ -78,6 +78,10 @@ static void queued(struct audit *a, const struct outbox_event *e)
         audit__request_message(a, e->subject, e->target, e->item_kind);
         return;
     }
+    if (e->item_kind == MESSAGE_CONFIRMATION) {
+        audit__confirmation(a, e->subject, e->target);
+        return;
+    }
     if (a->frame.callback_count == AUDIT_ENDS_MAX) {
         audit__breach(a, PROOF_EFFECTS, "more than %d callbacks in one decision", AUDIT_ENDS_MAX);
         return;

@@ -253,6 +253,9 @@ static void ended(struct audit *a, const struct operator_event *e)
     } else {
         a->frame.ends[a->frame.end_count++] = (struct audit_end){e->number, *p, e->outcome};
     }
+    if (e->outcome == STK_PAID) {
+        audit__income(a, p->party_b, true);
+    }
     uint8_t outcome = e->outcome < 16 ? e->outcome : 0;
     a->ended[outcome]++;
     a->report->totals.ended[outcome]++;

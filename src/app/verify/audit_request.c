@@ -14,6 +14,7 @@ void audit__requests_init(struct audit *a)
     table_init(&a->requests, sizeof(struct audit_request));
     table_init(&a->reversed, sizeof(uint8_t));
     a->last_request = 0;
+    a->last_income = 0;
 }
 
 void audit__requests_fini(struct audit *a)
@@ -56,6 +57,7 @@ static void accepted(struct audit *a, const struct operator_event *e)
     r->party = e->party;
     r->short_code = e->short_code;
     r->kind = e->request_kind;
+    r->short_code = e->short_code;
 }
 
 static void asked(struct audit *a, const struct operator_event *e)
@@ -199,7 +201,12 @@ static void ended(struct audit *a, const struct operator_event *e)
         audit__breach(a, PROOF_PAYMENTS, "request %" PRIu64 " ends, but it is not open", e->number);
         return;
     }
-    if (e->has_receipt) {
+    if (e->has_receipt && r->receipt_day != 0) {
+        if (e->receipt_day != r->receipt_day || e->receipt != r->receipt) {
+            audit__breach(a, PROOF_REFERENCES,
+                          "request %" PRIu64 " got another receipt than was reserved", e->number);
+        }
+    } else if (e->has_receipt) {
         audit__receipt(a, e->receipt_day, e->receipt, "request", e->number);
     }
     if (r->phone != 0) {
@@ -212,6 +219,9 @@ static void ended(struct audit *a, const struct operator_event *e)
     a->frame.request = *r;
     a->frame.request_outcome = e->outcome;
     a->frame.request_paid = e->has_receipt;
+    if (e->has_receipt && r->kind == REQUEST_C2B) {
+        audit__income(a, r->short_code, false);
+    }
     table_remove(&a->requests, e->number);
 }
 

@@ -1,0 +1,382 @@
+/*
+ * c2b_state.c - what organisations registered for C2B and their incomes as state: events in bytes
+ * and into state, canonical bytes both directions, invariants I1 and I2 of c2b.h.
+ */
+#include <string.h>
+
+#include "base/caltime.h"
+#include "operator/internal.h"
+
+/* ---- events in bytes ---- */
+
+void operator__encode_customers(struct writer *w, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_C2B_URLS_KEPT:
+        put_u32(w, e->slot);
+        put_u8(w, e->version);
+        put_u8(w, e->response_type);
+        put_u64(w, e->target);
+        put_u64(w, e->validation_target);
+        put_text(w, e->url);
+        put_text(w, e->validation_url);
+        break;
+    case EVENT_VALIDATION_SET:
+        put_u32(w, e->slot);
+        put_u8(w, e->validates);
+        break;
+    case EVENT_PULL_REGISTERED:
+        put_u32(w, e->slot);
+        put_u64(w, e->msisdn);
+        put_text(w, e->url);
+        break;
+    case EVENT_REQUEST_ANSWERED:
+        put_u64(w, e->number);
+        put_text(w, e->reference);
+        break;
+    case EVENT_RECEIPT_RESERVED:
+        put_u64(w, e->number);
+        put_u32(w, e->receipt_day);
+        put_u64(w, e->receipt);
+        break;
+    default: UNREACHABLE("unknown event of a customer's payment");
+    }
+}
+
+static void decode_urls(struct reader *r, struct operator_event *e)
+{
+    e->slot = get_u32(r);
+    e->version = get_u8(r);
+    e->response_type = get_u8(r);
+    e->target = get_u64(r);
+    e->validation_target = get_u64(r);
+    e->url = get_text(r);
+    e->validation_url = get_text(r);
+    r->bad = r->bad || e->version < 1 || e->version > 2 || e->response_type < C2B_COMPLETED ||
+             e->response_type > C2B_CANCELLED;
+}
+
+bool operator__decode_customers(uint16_t kind, struct reader *r, struct operator_event *e)
+{
+    uint8_t flag;
+    switch (kind) {
+    case EVENT_C2B_URLS_KEPT: decode_urls(r, e); break;
+    case EVENT_VALIDATION_SET:
+        e->slot = get_u32(r);
+        flag = get_u8(r);
+        r->bad = r->bad || flag > 1;
+        e->validates = flag == 1;
+        break;
+    case EVENT_PULL_REGISTERED:
+        e->slot = get_u32(r);
+        e->msisdn = get_u64(r);
+        e->url = get_text(r);
+        break;
+    case EVENT_REQUEST_ANSWERED:
+        e->number = get_u64(r);
+        e->reference = get_text(r);
+        break;
+    case EVENT_RECEIPT_RESERVED:
+        e->number = get_u64(r);
+        e->receipt_day = get_u32(r);
+        e->receipt = get_u64(r);
+        r->bad = r->bad || e->receipt_day == 0 || e->receipt >= ID_RECEIPT_SERIAL_END;
+        break;
+    default: return false;
+    }
+    return reader_done(r);
+}
+
+/* ---- apply ---- */
+
+static struct organisation *registering(struct operator_state *o, const struct operator_event *e)
+{
+    CHECK(slab_is_used(&o->organisations, e->slot));
+    return organisation_at(o, e->slot);
+}
+
+static void keep_again(struct operator_state *o, uint32_t *handle, struct span text)
+{
+    texts_drop(&o->book->texts, *handle);
+    *handle = texts_keep(&o->book->texts, text);
+}
+
+static void apply_urls(struct operator_state *o, const struct operator_event *e)
+{
+    struct organisation *g = registering(o, e);
+    g->c2b.version = e->version;
+    g->c2b.response_type = e->response_type;
+    g->c2b.confirmation_target = e->target;
+    g->c2b.validation_target = e->validation_target;
+    keep_again(o, &g->c2b.confirmation_url, e->url);
+    keep_again(o, &g->c2b.validation_url, e->validation_url);
+}
+
+static struct operator_request *request_of(struct operator_state *o, const struct operator_event *e)
+{
+    uint32_t slot = map_get(&o->requests_by_number, e->number);
+    CHECK(slot != MAP_NONE);
+    operator__touch_request(o, slot);
+    return request_at(o, slot);
+}
+
+static void apply_reserved(struct operator_state *o, const struct operator_event *e)
+{
+    struct operator_request *r = request_of(o, e);
+    CHECK(r->receipt_day == 0);
+    r->receipt_day = e->receipt_day;
+    r->receipt = e->receipt;
+    o->receipt_day = e->receipt_day;
+    o->receipt_next = e->receipt + 1;
+}
+
+void operator__apply_customers(struct operator_state *o, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_C2B_URLS_KEPT: apply_urls(o, e); break;
+    case EVENT_VALIDATION_SET: registering(o, e)->c2b.validates = e->validates; break;
+    case EVENT_PULL_REGISTERED:
+        registering(o, e)->c2b.pull_number = e->msisdn;
+        keep_again(o, &registering(o, e)->c2b.pull_url, e->url);
+        break;
+    case EVENT_REQUEST_ANSWERED: keep_again(o, &request_of(o, e)->answer, e->reference); break;
+    case EVENT_RECEIPT_RESERVED: apply_reserved(o, e); break;
+    default: UNREACHABLE("unknown event of a customer's payment");
+    }
+}
+
+/* Those that nobody was told of and nobody can pull any more; only from the front. */
+static void drop_old(struct operator_state *o, struct organisation *g, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < INCOMES_DROPPED_MAX && g->c2b.first_income != SLAB_NONE; i++) {
+        uint32_t slot = g->c2b.first_income;
+        const struct income *old = income_at(o, slot);
+        bool recent = now_ns - old->at_ns <= (int64_t)INCOME_AGE_MAX_S * NS_PER_S;
+        if (recent || old->confirmation != 0 || old->next == SLAB_NONE) {
+            return;
+        }
+        g->c2b.first_income = old->next;
+        CHECK(map_remove(&o->incomes_by_number, old->number));
+        texts_drop(&o->book->texts, old->reference);
+        texts_drop(&o->book->texts, old->url);
+        slab_release(&o->incomes, slot);
+    }
+}
+
+static struct income *append(struct operator_state *o, uint32_t short_code, int64_t now_ns)
+{
+    struct organisation *g = organisation_at(o, map_get(&o->by_short_code, short_code));
+    if (!operator__income_kept(g)) {
+        return NULL;
+    }
+    uint32_t slot = slab_take(&o->incomes);
+    struct income *income = income_at(o, slot);
+    income->number = ++o->last_income;
+    income->short_code = short_code;
+    income->at_ns = now_ns;
+    income->balance_minor = operator_balance(o, g->accounts[ACCOUNT_UTILITY]);
+    income->next = SLAB_NONE;
+    income->version = g->c2b.version;
+    if (g->c2b.first_income == SLAB_NONE) {
+        g->c2b.first_income = slot;
+    } else {
+        income_at(o, g->c2b.last_income)->next = slot;
+    }
+    g->c2b.last_income = slot;
+    map_put(&o->incomes_by_number, income->number, slot);
+    drop_old(o, g, now_ns);
+    return income;
+}
+
+void operator__apply_payment_income(struct operator_state *o, const struct stk_payment *p,
+                                    uint64_t nth)
+{
+    struct texts *texts = &o->book->texts;
+    const struct organisation *g = operator_organisation(o, p->party_b);
+    struct income *income = append(o, p->party_b, p->step_ns[STEP_ENDED]);
+    if (income == NULL) {
+        return;
+    }
+    income->source = request_original_payment(p->number);
+    income->msisdn = subscriber_at(o, p->subscriber)->msisdn;
+    income->amount_minor = p->amount_minor;
+    income->receipt_day = p->receipt_day;
+    income->receipt = p->receipt;
+    income->reference = texts_keep(texts, operator_text(o, p->reference));
+    income->type = p->type;
+    if (g->c2b.version != 0) {
+        income->url = texts_keep(texts, operator_text(o, g->c2b.confirmation_url));
+        income->confirmation = outbox_next_number(&o->book->outbox, nth);
+    }
+}
+
+void operator__apply_request_income(struct operator_state *o, const struct operator_request *r)
+{
+    struct income *income = append(o, r->short_code, r->step_ns[REQUEST_ENDED]);
+    if (income == NULL) {
+        return;
+    }
+    income->source = request_original_request(r->number);
+    income->msisdn = r->party;
+    income->amount_minor = r->amount_minor;
+    income->receipt_day = r->receipt_day;
+    income->receipt = r->receipt;
+    income->reference = texts_keep(&o->book->texts, operator_text(o, r->reference));
+    income->type = r->command & C2B_TYPE_MASK;
+}
+
+/* ---- bytes ---- */
+
+void operator__save_organisation_c2b(struct writer *w, const struct organisation_c2b *c)
+{
+    put_u64(w, c->confirmation_target);
+    put_u64(w, c->validation_target);
+    put_u64(w, c->pull_number);
+    put_u32(w, c->confirmation_url);
+    put_u32(w, c->validation_url);
+    put_u32(w, c->pull_url);
+    put_u32(w, c->first_income);
+    put_u32(w, c->last_income);
+    put_u8(w, c->version);
+    put_u8(w, c->response_type);
+    put_u8(w, c->validates);
+}
+
+void operator__load_organisation_c2b(struct reader *r, struct organisation_c2b *c)
+{
+    c->confirmation_target = get_u64(r);
+    c->validation_target = get_u64(r);
+    c->pull_number = get_u64(r);
+    c->confirmation_url = get_u32(r);
+    c->validation_url = get_u32(r);
+    c->pull_url = get_u32(r);
+    c->first_income = get_u32(r);
+    c->last_income = get_u32(r);
+    c->version = get_u8(r);
+    c->response_type = get_u8(r);
+    c->validates = get_u8(r) != 0;
+    r->bad = r->bad || c->version > 2 || c->response_type > C2B_CANCELLED;
+}
+
+static void save_income(struct writer *w, const struct income *income)
+{
+    put_u64(w, income->number);
+    put_u64(w, income->source);
+    put_u64(w, income->msisdn);
+    put_u64(w, income->receipt);
+    put_u64(w, income->confirmation);
+    put_i64(w, income->amount_minor);
+    put_i64(w, income->balance_minor);
+    put_i64(w, income->at_ns);
+    put_u32(w, income->receipt_day);
+    put_u32(w, income->short_code);
+    put_u32(w, income->reference);
+    put_u32(w, income->url);
+    put_u32(w, income->next);
+    put_u8(w, income->type);
+    put_u8(w, income->version);
+}
+
+static bool load_income(struct reader *r, struct income *income)
+{
+    income->number = get_u64(r);
+    income->source = get_u64(r);
+    income->msisdn = get_u64(r);
+    income->receipt = get_u64(r);
+    income->confirmation = get_u64(r);
+    income->amount_minor = get_i64(r);
+    income->balance_minor = get_i64(r);
+    income->at_ns = get_i64(r);
+    income->receipt_day = get_u32(r);
+    income->short_code = get_u32(r);
+    income->reference = get_u32(r);
+    income->url = get_u32(r);
+    income->next = get_u32(r);
+    income->type = get_u8(r);
+    income->version = get_u8(r);
+    return !r->bad && caltime_in_range(income->at_ns) && income->receipt < ID_RECEIPT_SERIAL_END &&
+           income->type >= C2B_PAY_BILL && income->type <= C2B_BUY_GOODS && income->version <= 2;
+}
+
+void operator__save_incomes(const struct operator_state *o, struct writer *w)
+{
+    put_u64(w, o->last_income);
+    slab_shape_save(&o->incomes, w);
+    for (uint32_t i = slab_next(&o->incomes, 0); i != SLAB_NONE;
+         i = slab_next(&o->incomes, i + 1)) {
+        save_income(w, income_at(o, i));
+    }
+}
+
+static bool lists_plausible(const struct operator_state *o)
+{
+    for (uint32_t i = slab_next(&o->organisations, 0); i != SLAB_NONE;
+         i = slab_next(&o->organisations, i + 1)) {
+        const struct organisation_c2b *c = &organisation_at(o, i)->c2b;
+        bool empty = c->first_income == SLAB_NONE;
+        if (!empty && (!slab_is_used(&o->incomes, c->first_income) ||
+                       !slab_is_used(&o->incomes, c->last_income))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool operator__load_incomes(struct operator_state *o, struct reader *r)
+{
+    o->last_income = get_u64(r);
+    if (!slab_shape_load(&o->incomes, r) || !map_reserve(&o->incomes_by_number, o->incomes.used)) {
+        return false;
+    }
+    for (uint32_t i = slab_next(&o->incomes, 0); i != SLAB_NONE;
+         i = slab_next(&o->incomes, i + 1)) {
+        struct income *income = income_at(o, i);
+        if (!load_income(r, income) || map_get(&o->incomes_by_number, income->number) != MAP_NONE ||
+            (income->next != SLAB_NONE && !slab_is_used(&o->incomes, income->next))) {
+            return false;
+        }
+        map_put(&o->incomes_by_number, income->number, i);
+    }
+    return lists_plausible(o);
+}
+
+/* ---- invariants ---- */
+
+static void check_income(const struct operator_state *o, const struct income *income,
+                         uint32_t short_code)
+{
+    CHECK(income->short_code == short_code && income->number <= o->last_income);
+    CHECK(operator_income(o, income->number) == income);
+    CHECK(income->receipt_day != 0 && income->amount_minor > 0); /* I2 */
+    if (income->confirmation != 0) {
+        const struct outbox_item *item = outbox_item(&o->book->outbox, income->confirmation);
+        CHECK(item != NULL);
+        CHECK(item->kind == MESSAGE_CONFIRMATION && item->subject == income->number);
+    }
+}
+
+void operator__check_incomes(const struct operator_state *o)
+{
+    uint32_t found = 0;
+    for (uint32_t i = slab_next(&o->organisations, 0); i != SLAB_NONE;
+         i = slab_next(&o->organisations, i + 1)) {
+        const struct organisation *g = organisation_at(o, i);
+        uint32_t slot = g->c2b.first_income;
+        const struct income *before = NULL;
+        CHECK(IMPLIES(slot == SLAB_NONE, g->c2b.last_income == SLAB_NONE));
+        while (slot != SLAB_NONE) { /* I1 */
+            CHECK(found < o->incomes.used);
+            CHECK(IMPLIES(income_at(o, slot)->next == SLAB_NONE, slot == g->c2b.last_income));
+            const struct income *income = operator_income_next(o, &slot);
+            check_income(o, income, g->short_code);
+            CHECK(before == NULL ||
+                  (before->number < income->number && before->at_ns <= income->at_ns));
+            before = income;
+            found++;
+        }
+    }
+    CHECK(found == o->incomes.used);
+    CHECK(map_count(&o->incomes_by_number) == o->incomes.used);
+    map_check(&o->incomes_by_number);
+    slab_check(&o->incomes);
+}
