@@ -105,6 +105,18 @@ static bool set_in_flight(struct config *c, const char *value)
     return c->in_flight_is_500 || strcmp(value, "4999") == 0;
 }
 
+static bool set_magic(struct config *c, const char *value)
+{
+    (void)value;
+    c->magic = true;
+    return true;
+}
+
+static bool set_rules(struct config *c, const char *value)
+{
+    return copy_text(c->rules, sizeof(c->rules), value);
+}
+
 static bool set_connections(struct config *c, const char *value)
 {
     uint64_t number;
@@ -176,6 +188,8 @@ static const struct setting SETTINGS[] = {
     {"clock", SETTING_CHOICE, set_clock},
     {"ephemeral", SETTING_SWITCH, set_ephemeral},
     {"in-flight", SETTING_CHOICE, set_in_flight},
+    {"rules", SETTING_TEXT, set_rules},
+    {"magic", SETTING_SWITCH, set_magic},
     {"public-host", SETTING_TEXT, set_public_host},
     {"admin-key", SETTING_SECRET, set_admin_key},
     {"callback-allow", SETTING_TEXT, set_callback_allow},
@@ -199,6 +213,8 @@ const char *config_help(void)
            "  --clock real|virtual   a virtual clock moves only when told (default: real)\n"
            "  --ephemeral            keep the journal in a temporary folder, removed at exit\n"
            "  --in-flight 4999|500   form of the STK query answer while a payment is open\n"
+           "  --rules FILE           scenario rules: outcomes, answers and callbacks on demand\n"
+           "  --magic                outcomes by phone number and amount (built-in rules)\n"
            "  --public-host NAME     another Host under which the control API answers\n"
            "  --admin-key KEY        key for the control API, at least 16 characters; needed away\n"
            "                         from loopback\n"

@@ -22,6 +22,8 @@ struct config {
     bool ephemeral;
     bool in_flight_is_500;
     bool view; /* the SQL view is kept */
+    bool magic;
+    char rules[512]; /* file of a rules document; empty: none */
     uint32_t connections_max;
     uint32_t total_ms;       /* time limit of one delivery */
     uint64_t snapshot_bytes; /* journal bytes between snapshots */

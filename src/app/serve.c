@@ -51,6 +51,7 @@ struct server {
     const struct config *config;
     char data[600];
     char journal_path[640];
+    struct span rules; /* the document of --rules; data NULL: none */
     struct operator_settings settings;
     struct book_clock clock;
     struct journal_head seen; /* of the journal, before it was opened for writing */
@@ -331,6 +332,8 @@ static bool start_face(struct server *v)
         .in_flight_is_500 = c->in_flight_is_500,
         .admin_key = c->admin_key[0] != '\0' ? c->admin_key : NULL,
         .public_host = c->public_host[0] != '\0' ? c->public_host : NULL,
+        .magic = c->magic,
+        .rules = v->rules,
         .allow_loopback_callbacks = c->callback_allow[0] != '\0',
         .in_flight = in_flight,
         .view = view_state,
@@ -451,10 +454,23 @@ static void collect_reports(struct server *v)
     }
 }
 
+/* A scenario rule ordered this attempt to fail: nothing is sent, and it counts as tried. */
+static void report_unsent(struct server *v, uint64_t number)
+{
+    struct delivery_report report = {
+        .id = number,
+        .generation = v->book->generation,
+        .error = DELIVERY_RULED,
+        .retry_after_ms = -1,
+    };
+    take_report(v, &report);
+}
+
 static void send_outgoing(struct server *v)
 {
     uint8_t buffer[4096];
     bool sent = false;
+    bool failed = false;
     while (delivery_room(v->delivery) > 0) {
         const struct outbox_item *item = engine_take_outgoing(v->engine);
         if (item == NULL) {
@@ -467,6 +483,11 @@ static void send_outgoing(struct server *v)
             .content_type = "application/json",
             .total_ms = surface_time_limit_ms(item),
         };
+        if (surface_outgoing_fails(v->surface, item)) {
+            report_unsent(v, item->number);
+            failed = true;
+            continue;
+        }
         CHECK(surface_outgoing(v->surface, item, &body, &job.url));
         job.body = (struct span){(const char *)buffer, body.size};
         if (!delivery_submit(v->delivery, &job)) {
@@ -477,6 +498,9 @@ static void send_outgoing(struct server *v)
     }
     if (sent) {
         delivery_flush(v->delivery);
+    }
+    if (failed) {
+        engine_turn(v->engine); /* nobody will wake the loop for what that wrote */
     }
 }
 
@@ -650,20 +674,25 @@ static void print_ready(const struct server *v)
     (void)fflush(stdout);
 }
 
-/* A new book gets its seed before anybody can look. */
+/* A new book gets its seed, and every book the rules of the start, before anybody can look. */
 static bool seed_if_new(struct server *v)
 {
-    if (v->book->position > 0) {
-        return true;
+    char error[RULES_ERROR_SIZE];
+    if (v->book->position == 0) {
+        struct engine_result result = surface_seed(v->surface);
+        if (result.status != ENGINE_APPLIED) {
+            (void)fail("cannot seed the new book", engine_status_text(result.status));
+            return false;
+        }
     }
-    struct engine_result result = surface_seed(v->surface);
-    if (result.status != ENGINE_APPLIED) {
-        (void)fail("cannot seed the new book", engine_status_text(result.status));
+    if (!surface_start_rules(v->surface, error)) {
+        (void)fprintf(stderr, "hakika: --rules %s: %s. Nothing was started.\n", v->config->rules,
+                      error);
         return false;
     }
     engine_turn(v->engine);
     struct epoll_event event;
-    while (engine_durable(v->engine) < result.wait_position && !engine_poisoned(v->engine)) {
+    while (!engine_settled(v->engine) && !engine_poisoned(v->engine)) {
         if (epoll_wait(v->epoll, &event, 1, -1) > 0) {
             (void)handle_events(v, &event, 1);
         }
@@ -674,9 +703,33 @@ static bool seed_if_new(struct server *v)
     return !engine_poisoned(v->engine);
 }
 
+static bool read_rules(struct server *v)
+{
+    const char *path = v->config->rules;
+    if (path[0] == '\0') {
+        return true;
+    }
+    char *text = malloc(JSON_BYTES_MAX + 1);
+    FILE *file = fopen(path, "rb");
+    bool good = text != NULL && file != NULL;
+    size_t size = good ? fread(text, 1, JSON_BYTES_MAX + 1, file) : 0;
+    good = good && ferror(file) == 0;
+    if (!good) {
+        (void)fprintf(stderr, "hakika: cannot read the rules %s: %s; nothing was started\n", path,
+                      strerror(errno));
+        free(text);
+    } else {
+        v->rules = (struct span){text, size};
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return good;
+}
+
 static bool start(struct server *v)
 {
-    if (!make_data(v)) {
+    if (!read_rules(v) || !make_data(v)) {
         return false;
     }
     v->settings = operator_settings_default(v->config->profile == PROFILE_DEV);
@@ -715,6 +768,7 @@ static void stop(struct server *v)
     book_destroy(v->book);
     journal_close(v->journal);
     secrets_close(v->secrets);
+    free((void *)(uintptr_t)v->rules.data);
     if (v->config->ephemeral && v->data[0] != '\0') {
         ephemeral_remove(v->data);
     }

@@ -16,6 +16,7 @@ const char *delivery_error_text(enum delivery_error error)
     case DELIVERY_PROTOCOL: return "answer was not HTTP or too large";
     case DELIVERY_FORBIDDEN: return "address not allowed as a target";
     case DELIVERY_STOPPED: return "process was stopping";
+    case DELIVERY_RULED: return "not sent: a scenario rule ordered the attempt to fail";
     }
     return "unknown";
 }

@@ -17,6 +17,7 @@ enum delivery_error {
     DELIVERY_PROTOCOL = 7,  /* the answer was not HTTP, or too large */
     DELIVERY_FORBIDDEN = 8, /* the address is not allowed as a target */
     DELIVERY_STOPPED = 9,   /* the process is stopping */
+    DELIVERY_RULED = 10,    /* never sent: a scenario rule ordered the attempt to fail */
 };
 
 /* "connection refused or unreachable", for logs and the attempt list. */

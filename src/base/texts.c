@@ -75,6 +75,13 @@ uint32_t texts_keep(struct texts *t, struct span text)
     return (c << TEXT_CLASS_SHIFT) + index + 1;
 }
 
+bool texts_known(const struct texts *t, uint32_t handle)
+{
+    uint32_t c = handle >> TEXT_CLASS_SHIFT;
+    return handle == TEXT_NONE || (c < TEXT_CLASSES && handle != c << TEXT_CLASS_SHIFT &&
+                                   slab_is_used(&t->classes[c], texts_handle_index(handle)));
+}
+
 struct span texts_at(const struct texts *t, uint32_t handle)
 {
     if (handle == TEXT_NONE) {

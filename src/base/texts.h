@@ -36,6 +36,8 @@ void texts_fini(struct texts *t);
 bool texts_reserve(struct texts *t, uint32_t count) MUST_USE;
 /* Copies; CHECKs that room was reserved and size <= TEXT_BYTES_MAX. Empty gives TEXT_NONE. */
 uint32_t texts_keep(struct texts *t, struct span text);
+/* Is it the handle of a text that is kept here (or TEXT_NONE)? For handles that were read. */
+bool texts_known(const struct texts *t, uint32_t handle);
 struct span texts_at(const struct texts *t, uint32_t handle);
 void texts_drop(struct texts *t, uint32_t handle);
 /* Lends somebody else's bytes a handle until texts_unlend; CHECKs that there is room. */

@@ -39,14 +39,14 @@
 #include "ledger/ledger.h"
 
 enum {
-    BOOK_STATE_VERSION = 5, /* of book_save; another one in a snapshot: replay instead */
+    BOOK_STATE_VERSION = 6, /* of book_save; another one in a snapshot: replay instead */
     BOOK_FRAME_HEADER_BYTES = 32,
     BOOK_EVENT_HEADER_BYTES = 4,
     BOOK_FRAME_BYTES_MAX = 16 * 1024, /* what one decision may write (a transfer batch: its own) */
     BOOK_TRANSFERS_MAX = 8190,        /* transfers in one COMMAND_TRANSFERS */
     BOOK_RESERVE_ACCOUNTS = 64,       /* most that one decision creates */
     BOOK_RESERVE_TRANSFERS = 64,
-    BOOK_RESERVE_ITEMS = 4,
+    BOOK_RESERVE_ITEMS = 16,
     BOOK_RESERVE_TEXTS = 64,
 };
 
@@ -259,7 +259,6 @@ void book_destroy(struct book *b);                            /* NULL is fine */
 #define BOOK_NO_MEMORY UINT64_MAX
 uint64_t book_execute(struct book *b, const struct book_command *command, struct writer *out);
 size_t book_frame_bytes_max(const struct book_command *command);
-
 /* The next internal command that is due at now_ns; false when there is none. */
 bool book_work(const struct book *b, int64_t now_ns, struct book_command *out);
 /* Earliest time at which book_work or the outbox may have something to do; INT64_MAX: never. */
@@ -283,7 +282,6 @@ void book_save(const struct book *b, struct writer *w);
 bool book_load(struct book *b, struct reader *r) MUST_USE;
 /* Digest of what book_save writes: the identity of the state. */
 struct digest_value book_digest(const struct book *b);
-
 /* Digest of the contents alone, without generation, position, time and worlds: two books of which
  * one was restored from the other have the same. */
 struct digest_value book_contents_digest(const struct book *b);

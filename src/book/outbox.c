@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/delivery_error.h"
 #include "base/hash.h"
 #include "base/mutant.h"
 
@@ -308,6 +309,9 @@ static int64_t breaker_pause_ns(uint32_t failures)
 /* What was under way when the breaker opened fails during the pause, and says nothing new. */
 static void target_learn(struct outbox_target *t, const struct outbox_event *e, int64_t now_ns)
 {
+    if (e->error == DELIVERY_RULED) {
+        return; /* nothing was sent: it says nothing about the receiver */
+    }
     if (e->error == 0) {
         t->failures = 0;
         t->closed_until_ns = 0;

@@ -64,6 +64,7 @@ struct engine {
     bool advancing;
     bool advance_until_idle;
     int64_t advance_from_ns;
+    int64_t wake_ns; /* of the face */
     int64_t advance_to_ns;
     struct engine_counters counters;
 };
@@ -135,6 +136,7 @@ struct engine *engine_create(const struct engine_options *options)
     e->limits = options->limits;
     e->head = options->head;
     e->random = options->random_seed;
+    e->wake_ns = INT64_MAX;
     e->share.allowed = ENGINE_SHARE_MAX;
     e->recent.first_position = options->head.position + 1;
     e->recent.next_position = options->head.position + 1;
@@ -523,12 +525,23 @@ bool engine_idle(const struct engine *e)
     return engine_settled(e) && !book_work(e->book, engine_now(e), &command);
 }
 
+void engine_wake_at(struct engine *e, int64_t due_ns)
+{
+    e->wake_ns = due_ns;
+}
+
+int64_t engine_next_due(const struct engine *e)
+{
+    int64_t due_ns = book_next_due(e->book);
+    return due_ns < e->wake_ns ? due_ns : e->wake_ns;
+}
+
 int engine_timeout_ms(const struct engine *e)
 {
     if (e->poisoned) {
         return 0;
     }
-    int64_t due_ns = book_next_due(e->book);
+    int64_t due_ns = engine_next_due(e);
     int64_t now_ns = engine_now(e);
     struct book_command command;
     bool work = due_ns <= now_ns && book_work(e->book, now_ns, &command);
@@ -616,7 +629,7 @@ enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight
     if (in_flight > 0 || !engine_idle(e)) {
         return ADVANCE_RUNNING; /* time stands still while HTTP is in flight */
     }
-    int64_t due_ns = book_next_due(e->book);
+    int64_t due_ns = engine_next_due(e);
     if (due_ns <= engine_now(e)) {
         return ADVANCE_RUNNING; /* outgoing items are about to be taken */
     }

@@ -170,6 +170,12 @@ static inline uint64_t engine_read_position(const struct engine *e)
  * A virtual clock that stands still gives -1. */
 int engine_timeout_ms(const struct engine *e);
 
+/* The book has nothing due before, but the face has: an answer that waits for this time.
+ * INT64_MAX: none does. A clock that is moved stops there. */
+void engine_wake_at(struct engine *e, int64_t due_ns);
+/* The earliest time at which anything is due; INT64_MAX: never. */
+int64_t engine_next_due(const struct engine *e);
+
 /* The next outgoing item that may leave now, marked as handed out; NULL: none. */
 const struct outbox_item *engine_take_outgoing(struct engine *e);
 

@@ -10,6 +10,7 @@
 #include "base/delivery_error.h"
 #include "base/money.h"
 #include "face/internal.h"
+#include "face/rules.h"
 
 enum { POLL_SECONDS_MAX = 60 };
 
@@ -296,18 +297,9 @@ static void timeline_step(struct surface *s, struct writer *w, uint64_t position
     json_close(w, '}');
 }
 
-static void render_timeline(struct surface *s, struct writer *w, const struct stk_payment *p)
+static void timeline_attempts(struct surface *s, struct writer *w, const struct outbox_item *item)
 {
-    static const char *const names[STK_STEPS] = {"accepted", "prompted", "answered", "ended"};
     const struct outbox *outbox = &engine_book(s->engine)->outbox;
-    json_key(w, "timeline");
-    json_open(w, '[');
-    for (uint32_t i = 0; i < STK_STEPS; i++) {
-        if (p->step_position[i] != 0) {
-            timeline_step(s, w, p->step_position[i], p->step_ns[i], names[i]);
-        }
-    }
-    const struct outbox_item *item = p->delivery != 0 ? outbox_item(outbox, p->delivery) : NULL;
     uint32_t shown = 0;
     uint32_t a = item != NULL ? item->first_attempt : SLAB_NONE;
     while (a != SLAB_NONE && shown < LIST_LIMIT_MAX) {
@@ -318,7 +310,41 @@ static void render_timeline(struct surface *s, struct writer *w, const struct st
         a = attempt->next;
         shown++;
     }
+}
+
+static void render_timeline(struct surface *s, struct writer *w, const struct stk_payment *p)
+{
+    static const char *const names[STK_STEPS] = {"accepted", "prompted", "answered", "ended"};
+    const struct operator_state *o = surface_operator(s);
+    struct ruled ruled;
+    json_key(w, "timeline");
+    json_open(w, '[');
+    for (uint32_t i = 0; i < STK_STEPS; i++) {
+        if (p->step_position[i] != 0) {
+            timeline_step(s, w, p->step_position[i], p->step_ns[i], names[i]);
+        }
+        if (i == STEP_ACCEPTED && payment_ruled(o, p, &ruled)) {
+            char event[RULE_NAME_MAX + 16];
+            (void)snprintf(event, sizeof(event), "ruled: %s", ruled.name);
+            timeline_step(s, w, p->step_position[i], p->step_ns[i], event);
+        }
+    }
+    for (uint32_t i = 0; i < payment_callbacks(o, p); i++) {
+        timeline_attempts(s, w, outbox_item(&o->book->outbox, p->delivery + i));
+    }
     json_close(w, ']');
+}
+
+/* R6.4: what is shown here is the truth, and who ordered that others were told something else. */
+static void ruled_field(struct surface *s, struct writer *w, const struct stk_payment *p)
+{
+    struct ruled ruled;
+    if (payment_ruled(surface_operator(s), p, &ruled)) {
+        json_key(w, "ruled_by");
+        face_ruled_render(w, &ruled);
+    } else {
+        json_field_null(w, "ruled_by");
+    }
 }
 
 void control_transaction_render(struct surface *s, struct writer *w, const struct stk_payment *p)
@@ -341,7 +367,9 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
     json_field_text(w, "merchant_request_id", merchant);
     bool ended = p->outcome != STK_OPEN;
     if (ended) {
-        json_field_text(w, "result_code", stk_outcome_code(p->outcome));
+        char code[RULE_CODE_MAX + 1];
+        payment_result_code(o, p, code);
+        json_field_text(w, "result_code", code);
         json_field_text(w, "reason", stk_outcome_words(p->outcome));
     } else {
         json_field_null(w, "result_code");
@@ -368,6 +396,7 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
         json_field_null(w, "reversed_by");
     }
     time_field(w, "created_at", p->step_ns[STEP_ACCEPTED]);
+    ruled_field(s, w, p);
     render_timeline(s, w, p);
     json_close(w, '}');
 }
@@ -505,6 +534,21 @@ static const char *message_name(uint16_t kind)
     return "unknown";
 }
 
+/* The rule that multiplied, delayed, held back or changed this callback. */
+static void delivery_ruled_field(struct surface *s, struct writer *w,
+                                 const struct outbox_item *item)
+{
+    const struct operator_state *o = surface_operator(s);
+    bool is_payment = (item->kind & ~MESSAGE_RULED) == MESSAGE_STK_CALLBACK;
+    const struct stk_payment *p = is_payment ? operator_payment(o, item->subject) : NULL;
+    struct ruled ruled;
+    if (p != NULL && payment_ruled(o, p, &ruled)) {
+        json_field_text(w, "ruled_by", ruled.name);
+    } else {
+        json_field_null(w, "ruled_by");
+    }
+}
+
 void control_delivery_render(struct surface *s, struct writer *w, const struct outbox_item *item,
                              bool with_bodies)
 {
@@ -531,11 +575,13 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     json_field_text(w, "kind", message_name(item->kind));
     json_field_string(w, "url", url);
     time_field(w, "queued_at", item->queued_ns);
-    if (item->state == OUTBOX_WAITING) {
+    bool held = item->state == OUTBOX_WAITING && item->next_try_ns == MESSAGE_HELD_NS;
+    if (item->state == OUTBOX_WAITING && !held) {
         time_field(w, "next_try_at", item->next_try_ns);
     } else {
         json_field_null(w, "next_try_at");
     }
+    delivery_ruled_field(s, w, item);
     if (known && with_bodies) {
         struct span text = {(const char *)body, message.size};
         json_field_string(w, "request_body", text);
@@ -598,8 +644,8 @@ static void list_of_transaction(struct request *q, struct span id)
     }
     struct writer w = surface_writer(q->s);
     list_open(&w);
-    if (p->delivery != 0) {
-        control_delivery_render(q->s, &w, outbox_item(outbox, p->delivery), true);
+    for (uint32_t i = 0; i < payment_callbacks(surface_operator(q->s), p); i++) {
+        control_delivery_render(q->s, &w, outbox_item(outbox, p->delivery + i), true);
     }
     list_close(q, &w, false);
 }
@@ -718,6 +764,9 @@ static const struct route ROUTES[] = {
     {"GET", "/sim/v1/deliveries", handle_deliveries},
     {"GET", "/sim/v1/deliveries/{}", handle_delivery},
     {"POST", "/sim/v1/deliveries/{}/replay", handle_replay},
+    {"GET", "/sim/v1/rules", control_rules_get},
+    {"PUT", "/sim/v1/rules", control_rules_put},
+    {"GET", "/sim/v1/rules/schema", control_rules_schema},
     {"GET", "/sim/v1/clock", control_clock_get},
     {"POST", "/sim/v1/clock", control_clock_set},
     {"POST", "/sim/v1/clock/run-until-idle", control_clock_idle},

@@ -207,10 +207,12 @@ void control_world_restore(struct request *q)
 
 void control_reset(struct request *q)
 {
+    char error[RULES_ERROR_SIZE];
     struct engine_result result = surface_seed(q->s);
     if (result.status != ENGINE_APPLIED) {
         surface_not_decided(q, result.status);
         return;
     }
-    answer_generation(q, result.wait_position, "seeded", NULL);
+    CHECK(surface_start_rules(q->s, error)); /* they were taken at the start */
+    answer_generation(q, engine_read_position(q->s->engine), "seeded", NULL);
 }

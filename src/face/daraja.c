@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "face/internal.h"
+#include "face/rules.h"
 #include "wire/daraja_auth.h"
 #include "wire/daraja_error.h"
 #include "wire/daraja_result.h"
@@ -113,6 +114,10 @@ static void handle_oauth(struct request *q)
     }
     bool accepted = credentials_accepted(q->s, key, secret, &app);
     explicit_bzero(decoded, sizeof(decoded));
+    struct rule_call call = {.api = RULE_API_OAUTH, .amount_minor = -1};
+    if (face_rule_read(q, &call)) {
+        return;
+    }
     struct writer w = surface_writer(q->s);
     if (!accepted) {
         /* Seen on production: 400 and an empty body. */
@@ -285,6 +290,8 @@ static void answer_accepted(struct request *q, uint64_t wait_position, uint64_t 
     const struct operator_state *o = surface_operator(q->s);
     const struct stk_payment *p = operator_payment(o, number);
     struct daraja_stk_ids ids;
+    q->ruled = payment_ruled(o, p, &q->s->ruled) ? &q->s->ruled : NULL;
+    q->payment = number;
     payment_merchant_request_id(p, ids.merchant_request_id);
     payment_checkout_id(o, p, ids.checkout_request_id);
     struct writer w = surface_writer(q->s);
@@ -351,6 +358,19 @@ struct daraja_url_rule daraja_url_rule(const struct surface *s)
     return (struct daraja_url_rule){strict, strict};
 }
 
+/* A scenario rule that answers instead (R6.2). */
+static bool rule_refuses(struct request *q, const struct daraja_stk_push *push)
+{
+    struct rule_call call = {
+        .api = RULE_API_STK_PUSH,
+        .short_code = push->business_short_code,
+        .msisdn = push->phone_number,
+        .amount_minor = push->amount_minor,
+        .reference = push->account_reference,
+    };
+    return face_rule_gate(q, &call);
+}
+
 static void handle_push(struct request *q)
 {
     struct surface *s = q->s;
@@ -369,7 +389,8 @@ static void handle_push(struct request *q)
         daraja_refuse_busy(q, admitted);
         return;
     }
-    if (authenticate(q, push.business_short_code, push.password, push.timestamp) == NULL) {
+    if (authenticate(q, push.business_short_code, push.password, push.timestamp) == NULL ||
+        rule_refuses(q, &push)) {
         return;
     }
     enum engine_status opened = open_parties(s, &push);
@@ -392,21 +413,52 @@ static void handle_push(struct request *q)
 
 /* ---- STK query and the callback: the same facts in two forms (R6.4) ---- */
 
-static void result_of(struct surface *s, const struct stk_payment *p, struct daraja_stk_result *out)
+/* Daraja's wording for a code, whatever came of it. */
+static const char *code_desc(const char *code)
 {
+    const struct daraja_result_text *text = daraja_result_find(span_from(code));
+    return text != NULL ? text->desc : "The service request failed.";
+}
+
+/* The result of a payment as it is told; what a rule says of it lives here as long. */
+struct told {
+    struct daraja_stk_result result;
+    struct ruled ruled;
+    bool is_ruled;
+    char code[RULE_CODE_MAX + 1];
+};
+
+/* Another code, with its words or those that are given; both must live as long as the answer. */
+static void tell_code(struct daraja_stk_result *out, const char *code, const char *text)
+{
+    out->result_code = code;
+    out->result_desc = text[0] != '\0' ? text : code_desc(code);
+}
+
+static void result_of(struct surface *s, const struct stk_payment *p, struct told *told)
+{
+    const struct operator_state *o = surface_operator(s);
+    struct daraja_stk_result *out = &told->result;
+    memset(told, 0, sizeof(*told));
+    told->is_ruled = payment_ruled(o, p, &told->ruled);
+    payment_result_code(o, p, told->code);
     const struct daraja_stk_end end = {
         .number = p->number,
         .accepted_ns = p->step_ns[STEP_ACCEPTED],
         .checkout_serial = p->checkout_serial,
-        .msisdn = operator_subscriber_at(surface_operator(s), p->subscriber)->msisdn,
+        .msisdn = operator_subscriber_at(o, p->subscriber)->msisdn,
         .amount_minor = p->amount_minor,
         .ended_ns = p->step_ns[STEP_ENDED],
-        .result_code = stk_outcome_code(p->outcome),
+        .result_code = told->code,
         .unanswered = p->outcome == STK_NO_ANSWER,
         .receipt_day = p->receipt_day,
         .receipt_serial = p->receipt,
     };
     daraja_stk_result_of(&end, out);
+    bool is_ordered = p->outcome == STK_RULED || p->outcome == STK_CANCELLED;
+    if (is_ordered && told->is_ruled && told->ruled.effects.outcome_text[0] != '\0') {
+        out->result_desc = told->ruled.effects.outcome_text;
+    }
 }
 
 static void answer_in_flight(struct request *q, const struct stk_payment *p)
@@ -425,6 +477,40 @@ static void answer_in_flight(struct request *q, const struct stk_payment *p)
     daraja_stk_query_pending_render(&w, &ids);
     daraja_explain(q, "the payment has not ended: this answer is not a failure, ask again");
     surface_json(q, wait_position, 200, &w);
+}
+
+/* What a rule for this query orders, or else one for its payment; RULE_QUERY_TRUTH: none does. */
+static struct rule_effects query_effects(struct request *q, const struct stk_payment *p)
+{
+    struct ruled ruled;
+    if (q->ruled != NULL && q->ruled->effects.query != RULE_QUERY_TRUTH) {
+        return q->ruled->effects;
+    }
+    if (payment_ruled(surface_operator(q->s), p, &ruled) &&
+        ruled.effects.query != RULE_QUERY_TRUTH) {
+        face_rule_explain(q, &ruled);
+        return ruled.effects;
+    }
+    rule_effects_init(&ruled.effects);
+    return ruled.effects;
+}
+
+static void answer_ended(struct request *q, const struct stk_payment *p)
+{
+    struct told told;
+    struct rule_effects e = query_effects(q, p);
+    if (e.query == RULE_QUERY_PENDING) {
+        answer_in_flight(q, p);
+        return;
+    }
+    result_of(q->s, p, &told);
+    if (e.query == RULE_QUERY_CODE) {
+        tell_code(&told.result, e.query_code, e.query_text);
+    }
+    struct writer w = surface_writer(q->s);
+    daraja_stk_query_result_render(&w, &told.result);
+    daraja_explain(q, stk_outcome_words(p->outcome));
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
 }
 
 static void handle_query(struct request *q)
@@ -449,16 +535,51 @@ static void handle_query(struct request *q)
                       "this short code has no payment with this CheckoutRequestID");
         return;
     }
+    struct rule_call call = {
+        .api = RULE_API_STK_QUERY,
+        .short_code = p->short_code,
+        .msisdn = operator_subscriber_at(surface_operator(s), p->subscriber)->msisdn,
+        .amount_minor = p->amount_minor,
+        .reference = operator_text(surface_operator(s), p->reference),
+    };
+    if (face_rule_read(q, &call)) {
+        return;
+    }
     if (!stk_state_final(p->state)) {
         answer_in_flight(q, p);
         return;
     }
-    struct daraja_stk_result result;
-    result_of(s, p, &result);
-    struct writer w = surface_writer(s);
-    daraja_stk_query_result_render(&w, &result);
-    daraja_explain(q, stk_outcome_words(p->outcome));
-    surface_json(q, wait_position, 200, &w);
+    answer_ended(q, p);
+}
+
+/* What a callback says when a rule orders that it is not the truth. A receipt that was never given
+ * is of a range of its own, which no network issues. */
+static void lie(const struct stk_payment *p, const struct rule_effects *e,
+                struct daraja_stk_result *result)
+{
+    enum { LIES_FROM = 1295 };
+    uint64_t shard = (uint64_t)60466176; /* 36 to the 5th */
+    if (e->callback_code[0] != '\0') {
+        tell_code(result, e->callback_code, e->callback_text);
+    }
+    if (e->callback_amount_minor >= 0) {
+        result->amount_minor = e->callback_amount_minor;
+    }
+    if (result->receipt[0] == '\0') {
+        uint32_t day = eat_day_number(p->step_ns[STEP_ENDED]);
+        id_receipt_format(day, LIES_FROM * shard + p->number % shard, result->receipt);
+    }
+    result->cut = e->cut;
+    result->no_metadata = e->no_metadata;
+}
+
+bool surface_outgoing_fails(struct surface *s, const struct outbox_item *item)
+{
+    const struct operator_state *o = surface_operator(s);
+    bool is_payment = (item->kind & ~MESSAGE_RULED) == MESSAGE_STK_CALLBACK;
+    const struct stk_payment *p = is_payment ? operator_payment(o, item->subject) : NULL;
+    struct ruled ruled;
+    return p != NULL && payment_ruled(o, p, &ruled) && item->attempts < ruled.effects.fail_first;
 }
 
 bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
@@ -468,16 +589,19 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
     if (item->kind == MESSAGE_CONFIRMATION) {
         return daraja_income_outgoing(s, item, body, url_out);
     }
-    if (item->kind != MESSAGE_STK_CALLBACK) {
+    if ((item->kind & ~MESSAGE_RULED) != MESSAGE_STK_CALLBACK) {
         return daraja_request_outgoing(s, item, body, url_out);
     }
     const struct stk_payment *p = operator_payment(o, item->subject);
+    struct told told;
     if (p == NULL || !stk_state_final(p->state)) {
         return false;
     }
-    struct daraja_stk_result result;
-    result_of(s, p, &result);
-    daraja_stk_callback_render(body, &result);
+    result_of(s, p, &told);
+    if ((item->kind & MESSAGE_RULED) != 0 && told.is_ruled) {
+        lie(p, &told.ruled.effects, &told.result);
+    }
+    daraja_stk_callback_render(body, &told.result);
     *url_out = operator_text(o, p->url);
     return !body->overflow;
 }

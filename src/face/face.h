@@ -52,6 +52,8 @@ struct surface_options {
     const char *admin_key;         /* NULL: none needed (loopback only) */
     const char *public_host;       /* another allowed Host of /sim; NULL: loopback names only */
     bool allow_loopback_callbacks; /* strict profiles: for tests */
+    bool magic;                    /* outcomes by phone number and amount (magic.json) */
+    struct span rules;             /* rules document of the start; data NULL: none. Borrowed */
     /* Deliveries handed out and not yet reported. */
     uint32_t (*in_flight)(void *context);
     /* False, or NULL: there is no view. */
@@ -85,6 +87,17 @@ void surface_fail(struct surface *s);
 
 /* Fills a new or reset book: the seed of interfaces.md. */
 struct engine_result surface_seed(struct surface *s);
+
+/*
+ * Puts the rules of the options in force, unless they are (a restart goes on counting): to be
+ * called before the first request; a reset does it by itself. False with a message: the document is
+ * refused.
+ */
+enum { RULES_ERROR_SIZE = 400 };
+bool surface_start_rules(struct surface *s, char error[RULES_ERROR_SIZE]);
+
+/* Does a scenario rule order this attempt to fail without being sent? */
+bool surface_outgoing_fails(struct surface *s, const struct outbox_item *item);
 
 /* The body of an outgoing message, and where it goes. False: there is nothing to send any more. */
 bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,

@@ -270,6 +270,7 @@ static void exchange_reset(struct http_exchange *x)
     x->expects_continue = false;
     x->counted = x->in_handler = x->prepared = x->open = x->released = false;
     x->close_after = x->headers_overflow = false;
+    x->broken = HTTP_WHOLE;
     x->streaming = x->stream_ended = x->peer_gone = false;
     x->stream_sent = 0;
     x->headers_count = 0;

@@ -122,6 +122,14 @@ struct http_exchange *http_find(struct http_server *server, struct http_ticket t
  * without control characters; otherwise the reply becomes a 500. An empty value adds nothing.
  */
 void http_reply_header(struct http_exchange *x, const char *name, struct span value);
+/* What a reply can suffer on its way, for those who test their clients. */
+enum http_break {
+    HTTP_WHOLE = 0,
+    HTTP_BREAK_RESET = 1, /* not a byte, and the connection is reset */
+    HTTP_BREAK_HALF = 2,  /* the head, half of the body, and the connection ends */
+};
+/* Before the reply is given; it takes effect when the reply would leave. */
+void http_break(struct http_exchange *x, enum http_break how);
 /* Replies now: status, content type, body (copied). */
 void http_reply(struct http_exchange *x, unsigned status, const char *content_type,
                 struct span body);

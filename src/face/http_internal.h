@@ -111,6 +111,7 @@ struct http_exchange {
     bool parked;   /* held, and looked at in every round of the library */
     uint8_t looks; /* at the parked one */
     bool close_after;
+    enum http_break broken;
     bool headers_overflow;
     bool streaming, stream_ended, peer_gone;
     unsigned status;

@@ -150,6 +150,7 @@ static void unprepare(struct http_exchange *x)
     x->headers.size = 0;
     x->headers_count = 0;
     x->headers_overflow = false;
+    x->broken = HTTP_WHOLE;
 }
 
 void http__refuse(struct http_exchange *x, enum http_refusal why)
@@ -215,16 +216,56 @@ static bool add_headers(struct http_exchange *x, struct MHD_Response *response)
            MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") != MHD_NO;
 }
 
+/* Half of the body, of which the head has announced the whole. */
+static ssize_t half_read(void *context, uint64_t position, char *out, size_t max)
+{
+    struct http_exchange *x = context;
+    size_t half = x->reply.size / 2;
+    if (position >= half) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    size_t size = half - (size_t)position < max ? half - (size_t)position : max;
+    memcpy(out, x->reply.data + position, size);
+    return (ssize_t)size;
+}
+
+/* Dissolving the association makes the kernel send a reset; shutting it down would say goodbye. */
+static void reset_connection(struct http_exchange *x)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(x->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    (void)connect(x->fd, &nobody, sizeof(nobody));
+}
+
+static struct MHD_Response *make_response(struct http_exchange *x)
+{
+    if (x->streaming) {
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 8192, stream_read, x, NULL);
+    }
+    if (x->broken == HTTP_BREAK_HALF) {
+        return MHD_create_response_from_callback(x->reply.size, 8192, half_read, x, NULL);
+    }
+    return MHD_create_response_from_buffer(x->reply.size, x->reply.data, MHD_RESPMEM_PERSISTENT);
+}
+
+void http_break(struct http_exchange *x, enum http_break how)
+{
+    CHECK(!x->prepared);
+    x->broken = how;
+}
+
 bool http__queue(struct http_exchange *x)
 {
     CHECK(x->prepared && x->released);
+    if (x->broken == HTTP_BREAK_RESET) {
+        reset_connection(x);
+        return false;
+    }
     if (x->headers_overflow) {
         http__refuse(x, HTTP_REFUSE_REPLY_FAILED);
     }
-    struct MHD_Response *response =
-        x->streaming
-            ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 8192, stream_read, x, NULL)
-            : MHD_create_response_from_buffer(x->reply.size, x->reply.data, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = make_response(x);
     if (response == NULL) {
         return false;
     }

@@ -18,6 +18,8 @@ enum {
     SURFACE_POLLS_MAX = 256,       /* long polls at once */
     SURFACE_STREAMS_MAX = 64,
     SURFACE_KEYS_MAX = 4096, /* passkeys kept unsealed */
+    SURFACE_DELAYED_MAX =
+        1024, /* answers that a scenario rule delays at once; more leave at once */
     LIST_LIMIT_DEFAULT = 20,
     LIST_LIMIT_MAX = 100,
     LIST_LOOKS_MAX = 100 * 1000, /* at deliveries, for one list; in the index of old ids: */
@@ -27,6 +29,14 @@ enum {
 struct waiting_reply {
     uint64_t position;
     struct http_ticket ticket;
+};
+
+/* An answer that a scenario rule delays. */
+struct delayed_reply {
+    struct http_ticket ticket;
+    uint64_t position; /* durable first */
+    int64_t due_ns;    /* book time */
+    uint64_t payment;  /* whose callback must have gone out; 0: no matter */
 };
 
 /* A request that waits for a payment to end (?wait=). */
@@ -74,6 +84,12 @@ struct surface {
     uint64_t request_counter;
     uint64_t request_seed;
     uint8_t *body; /* SURFACE_BODY_MAX */
+    struct delayed_reply delayed[SURFACE_DELAYED_MAX];
+    uint32_t delayed_count;
+    bool quiescing;
+    bool rules_missing;         /* those of the start could not be set: tried again */
+    struct ruled ruled;         /* of the request under way */
+    struct rule_list rule_list; /* being read */
     uint64_t refused_busy;
     uint64_t refused_disk;
     bool index_unread;   /* the latest look-up in the index failed */
@@ -86,8 +102,17 @@ struct request {
     struct http_exchange *x;
     struct span method;
     struct span path;
-    struct span parts[6]; /* of a pattern's {} */
-    uint32_t app;         /* that the access token is bound to; after daraja_preamble */
+    struct span parts[6];      /* of a pattern's {} */
+    uint32_t app;              /* that the access token is bound to; after daraja_preamble */
+    const struct ruled *ruled; /* what a scenario rule orders for the answer; NULL: nothing */
+    uint64_t ruled_position;   /* of the count of it */
+    uint64_t payment;          /* that a ruled answer is about */
+};
+
+struct face_answer {
+    unsigned status;
+    const char *content_type;
+    struct span body;
 };
 
 static inline struct operator_state const *surface_operator(struct surface *s)
@@ -110,6 +135,8 @@ struct writer surface_writer(struct surface *s);
 /* Answers when wait_position is durable; 0: at once. */
 void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
                     const char *content_type, const struct writer *body);
+/* The same past any rule: rules.c, when it has made of the answer what it orders. */
+void surface_send(struct request *q, uint64_t wait_position, struct face_answer answer);
 void surface_json(struct request *q, uint64_t wait_position, unsigned status,
                   const struct writer *body);
 /* application/problem+json (RFC 9457) with a stable code. detail says what to do. */
@@ -128,6 +155,7 @@ bool daraja_route(struct request *q);
 /* Answers 500 in Daraja's form; false: this is not one of Daraja's paths. */
 bool daraja_fail(struct request *q, const char *words);
 bool daraja_admit(struct surface *s, struct http_exchange *x);
+void daraja_refuse_busy(struct request *q, enum engine_status status);
 const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g);
 /*
  * What every Daraja call but OAuth asks first, in Daraja's order. Whoever adds a call uses these
@@ -264,7 +292,6 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
 
 /* status.c: /healthz, /readyz, /metrics, /openapi.json */
 bool status_route(struct request *q);
-
 /* stream.c */
 void stream_start(struct request *q);
 bool stream_turn(struct surface *s);

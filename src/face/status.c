@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "face/internal.h"
-#include "face/openapi.h"
+#include "face/documents.h"
 
 static void line(struct writer *w, const char *name, const char *help, const char *type,
                  uint64_t value)

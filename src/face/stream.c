@@ -12,6 +12,7 @@
 
 #include "base/caltime.h"
 #include "face/internal.h"
+#include "face/rules.h"
 #include "operator/events.h"
 
 #define STREAM_BEAT_NS (15 * NS_PER_S)
@@ -152,9 +153,24 @@ static void payment_fields(struct surface *s, struct writer *w, uint64_t number)
     }
 }
 
+/* The code of an end; of one that a rule ordered, its own, while the payment is known. */
+static void ended_code(struct surface *s, struct writer *w, const struct operator_event *e)
+{
+    const struct stk_payment *p = operator_payment(surface_operator(s), e->number);
+    char code[RULE_CODE_MAX + 1];
+    if (p != NULL && p->outcome == e->outcome) {
+        payment_result_code(surface_operator(s), p, code);
+        json_field_text(w, "result_code", code);
+    } else {
+        json_field_text(w, "result_code", stk_outcome_code(e->outcome));
+    }
+}
+
 static void operator_fields(struct surface *s, struct writer *w, const struct operator_event *e)
 {
     const struct subscriber *u = NULL;
+    struct ruled ruled;
+    char id[32];
     switch (e->kind) {
     case EVENT_STK_ACCEPTED:
         payment_fields(s, w, e->number);
@@ -171,13 +187,28 @@ static void operator_fields(struct surface *s, struct writer *w, const struct op
     case EVENT_STK_ENDED:
         payment_fields(s, w, e->number);
         json_field_text(w, "status", stk_state_name(stk_outcome_state(e->outcome)));
-        json_field_text(w, "result_code", stk_outcome_code(e->outcome));
+        ended_code(s, w, e);
         json_field_text(w, "reason", stk_outcome_words(e->outcome));
         if (e->outcome == STK_PAID) {
             char receipt[ID_RECEIPT_SIZE];
             id_receipt_format(e->receipt_day, e->receipt, receipt);
             json_field_text(w, "receipt", receipt);
         }
+        break;
+    case EVENT_STK_RULED:
+        payment_fields(s, w, e->number);
+        if (operator_ruled_decode(e->orders, &ruled)) {
+            json_key(w, "ruled_by");
+            face_ruled_render(w, &ruled);
+        }
+        break;
+    case EVENT_RULES_SET:
+        json_field_text(w, "origin", e->origin == RULE_ORIGIN_MAGIC ? "magic" : "user");
+        break;
+    case EVENT_MESSAGE_HELD:
+    case EVENT_MESSAGE_LET_GO:
+        (void)snprintf(id, sizeof(id), "dlv_%llu", (unsigned long long)e->number);
+        json_field_text(w, "delivery", id);
         break;
     case EVENT_ORGANISATION_OPENED: json_field_u64(w, "short_code", e->short_code); break;
     default:

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "face/internal.h"
+#include "face/rules.h"
 
 const char *profile_name(enum profile profile)
 {
@@ -71,12 +72,21 @@ struct writer surface_writer(struct surface *s)
 void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
                     const char *content_type, const struct writer *body)
 {
-    struct surface *s = q->s;
-    struct span bytes = {(const char *)body->data, body->size};
+    struct face_answer answer = {status, content_type, {(const char *)body->data, body->size}};
     CHECK(!body->overflow);
-    s->answers[status / 100 < 6 ? status / 100 : 5]++;
+    if (q->ruled != NULL) {
+        face_rule_answer(q, wait_position, answer);
+    } else {
+        surface_send(q, wait_position, answer);
+    }
+}
+
+void surface_send(struct request *q, uint64_t wait_position, struct face_answer answer)
+{
+    struct surface *s = q->s;
+    s->answers[answer.status / 100 < 6 ? answer.status / 100 : 5]++;
     if (wait_position <= engine_durable(s->engine)) {
-        http_reply(q->x, status, content_type, bytes);
+        http_reply(q->x, answer.status, answer.content_type, answer.body);
         return;
     }
     CHECK(s->waiting_count < SURFACE_WAIT_MAX);
@@ -84,7 +94,7 @@ void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
     s->waiting[at].position = wait_position;
     s->waiting[at].ticket = http_ticket(q->x);
     s->waiting_count++;
-    http_hold(q->x, status, content_type, bytes);
+    http_hold(q->x, answer.status, answer.content_type, answer.body);
 }
 
 void surface_json(struct request *q, uint64_t wait_position, unsigned status,
@@ -186,6 +196,7 @@ static void release_durable(struct surface *s)
 bool surface_turn(struct surface *s)
 {
     release_durable(s);
+    face_rules_turn(s);
     control_clock_turn(s);
     control_poll_turn(s);
     return stream_turn(s);
@@ -194,6 +205,7 @@ bool surface_turn(struct surface *s)
 void surface_quiesce(struct surface *s)
 {
     stream_end_all(s);
+    s->quiescing = true; /* nothing is delayed any more */
     for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
         s->polls[i].deadline_ns = 0; /* answered in the next turn */
     }
@@ -206,24 +218,33 @@ bool surface_waits(const struct surface *s)
 
 bool surface_quiet(const struct surface *s)
 {
-    return s->waiting_count == 0;
+    return s->waiting_count == 0 && s->delayed_count == 0;
+}
+
+static void fail_held(struct surface *s, struct http_ticket ticket)
+{
+    static const char words[] = "writing the journal failed; whether this request took effect is "
+                                "not known: ask again after the restart";
+    struct http_exchange *x = http_find(s->server, ticket);
+    if (x == NULL || !http_retract(x)) {
+        return;
+    }
+    struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
+    if (!daraja_fail(&q, words)) {
+        surface_problem(&q, 0, 500, "journal_failed", words);
+    }
 }
 
 void surface_fail(struct surface *s)
 {
     while (s->waiting_count > 0) {
-        struct http_exchange *x = http_find(s->server, s->waiting[s->waiting_head].ticket);
+        struct http_ticket ticket = s->waiting[s->waiting_head].ticket;
         s->waiting_head = (s->waiting_head + 1) % SURFACE_WAIT_MAX;
         s->waiting_count--;
-        if (x == NULL || !http_retract(x)) {
-            continue;
-        }
-        static const char words[] = "writing the journal failed; whether this request took effect "
-                                    "is not known: ask again after the restart";
-        struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
-        if (!daraja_fail(&q, words)) {
-            surface_problem(&q, 0, 500, "journal_failed", words);
-        }
+        fail_held(s, ticket);
+    }
+    while (s->delayed_count > 0) {
+        fail_held(s, s->delayed[--s->delayed_count].ticket);
     }
 }
 

@@ -218,6 +218,14 @@ static void apply_accepted(struct operator_state *o, const struct operator_event
     operator__touch(o, slot);
 }
 
+static void apply_ruled(struct operator_state *o, const struct operator_event *e)
+{
+    struct stk_payment *p = payment_at(o, slot_of(o, e->number));
+    CHECK(p->state == STK_PENDING);
+    CHECK(p->ruled == TEXT_NONE);
+    p->ruled = texts_keep(&o->book->texts, e->orders);
+}
+
 static void apply_prompted(struct operator_state *o, const struct operator_event *e,
                            const struct frame_info *frame)
 {
@@ -228,8 +236,12 @@ static void apply_prompted(struct operator_state *o, const struct operator_event
     p->reached = e->reachable;
     p->expires_ns = e->expires_ns;
     step(p, STEP_PROMPTED, frame);
-    timers_add(&o->prompts, e->expires_ns, prompt_timer_id(p, slot));
-    if (p->reached && p->answer == ANSWER_NONE && subscriber_at(o, p->subscriber)->approves) {
+    timers_add(&o->prompts, operator__prompt_due(o, p), prompt_timer_id(p, slot));
+    struct ruled ruled; /* says what this phone does, instead of what it does by itself */
+    bool acts = payment_ruled(o, p, &ruled) &&
+                (ruled.effects.act != RULE_ACT_NONE || rule_orders_end(&ruled.effects));
+    if (p->reached && p->answer == ANSWER_NONE && subscriber_at(o, p->subscriber)->approves &&
+        !acts) {
         p->answer = ANSWER_AUTOMATIC;
     }
     if (!p->reached) {
@@ -288,7 +300,7 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
     if (p->timer != TIMERS_NOWHERE) {
         timers_remove(&o->prompts, p->timer);
     }
-    CHECK(e->outcome > STK_OPEN && e->outcome <= STK_INTERNAL);
+    CHECK(e->outcome > STK_OPEN && e->outcome <= STK_OUTCOME_LAST);
     move_to(o, p, stk_outcome_state(e->outcome));
     p->outcome = e->outcome;
     step(p, STEP_ENDED, frame);
@@ -297,11 +309,13 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
     s->open_payment = SLAB_NONE;
     s->payments = (uint16_t)(s->payments + (s->payments < UINT16_MAX));
     o->ended[e->outcome]++;
-    p->delivery = outbox_next_number(&o->book->outbox, 1); /* queued next, in the same frame */
+    /* Queued next, in the same frame. */
+    p->delivery = payment_callbacks(o, p) > 0 ? outbox_next_number(&o->book->outbox, 1) : 0;
     if (e->outcome == STK_PAID) {
         apply_receipt(o, p, slot, e);
         operator__apply_spent(o, s, p->amount_minor, frame->time_ns);
-        operator__apply_payment_income(o, p, 2); /* told after the callback */
+        /* told after the callbacks */
+        operator__apply_payment_income(o, p, 1 + operator__callback_count(o, p));
     }
     operator__closed_append(o, slot);
     operator__touch(o, slot);
@@ -338,6 +352,11 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     case EVENT_PULL_REGISTERED:
     case EVENT_REQUEST_ANSWERED:
     case EVENT_RECEIPT_RESERVED: operator__apply_customers(o, &e); break;
+    case EVENT_STK_RULED: apply_ruled(o, &e); break;
+    case EVENT_RULES_SET:
+    case EVENT_RULES_COUNTED:
+    case EVENT_MESSAGE_HELD:
+    case EVENT_MESSAGE_LET_GO: operator__rules_apply(o, &e); break;
     default:
         if (operator_event_of_request(kind)) {
             operator__apply_request(o, &e, frame);

@@ -41,6 +41,20 @@ static void check_steps(const struct stk_payment *p)
     }
 }
 
+/* O3: as many callbacks as there must be, each about this payment. */
+static void check_callbacks(const struct operator_state *o, const struct stk_payment *p)
+{
+    uint32_t count = payment_callbacks(o, p);
+    CHECK((count > 0) == (p->delivery != 0));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct outbox_item *item = outbox_item(&o->book->outbox, p->delivery + i);
+        CHECK(item != NULL);
+        CHECK(item->subject == p->number);
+        CHECK((item->kind & ~MESSAGE_RULED) == MESSAGE_STK_CALLBACK);
+        CHECK(IMPLIES(item->kind != MESSAGE_STK_CALLBACK, p->ruled != TEXT_NONE));
+    }
+}
+
 /* O1 to O7 of one payment. */
 static void check_payment(const struct operator_state *o, uint32_t slot)
 {
@@ -51,19 +65,13 @@ static void check_payment(const struct operator_state *o, uint32_t slot)
     CHECK(IMPLIES(final, stk_outcome_state(p->outcome) == (enum stk_state)p->state));
     CHECK(map_get(&o->by_number, p->number) == slot);
     check_money(o, p);
-    CHECK(final == (p->delivery != 0)); /* O3 */
-    if (final) {
-        const struct outbox_item *item = outbox_item(&o->book->outbox, p->delivery);
-        CHECK(item != NULL);
-        CHECK(item->subject == p->number);
-        CHECK(item->kind == MESSAGE_STK_CALLBACK);
-    }
+    check_callbacks(o, p);
     CHECK((subscriber_at(o, p->subscriber)->open_payment == slot) == !final); /* O4 */
     CHECK((p->timer != TIMERS_NOWHERE) == (p->state == STK_PROCESSING));      /* O5 */
     if (p->timer != TIMERS_NOWHERE) {
         CHECK(p->timer < o->prompts.count);
         CHECK(o->prompts.entries[p->timer].id == prompt_timer_id(p, slot));
-        CHECK(o->prompts.entries[p->timer].due_ns == p->expires_ns);
+        CHECK(o->prompts.entries[p->timer].due_ns == operator__prompt_due(o, p));
     }
     bool waits =
         p->state == STK_PENDING || (p->state == STK_PROCESSING && p->answer != ANSWER_NONE);
@@ -213,7 +221,7 @@ void operator__check(const void *state)
     uint32_t open = 0;
     uint32_t queued = 0;
     uint32_t processing = 0;
-    uint64_t ended[16] = {0};
+    uint64_t ended[STK_OUTCOMES_MAX] = {0};
     for (uint32_t i = slab_next(&o->payments, 0); i != SLAB_NONE;
          i = slab_next(&o->payments, i + 1)) {
         const struct stk_payment *p = payment_at(o, i);
@@ -232,6 +240,7 @@ void operator__check(const void *state)
         ended[i] += o->left[i];
     }
     CHECK(memcmp(ended, o->ended, sizeof(ended)) == 0);
+    operator__rules_check(o);
     check_queue(o);
     check_closed(o);
     check_tables(o);

@@ -189,6 +189,9 @@ static bool may_leave(const void *state, uint64_t number, const struct closing_t
     int64_t age_ns = o->settings->fingerprint_ns; /* R1.4 looks back that far */
     age_ns = age_ns > CLOSED_AGE_MIN_NS ? age_ns : CLOSED_AGE_MIN_NS;
     int64_t settled_ns;
+    if (p->ruled != TEXT_NONE) {
+        return false; /* a record has no place for what a rule ordered, nor for several callbacks */
+    }
     return stk_state_final(p->state) && !p->kept && p->step_position[STEP_ENDED] <= terms->as_of &&
            p->step_ns[STEP_ENDED] <= terms->before_ns &&
            terms->now_ns - p->step_ns[STEP_ACCEPTED] >= age_ns &&

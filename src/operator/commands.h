@@ -12,6 +12,7 @@
 #include "book/book.h"
 #include "operator/accounts.h"
 #include "operator/limits.h"
+#include "operator/rules.h"
 
 /* What an item of the outbox is: its kind. The subject is the number of a payment or a request. */
 enum operator_message {
@@ -43,6 +44,9 @@ enum operator_command_kind {
     COMMAND_C2B_REGISTER = 110,
     COMMAND_VALIDATION_SET = 111,
     COMMAND_PULL_REGISTER = 112,
+    COMMAND_RULES_SET = 96, /* struct rules_command */
+    COMMAND_RULE_CALL = 97, /* struct rule_call: a call that ends with what a rule says of it */
+    COMMAND_RULE_ACT = 98,  /* internal: what a rule lets the first phone do that is due */
 };
 
 struct subscriber_command {
@@ -157,6 +161,12 @@ struct request_command {
     struct span occasion;
     uint64_t target;
     uint64_t timeout_target;
+};
+
+/* Puts a list of scenario rules in the place of the one of that origin; counts begin anew. */
+struct rules_command {
+    uint8_t origin;   /* enum rule_origin */
+    struct span list; /* rule_list_encode */
 };
 
 /* The reply of every operator command. */

@@ -232,6 +232,27 @@ static void encode_subscriber(struct writer *w, const struct operator_event *e)
     }
 }
 
+static void encode_rule(struct writer *w, const struct operator_event *e)
+{
+    switch (e->kind) {
+    case EVENT_RULES_SET:
+        put_u8(w, e->origin);
+        put_text(w, e->orders);
+        break;
+    case EVENT_RULES_COUNTED:
+        put_u8(w, e->applied);
+        put_text(w, e->orders);
+        break;
+    case EVENT_STK_RULED:
+        put_u64(w, e->number);
+        put_text(w, e->orders);
+        break;
+    case EVENT_MESSAGE_HELD:
+    case EVENT_MESSAGE_LET_GO: put_u64(w, e->number); break;
+    default: UNREACHABLE("unknown event of a rule");
+    }
+}
+
 void operator_event_encode(struct writer *w, const struct operator_event *e)
 {
     switch (e->kind) {
@@ -247,6 +268,8 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
             operator__encode_customers(w, e);
         } else if (operator_event_of_request(e->kind)) {
             encode_request(w, e);
+        } else if (e->kind >= EVENT_RULES_SET && e->kind <= EVENT_MESSAGE_LET_GO) {
+            encode_rule(w, e);
         } else if (e->kind >= EVENT_STK_TEXTS_KEPT) {
             encode_stk(w, e);
         } else {
@@ -282,7 +305,7 @@ static bool decode_stk(uint16_t kind, struct reader *r, struct operator_event *e
     case EVENT_STK_ENDED:
         e->number = get_u64(r);
         e->outcome = get_u8(r);
-        r->bad = r->bad || e->outcome <= STK_OPEN || e->outcome > STK_INTERNAL;
+        r->bad = r->bad || e->outcome <= STK_OPEN || e->outcome > STK_OUTCOME_LAST;
         e->receipt_day = get_u32(r);
         e->receipt = get_u64(r);
         break;
@@ -407,6 +430,46 @@ static bool decode_subscriber(uint16_t kind, struct reader *r, struct operator_e
     return reader_done(r);
 }
 
+/* Which rules a call met: each a byte, the one that applies among them. */
+static bool counts_plausible(const struct operator_event *e)
+{
+    bool found = e->applied == RULE_NOT_APPLIED;
+    for (size_t i = 0; i < e->orders.size; i++) {
+        uint8_t met = (uint8_t)e->orders.data[i];
+        found = found || met == e->applied;
+        if ((met & 0x7f) >= RULES_MAX) {
+            return false;
+        }
+    }
+    return found && e->orders.size > 0;
+}
+
+static bool decode_rule(uint16_t kind, struct reader *r, struct operator_event *e)
+{
+    struct ruled order;
+    switch (kind) {
+    case EVENT_RULES_SET:
+        e->origin = get_u8(r);
+        e->orders = get_text(r);
+        r->bad = r->bad || e->origin >= RULE_ORIGINS || !rule_list_decode(e->orders, NULL);
+        break;
+    case EVENT_RULES_COUNTED:
+        e->applied = get_u8(r);
+        e->orders = get_text(r);
+        r->bad = r->bad || !counts_plausible(e);
+        break;
+    case EVENT_STK_RULED:
+        e->number = get_u64(r);
+        e->orders = get_text(r);
+        r->bad = r->bad || !operator_ruled_decode(e->orders, &order);
+        break;
+    case EVENT_MESSAGE_HELD:
+    case EVENT_MESSAGE_LET_GO: e->number = get_u64(r); break;
+    default: return false;
+    }
+    return reader_done(r);
+}
+
 bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_event *out)
 {
     memset(out, 0, sizeof(*out));
@@ -425,6 +488,9 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
         }
         if (operator_event_of_request(kind)) {
             return decode_request(kind, r, out);
+        }
+        if (kind >= EVENT_RULES_SET && kind <= EVENT_MESSAGE_LET_GO) {
+            return decode_rule(kind, r, out);
         }
         return kind >= EVENT_STK_TEXTS_KEPT ? decode_stk(kind, r, out)
                                             : decode_subscriber(kind, r, out);

@@ -43,6 +43,11 @@
     X(REQUEST_QUEUED, 98, "request_queued")         /* back into it */                   \
     X(REQUEST_TIMED_OUT, 99, "request_timed_out")   /* its time-out URL is told */       \
     X(ORGANISATION_CHANGED, 100, "organisation_changed")                                 \
+    X(RULES_SET, 112, "rules_set")         /* a whole list of scenario rules */          \
+    X(RULES_COUNTED, 113, "rules_counted") /* which rules a call met */                  \
+    X(STK_RULED, 114, "stk_ruled")         /* what a rule orders for a payment */        \
+    X(MESSAGE_HELD, 115, "message_held")   /* until the next one of its target */        \
+    X(MESSAGE_LET_GO, 116, "message_let_go")                                             \
     X(C2B_URLS_KEPT, 140, "c2b_urls_kept")   /* of an organisation */                    \
     X(VALIDATION_SET, 141, "validation_set") /* external validation on or off */         \
     X(PULL_REGISTERED, 142, "pull_registered")                                           \
@@ -83,7 +88,7 @@ enum transfer_code {
 struct operator_event {
     uint16_t kind;
     uint32_t slot;                            /* of a subscriber or organisation */
-    uint64_t number;                          /* of a payment */
+    uint64_t number;                          /* of a payment; MESSAGE_*: of the message */
     uint64_t msisdn;                          /* PERSON_KEPT */
     struct span name;                         /* PERSON_KEPT, ORGANISATION_KEPT */
     uint32_t account;                         /* SUBSCRIBER_OPENED; NETWORK_OPENED: trust */
@@ -136,7 +141,11 @@ struct operator_event {
     uint8_t response_type; /* C2B_URLS_KEPT */
     struct span validation_url;
     uint64_t validation_target;
-    bool validates; /* VALIDATION_SET */
+    bool validates;     /* VALIDATION_SET */
+    uint8_t origin;     /* RULES_SET: enum rule_origin */
+    uint8_t applied;    /* RULES_COUNTED: the one of them that applies; RULE_NOT_APPLIED */
+    struct span orders; /* RULES_SET: the list; RULES_COUNTED: one byte a rule, its index and as top
+                           bit its origin; STK_RULED: the order (rules.h) */
 };
 
 /* Is it about a request (request.h)? */
@@ -144,6 +153,8 @@ static inline bool operator_event_of_request(uint16_t kind)
 {
     return kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_TIMED_OUT;
 }
+
+enum { RULE_NOT_APPLIED = 0xff };
 
 /* NULL for a number that is not one of the operator's. */
 const char *operator_event_name(uint16_t kind);

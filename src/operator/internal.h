@@ -82,7 +82,31 @@ void operator__emit(struct decision *d, const struct operator_event *e);
 enum ledger_result operator__issue(const struct operator_state *o, struct decision *d,
                                    uint32_t account, int64_t amount_minor, uint32_t leg);
 
+/* Scenario rules (rules.h says how an API uses these). */
+void operator__rule_count(struct decision *d, const struct rule_verdict *v);
+/* Queues the messages about an end as `effects` orders (NULL: one, now). */
+struct rule_message {
+    uint64_t subject;
+    uint64_t target;
+    uint16_t kind;
+};
+void operator__rule_messages(const struct operator_state *o, struct decision *d,
+                             const struct rule_effects *effects, const struct rule_message *m);
+/* When the timer of a prompt is due: the deadline, or what a rule lets the phone do before it. */
+int64_t operator__prompt_due(const struct operator_state *o, const struct stk_payment *p);
+void operator__rules_save(const struct operator_state *o, struct writer *w);
+bool operator__rules_load(struct operator_state *o, struct reader *r);
+void operator__rules_check(const struct operator_state *o);
+void operator__rules_apply(struct operator_state *o, const struct operator_event *e);
+/* How many callbacks tell the end of a payment: 1, unless a rule orders otherwise. */
+uint32_t operator__callback_count(const struct operator_state *o, const struct stk_payment *p);
+void operator__rules_attempted(const void *state, struct decision *d,
+                               const struct outbox_item *item);
+
 /* decide, by product */
+void operator__decide_rules_set(const struct operator_state *o, struct decision *d);
+void operator__decide_rule_call(const struct operator_state *o, struct decision *d);
+void operator__decide_rule_act(const struct operator_state *o, struct decision *d);
 void operator__decide_seed(const struct operator_state *o, struct decision *d);
 void operator__decide_subscriber_open(const struct operator_state *o, struct decision *d);
 void operator__decide_subscriber_change(const struct operator_state *o, struct decision *d);

@@ -135,6 +135,30 @@ static void operator_place_deadline(void *context, uint64_t id, uint32_t positio
     request_at(o, (uint32_t)id)->timer = position;
 }
 
+static void operator_destroy(void *state)
+{
+    struct operator_state *o = state;
+    slab_fini(&o->subscribers);
+    slab_fini(&o->organisations);
+    slab_fini(&o->payments);
+    map_fini(&o->by_msisdn);
+    map_fini(&o->by_short_code);
+    map_fini(&o->by_number);
+    map_fini(&o->by_checkout);
+    map_fini(&o->by_receipt);
+    map_fini(&o->by_fingerprint);
+    timers_fini(&o->prompts);
+    slab_fini(&o->requests);
+    map_fini(&o->requests_by_number);
+    map_fini(&o->requests_by_receipt);
+    map_fini(&o->by_conversation);
+    timers_fini(&o->request_deadlines);
+    slab_fini(&o->incomes);
+    map_fini(&o->incomes_by_number);
+    free(o->rules);
+    free(o);
+}
+
 static void *operator_create(struct book *book)
 {
     CHECK(book->settings != NULL);
@@ -168,30 +192,12 @@ static void *operator_create(struct book *book)
     o->requests_tail = SLAB_NONE;
     o->closed_head = SLAB_NONE;
     o->closed_tail = SLAB_NONE;
+    o->rules = calloc(1, sizeof(*o->rules));
+    if (o->rules == NULL) {
+        operator_destroy(o);
+        return NULL;
+    }
     return o;
-}
-
-static void operator_destroy(void *state)
-{
-    struct operator_state *o = state;
-    slab_fini(&o->subscribers);
-    slab_fini(&o->organisations);
-    slab_fini(&o->payments);
-    map_fini(&o->by_msisdn);
-    map_fini(&o->by_short_code);
-    map_fini(&o->by_number);
-    map_fini(&o->by_checkout);
-    map_fini(&o->by_receipt);
-    map_fini(&o->by_fingerprint);
-    timers_fini(&o->prompts);
-    slab_fini(&o->requests);
-    map_fini(&o->requests_by_number);
-    map_fini(&o->requests_by_receipt);
-    map_fini(&o->by_conversation);
-    timers_fini(&o->request_deadlines);
-    slab_fini(&o->incomes);
-    map_fini(&o->incomes_by_number);
-    free(o);
 }
 
 static void operator_moved(void *state, struct book *book)
@@ -239,6 +245,9 @@ static void operator_decide(const void *state, struct decision *d)
     case COMMAND_C2B_REGISTER: operator__decide_c2b_register(o, d); break;
     case COMMAND_VALIDATION_SET: operator__decide_validation_set(o, d); break;
     case COMMAND_PULL_REGISTER: operator__decide_pull_register(o, d); break;
+    case COMMAND_RULES_SET: operator__decide_rules_set(o, d); break;
+    case COMMAND_RULE_CALL: operator__decide_rule_call(o, d); break;
+    case COMMAND_RULE_ACT: operator__decide_rule_act(o, d); break;
     default: UNREACHABLE("unknown operator command");
     }
 }
@@ -258,7 +267,8 @@ static bool operator_work(const void *state, int64_t now_ns, struct book_command
                (first == NULL || deadline->due_ns <= first->due_ns)) {
         out->kind = COMMAND_REQUEST_EXPIRE;
     } else if (first != NULL && first->due_ns <= now_ns) {
-        out->kind = COMMAND_STK_EXPIRE;
+        bool over = first->due_ns == payment_at(o, prompt_timer_slot(first->id))->expires_ns;
+        out->kind = over ? COMMAND_STK_EXPIRE : COMMAND_RULE_ACT;
     } else {
         return false;
     }
@@ -289,6 +299,7 @@ static void operator_attempted(const void *state, struct decision *d,
                                const struct outbox_item *item,
                                const struct delivery_result_command *c)
 {
+    operator__rules_attempted(state, d, item);
     if (item->kind == MESSAGE_VALIDATION) {
         operator__c2b_attempted(state, d, item, c);
     }
@@ -432,6 +443,32 @@ int64_t operator_day_allowance(const struct operator_state *o, const struct subs
     int64_t spent_minor = s->day == eat_day_number(now_ns) ? s->day_spent_minor : 0;
     int64_t left_minor = o->settings->day_max_minor - spent_minor;
     return left_minor > 0 ? left_minor : 0;
+}
+
+bool payment_ruled(const struct operator_state *o, const struct stk_payment *p, struct ruled *out)
+{
+    return operator_ruled(o, p->ruled, out);
+}
+
+void payment_result_code(const struct operator_state *o, const struct stk_payment *p,
+                         char out[RULE_CODE_MAX + 1])
+{
+    struct ruled ruled;
+    const char *code = stk_outcome_code(p->outcome);
+    if (p->outcome == STK_RULED && payment_ruled(o, p, &ruled)) {
+        code = ruled.effects.outcome_code;
+    }
+    CHECK(strlen(code) <= RULE_CODE_MAX);
+    memcpy(out, code, strlen(code) + 1);
+}
+
+uint32_t payment_callbacks(const struct operator_state *o, const struct stk_payment *p)
+{
+    struct ruled ruled;
+    if (!stk_state_final(p->state)) {
+        return 0;
+    }
+    return payment_ruled(o, p, &ruled) ? ruled.effects.times : 1;
 }
 
 void payment_checkout_id(const struct operator_state *o, const struct stk_payment *p,

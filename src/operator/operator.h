@@ -16,9 +16,11 @@
  *  O1* a payment is in exactly one state of the table, and moved only along its arrows.
  *  O2* SUCCESS has a receipt and exactly one ledger transfer from the payer to the payee, of its
  *      amount; every other state has neither (R3.5, R3.8).
- *  O3* a payment that ended has exactly one callback in the outbox; an open one has none (R1.3).
+ *  O3* a payment that ended has exactly one callback in the outbox, or as many as a rule orders;
+ *      an open one has none (R1.3).
  *  O4* a phone has at most one open payment, and both name each other (one prompt per phone: Q7).
- *  O5* PROCESSING has a deadline timer; nothing else has.
+ *  O5* PROCESSING has a timer: its deadline, or before that what a rule lets the phone do; nothing
+ *      else has.
  *  O6  the pipeline queue holds exactly the payments that wait for the network: PENDING ones and
  *      PROCESSING ones whose answer is already there.
  *  O7  numbers, receipts and checkout ids are unique.
@@ -43,6 +45,7 @@
 #include "operator/commands.h"
 #include "operator/payment.h"
 #include "operator/request.h"
+#include "operator/rules.h"
 
 /* Amounts in cents, times in nanoseconds. Settings are inputs, not state: changing them changes
  * what will be decided, never what was. */
@@ -84,16 +87,17 @@ struct operator_state {
     struct map by_checkout;
     struct map by_receipt;
     struct map by_fingerprint;
-    struct timers prompts; /* id: prompt_timer_id */
+    struct rule_book *rules; /* owned */
+    struct timers prompts;   /* id: prompt_timer_id */
     uint32_t queue_head;
     uint32_t queue_tail;
     uint32_t queued;
-    uint32_t open;         /* payments that have not ended */
-    uint64_t last_payment; /* number */
-    uint32_t receipt_day;  /* of the latest receipt */
-    uint64_t receipt_next; /* serial that the next receipt of that day gets */
-    uint64_t ended[16];    /* per enum stk_outcome */
-    struct slab requests;  /* struct operator_request */
+    uint32_t open;                    /* payments that have not ended */
+    uint64_t last_payment;            /* number */
+    uint32_t receipt_day;             /* of the latest receipt */
+    uint64_t receipt_next;            /* serial that the next receipt of that day gets */
+    uint64_t ended[STK_OUTCOMES_MAX]; /* per enum stk_outcome */
+    struct slab requests;             /* struct operator_request */
     struct map requests_by_number;
     struct map requests_by_receipt;
     struct map by_conversation;
@@ -148,6 +152,14 @@ int64_t operator_balance(const struct operator_state *o, uint32_t account);
 /* What the subscriber may still send today. */
 int64_t operator_day_allowance(const struct operator_state *o, const struct subscriber *s,
                                int64_t now_ns);
+
+/* The order that a rule gave for a payment; false: none did. */
+bool payment_ruled(const struct operator_state *o, const struct stk_payment *p, struct ruled *out);
+/* The Daraja result code of a payment that ended: the outcome's, or the one that a rule ordered. */
+void payment_result_code(const struct operator_state *o, const struct stk_payment *p,
+                         char out[RULE_CODE_MAX + 1]);
+/* How many callbacks its end queued, from p->delivery on. */
+uint32_t payment_callbacks(const struct operator_state *o, const struct stk_payment *p);
 
 /* Ids as printed. */
 void payment_checkout_id(const struct operator_state *o, const struct stk_payment *p,

@@ -29,7 +29,8 @@
     X(PAYEE_UNKNOWN, 11, FAILED, "SFC_IC0003", "PartyB is not an organisation of this network") \
     X(PAYEE_INACTIVE, 12, FAILED, "17", "the organisation cannot receive money now")            \
     X(PRODUCT, 13, FAILED, "2028", "this TransactionType does not fit this PartyB")             \
-    X(INTERNAL, 14, FAILED, "17", "the ledger refused the transfer")
+    X(INTERNAL, 14, FAILED, "17", "the ledger refused the transfer")                            \
+    X(RULED, 15, FAILED, "17", "a scenario rule ordered this end")
 
 enum stk_outcome {
     STK_OPEN = 0,
@@ -37,6 +38,8 @@ enum stk_outcome {
     STK_OUTCOMES(X)
 #undef X
 };
+
+enum { STK_OUTCOME_LAST = STK_RULED, STK_OUTCOMES_MAX = 16 };
 
 enum stk_state {
     STK_PENDING = 1,
@@ -76,7 +79,7 @@ struct stk_payment {
     uint64_t number;   /* counts payments from 1 */
     uint64_t target;   /* hash of the callback's scheme, host and port */
     uint64_t receipt;  /* serial of the day; with receipt_day the receipt number */
-    uint64_t delivery; /* outbox number of the callback, 0 while open */
+    uint64_t delivery; /* outbox number of the (first) callback; 0: open, or a rule wants none */
     uint64_t reversal; /* number of the request that reversed it; 0: none */
     int64_t amount_minor;
     int64_t expires_ns;         /* of the prompt */
@@ -90,6 +93,7 @@ struct stk_payment {
     uint32_t url;                         /* texts */
     uint32_t reference;
     uint32_t description;
+    uint32_t ruled; /* text: what a scenario rule ordered (rules.h); TEXT_NONE: nothing */
     uint32_t checkout_serial;
     uint32_t receipt_day;
     uint32_t timer;  /* position in the heap; memory only */

@@ -113,6 +113,7 @@ static void save_payment(struct writer *w, const struct stk_payment *p)
     put_u32(w, p->url);
     put_u32(w, p->reference);
     put_u32(w, p->description);
+    put_u32(w, p->ruled);
     put_u32(w, p->checkout_serial);
     put_u32(w, p->receipt_day);
     put_u8(w, p->state);
@@ -144,6 +145,7 @@ static void load_payment(struct reader *r, struct stk_payment *p)
     p->url = get_u32(r);
     p->reference = get_u32(r);
     p->description = get_u32(r);
+    p->ruled = get_u32(r);
     p->checkout_serial = get_u32(r);
     p->receipt_day = get_u32(r);
     p->state = get_u8(r);
@@ -190,6 +192,7 @@ void operator__save(const void *state, struct writer *w)
     }
     operator__save_requests(o, w);
     operator__save_incomes(o, w);
+    operator__rules_save(o, w);
 }
 
 static bool load_subscribers(struct operator_state *o, struct reader *r)
@@ -226,14 +229,23 @@ static bool load_organisations(struct operator_state *o, struct reader *r)
     return true;
 }
 
+/* What a rule ordered is looked up while the payment is put into the tables. */
+static bool order_plausible(const struct operator_state *o, uint32_t handle)
+{
+    struct ruled ruled;
+    return handle == TEXT_NONE || (texts_known(&o->book->texts, handle) &&
+                                   operator_ruled_decode(operator_text(o, handle), &ruled));
+}
+
 /* What a payment must be for the tables; whether it keeps the invariants, operator_check says. */
 bool operator__payment_plausible(const struct operator_state *o, const struct stk_payment *p)
 {
     return slab_is_used(&o->subscribers, p->subscriber) && p->number <= o->last_payment &&
            p->state >= STK_PENDING && p->state <= STK_STATE_CANCELLED &&
-           p->outcome <= STK_INTERNAL && (p->type == 1 || p->type == 2) &&
+           p->outcome <= STK_OUTCOME_LAST && (p->type == 1 || p->type == 2) &&
            p->answer <= ANSWER_AUTOMATIC && p->amount_minor > 0 &&
-           p->receipt < ID_RECEIPT_SERIAL_END && caltime_in_range(p->step_ns[STEP_ACCEPTED]);
+           p->receipt < ID_RECEIPT_SERIAL_END && caltime_in_range(p->step_ns[STEP_ACCEPTED]) &&
+           order_plausible(o, p->ruled);
 }
 
 /* Puts a loaded payment into the tables. The fingerprint's owner is the payment with the highest
@@ -267,7 +279,7 @@ bool operator__index_payment(struct operator_state *o, uint32_t slot)
         map_put(&o->by_receipt, receipt_key, slot);
     }
     if (p->state == STK_PROCESSING && !MUTATED(PROMPT_TIMER_LOST)) {
-        timers_add(&o->prompts, p->expires_ns, prompt_timer_id(p, slot));
+        timers_add(&o->prompts, operator__prompt_due(o, p), prompt_timer_id(p, slot));
     }
     o->open += !stk_state_final(p->state);
     if (stk_state_final(p->state)) {
@@ -321,5 +333,6 @@ bool operator__load(void *state, struct reader *r)
         o->left[i] = get_u64(r);
     }
     return load_subscribers(o, r) && load_organisations(o, r) && load_payments(o, r) &&
-           operator__load_requests(o, r) && operator__load_incomes(o, r);
+           operator__load_requests(o, r) && operator__load_incomes(o, r) &&
+           operator__rules_load(o, r);
 }

@@ -88,6 +88,32 @@ static void emit_push(const struct operator_state *o, struct decision *d,
     operator__emit(d, &e);
 }
 
+/* What a scenario rule orders is kept with the payment, in the frame that accepts it (R6.2). */
+static void emit_ruled(const struct operator_state *o, struct decision *d,
+                       const struct stk_push_command *c)
+{
+    struct rule_call call = {
+        .api = RULE_API_STK_PUSH,
+        .short_code = c->short_code,
+        .msisdn = c->msisdn,
+        .amount_minor = c->amount_minor,
+        .reference = c->reference,
+    };
+    struct rule_verdict verdict;
+    operator_rule_look(o, &call, &verdict);
+    operator__rule_count(d, &verdict);
+    if (verdict.rule == NULL) {
+        return;
+    }
+    uint8_t order[RULE_ORDER_BYTES_MAX];
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_STK_RULED;
+    e.number = o->last_payment + 1;
+    e.orders = (struct span){(const char *)order, operator_ruled_encode(o, &verdict, order)};
+    operator__emit(d, &e);
+}
+
 void operator__decide_push(const struct operator_state *o, struct decision *d)
 {
     const struct stk_push_command *c = d->command->body;
@@ -120,6 +146,7 @@ void operator__decide_push(const struct operator_state *o, struct decision *d)
         return;
     }
     emit_push(o, d, c, slot);
+    emit_ruled(o, d, c);
     reply->refusal = OPERATOR_DONE;
     reply->number = o->last_payment + 1;
 }
@@ -141,21 +168,17 @@ static void emit_end(const struct operator_state *o, struct decision *d,
         operator__next_receipt(o, clock_ns, &e.receipt_day, &e.receipt);
     }
     operator__emit(d, &e);
-    struct outbox_event queued;
-    memset(&queued, 0, sizeof(queued));
-    queued.kind = EVENT_DELIVERY_QUEUED;
-    queued.number = outbox_next_number(&o->book->outbox, 1);
-    queued.subject = p->number;
-    queued.target = p->target;
-    queued.item_kind = MESSAGE_STK_CALLBACK;
-    queued.next_try_ns = d->command->now_ns;
-    decision_outbox(d, &queued);
-    if (outcome == STK_PAID) {
-        operator__tell_payment(o, d, p, 2);
-    }
+    struct ruled ruled;
+    struct rule_message callback = {p->number, p->target, MESSAGE_STK_CALLBACK};
+    bool is_ruled = payment_ruled(o, p, &ruled);
     if (MUTATED(CALLBACK_TWICE) && outcome == STK_CANCELLED) {
-        queued.number++;
-        decision_outbox(d, &queued);
+        rule_effects_init(&ruled.effects);
+        ruled.effects.times = 2;
+        is_ruled = true;
+    }
+    operator__rule_messages(o, d, is_ruled ? &ruled.effects : NULL, &callback);
+    if (outcome == STK_PAID) {
+        operator__tell_payment(o, d, p, 1 + operator__callback_count(o, p));
     }
 }
 
@@ -203,14 +226,14 @@ static void emit_pin_tried(struct decision *d, uint32_t slot, uint8_t failures)
 }
 
 /* The failed attempt is durable before anyone learns of it: it is in the frame of the end. */
-enum pin_answer operator__try_pin(const struct operator_state *o, struct decision *d, uint32_t slot,
-                                  const uint8_t verifier[PIN_VERIFIER_BYTES])
+static enum pin_answer count_pin(const struct operator_state *o, struct decision *d, uint32_t slot,
+                                 bool right)
 {
     const struct subscriber *s = subscriber_at(o, slot);
     if (s->pin_failures >= o->settings->pin_failures_max) {
         return PIN_IS_LOCKED;
     }
-    if (!verifier_equal(s->verifier, verifier)) {
+    if (!right) {
         if (!MUTATED(PIN_TRY_UNWRITTEN)) {
             emit_pin_tried(d, slot, (uint8_t)(s->pin_failures + 1));
         }
@@ -220,6 +243,12 @@ enum pin_answer operator__try_pin(const struct operator_state *o, struct decisio
         emit_pin_tried(d, slot, 0);
     }
     return PIN_IS_RIGHT;
+}
+
+enum pin_answer operator__try_pin(const struct operator_state *o, struct decision *d, uint32_t slot,
+                                  const uint8_t verifier[PIN_VERIFIER_BYTES])
+{
+    return count_pin(o, d, slot, verifier_equal(subscriber_at(o, slot)->verifier, verifier));
 }
 
 /* R1.3: everything again, then debit, credit, state and callback in one frame. */
@@ -253,19 +282,27 @@ static void emit_payment(const struct operator_state *o, struct decision *d,
     emit_end(o, d, p, outcome);
 }
 
-static void emit_approval(const struct operator_state *o, struct decision *d,
-                          const struct stk_payment *p, const uint8_t verifier[PIN_VERIFIER_BYTES])
+/* The PIN was typed; right says whether it is the subscriber's. */
+static void emit_pin(const struct operator_state *o, struct decision *d,
+                     const struct stk_payment *p, bool right)
 {
     const struct subscriber *s = subscriber_at(o, p->subscriber);
     if (s->status == SUBSCRIBER_UNREGISTERED) {
         emit_end(o, d, p, STK_PAYER_UNKNOWN);
         return;
     }
-    switch (operator__try_pin(o, d, p->subscriber, verifier)) {
+    switch (count_pin(o, d, p->subscriber, right)) {
     case PIN_IS_LOCKED: emit_end(o, d, p, STK_PIN_LOCKED); break;
     case PIN_IS_WRONG: emit_end(o, d, p, STK_WRONG_PIN); break;
     case PIN_IS_RIGHT: emit_payment(o, d, p); break;
     }
+}
+
+static void emit_approval(const struct operator_state *o, struct decision *d,
+                          const struct stk_payment *p, const uint8_t verifier[PIN_VERIFIER_BYTES])
+{
+    const struct subscriber *s = subscriber_at(o, p->subscriber);
+    emit_pin(o, d, p, verifier_equal(s->verifier, verifier));
 }
 
 /* ---- the phone's answer ---- */
@@ -317,21 +354,51 @@ void operator__decide_answer(const struct operator_state *o, struct decision *d)
 
 /* ---- the pipeline (R1.5) ---- */
 
+/* Is this the code of a payment that is paid, or that the person cancelled? Everything else that a
+ * rule can order is a failure of its own. */
+static enum stk_outcome ruled_outcome(const struct rule_effects *e)
+{
+    if (strcmp(e->outcome_code, "0") == 0) {
+        return STK_PAID;
+    }
+    return strcmp(e->outcome_code, "1032") == 0 ? STK_CANCELLED : STK_RULED;
+}
+
+/* How long the prompt stays open, 0 for the usual time. */
+static int64_t ruled_life_ns(const struct rule_effects *e)
+{
+    bool is_life = e->act == RULE_ACT_IGNORE || e->act == RULE_ACT_UNREACHABLE;
+    return is_life ? e->act_delay_ms * NS_PER_MS : 0;
+}
+
 static void advance_pending(const struct operator_state *o, struct decision *d,
                             const struct stk_payment *p)
 {
     int64_t now_ns = d->command->now_ns;
+    struct ruled ruled;
+    bool is_ruled = payment_ruled(o, p, &ruled);
+    bool fails =
+        is_ruled && rule_orders_end(&ruled.effects) && ruled_outcome(&ruled.effects) == STK_RULED;
     enum stk_outcome outcome = find_objection(o, p, now_ns, o->settings->funds_checked_early);
-    if (outcome != STK_PAID) {
+    if (fails && ruled.effects.act_delay_ms == 0) {
+        emit_end(o, d, p, STK_RULED);
+        return;
+    }
+    if (outcome != STK_PAID && !fails) {
         emit_end(o, d, p, outcome);
         return;
     }
+    int64_t life_ns = is_ruled ? ruled_life_ns(&ruled.effects) : 0;
     struct operator_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_STK_PROMPTED;
     e.number = p->number;
-    e.reachable = subscriber_at(o, p->subscriber)->reachable;
-    e.expires_ns = now_ns + (e.reachable ? o->settings->prompt_ns : o->settings->unreachable_ns);
+    e.reachable = subscriber_at(o, p->subscriber)->reachable &&
+                  !(is_ruled && ruled.effects.act == RULE_ACT_UNREACHABLE);
+    if (life_ns == 0) {
+        life_ns = e.reachable ? o->settings->prompt_ns : o->settings->unreachable_ns;
+    }
+    e.expires_ns = now_ns + life_ns;
     operator__emit(d, &e);
 }
 
@@ -351,6 +418,48 @@ void operator__decide_advance(const struct operator_state *o, struct decision *d
     case ANSWER_AUTOMATIC: emit_payment(o, d, p); break;
     case ANSWER_NONE: UNREACHABLE("a payment waits in the pipeline for nothing");
     default: UNREACHABLE("an answer of no known kind");
+    }
+}
+
+/* ---- what a rule lets the phone do ---- */
+
+/* When, or INT64_MAX: nothing. What a phone that is off cannot do, an ordered failure can. */
+static int64_t ruled_act_ns(const struct operator_state *o, const struct stk_payment *p)
+{
+    struct ruled ruled;
+    if (!payment_ruled(o, p, &ruled)) {
+        return INT64_MAX;
+    }
+    const struct rule_effects *e = &ruled.effects;
+    bool acts = e->act == RULE_ACT_APPROVE || e->act == RULE_ACT_WRONG_PIN ||
+                e->act == RULE_ACT_CANCEL || rule_orders_end(e);
+    bool able = p->reached || (rule_orders_end(e) && ruled_outcome(e) == STK_RULED);
+    return acts && able ? p->step_ns[STEP_PROMPTED] + e->act_delay_ms * NS_PER_MS : INT64_MAX;
+}
+
+int64_t operator__prompt_due(const struct operator_state *o, const struct stk_payment *p)
+{
+    int64_t act_ns = ruled_act_ns(o, p);
+    CHECK(p->state == STK_PROCESSING);
+    return act_ns < p->expires_ns ? act_ns : p->expires_ns;
+}
+
+void operator__decide_rule_act(const struct operator_state *o, struct decision *d)
+{
+    const struct timer_entry *first = timers_first(&o->prompts);
+    struct ruled ruled;
+    CHECK(first != NULL && first->due_ns <= d->command->now_ns);
+    const struct stk_payment *p = payment_at(o, prompt_timer_slot(first->id));
+    CHECK(p->state == STK_PROCESSING && first->due_ns < p->expires_ns);
+    CHECK(payment_ruled(o, p, &ruled));
+    enum stk_outcome ordered =
+        rule_orders_end(&ruled.effects) ? ruled_outcome(&ruled.effects) : STK_OPEN;
+    if (ordered == STK_RULED) {
+        emit_end(o, d, p, STK_RULED);
+    } else if (ordered == STK_CANCELLED || ruled.effects.act == RULE_ACT_CANCEL) {
+        emit_end(o, d, p, STK_CANCELLED);
+    } else {
+        emit_pin(o, d, p, ruled.effects.act != RULE_ACT_WRONG_PIN);
     }
 }
 

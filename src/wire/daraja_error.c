@@ -3,6 +3,8 @@
  */
 #include "wire/daraja_error.h"
 
+#include <string.h>
+
 #include "wire/json.h"
 
 struct daraja_error_row {
@@ -69,6 +71,31 @@ static struct span error_message(const struct daraja_error *error, char *out, si
     }
     CHECK(!w.overflow);
     return (struct span){out, w.size};
+}
+
+void daraja_error_render_code(struct writer *w, const char *code, const char *message,
+                              struct span request_id)
+{
+    char words[256];
+    struct daraja_error error = {.kind = DARAJA_ERROR_INTERNAL, .detail = "BusinessShortCode"};
+    for (uint32_t kind = DARAJA_ERROR_COUNT - 1; kind > DARAJA_ERROR_NONE; kind--) {
+        if (strcmp(daraja_errors[kind].code, code) == 0) {
+            error.kind = kind; /* of several wordings the first */
+        }
+    }
+    struct span usual = error_message(&error, words, sizeof(words));
+    json_open(w, '{');
+    json_field_string(w, "requestId", request_id);
+    json_field_text(w, "errorCode", code);
+    json_field_string(w, "errorMessage", message[0] != '\0' ? span_from(message) : usual);
+    json_close(w, '}');
+}
+
+unsigned daraja_error_code_status(const char *code)
+{
+    CHECK(code[0] >= '4' && code[0] <= '5' && code[1] >= '0' && code[1] <= '9' && code[2] >= '0' &&
+          code[2] <= '9');
+    return (unsigned)((code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0'));
 }
 
 void daraja_error_render(struct writer *w, const struct daraja_error *error, struct span request_id)

@@ -57,6 +57,12 @@ unsigned daraja_error_status(enum daraja_error_kind kind);
 const char *daraja_error_code(enum daraja_error_kind kind);
 void daraja_error_set(struct daraja_error *error, enum daraja_error_kind kind, const char *detail,
                       const char *explain);
+/* The envelope with any code, as a scenario rule orders it. message empty: the wording that goes
+ * with the code, or that of an internal error. */
+void daraja_error_render_code(struct writer *w, const char *code, const char *message,
+                              struct span request_id);
+/* The HTTP status that such a code begins with; CHECKs that it does. */
+unsigned daraja_error_code_status(const char *code);
 void daraja_error_render(struct writer *w, const struct daraja_error *error,
                          struct span request_id);
 

@@ -249,6 +249,7 @@ void daraja_stk_result_of(const struct daraja_stk_end *end, struct daraja_stk_re
 void daraja_stk_callback_render(struct writer *w, const struct daraja_stk_result *result)
 {
     struct span code = span_from(result->result_code);
+    size_t start = w->size;
     json_open(w, '{');
     json_key(w, "Body");
     json_open(w, '{');
@@ -262,12 +263,15 @@ void daraja_stk_callback_render(struct writer *w, const struct daraja_stk_result
         json_put_string(w, code);
     }
     json_field_text(w, "ResultDesc", result->result_desc);
-    if (span_is(code, "0")) {
+    if (span_is(code, "0") && !result->no_metadata) {
         render_metadata(w, result);
     }
     json_close(w, '}');
     json_close(w, '}');
     json_close(w, '}');
+    if (result->cut && !w->overflow) {
+        w->size = start + (w->size - start) / 2;
+    }
 }
 
 static void callback_take_item(struct json_scratch *scratch, const struct json_object *item,

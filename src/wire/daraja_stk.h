@@ -67,6 +67,9 @@ struct daraja_stk_result {
     struct daraja_stk_ids ids;
     const char *result_code; /* "0", "1032", "SFC_IC0003" */
     const char *result_desc;
+    /* How a callback is spoilt, for those who test what reads it (R6.2). */
+    bool no_metadata; /* none, although it says "0" */
+    bool cut;         /* the first half of the bytes: no JSON */
     /* Present when result_code is "0": */
     int64_t amount_minor;
     char receipt[16];

@@ -493,6 +493,37 @@ static void chapter_everyday(struct world *w)
     }
 }
 
+/* What scenario rules order: an end, a phone that acts by itself, messages held and doubled. */
+static void chapter_rules(struct world *w)
+{
+    world_rules(
+        w, "{\"rules\":["
+           "{\"name\":\"fails\",\"match\":{\"reference\":\"fails\"},"
+           "\"then\":{\"outcome\":{\"code\":\"1025\",\"text\":\"not today\",\"delay_ms\":500}}},"
+           "{\"name\":\"held\",\"match\":{\"reference\":\"held\",\"first\":5},"
+           "\"then\":{\"prompt\":{\"act\":\"approve\",\"delay_ms\":1000},"
+           "\"callback\":{\"hold_for_next\":true,\"times\":2,\"code\":\"1037\"},"
+           "\"query\":{\"pending\":true}}},"
+           "{\"name\":\"silent\",\"match\":{\"amount\":{\"min\":123400,\"max\":123499}},"
+           "\"then\":{\"prompt\":{\"act\":\"wrong_pin\"},\"callback\":{\"never\":true}}}]}");
+    struct world_order o = {.msisdn = WORLD_ANNA, .amount_minor = 100, .reference = "fails"};
+    uint64_t fails = order_and_run(w, &o);
+    world_pass(w, WORLD_S);
+    ended(w, fails, STK_RULED);
+    o.reference = "held";
+    uint64_t held = order_and_run(w, &o);
+    world_pass(w, 2 * WORLD_S);
+    ended(w, held, STK_PAID);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+    o.reference = "next";
+    uint64_t next = order_and_run(w, &o);
+    assert_int_equal(world_cancel(w, next), OPERATOR_DONE);
+    assert_int_equal(answer_all(w, 200, DELIVERY_ANSWERED), 3);
+    o.amount_minor = 123456;
+    ended(w, order_and_run(w, &o), STK_WRONG_PIN);
+    world_rules(w, "{\"rules\":[]}");
+}
+
 /* Past midnight in Nairobi: receipts and limits of a new day; and one push a second before. */
 static void chapter_midnight(struct world *w)
 {
@@ -600,6 +631,7 @@ void golden_story(struct world *w)
     chapter_organisations(w);
     chapter_customers(w);
     chapter_everyday(w);
+    chapter_rules(w);
     checkpoint(w);
     chapter_midnight(w);
     chapter_overflow(w);

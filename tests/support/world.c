@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "support/world.h"
+#include "wire/rules.h"
 
 enum { WORLD_FRAMES_FIRST = 64 * 1024 };
 
@@ -426,4 +427,24 @@ uint32_t world_callbacks(const struct world *w, uint64_t number)
         count += item != NULL && item->subject == number;
     }
     return count;
+}
+
+void world_rules(struct world *w, const char *document)
+{
+    struct json_scratch *scratch = json_scratch_create();
+    struct rule_list *list = malloc(sizeof(*list));
+    struct rules_error error;
+    uint8_t bytes[RULES_BYTES_MAX];
+    struct operator_reply reply;
+    assert_non_null(list);
+    if (!rules_parse(span_from(document), scratch, list, &error)) {
+        fail_msg("rules: at \"%s\": %s", error.place, error.why);
+    }
+    struct rules_command c = {
+        .origin = RULE_ORIGIN_USER,
+        .list = {(const char *)bytes, rule_list_encode(list, bytes)},
+    };
+    assert_true(world_do(w, COMMAND_RULES_SET, &c, &reply) != 0);
+    free(list);
+    json_scratch_destroy(scratch);
 }

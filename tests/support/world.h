@@ -109,6 +109,8 @@ enum operator_refusal world_change(struct world *w, const struct subscriber_chan
 enum operator_refusal world_adjust(struct world *w, uint64_t msisdn, int64_t adjust_minor);
 enum operator_refusal world_reachable(struct world *w, uint64_t msisdn, bool reachable);
 
+/* Puts the user's scenario rules in force: a rules document, which must be one. */
+void world_rules(struct world *w, const char *document);
 /* The next callback that may leave, 0 when there is none. */
 uint64_t world_take(struct world *w);
 enum book_outcome world_report(struct world *w, uint64_t number, uint16_t status, uint8_t error);

@@ -32,6 +32,26 @@ _Noreturn void hakika_panic(const char *file, int line, const char *what)
         1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 \
     }
 
+/* An empty list of rules; an order of the rule "x" for nothing out of the way. */
+#define LIST TEXT("\0")
+#define ORDER                               \
+    TEXT("\1\0\0\0\0\0\0\0"                 \
+         "\0\2"                             \
+         "\1\0x"                            \
+         "\1\0\0\0"                         \
+         "\0\0\0\0"                         \
+         "\0\0\0\0"                         \
+         "\0"                               \
+         "\0\0\0\0"                         \
+         "\0\0\0\0"                         \
+         "\1\0"                             \
+         "\377\377\377\377\377\377\377\377" \
+         "\0\0\0\0"                         \
+         "\0\0\0\0"                         \
+         "\0\0\0\0"                         \
+         "\0"                               \
+         "\0\0\0\0")
+
 struct sample {
     struct operator_event e;
     size_t size;
@@ -109,6 +129,13 @@ static const struct sample samples[] = {
     {{.kind = EVENT_ORGANISATION_CHANGED, .slot = 3, .active = true, .nominated = 7,
       .queue_delay_ns = 60000000000},
      17, 0x8147fb494e5142cbu},
+    {{.kind = EVENT_RULES_SET, .origin = RULE_ORIGIN_MAGIC, .orders = LIST},
+     4, 0x93551e6a26305270u},
+    {{.kind = EVENT_RULES_COUNTED, .applied = 0x81, .orders = TEXT("\x02\x81")},
+     5, 0xefefe1a283a4cfdeu},
+    {{.kind = EVENT_STK_RULED, .number = 77, .orders = ORDER}, 71, 0x7a50f39baba5ece4u},
+    {{.kind = EVENT_MESSAGE_HELD, .number = 78}, 8, 0x6cfa5251fe50576cu},
+    {{.kind = EVENT_MESSAGE_LET_GO, .number = 78}, 8, 0x979c241033012a3fu},
     {{.kind = EVENT_C2B_URLS_KEPT, .slot = 3, .version = 2, .response_type = 1, .target = 71,
       .validation_target = 72, .url = TEXT("https://shop.example/c"),
       .validation_url = TEXT("https://shop.example/v")},
@@ -144,6 +171,7 @@ static void compare_texts(const struct operator_event *a, const struct operator_
     assert_true(span_equal(a->timeout_url, b->timeout_url));
     assert_true(span_equal(a->remarks, b->remarks));
     assert_true(span_equal(a->occasion, b->occasion));
+    assert_true(span_equal(a->orders, b->orders));
     for (uint32_t i = 0; i < ORGANISATION_SECRETS; i++) {
         assert_true(span_equal(a->secrets[i], b->secrets[i]));
     }
@@ -203,6 +231,8 @@ static void compare_events(const struct operator_event *a, const struct operator
     assert_int_equal(a->outcome, b->outcome);
     assert_int_equal(a->receipt_day, b->receipt_day);
     assert_int_equal(a->receipt, b->receipt);
+    assert_int_equal(a->origin, b->origin);
+    assert_int_equal(a->applied, b->applied);
 }
 
 /* Every kind of the table has a sample here. */
@@ -297,11 +327,12 @@ static void test_values_refused(void **state)
         {EVENT_STK_ACCEPTED, 28, 0, 127}, /* the amount's highest byte: none below zero */
         {EVENT_STK_PROMPTED, 16, 0, 1},
         {EVENT_STK_ANSWERED, 8, ANSWER_APPROVE, ANSWER_CANCEL},
-        {EVENT_STK_ENDED, 8, STK_PAID, STK_INTERNAL},
+        {EVENT_STK_ENDED, 8, STK_PAID, STK_OUTCOME_LAST},
         {EVENT_REQUEST_LOOKED_UP, 16, STK_PENDING, STK_STATE_CANCELLED},
         {EVENT_REQUEST_PROMPTED, 20, 0, 1},
         {EVENT_ORGANISATION_CHANGED, 4, 0, 1},
         {EVENT_ORGANISATION_CHANGED, 16, 0, 127},
+        {EVENT_RULES_SET, 0, RULE_ORIGIN_USER, RULE_ORIGIN_MAGIC},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t s = 0;

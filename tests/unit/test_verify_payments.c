@@ -79,6 +79,7 @@ static void test_outcomes_that_cannot_be(void **state)
         {STK_NO_ANSWER, "ends unanswered before its time"},
         {STK_UNREACHABLE, "ends unreachable, but was reached"},
         {STK_WRONG_PIN, "fails by a wrong PIN that is not counted"},
+        {STK_RULED, "ends by a rule, but none orders anything for it"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct forge f;
@@ -86,7 +87,7 @@ static void test_outcomes_that_cannot_be(void **state)
         end_with(&f, open_prompt(&f, 1), cases[i].outcome);
         expect(&f, PROOF_PAYMENTS, cases[i].what);
     }
-    const uint8_t unknown[] = {0, 15, 200};
+    const uint8_t unknown[] = {0, STK_OUTCOME_LAST + 1, 200};
     for (size_t i = 0; i < sizeof(unknown); i++) {
         struct forge f;
         open_story(&f);

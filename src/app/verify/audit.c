@@ -183,7 +183,10 @@ static void event_operator(struct audit *a, uint16_t kind, struct reader *body)
         audit__customers_event(a, &e);
     } else if (operator_event_of_request(kind)) {
         audit__request_event(a, &e);
-    } else if (kind >= EVENT_STK_TEXTS_KEPT && kind <= EVENT_STK_ENDED) {
+    } else if (kind >= EVENT_RULES_SET && kind <= EVENT_MESSAGE_LET_GO && kind != EVENT_STK_RULED) {
+        audit__rule_event(a, &e);
+    } else if ((kind >= EVENT_STK_TEXTS_KEPT && kind <= EVENT_STK_ENDED) ||
+               kind == EVENT_STK_RULED) {
         audit__payment_event(a, &e);
     } else {
         audit__people_event(a, &e);

@@ -64,6 +64,8 @@ struct audit_payment {
     bool prompted;
     bool reached;
     bool answered;
+    bool ruled;        /* a scenario rule ordered something for it */
+    uint8_t callbacks; /* that its end must queue */
 };
 
 struct audit_request {
@@ -168,6 +170,7 @@ struct audit {
     struct table msisdns;
     struct array organisations; /* struct audit_organisation */
     struct table short_codes;   /* -> uint32_t slot */
+    struct table held;          /* messages that a scenario rule holds back */
     uint64_t last_payment;
     struct table open;      /* number -> struct audit_payment */
     uint64_t ended[16];     /* per outcome */
@@ -221,6 +224,8 @@ void audit__people_event(struct audit *a, const struct operator_event *e);
 void audit__payments_init(struct audit *a);
 void audit__payments_fini(struct audit *a);
 void audit__payment_event(struct audit *a, const struct operator_event *e);
+/* Scenario rules: what concerns no payment. */
+void audit__rule_event(struct audit *a, const struct operator_event *e);
 /* The end of a frame: endings, transfers and callbacks must fit together. */
 void audit__payments_frame(struct audit *a);
 void audit__payments_finish(struct audit *a);

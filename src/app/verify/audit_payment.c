@@ -24,6 +24,7 @@ void audit__payments_init(struct audit *a)
 {
     table_init(&a->open, sizeof(struct audit_payment));
     table_init(&a->checkouts, 0);
+    table_init(&a->held, 0);
     memset(a->ended, 0, sizeof(a->ended));
     a->checkout_second = -1;
     a->last_payment = 0;
@@ -37,6 +38,7 @@ void audit__payments_fini(struct audit *a)
 {
     table_fini(&a->open);
     table_fini(&a->checkouts);
+    table_fini(&a->held);
 }
 
 /* The open payment that an event names; NULL (said) when there is none. */
@@ -137,7 +139,44 @@ static void accepted(struct audit *a, const struct operator_event *e)
     p->subscriber = e->slot;
     p->party_b = e->party_b;
     p->target = e->target;
+    p->callbacks = 1;
     s->open_payment = e->number;
+}
+
+/* ---- scenario rules ---- */
+
+static void ruled(struct audit *a, const struct operator_event *e)
+{
+    struct audit_payment *p = find_open(a, e);
+    struct ruled order;
+    if (p == NULL) {
+        return;
+    }
+    if (p->ruled || p->prompted) {
+        audit__breach(a, PROOF_PAYMENTS, "a rule orders something for payment %" PRIu64 " %s",
+                      e->number, p->ruled ? "a second time" : "when its prompt is out already");
+    }
+    p->ruled = operator_ruled_decode(e->orders, &order);
+    p->callbacks = p->ruled ? order.effects.times : 1;
+}
+
+void audit__rule_event(struct audit *a, const struct operator_event *e)
+{
+    if (e->kind == EVENT_RULES_SET || e->kind == EVENT_RULES_COUNTED) {
+        return; /* they move nothing */
+    }
+    audit__checked(a, PROOF_DELIVERIES);
+    bool is_held = table_find(&a->held, e->number) != NULL;
+    if (e->kind == EVENT_MESSAGE_LET_GO && is_held) {
+        table_remove(&a->held, e->number);
+    } else if (e->kind == EVENT_MESSAGE_HELD && !is_held && e->number == a->last_delivery) {
+        a->report->no_memory = a->report->no_memory || table_add(&a->held, e->number) == NULL;
+    } else {
+        audit__breach(a, PROOF_DELIVERIES, "delivery %" PRIu64 " is %s", e->number,
+                      is_held                           ? "held back a second time"
+                      : e->kind == EVENT_MESSAGE_LET_GO ? "let go, but nothing held it"
+                                                        : "held back, but was not queued");
+    }
 }
 
 /* ---- on the phone ---- */
@@ -194,6 +233,7 @@ static const char *end_objection(const struct audit *a, const struct audit_payme
     case STK_PAYEE_UNKNOWN:
     case STK_PAYEE_INACTIVE:
     case STK_PRODUCT: return NULL; /* before or after the prompt */
+    case STK_RULED: return p->ruled ? NULL : "ends by a rule, but none orders anything for it";
     default: return "has an unknown outcome";
     }
 }
@@ -273,6 +313,7 @@ void audit__payment_event(struct audit *a, const struct operator_event *e)
     case EVENT_STK_ACCEPTED: accepted(a, e); break;
     case EVENT_STK_PROMPTED: prompted(a, e); break;
     case EVENT_STK_ANSWERED: answered(a, e); break;
+    case EVENT_STK_RULED: ruled(a, e); break;
     default: ended(a, e); break;
     }
 }
@@ -328,7 +369,9 @@ static void check_end(struct audit *a, const struct audit_end *end)
         const struct audit_callback *c = &a->frame.callbacks[i];
         if (c->subject == end->number) {
             callbacks++;
-            if (c->target != end->payment.target || c->kind != MESSAGE_STK) {
+            bool changed = (c->kind & MESSAGE_RULED) != 0;
+            if (c->target != end->payment.target || (c->kind & ~MESSAGE_RULED) != MESSAGE_STK ||
+                (changed && !end->payment.ruled)) {
                 audit__breach(a, PROOF_EFFECTS,
                               "the callback of payment %" PRIu64 " goes elsewhere "
                               "than was asked",
@@ -341,9 +384,9 @@ static void check_end(struct audit *a, const struct audit_end *end)
                       "payment %" PRIu64 " %s, and %u transfers move money for it", end->number,
                       paid ? "is paid" : "is not paid", transfers);
     }
-    if (callbacks != 1) {
-        audit__breach(a, PROOF_EFFECTS, "payment %" PRIu64 " ended and queued %u callbacks",
-                      end->number, callbacks);
+    if (callbacks != end->payment.callbacks) {
+        audit__breach(a, PROOF_EFFECTS, "payment %" PRIu64 " ended and queued %u callbacks, not %u",
+                      end->number, callbacks, end->payment.callbacks);
     }
     if (paid && __builtin_add_overflow(a->paid_minor, end->payment.amount_minor, &a->paid_minor)) {
         audit__breach(a, PROOF_MONEY, "the sum of all payments leaves the range of 63 bits");

@@ -24,6 +24,7 @@ static const size_t TABLES[] = {
     offsetof(struct audit, msisdns),  offsetof(struct audit, short_codes),
     offsetof(struct audit, open),     offsetof(struct audit, checkouts),
     offsetof(struct audit, requests), offsetof(struct audit, keys),
+    offsetof(struct audit, held),
 };
 
 enum {

@@ -32,7 +32,7 @@
       "look at both uses before anybody acts on either; keep the folder and report it")          \
     X(EFFECTS, "effects",                                                                        \
       "a paid payment moved its amount once, an unpaid one nothing; each "                       \
-      "end queued one callback",                                                                 \
+      "end queued one callback, or as many as a rule orders",                                    \
       "reconcile that payment by hand with payer and payee; keep the folder and report it")      \
     X(DELIVERIES, "deliveries", "every attempt belongs to a delivery that was waiting",          \
       "replay the delivery if its receiver misses it; keep the folder and report it")            \

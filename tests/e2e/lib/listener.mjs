@@ -5,6 +5,15 @@ import { until } from './story.mjs';
 
 export const ACCEPTED = { status: 200, body: '{"ResultCode":0,"ResultDesc":"Accepted"}' };
 
+// A rule can order callbacks that are no JSON.
+function parse(text) {
+    try {
+        return JSON.parse(text);
+    } catch {
+        return undefined;
+    }
+}
+
 // What a behaviour may do with a callback: {status, body, delayMs}, or 'hang', or 'reset'.
 export class Listener {
     constructor(scene) {
@@ -57,7 +66,7 @@ export class Listener {
         call.on('end', () => {
             const text = Buffer.concat(parts).toString('utf8');
             const callback = { method: call.method, path: call.url, headers: call.headers, text,
-                               json: JSON.parse(text), at: performance.now() };
+                               json: parse(text), at: performance.now() };
             this.received.push(callback);
             this.reply(call, answer, this.behave(callback, this.received.length) ?? ACCEPTED);
         });

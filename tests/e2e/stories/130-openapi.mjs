@@ -126,6 +126,14 @@ async function callEverything(operator, listener) {
     await operator.sim('GET', `/deliveries/${delivery.id}`);
     await operator.sim('GET', '/deliveries/dlv_999');
     await operator.sim('POST', `/deliveries/${delivery.id}/replay`, {});
+    const rule = { name: 'one', then: { outcome: { code: '17' } } };
+    await operator.sim('PUT', '/rules', { rules: [rule] });
+    await operator.sim('PUT', '/rules', { rules: [{}] });
+    const ruled = await operator.pushed({ ...push, AccountReference: 'RULED' });
+    await operator.sim('GET', `/transactions/${ruled.CheckoutRequestID}`);
+    await operator.sim('GET', `/deliveries?transaction=${ruled.CheckoutRequestID}`);
+    await operator.sim('GET', '/rules');
+    await operator.sim('GET', '/rules/schema');
     await operator.sim('GET', '/clock');
     await operator.sim('POST', '/clock', { advance_ms: 1000 });
     await operator.sim('POST', '/clock', { advance_ms: -1 });
