@@ -563,8 +563,9 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     json_field_text(w, "id", id);
     json_field_text(w, "object", "delivery");
     uint64_t subject = item->subject;
-    bool of_payment = item->kind == MESSAGE_STK_CALLBACK || item->kind == MESSAGE_CONFIRMATION;
-    if (item->kind == MESSAGE_CONFIRMATION) {
+    uint16_t kind = item->kind & (uint16_t)~MESSAGE_RULED;
+    bool of_payment = kind == MESSAGE_STK_CALLBACK || kind == MESSAGE_CONFIRMATION;
+    if (kind == MESSAGE_CONFIRMATION) {
         const struct income *income = operator_income(surface_operator(s), item->subject);
         subject = income == NULL ? 0 : income->source >> 1;
     }
@@ -572,7 +573,7 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
                    (unsigned long long)subject);
     json_field_text(w, "transaction", id);
     json_field_text(w, "state", states[item->state]);
-    json_field_text(w, "kind", message_name(item->kind));
+    json_field_text(w, "kind", message_name(kind));
     json_field_string(w, "url", url);
     time_field(w, "queued_at", item->queued_ns);
     bool held = item->state == OUTBOX_WAITING && item->next_try_ns == MESSAGE_HELD_NS;

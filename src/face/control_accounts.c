@@ -362,6 +362,7 @@ static void render_organisation(struct surface *s, struct writer *w, const struc
         json_field_null(w, "nominated_msisdn");
     }
     json_field_i64(w, "queue_delay_ms", g->queue_delay_ns / NS_PER_MS);
+    json_field_bool(w, "external_validation", g->c2b.validates);
     json_field_text(w, "currency", "KES");
     json_key(w, "accounts");
     json_open(w, '{');

@@ -113,9 +113,13 @@ void control_validation_change(struct request *q, struct json_object *body)
     uint64_t short_code;
     struct json_object *validates = json_member(body, "external_validation");
     struct validation_set_command c = {0, false};
-    if (validates == NULL || !json_boolean(validates, &c.validates)) {
+    /* Another setting is another command: taking one and dropping the other would mislead. */
+    bool alone = json_member(body, "active") == NULL &&
+                 json_member(body, "nominated_msisdn") == NULL &&
+                 json_member(body, "queue_delay_ms") == NULL;
+    if (!alone || validates == NULL || !json_boolean(validates, &c.validates)) {
         surface_problem(q, 0, 400, "invalid_external_validation",
-                        "give external_validation: true or false");
+                        "give external_validation (true or false) in a change of its own");
         return;
     }
     struct operator_reply reply = {.refusal = OPERATOR_NOT_FOUND};

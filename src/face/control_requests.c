@@ -209,7 +209,9 @@ static const char *change_read(struct surface *s, struct json_object *body,
         }
         c->queue_delay_ns = number * NS_PER_MS;
     }
-    return c->fields == 0 ? "give active, nominated_msisdn or queue_delay_ms" : NULL;
+    return c->fields == 0 ? "give active, nominated_msisdn, queue_delay_ms, or "
+                            "external_validation in a change of its own"
+                          : NULL;
 }
 
 void control_organisation_change(struct request *q)

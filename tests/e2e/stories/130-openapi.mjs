@@ -83,6 +83,77 @@ async function askForOrganisations(operator, listener, paid) {
     await operator.sim('GET', '/deliveries?transaction=req_1');
 }
 
+// Customers who pay by themselves, and what their organisations register for that.
+async function customersPay(operator, listener) {
+    const ask = async (path, body, method = 'POST') =>
+        operator.call(method, path, { body, headers: await operator.bearer() });
+    for (const version of ['v1', 'v2']) {
+        for (const url of [listener.url, 'nowhere']) {
+            await ask(`/mpesa/c2b/${version}/registerurl`, { ShortCode: '600984',
+                ResponseType: 'Completed', ConfirmationURL: url, ValidationURL: url });
+        }
+        for (const Amount of [5, 0]) {
+            await ask(`/mpesa/c2b/${version}/simulate`, { ShortCode: 600984, Amount,
+                CommandID: 'CustomerPayBillOnline', Msisdn: PHONE, BillRefNumber: 'A' });
+        }
+    }
+    for (const change of [{ external_validation: true }, { external_validation: 1 }]) {
+        await operator.sim('PATCH', '/organisations/600984', change);
+    }
+    for (const [phone, pin] of [[PHONE, '1234'], [PHONE, 1234], [254799999999, '1234']]) {
+        await operator.sim('POST', `/subscribers/${phone}/pay`,
+                           { short_code: 600984, amount: 100, reference: 'A', pin });
+    }
+    const row = { ShortCode: '600984', RequestType: 'Pull', NominatedNumber: String(PHONE),
+                  CallBackURL: listener.url, StartDate: '2020-01-01 00:00:00',
+                  EndDate: '2099-01-01 00:00:00' };
+    for (const path of ['/pulltransactions/v1/register', '/pulltransactions/v1/query']) {
+        await ask(path, row);
+        await ask(path, row);
+        await ask(path, {});
+    }
+    await ask('/pulltransactions/v1/query', row, 'GET');
+    const push = await operator.pushed({ BusinessShortCode: 600984, PartyB: 600984,
+        PhoneNumber: PHONE, CallBackURL: listener.url, AccountReference: 'C2B' });
+    await operator.approved(push.CheckoutRequestID);
+    const { json } = await operator.sim('GET', '/deliveries?limit=20');
+    const kinds = new Set(json.data.map((one) => one.kind));
+    for (const kind of ['result', 'validation', 'c2b_confirmation', 'stk_callback']) {
+        check(kinds.has(kind), `a delivery of kind ${kind}: ${[...kinds]}`);
+    }
+}
+
+// What organisations pay out, and what is looked up: each once well, once badly, once uninvited.
+async function payOutAndLookUp(operator, listener) {
+    const headers = await operator.bearer();
+    const payout = { OriginatorConversationID: 'pay-1', InitiatorName: 'testapi', Amount: 100,
+                     SecurityCredential: 'AAAA', CommandID: 'BusinessPayment', PartyA: 600999,
+                     PartyB: PHONE, Remarks: 'wages', QueueTimeOutURL: listener.url,
+                     ResultURL: listener.url };
+    const qr = { MerchantName: 'Duka', RefNo: 'INV 7', Amount: 250, TrxCode: 'PB', CPI: '174379',
+                 Size: '300' };
+    const calls = [
+        ['/mpesa/b2c/v1/paymentrequest', { ...payout, OriginatorConversationID: undefined }],
+        ['/mpesa/b2c/v3/paymentrequest', payout], ['/mpesa/b2c/v3/paymentrequest', payout],
+        ['/mpesa/b2pochi/v1/paymentrequest', { ...payout, CommandID: 'BusinessPayToPochi',
+            OriginatorConversationID: 'pay-2' }],
+        ['/mpesa/qrcode/v1/generate', qr],
+        ['/imsi/v1/checkATI', { customerNumber: PHONE }],
+        ['/imsi/v2/checkATI', { customerNumber: PHONE }],
+        ['/sfcverify/v1/query/info', { IdentifierType: '4', Identifier: '174379' }],
+        ['/sfcverify/v1/query/info', { IdentifierType: '2', Identifier: '174379' }],
+        ['/mpesa/queryorginfo/v1/query', { IdentifierType: 2, Identifier: 5551234 }],
+        ['/mpesa/queryorginfo/v1/query', { IdentifierType: 4, Identifier: 5551234 }],
+    ];
+    for (const [path, body] of calls) {
+        await operator.call('POST', path, { body, headers });
+        await operator.call('POST', path, { body: {}, headers });
+        await operator.call('POST', path, { body });
+        await operator.call('POST', path, { body, headers: { Authorization: 'Bearer no' } });
+    }
+    await operator.sim('GET', '/certificate');
+}
+
 async function callEverything(operator, listener) {
     await operator.call('GET', '/oauth/v1/generate?grant_type=client_credentials');
     await operator.authorize();
@@ -126,6 +197,7 @@ async function callEverything(operator, listener) {
     await operator.sim('GET', `/deliveries/${delivery.id}`);
     await operator.sim('GET', '/deliveries/dlv_999');
     await operator.sim('POST', `/deliveries/${delivery.id}/replay`, {});
+    await customersPay(operator, listener);
     const rule = { name: 'one', then: { outcome: { code: '17' } } };
     await operator.sim('PUT', '/rules', { rules: [rule] });
     await operator.sim('PUT', '/rules', { rules: [{}] });
@@ -154,6 +226,7 @@ async function callEverything(operator, listener) {
     await operator.sim('DELETE', '/snapshots/one');
     await operator.sim('DELETE', '/snapshots/one');
     await askForOrganisations(operator, listener, id);
+    await payOutAndLookUp(operator, listener);
     await operator.sim('POST', '/reset', {});
     for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
         await operator.call('GET', path);

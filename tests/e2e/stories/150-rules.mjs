@@ -65,6 +65,8 @@ const ACCIDENTS = [
     ['with a wrong amount', { prompt: pays, callback: { amount: 99900 } }, (seen) => {
         equal(items(seen.callbacks[0]).Amount, 999, 'Amount of the callback');
         equal(seen.paid.amount, 10 * SHILLING, 'the amount in the books');
+        equal(seen.deliveries.map((d) => [d.kind, d.transaction]), [['stk_callback', seen.paid.id]],
+              'what a changed callback is shown as');
     }],
     ['without metadata', { prompt: pays, callback: { metadata: false } }, (seen) => {
         equal([seen.callbacks[0].ResultCode, 'CallbackMetadata' in seen.callbacks[0]], [0, false],
