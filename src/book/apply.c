@@ -95,7 +95,7 @@ static bool event_known(const struct book *b, uint16_t kind)
 {
     return (kind >= BOOK_EVENT_FIRST && kind <= BOOK_EVENT_KNOWN_LAST) ||
            (kind >= LEDGER_EVENT_FIRST && kind <= EVENT_HOLD_EXPIRED) ||
-           (kind >= OUTBOX_EVENT_FIRST && kind <= EVENT_ANSWER_KEPT) ||
+           (kind >= OUTBOX_EVENT_FIRST && kind <= OUTBOX_EVENT_KNOWN_LAST) ||
            (kind >= b->domain->event_first && kind <= b->domain->event_last &&
             b->domain->event_name(kind) != NULL);
 }

@@ -386,6 +386,37 @@ static enum book_outcome decide_revive(struct decision *d)
     return BOOK_DONE;
 }
 
+static enum book_outcome decide_edit(struct decision *d)
+{
+    const struct delivery_edit_command *c = d->command->body;
+    const struct outbox *o = &d->book->outbox;
+    struct delivery_edit_reply *reply = d->command->reply;
+    const struct outbox_item *item = outbox_item(o, c->number);
+    if (item == NULL) {
+        return BOOK_NOT_FOUND;
+    }
+    if (o->edits.used >= OUTBOX_EDITS_MAX) {
+        return BOOK_TOO_MANY;
+    }
+    CHECK(c->body.size > 0 && c->body.size <= OUTBOX_EDIT_BODY_MAX);
+    CHECK(c->url.size > 0 && c->url.size <= OUTBOX_EDIT_URL_MAX);
+    const struct outbox_edit *before = outbox_edit(o, c->number);
+    struct outbox_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_DELIVERY_EDITED;
+    e.number = outbox_next_number(o, 1);
+    e.subject = item->subject;
+    e.target = c->target;
+    e.item_kind = item->kind;
+    e.next_try_ns = d->command->now_ns;
+    e.original = before != NULL ? before->original : c->number;
+    e.url = c->url;
+    e.body = c->body;
+    decision_outbox(d, &e);
+    reply->number = e.number;
+    return BOOK_DONE;
+}
+
 static void decide_clock(struct decision *d)
 {
     const struct clock_command *c = d->command->body;
@@ -436,6 +467,7 @@ static void book_decide(struct decision *d)
     case COMMAND_DELIVERY_RESULT: outcome = decide_delivery_result(d); break;
     case COMMAND_DELIVERY_REVIVE: outcome = decide_revive(d); break;
     case COMMAND_OPEN_ACCOUNTS: decide_open_accounts(d); break;
+    case COMMAND_DELIVERY_EDIT: outcome = decide_edit(d); break;
     case COMMAND_WORLD_SAVE:
     case COMMAND_WORLD_COPY:
     case COMMAND_WORLD_REMOVE:

@@ -39,7 +39,7 @@
 #include "ledger/ledger.h"
 
 enum {
-    BOOK_STATE_VERSION = 6, /* of book_save; another one in a snapshot: replay instead */
+    BOOK_STATE_VERSION = 7, /* of book_save; another one in a snapshot: replay instead */
     BOOK_FRAME_HEADER_BYTES = 32,
     BOOK_EVENT_HEADER_BYTES = 4,
     BOOK_FRAME_BYTES_MAX = 16 * 1024, /* what one decision may write (a transfer batch: its own) */
@@ -84,6 +84,7 @@ enum book_command_kind {
     COMMAND_WORLD_RESTORE = 11,  /* struct world_command */
     COMMAND_CLOSED_LEAVE = 12,   /* struct closed_leave_command */
     COMMAND_KEYS_LEAVE = 13,     /* struct keys_leave_command */
+    COMMAND_DELIVERY_EDIT = 14,  /* struct delivery_edit_command, reply delivery_edit_reply */
     COMMAND_DOMAIN_FIRST = 64,
 };
 
@@ -123,22 +124,6 @@ struct open_accounts_command {
     uint16_t currency;
 };
 
-struct delivery_result_command {
-    uint64_t number;
-    uint64_t generation; /* of the book when it was handed out; another one is dropped */
-    uint16_t status;
-    uint8_t error;
-    uint32_t duration_ms;
-    int64_t retry_after_ms; /* -1: none */
-    struct span answer;     /* at most OUTBOX_ANSWER_KEPT_MAX bytes are kept */
-    uint16_t verdict;       /* what the answer to a question means to the domain; 0: nothing */
-    struct span verdict_text;
-};
-
-struct delivery_revive_command {
-    uint64_t number;
-};
-
 /* The answer of the commands of the book itself. */
 enum book_outcome {
     BOOK_DONE = 0,
@@ -148,6 +133,11 @@ enum book_outcome {
     BOOK_TOO_LARGE = 4, /* the world, or all of them together */
     BOOK_TOO_MANY = 5,
     BOOK_LEFT = 6, /* closed payments have left memory: no world can hold them */
+};
+
+struct delivery_edit_reply {
+    enum book_outcome outcome;
+    uint64_t number; /* of the copy */
 };
 
 struct book_command {

@@ -51,6 +51,8 @@ void outbox_init(struct outbox *o, struct texts *texts, uint64_t hash_seed)
     slab_init(&o->items, sizeof(struct outbox_item), OUTBOX_ITEMS_MAX);
     slab_init(&o->attempts, sizeof(struct outbox_attempt), OUTBOX_ITEMS_MAX);
     slab_init(&o->targets, sizeof(struct outbox_target), OUTBOX_ITEMS_MAX);
+    slab_init(&o->edits, sizeof(struct outbox_edit), OUTBOX_EDITS_MAX + 1);
+    map_init(&o->by_edit, hash_seed, MAP_HASHED);
     map_init(&o->by_target, hash_seed, MAP_HASHED);
     map_init(&o->by_number, hash_seed, MAP_SEQUENTIAL);
     timers_init(&o->timed, outbox_place_timer, o);
@@ -64,6 +66,8 @@ void outbox_fini(struct outbox *o)
     slab_fini(&o->items);
     slab_fini(&o->attempts);
     slab_fini(&o->targets);
+    slab_fini(&o->edits);
+    map_fini(&o->by_edit);
     map_fini(&o->by_target);
     map_fini(&o->by_number);
     timers_fini(&o->timed);
@@ -84,8 +88,10 @@ bool outbox_reserve(struct outbox *o, uint32_t items)
     CHECK(items <= OUTBOX_ITEMS_MAX);
     return slab_reserve(&o->items, items) &&
            slab_reserve(&o->attempts, OUTBOX_GUEST_ATTEMPTS_MAX + 1) &&
-           slab_reserve(&o->targets, items) && map_reserve(&o->by_target, items) &&
-           map_reserve(&o->by_number, items) && timers_reserve(&o->timed, items + 1);
+           (o->edits.used > OUTBOX_EDITS_MAX || slab_reserve(&o->edits, 1)) &&
+           map_reserve(&o->by_edit, 1) && slab_reserve(&o->targets, items) &&
+           map_reserve(&o->by_target, items) && map_reserve(&o->by_number, items) &&
+           timers_reserve(&o->timed, items + 1);
 }
 
 const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number)
@@ -97,6 +103,18 @@ const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number)
     CHECK(slab_is_used(&o->items, index));
     CHECK(item_at(o, index)->number == number);
     return item_at(o, index);
+}
+
+const struct outbox_edit *outbox_edit(const struct outbox *o, uint64_t number)
+{
+    uint32_t slot = map_get(&o->by_edit, number);
+    if (slot == MAP_NONE) {
+        return NULL;
+    }
+    CHECK(slab_is_used(&o->edits, slot));
+    const struct outbox_edit *edit = slab_at(&o->edits, slot);
+    CHECK(edit->number == number);
+    return edit;
 }
 
 /* The item that an event or a sender names: it is there, or something is broken. */
@@ -346,6 +364,21 @@ static void apply_queued(struct outbox *o, const struct outbox_event *e, uint64_
     wait_until(o, index, e->next_try_ns);
 }
 
+static void apply_edited(struct outbox *o, const struct outbox_event *e, uint64_t position,
+                         int64_t now_ns)
+{
+    CHECK(e->original > 0 && e->original < e->number);
+    CHECK(e->url.size > 0 && e->body.size > 0);
+    apply_queued(o, e, position, now_ns);
+    uint32_t slot = slab_take(&o->edits);
+    struct outbox_edit *edit = slab_at(&o->edits, slot);
+    edit->number = e->number;
+    edit->original = e->original;
+    edit->url = texts_keep(o->texts, e->url);
+    edit->body = texts_keep(o->texts, e->body);
+    map_put(&o->by_edit, e->number, slot);
+}
+
 static void apply_attempted(struct outbox *o, const struct outbox_event *e, uint64_t position,
                             int64_t now_ns)
 {
@@ -416,6 +449,7 @@ void outbox_apply(struct outbox *o, const struct outbox_event *e, uint64_t posit
     case EVENT_DELIVERY_QUEUED: apply_queued(o, e, position, now_ns); break;
     case EVENT_DELIVERY_ATTEMPTED: apply_attempted(o, e, position, now_ns); break;
     case EVENT_DELIVERY_REVIVED: apply_revived(o, e, position); break;
+    case EVENT_DELIVERY_EDITED: apply_edited(o, e, position, now_ns); break;
     case EVENT_ANSWER_KEPT: apply_answer(o, e); break;
     default: UNREACHABLE("unknown outbox event");
     }

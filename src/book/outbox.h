@@ -44,6 +44,9 @@ enum {
     OUTBOX_BREAKER_FAILURES = 10,     /* in a row until the breaker opens */
     OUTBOX_ANSWER_KEPT_MAX = 510,     /* bytes of an answer that are kept as evidence */
     OUTBOX_GUEST_ATTEMPTS_MAX = CLOSING_ATTEMPTS_MAX,
+    OUTBOX_EDITS_MAX = 10000,    /* edited copies in a generation */
+    OUTBOX_EDIT_BODY_MAX = 2046, /* bytes of an edited body, and at least one */
+    OUTBOX_EDIT_URL_MAX = 1024,
 };
 #define OUTBOX_BREAKER_FIRST_NS ((int64_t)1000 * 1000 * 1000)
 #define OUTBOX_BREAKER_LAST_NS  ((int64_t)30 * 1000 * 1000 * 1000)
@@ -76,6 +79,17 @@ struct outbox_item {
     uint8_t phase;        /* enum outbox_phase; of WAITING items; memory only */
     uint32_t link;        /* TIMED: timer position; READY: next in the queue; memory only */
     uint32_t target_slot; /* memory only */
+};
+
+/*
+ * A delivery that somebody wrote by hand from another one: its own URL and body. It has a schedule,
+ * attempts and a breaker like every other, and tells nothing about the domain.
+ */
+struct outbox_edit {
+    uint64_t number;   /* of the item */
+    uint64_t original; /* the delivery that was edited, at the root */
+    uint32_t url;      /* texts */
+    uint32_t body;
 };
 
 struct outbox_attempt {
@@ -118,6 +132,8 @@ struct outbox {
     struct slab items;    /* struct outbox_item */
     struct slab attempts; /* struct outbox_attempt */
     struct slab targets;  /* struct outbox_target */
+    struct slab edits;    /* struct outbox_edit */
+    struct map by_edit;   /* number -> edit */
     struct map by_target;
     struct map by_number;
     struct timers timed;
@@ -142,6 +158,8 @@ enum outbox_event_kind {
     EVENT_DELIVERY_REVIVED = 34,
     EVENT_ANSWER_KEPT =
         35, /* raw bytes that a receiver answered: a record kind of its own (R2.8) */
+    EVENT_DELIVERY_EDITED = 36, /* an edited copy is queued */
+    OUTBOX_EVENT_KNOWN_LAST = 36,
     OUTBOX_EVENT_FIRST = 32,
     OUTBOX_EVENT_LAST = 47,
 };
@@ -149,15 +167,44 @@ enum outbox_event_kind {
 struct outbox_event {
     uint16_t kind;
     uint64_t number;      /* of the item */
-    uint64_t subject;     /* QUEUED */
-    uint64_t target;      /* QUEUED */
-    uint16_t item_kind;   /* QUEUED */
-    int64_t next_try_ns;  /* QUEUED, REVIVED; ATTEMPTED: of the next try */
+    uint64_t subject;     /* QUEUED, EDITED */
+    uint64_t target;      /* QUEUED, EDITED */
+    uint16_t item_kind;   /* QUEUED, EDITED: of what was edited */
+    int64_t next_try_ns;  /* QUEUED, EDITED, REVIVED; ATTEMPTED: of the next try */
     uint16_t status;      /* ATTEMPTED */
     uint8_t error;        /* ATTEMPTED */
     uint8_t state;        /* ATTEMPTED: enum outbox_state afterwards */
     uint32_t duration_ms; /* ATTEMPTED */
     struct span answer;   /* ANSWER_KEPT: belongs to the latest attempt of the item */
+    uint64_t original;    /* EDITED */
+    struct span url;      /* EDITED */
+    struct span body;     /* EDITED */
+};
+
+/* ---- commands about deliveries (book.h) ---- */
+
+struct delivery_result_command {
+    uint64_t number;
+    uint64_t generation; /* of the book when it was handed out; another one is dropped */
+    uint16_t status;
+    uint8_t error;
+    uint32_t duration_ms;
+    int64_t retry_after_ms; /* -1: none */
+    struct span answer;     /* at most OUTBOX_ANSWER_KEPT_MAX bytes are kept */
+    uint16_t verdict;       /* what the answer to a question means to the domain; 0: nothing */
+    struct span verdict_text;
+};
+
+struct delivery_revive_command {
+    uint64_t number;
+};
+
+/* A copy of a delivery with another URL, body, or both, as a delivery of its own. */
+struct delivery_edit_command {
+    uint64_t number;
+    uint64_t target;
+    struct span url;
+    struct span body;
 };
 
 /* 0, 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, then dead. */
@@ -174,6 +221,8 @@ bool outbox_reserve(struct outbox *o, uint32_t items) MUST_USE;
 /* In memory, or the guest; NULL when there is none. */
 const struct outbox_item *outbox_item(const struct outbox *o, uint64_t number);
 const struct outbox_attempt *outbox_attempt(const struct outbox *o, uint32_t index);
+/* NULL when the item is not an edited copy. */
+const struct outbox_edit *outbox_edit(const struct outbox *o, uint64_t number);
 
 /* The 1-based n-th item that will be queued next. */
 static inline uint64_t outbox_next_number(const struct outbox *o, uint64_t n)

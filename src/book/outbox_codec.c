@@ -11,6 +11,38 @@ static bool state_known(uint8_t state)
     return state >= OUTBOX_WAITING && state <= OUTBOX_DEAD;
 }
 
+static bool edited_fits(const struct outbox_event *e)
+{
+    return e->original > 0 && e->original < e->number && e->url.size > 0 && e->body.size > 0 &&
+           e->url.size <= OUTBOX_EDIT_URL_MAX && e->body.size <= OUTBOX_EDIT_BODY_MAX;
+}
+
+static void edited_encode(struct writer *w, const struct outbox_event *e)
+{
+    CHECK(edited_fits(e));
+    CHECK(e->next_try_ns > 0);
+    put_u64(w, e->subject);
+    put_u64(w, e->target);
+    put_u16(w, e->item_kind);
+    put_i64(w, e->next_try_ns);
+    put_u64(w, e->original);
+    put_text(w, e->url);
+    put_text(w, e->body);
+}
+
+static void edited_decode(struct reader *r, struct outbox_event *out)
+{
+    CHECK(out->kind == EVENT_DELIVERY_EDITED);
+    out->subject = get_u64(r);
+    out->target = get_u64(r);
+    out->item_kind = get_u16(r);
+    out->next_try_ns = get_i64(r);
+    out->original = get_u64(r);
+    out->url = get_text(r);
+    out->body = get_text(r);
+    r->bad = r->bad || !edited_fits(out);
+}
+
 void outbox_event_encode(struct writer *w, const struct outbox_event *e)
 {
     CHECK(e->number != 0);
@@ -32,6 +64,7 @@ void outbox_event_encode(struct writer *w, const struct outbox_event *e)
         put_u8(w, e->state);
         break;
     case EVENT_DELIVERY_REVIVED: put_i64(w, e->next_try_ns); break;
+    case EVENT_DELIVERY_EDITED: edited_encode(w, e); break;
     case EVENT_ANSWER_KEPT:
         CHECK(e->answer.size <= OUTBOX_ANSWER_KEPT_MAX);
         put_text(w, e->answer);
@@ -62,6 +95,7 @@ bool outbox_event_decode(uint16_t kind, struct reader *r, struct outbox_event *o
                  (out->state == OUTBOX_WAITING) != (out->next_try_ns != 0);
         break;
     case EVENT_DELIVERY_REVIVED: out->next_try_ns = get_i64(r); break;
+    case EVENT_DELIVERY_EDITED: edited_decode(r, out); break;
     case EVENT_ANSWER_KEPT:
         out->answer = get_text(r);
         r->bad = r->bad || out->answer.size > OUTBOX_ANSWER_KEPT_MAX;
@@ -153,6 +187,36 @@ void outbox_save(const struct outbox *o, struct writer *w)
          i = slab_next(&o->attempts, i + 1)) {
         attempt_save(w, slab_at(&o->attempts, i));
     }
+    slab_shape_save(&o->edits, w);
+    for (uint32_t i = slab_next(&o->edits, 0); i != SLAB_NONE; i = slab_next(&o->edits, i + 1)) {
+        const struct outbox_edit *edit = slab_at(&o->edits, i);
+        put_u64(w, edit->number);
+        put_u64(w, edit->original);
+        put_u32(w, edit->url);
+        put_u32(w, edit->body);
+    }
+}
+
+static bool load_edits(struct outbox *o, struct reader *r)
+{
+    CHECK(o->edits.high_water == 0);
+    if (!slab_shape_load(&o->edits, r) || !map_reserve(&o->by_edit, o->edits.used)) {
+        return false;
+    }
+    for (uint32_t i = slab_next(&o->edits, 0); i != SLAB_NONE; i = slab_next(&o->edits, i + 1)) {
+        struct outbox_edit *edit = slab_at(&o->edits, i);
+        edit->number = get_u64(r);
+        edit->original = get_u64(r);
+        edit->url = get_u32(r);
+        edit->body = get_u32(r);
+        if (r->bad || outbox_item(o, edit->number) == NULL ||
+            map_get(&o->by_edit, edit->number) != MAP_NONE) {
+            return false;
+        }
+        map_put(&o->by_edit, edit->number, i);
+    }
+    CHECK(map_count(&o->by_edit) == o->edits.used);
+    return true;
 }
 
 /* Finds the item's target or makes one, closed breaker and empty queue: those are not saved. */
@@ -216,6 +280,9 @@ bool outbox_load(struct outbox *o, struct reader *r)
         if (!attempt_load(r, slab_at(&o->attempts, i))) {
             return false;
         }
+    }
+    if (!load_edits(o, r)) {
+        return false;
     }
     return o->timed.count + o->delivered + o->dead ==
                o->items.used + o->left_delivered + o->left_dead ||

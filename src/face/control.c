@@ -9,6 +9,8 @@
 #include "base/caltime.h"
 #include "base/delivery_error.h"
 #include "base/money.h"
+#include "face/daraja.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "face/rules.h"
 
@@ -121,7 +123,7 @@ static void answer_transaction(struct request *q, uint64_t wait_position, unsign
                                const struct stk_payment *p)
 {
     struct writer w = surface_writer(q->s);
-    control_transaction_render(q->s, &w, p);
+    control_transaction_render(q->s, &w, p, UINT64_MAX);
     surface_json(q, wait_position, status, &w);
 }
 
@@ -297,13 +299,17 @@ static void timeline_step(struct surface *s, struct writer *w, uint64_t position
     json_close(w, '}');
 }
 
-static void timeline_attempts(struct surface *s, struct writer *w, const struct outbox_item *item)
+static void timeline_attempts(struct surface *s, struct writer *w, const struct outbox_item *item,
+                              uint64_t at)
 {
     const struct outbox *outbox = &engine_book(s->engine)->outbox;
     uint32_t shown = 0;
     uint32_t a = item != NULL ? item->first_attempt : SLAB_NONE;
     while (a != SLAB_NONE && shown < LIST_LIMIT_MAX) {
         const struct outbox_attempt *attempt = outbox_attempt(outbox, a);
+        if (attempt->position > at) {
+            break;
+        }
         bool good = attempt->error == 0 && attempt->status / 100 == 2;
         timeline_step(s, w, attempt->position, attempt->at_ns,
                       good ? "callback_delivered" : "callback_failed");
@@ -312,7 +318,8 @@ static void timeline_attempts(struct surface *s, struct writer *w, const struct 
     }
 }
 
-static void render_timeline(struct surface *s, struct writer *w, const struct stk_payment *p)
+static void render_timeline(struct surface *s, struct writer *w, const struct stk_payment *p,
+                            uint64_t at)
 {
     static const char *const names[STK_STEPS] = {"accepted", "prompted", "answered", "ended"};
     const struct operator_state *o = surface_operator(s);
@@ -320,7 +327,7 @@ static void render_timeline(struct surface *s, struct writer *w, const struct st
     json_key(w, "timeline");
     json_open(w, '[');
     for (uint32_t i = 0; i < STK_STEPS; i++) {
-        if (p->step_position[i] != 0) {
+        if (p->step_position[i] != 0 && p->step_position[i] <= at) {
             timeline_step(s, w, p->step_position[i], p->step_ns[i], names[i]);
         }
         if (i == STEP_ACCEPTED && payment_ruled(o, p, &ruled)) {
@@ -330,7 +337,7 @@ static void render_timeline(struct surface *s, struct writer *w, const struct st
         }
     }
     for (uint32_t i = 0; i < payment_callbacks(o, p); i++) {
-        timeline_attempts(s, w, outbox_item(&o->book->outbox, p->delivery + i));
+        timeline_attempts(s, w, outbox_item(&o->book->outbox, p->delivery + i), at);
     }
     json_close(w, ']');
 }
@@ -347,9 +354,23 @@ static void ruled_field(struct surface *s, struct writer *w, const struct stk_pa
     }
 }
 
-void control_transaction_render(struct surface *s, struct writer *w, const struct stk_payment *p)
+/* Each move of a payment stands in it with its position, and none goes back: so what it was at any
+ * position can be told without reading the journal (R6.7). */
+static enum stk_state state_at(const struct stk_payment *p, uint64_t at)
+{
+    CHECK(p->step_position[STEP_ACCEPTED] <= at);
+    if (p->step_position[STEP_ENDED] != 0 && p->step_position[STEP_ENDED] <= at) {
+        return (enum stk_state)p->state;
+    }
+    bool prompted = p->step_position[STEP_PROMPTED] != 0 && p->step_position[STEP_PROMPTED] <= at;
+    return prompted ? STK_PROCESSING : STK_PENDING;
+}
+
+void control_transaction_render(struct surface *s, struct writer *w, const struct stk_payment *p,
+                                uint64_t at)
 {
     const struct operator_state *o = surface_operator(s);
+    enum stk_state state = state_at(p, at);
     char checkout[ID_TEXT_SIZE];
     char merchant[ID_TEXT_SIZE];
     char receipt[ID_RECEIPT_SIZE];
@@ -362,11 +383,10 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
     json_field_text(w, "id", id);
     json_field_text(w, "object", "transaction");
     json_field_text(w, "type", "stk_push");
-    json_field_text(w, "status", stk_state_name(p->state));
+    json_field_text(w, "status", stk_state_name(state));
     json_field_text(w, "checkout_request_id", checkout);
     json_field_text(w, "merchant_request_id", merchant);
-    bool ended = p->outcome != STK_OPEN;
-    if (ended) {
+    if (stk_state_final(state)) {
         char code[RULE_CODE_MAX + 1];
         payment_result_code(o, p, code);
         json_field_text(w, "result_code", code);
@@ -375,7 +395,7 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
         json_field_null(w, "result_code");
         json_field_null(w, "reason");
     }
-    if (p->state == STK_SUCCESS) {
+    if (state == STK_SUCCESS) {
         json_field_text(w, "receipt", receipt);
     } else {
         json_field_null(w, "receipt");
@@ -397,8 +417,28 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
     }
     time_field(w, "created_at", p->step_ns[STEP_ACCEPTED]);
     ruled_field(s, w, p);
-    render_timeline(s, w, p);
+    render_timeline(s, w, p, at);
     json_close(w, '}');
+}
+
+/* ?at=POSITION: the transaction as it was. */
+static void answer_transaction_at(struct request *q, const struct stk_payment *p)
+{
+    uint64_t now = engine_read_position(q->s->engine);
+    uint64_t at;
+    if (!surface_position(http_query_value(q->x, "at"), &at) || at > now) {
+        surface_problem(q, now, 400, "invalid_at",
+                        "at must be a position of the past, like 1:42 or 42");
+        return;
+    }
+    if (p->step_position[STEP_ACCEPTED] > at) {
+        surface_problem(q, now, 404, "not_yet",
+                        "this transaction did not exist yet at that position");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    control_transaction_render(q->s, &w, p, at);
+    surface_json(q, now, 200, &w);
 }
 
 static void handle_transaction(struct request *q)
@@ -410,6 +450,10 @@ static void handle_transaction(struct request *q)
     const struct stk_payment *p = find_payment(q->s, q->parts[0]);
     if (p == NULL) {
         surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
+        return;
+    }
+    if (http_query_value(q->x, "at").data != NULL) {
+        answer_transaction_at(q, p);
         return;
     }
     if (seconds > 0 && !stk_state_final(p->state) && poll_add(q, p->number, seconds)) {
@@ -484,7 +528,7 @@ static void handle_transactions(struct request *q)
     for (; number > 0 && number <= o->last_payment && shown < list.limit; number--) {
         const struct stk_payment *p = surface_payment(q->s, number);
         if (p != NULL) {
-            control_transaction_render(q->s, &w, p);
+            control_transaction_render(q->s, &w, p, UINT64_MAX);
             shown++;
         }
     }
@@ -549,12 +593,25 @@ static void delivery_ruled_field(struct surface *s, struct writer *w,
     }
 }
 
+/* Every attempt sends the same request. */
+static void render_request_headers(struct surface *s, struct writer *w)
+{
+    char agent[80];
+    (void)snprintf(agent, sizeof(agent), "hakika/%s", s->options.version);
+    json_key(w, "request_headers");
+    json_open(w, '{');
+    json_field_text(w, "Content-Type", "application/json");
+    json_field_text(w, "User-Agent", agent);
+    json_field_text(w, "Accept", "*/*");
+    json_close(w, '}');
+}
+
 void control_delivery_render(struct surface *s, struct writer *w, const struct outbox_item *item,
                              bool with_bodies)
 {
     static const char *const states[] = {"?", "waiting", "delivered", "dead"};
     char id[32];
-    uint8_t body[2048];
+    uint8_t body[4096];
     struct span url = SPAN_EMPTY;
     struct writer message = writer_init(body, sizeof(body));
     bool known = surface_outgoing(s, item, &message, &url);
@@ -574,6 +631,15 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     json_field_text(w, "transaction", id);
     json_field_text(w, "state", states[item->state]);
     json_field_text(w, "kind", message_name(kind));
+    const struct outbox_edit *edit = outbox_edit(&engine_book(s->engine)->outbox, item->number);
+    json_field_bool(w, "edited", edit != NULL);
+    if (edit != NULL) {
+        (void)snprintf(id, sizeof(id), "dlv_%llu", (unsigned long long)edit->original);
+        json_field_text(w, "original", id);
+    } else {
+        json_field_null(w, "original");
+    }
+    json_field_text(w, "method", "POST");
     json_field_string(w, "url", url);
     time_field(w, "queued_at", item->queued_ns);
     bool held = item->state == OUTBOX_WAITING && item->next_try_ns == MESSAGE_HELD_NS;
@@ -585,20 +651,21 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     delivery_ruled_field(s, w, item);
     if (known && with_bodies) {
         struct span text = {(const char *)body, message.size};
+        render_request_headers(s, w);
         json_field_string(w, "request_body", text);
     }
     render_attempts(s, w, item);
     json_close(w, '}');
 }
 
-static const struct outbox_item *find_delivery(struct request *q, struct span id)
+const struct outbox_item *control_find_delivery(struct request *q, struct span id)
 {
     uint64_t number;
     return parse_number(id, "dlv_", &number) ? surface_delivery(q->s, number) : NULL;
 }
 
-static void answer_delivery(struct request *q, uint64_t wait_position, unsigned status,
-                            const struct outbox_item *item)
+void control_answer_delivery(struct request *q, uint64_t wait_position, unsigned status,
+                             const struct outbox_item *item)
 {
     struct writer w = surface_writer(q->s);
     control_delivery_render(q->s, &w, item, true);
@@ -607,12 +674,12 @@ static void answer_delivery(struct request *q, uint64_t wait_position, unsigned 
 
 static void handle_delivery(struct request *q)
 {
-    const struct outbox_item *item = find_delivery(q, q->parts[0]);
+    const struct outbox_item *item = control_find_delivery(q, q->parts[0]);
     if (item == NULL) {
         surface_not_found(q, "no delivery has this id");
         return;
     }
-    answer_delivery(q, engine_read_position(q->s->engine), 200, item);
+    control_answer_delivery(q, engine_read_position(q->s->engine), 200, item);
 }
 
 /* What was queued about a request: a late notice, and the result. */
@@ -645,10 +712,19 @@ static void list_of_transaction(struct request *q, struct span id)
     }
     struct writer w = surface_writer(q->s);
     list_open(&w);
+    bool full = false;
     for (uint32_t i = 0; i < payment_callbacks(surface_operator(q->s), p); i++) {
         control_delivery_render(q->s, &w, outbox_item(outbox, p->delivery + i), true);
     }
-    list_close(q, &w, false);
+    for (uint32_t i = slab_next(&outbox->edits, 0); i != SLAB_NONE && !full;
+         i = slab_next(&outbox->edits, i + 1)) {
+        const struct outbox_edit *edit = slab_at(&outbox->edits, i);
+        full = w.size > SURFACE_BODY_MAX / 2;
+        if (!full && edit->original == p->delivery) {
+            control_delivery_render(q->s, &w, outbox_item(outbox, edit->number), true);
+        }
+    }
+    list_close(q, &w, full);
 }
 
 /* ?state= as a number of enum outbox_state; 0 for all; false after answering. */
@@ -712,31 +788,6 @@ static void handle_deliveries(struct request *q)
     list_close(q, &w, false);
 }
 
-static void handle_replay(struct request *q)
-{
-    struct surface *s = q->s;
-    const struct outbox_item *item = find_delivery(q, q->parts[0]);
-    if (item == NULL) {
-        surface_not_found(q, "no delivery has this id");
-        return;
-    }
-    struct delivery_revive_command command = {item->number};
-    enum book_outcome outcome = BOOK_DONE;
-    struct engine_result result =
-        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_REVIVE, &command, &outcome);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
-        return;
-    }
-    if (outcome == BOOK_NOTHING) {
-        surface_problem(q, result.wait_position, 409, "delivery_under_way",
-                        "this callback is being sent at this moment; look again in a second");
-        return;
-    }
-    answer_delivery(q, result.wait_position, 202,
-                    outbox_item(&engine_book(s->engine)->outbox, command.number));
-}
-
 /* ---- which call is which ---- */
 
 struct route {
@@ -764,7 +815,8 @@ static const struct route ROUTES[] = {
     {"GET", "/sim/v1/transactions/{}", handle_transaction},
     {"GET", "/sim/v1/deliveries", handle_deliveries},
     {"GET", "/sim/v1/deliveries/{}", handle_delivery},
-    {"POST", "/sim/v1/deliveries/{}/replay", handle_replay},
+    {"GET", "/sim/v1/deliveries/{}/curl", control_delivery_curl},
+    {"POST", "/sim/v1/deliveries/{}/replay", control_delivery_replay},
     {"GET", "/sim/v1/rules", control_rules_get},
     {"PUT", "/sim/v1/rules", control_rules_put},
     {"GET", "/sim/v1/rules/schema", control_rules_schema},

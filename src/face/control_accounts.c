@@ -6,6 +6,7 @@
 
 #include "base/caltime.h"
 #include "base/money.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 
 #define DEV_BALANCE_MINOR      ((int64_t)100000 * 100)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 
 #define ADVANCE_DAYS_MAX 36600

@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include "face/daraja.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 
 /* ---- a customer pays by himself ---- */

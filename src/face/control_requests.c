@@ -7,6 +7,7 @@
 
 #include "base/caltime.h"
 #include "base/money.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 
 /* ---- looking at requests ---- */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 
 static void position_field(struct writer *w, const char *name, uint64_t generation,

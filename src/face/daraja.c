@@ -9,6 +9,7 @@
 #include "base/caltime.h"
 #include "base/hash.h"
 #include "base/ids.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "face/rules.h"
 #include "wire/daraja_auth.h"
@@ -586,6 +587,13 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
                       struct span *url_out)
 {
     const struct operator_state *o = surface_operator(s);
+    const struct outbox_edit *edit = outbox_edit(&engine_book(s->engine)->outbox, item->number);
+    if (edit != NULL) {
+        struct span text = operator_text(o, edit->body);
+        put_raw(body, text.data, text.size);
+        *url_out = operator_text(o, edit->url);
+        return !body->overflow;
+    }
     if (item->kind == MESSAGE_CONFIRMATION) {
         return daraja_income_outgoing(s, item, body, url_out);
     }

@@ -8,6 +8,7 @@
 
 #include "base/caltime.h"
 #include "base/ids.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "wire/daraja_c2b.h"
 

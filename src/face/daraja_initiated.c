@@ -11,6 +11,7 @@
 
 #include "base/caltime.h"
 #include "base/ids.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "wire/daraja_express.h"
 #include "wire/daraja_initiated.h"

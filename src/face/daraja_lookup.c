@@ -8,6 +8,7 @@
 
 #include "base/caltime.h"
 #include "base/hash.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "face/qr.h"
 #include "wire/daraja_lookup.h"

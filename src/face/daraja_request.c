@@ -10,6 +10,7 @@
 
 #include "base/caltime.h"
 #include "base/ids.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "wire/daraja_envelope.h"
 #include "wire/daraja_payout.h"

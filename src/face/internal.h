@@ -150,103 +150,6 @@ void mask_msisdn(uint64_t msisdn, char out[16]);
 /* 2547XXXXXXXX or 2541XXXXXXXX. */
 bool msisdn_valid(uint64_t msisdn);
 
-/* daraja.c */
-bool daraja_route(struct request *q);
-/* Answers 500 in Daraja's form; false: this is not one of Daraja's paths. */
-bool daraja_fail(struct request *q, const char *words);
-bool daraja_admit(struct surface *s, struct http_exchange *x);
-void daraja_refuse_busy(struct request *q, enum engine_status status);
-const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g);
-/*
- * What every Daraja call but OAuth asks first, in Daraja's order. Whoever adds a call uses these
- * two and has the same isolation as all others (A1):
- *   daraja_preamble      the method is POST; the access token is ours and lives (q->app says which
- *                        application it is bound to); the body is JSON. `token_error` is the call's
- *                        own way to say "invalid access token".
- *   daraja_organisation  the organisation with this short code (opened first where the profile
- *                        opens it), and the token's application may act for it. `unknown` is the
- *                        call's own way to say that there is none.
- * False or NULL: answered.
- */
-bool daraja_preamble(struct request *q, enum daraja_error_kind token_error);
-const struct organisation *daraja_organisation(struct request *q, uint32_t short_code,
-                                               enum daraja_error_kind unknown);
-/* Daraja's error envelope; detail fills the %s of its wording, words go into Hakika-Explain. */
-void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
-                   const char *detail, const char *words);
-
-void daraja_answer_error(struct request *q, uint64_t wait_position,
-                         const struct daraja_error *error);
-void daraja_refuse_busy(struct request *q, enum engine_status status);
-/* The header Hakika-Explain (not in daraja-strict). */
-void daraja_explain(struct request *q, const char *words);
-/* Hash of scheme, host and port: one queue of outgoing messages for each. */
-uint64_t daraja_url_target(struct span url);
-/* What the profile asks of callback URLs. */
-struct daraja_url_rule daraja_url_rule(const struct surface *s);
-/* In dev and sandbox, phones and the sandbox's short codes are opened on first use. Not
- * ENGINE_APPLIED: they could not be, now. */
-enum engine_status daraja_open_code(struct surface *s, uint32_t short_code);
-enum engine_status daraja_open_phone(struct surface *s, uint64_t msisdn);
-
-/*
- * daraja_request.c: what the calls of organisations have in common. A handler reads its body
- * (wire/), asks daraja_request_organisation, fills a request_command (targets are filled in by
- * daraja_request_execute) and ends with daraja_request_accept.
- */
-/* Opens the organisation where the profile does, and refuses another app's; one that does not exist
- * is let through (it becomes a result). False: answered. */
-bool daraja_request_organisation(struct request *q, uint32_t short_code);
-/* The password in a SecurityCredential is the initiator's; or, in dev and sandbox, nobody can tell,
- * because it was not made with our certificate. g may be NULL. */
-bool daraja_credential_good(struct request *q, const struct organisation *g,
-                            struct span credential);
-/* Executes COMMAND_REQUEST; NULL after answering (busy, duplicate). */
-const struct operator_request *daraja_request_execute(struct request *q,
-                                                      struct request_command *command,
-                                                      uint64_t *wait_position);
-/* The same, and answers "Accept the service request successfully." */
-void daraja_request_accept(struct request *q, struct request_command *command);
-struct daraja_request_texts {
-    char originator[ID_TEXT_SIZE];
-    char conversation[ID_TEXT_SIZE];
-    char transaction[ID_RECEIPT_SIZE];
-};
-/* The head of a result; it points into texts and into the state. */
-void daraja_request_head(struct surface *s, const struct operator_request *r,
-                         struct daraja_request_texts *texts, struct daraja_result_head *head);
-/* Only the ids of it: for a request that has not ended. */
-void daraja_request_ids(struct surface *s, const struct operator_request *r,
-                        struct daraja_request_texts *texts, struct daraja_result_head *head);
-enum { DARAJA_PARTY_NAME_MAX = 160 };
-/* "600310 - Duka la Juma", "254708374149 - John Doe" */
-struct span daraja_party_name(struct surface *s, uint64_t number, bool is_short_code,
-                              char out[DARAJA_PARTY_NAME_MAX]);
-/* The body and the URL of a message about a request. */
-bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
-                             struct span *url_out);
-bool daraja_request_route(struct request *q);
-/* daraja_lookup.c: QR, IMSI, SIM swap, organisation info */
-bool daraja_lookup_route(struct request *q);
-/* daraja_initiated.c: balance, status, reversal, B2B, tax, express checkout; and the time-out
- * message of every kind. `kind` is an enum operator_message. */
-bool daraja_initiated_route(struct request *q);
-void daraja_initiated_message(struct surface *s, const struct operator_request *r, uint16_t kind,
-                              struct writer *body);
-
-/* daraja_c2b.c */
-bool daraja_c2b_route(struct request *q);
-/* The body of a validation (the question) or a confirmation. */
-void daraja_c2b_render(struct surface *s, const struct operator_request *r, bool question,
-                       struct writer *body);
-/* The C2B confirmation of an STK payment. */
-bool daraja_income_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
-                            struct span *url_out);
-void control_subscriber_pay(struct request *q);
-/* external_validation of an organisation, from the body of a PATCH. */
-void control_validation_change(struct request *q, struct json_object *body);
-void control_certificate(struct request *q);
-
 /* control.c, control_accounts.c, control_clock.c, control_worlds.c */
 bool control_route(struct request *q);
 void control_subscriber_open(struct request *q);
@@ -270,6 +173,12 @@ void control_request_prompt_render(struct surface *s, struct writer *w,
                                    const struct operator_request *r);
 void control_answer_request_prompt(struct request *q, const struct operator_request *r,
                                    bool cancels, struct span pin);
+/* NULL when no delivery has this id ("dlv_7"). */
+const struct outbox_item *control_find_delivery(struct request *q, struct span id);
+void control_answer_delivery(struct request *q, uint64_t wait_position, unsigned status,
+                             const struct outbox_item *item);
+void control_delivery_replay(struct request *q);
+void control_delivery_curl(struct request *q);
 void control_clock_get(struct request *q);
 void control_clock_set(struct request *q);
 void control_clock_idle(struct request *q);
@@ -286,13 +195,17 @@ struct engine_result control_open_subscriber(struct surface *s, uint64_t msisdn)
 struct engine_result control_open_organisation(struct surface *s, uint32_t short_code);
 /* The request's JSON object, or NULL after answering 400. */
 struct json_object *control_body(struct request *q);
-void control_transaction_render(struct surface *s, struct writer *w, const struct stk_payment *p);
+/* As it was when the frame of that position had just been applied; UINT64_MAX: as it is. */
+void control_transaction_render(struct surface *s, struct writer *w, const struct stk_payment *p,
+                                uint64_t at);
 void control_delivery_render(struct surface *s, struct writer *w, const struct outbox_item *item,
                              bool with_bodies);
 
 /* status.c: /healthz, /readyz, /metrics, /openapi.json */
 bool status_route(struct request *q);
 /* stream.c */
+/* "1:42" -> 42; a bare number is a position, too. */
+bool surface_position(struct span text, uint64_t *out);
 void stream_start(struct request *q);
 bool stream_turn(struct surface *s);
 void stream_end_all(struct surface *s);

@@ -13,6 +13,7 @@
 
 #include "base/caltime.h"
 #include "face/documents.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "face/rules.h"
 #include "wire/daraja_error.h"

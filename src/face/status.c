@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "face/documents.h"
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/caltime.h"
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "face/rules.h"
 #include "operator/events.h"
@@ -25,8 +26,7 @@ static int64_t monotonic_ns(void)
     return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* "1:42" -> 42; a bare number is a position, too. */
-static bool parse_position(struct span text, uint64_t *out)
+bool surface_position(struct span text, uint64_t *out)
 {
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] == ':') {
@@ -59,7 +59,7 @@ void stream_start(struct request *q)
     if (after.data == NULL) {
         after = http_header(q->x, "Last-Event-ID");
     }
-    if (after.data != NULL && !parse_position(after, &position)) {
+    if (after.data != NULL && !surface_position(after, &position)) {
         surface_problem(q, 0, 400, "invalid_after", "after must be a position like 1:42");
         return;
     }
@@ -111,6 +111,7 @@ static const char *book_event_name(uint16_t kind)
     case EVENT_HOLD_VOIDED: return "hold_voided";
     case EVENT_HOLD_EXPIRED: return "hold_expired";
     case EVENT_DELIVERY_QUEUED: return "delivery_queued";
+    case EVENT_DELIVERY_EDITED: return "delivery_edited";
     case EVENT_DELIVERY_ATTEMPTED: return "delivery_attempted";
     case EVENT_DELIVERY_REVIVED: return "delivery_revived";
     default: return NULL; /* housekeeping, or evidence that has calls of its own */

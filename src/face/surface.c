@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "face/daraja.h"
 #include "face/internal.h"
 #include "face/rules.h"
 

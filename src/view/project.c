@@ -261,7 +261,8 @@ static bool project_outbox(struct projection *p, uint16_t kind, struct reader *b
         return false;
     }
     switch (kind) {
-    case EVENT_DELIVERY_QUEUED: projection_queued(p, &e); break;
+    case EVENT_DELIVERY_QUEUED:
+    case EVENT_DELIVERY_EDITED: projection_queued(p, &e); break;
     case EVENT_DELIVERY_ATTEMPTED: attempted(p, &e); break;
     case EVENT_DELIVERY_REVIVED:
         (void)RUN(p->store, CALLBACK_REVIVED, number(e.number),
@@ -282,7 +283,7 @@ static bool project_event(struct projection *p, uint16_t kind, struct reader *bo
     bool good = true;
     if (kind >= EVENT_ACCOUNT_OPENED && kind <= EVENT_HOLD_EXPIRED) {
         good = project_ledger(p, kind, body);
-    } else if (kind >= EVENT_DELIVERY_QUEUED && kind <= EVENT_ANSWER_KEPT) {
+    } else if (kind >= EVENT_DELIVERY_QUEUED && kind <= OUTBOX_EVENT_KNOWN_LAST) {
         good = project_outbox(p, kind, body);
     } else if (kind == EVENT_GENERATION_OPENED) {
         good = open_generation(p, body);

@@ -774,3 +774,15 @@ void json_field_null(struct writer *w, const char *name)
     json_key(w, name);
     json_put_null(w);
 }
+
+void json_compact(struct json_object *value, struct writer *w)
+{
+    size_t size = 0;
+    const char *text = json_object_to_json_string_length(
+        value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+    if (text == NULL) {
+        w->overflow = true; /* no memory */
+        return;
+    }
+    put_raw(w, text, size);
+}

@@ -47,6 +47,8 @@ bool json_whole(struct json_scratch *scratch, struct json_object *value, int64_t
 /* JSON integers only; false at the ends of the range of int64_t and beyond. */
 bool json_integer(struct json_object *value, int64_t *out);
 bool json_boolean(struct json_object *value, bool *out);
+/* The value as text without spaces, into w. */
+void json_compact(struct json_object *value, struct writer *w);
 
 /* Output. Commas are placed here: a key, a value or a bracket that opens gets one in front when the
  * last byte written is the end of another. (A space or a line feed is no such end: what stands in

@@ -44,6 +44,7 @@ static void listed(struct world *w, uint64_t number, struct span entry)
     }
     p->seen = true;
     p->number = number;
+    w->asked = w->answers; /* nothing else is under way */
     world_told(w, (uint32_t)reference, entry);
 }
 

@@ -103,7 +103,8 @@ struct payment {
     uint16_t shop;
     uint16_t amount; /* shillings */
     uint8_t known;
-    uint8_t told; /* enum status: the last that anybody was told */
+    uint8_t told;     /* enum status: the furthest that anybody was told */
+    uint64_t told_at; /* how many answers had come by then */
     uint8_t intent;
     uint8_t answer;
     bool queued;
@@ -132,6 +133,7 @@ struct op {
     uint8_t kind;
     bool used;
     uint32_t payment;
+    uint64_t sent; /* how many answers had come when it was sent */
 };
 
 struct world {
@@ -150,6 +152,8 @@ struct world {
     uint32_t *queue; /* payments to do something about; ring of PAYMENTS_MAX */
     uint32_t queue_head, queue_count;
     struct op ops[OPS_MAX];
+    uint64_t answers; /* that have come */
+    uint64_t asked;   /* w->answers when the request was sent whose answer is being looked at */
     char token[64];
     char password[160];
     char stamp[16];

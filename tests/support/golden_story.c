@@ -248,6 +248,15 @@ static void chapter_deliveries(struct world *w)
     world_pass(w, 3600 * WORLD_S);
     (void)answer_all(w, 200, DELIVERY_ANSWERED);
     (void)world_do(w, COMMAND_DELIVERY_REVIVE, &again, &outcome); /* a delivered one, once more */
+    struct delivery_edit_command edit = {.number = delivery,
+                                         .target = 78,
+                                         .url = SPAN_LITERAL("http://127.0.0.1:9/edited"),
+                                         .body = SPAN_LITERAL("{\"ResultCode\":\"0\"}")};
+    struct delivery_edit_reply edited = {BOOK_NOTHING, 0};
+    assert_int_not_equal(world_do(w, COMMAND_DELIVERY_EDIT, &edit, &edited), 0);
+    edit.number = edited.number;
+    assert_int_not_equal(world_do(w, COMMAND_DELIVERY_EDIT, &edit, &edited), 0);
+    assert_int_equal(outbox_edit(&w->book->outbox, edited.number)->original, delivery);
     (void)answer_all(w, 204, DELIVERY_ANSWERED);
 }
 

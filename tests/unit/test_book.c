@@ -224,7 +224,7 @@ static void test_unknown_events(void **state)
         uint8_t bytes[256];
         bool known = (kind >= EVENT_GENERATION_OPENED && kind <= BOOK_EVENT_KNOWN_LAST) ||
                      (kind >= EVENT_ACCOUNT_OPENED && kind <= EVENT_HOLD_EXPIRED) ||
-                     (kind >= EVENT_DELIVERY_QUEUED && kind <= EVENT_ANSWER_KEPT) ||
+                     (kind >= EVENT_DELIVERY_QUEUED && kind <= OUTBOX_EVENT_KNOWN_LAST) ||
                      operator_event_name((uint16_t)kind) != NULL;
         struct book *b = empty_book(&w);
         assert_int_equal(replay_bytes(b, w.frames, w.frames_size), BOOK_REPLAYED);

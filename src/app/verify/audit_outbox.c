@@ -55,18 +55,19 @@ static bool exists(struct audit *a, const struct outbox_event *e, const char *wh
     return true;
 }
 
-static void queued(struct audit *a, const struct outbox_event *e)
+/* The next number, which waits. False (said): another number, or no memory. */
+static bool add(struct audit *a, const struct outbox_event *e)
 {
     audit__checked(a, PROOF_DELIVERIES);
     audit__checked(a, PROOF_REFERENCES);
     if (e->number != a->last_delivery + 1) {
         audit__breach(a, PROOF_REFERENCES, "delivery %" PRIu64 " follows delivery %" PRIu64,
                       e->number, a->last_delivery);
-        return;
+        return false;
     }
     if (a->last_delivery % 64 == 0 && array_add(&a->waiting) == NULL) {
         a->report->no_memory = true;
-        return;
+        return false;
     }
     a->last_delivery = e->number;
     set_waiting(a, e->number);
@@ -74,6 +75,25 @@ static void queued(struct audit *a, const struct outbox_event *e)
         audit__left_follow(a, e->subject, e->number);
     }
     a->report->totals.deliveries++;
+    return true;
+}
+
+/* Written by hand: it belongs to no end of a payment, but to a delivery that there was. */
+static void edited(struct audit *a, const struct outbox_event *e)
+{
+    if (e->original == 0 || e->original > a->last_delivery) {
+        audit__breach(a, PROOF_DELIVERIES,
+                      "delivery %" PRIu64 " is an edited copy of %" PRIu64 ", which never was",
+                      e->number, e->original);
+    }
+    (void)add(a, e);
+}
+
+static void queued(struct audit *a, const struct outbox_event *e)
+{
+    if (!add(a, e)) {
+        return;
+    }
     if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
         audit__request_message(a, e->subject, e->target, e->item_kind);
         return;
@@ -141,7 +161,7 @@ static void answer_kept(struct audit *a, const struct outbox_event *e)
 void audit__outbox_event(struct audit *a, uint16_t kind, struct reader *body)
 {
     struct outbox_event e;
-    if (kind > EVENT_ANSWER_KEPT) {
+    if (kind > EVENT_DELIVERY_EDITED) {
         audit__breach(a, PROOF_RECORDS, "event kind %u is unknown", kind);
         return;
     }
@@ -153,6 +173,7 @@ void audit__outbox_event(struct audit *a, uint16_t kind, struct reader *body)
     case EVENT_DELIVERY_QUEUED: queued(a, &e); break;
     case EVENT_DELIVERY_ATTEMPTED: attempted(a, &e); break;
     case EVENT_DELIVERY_REVIVED: revived(a, &e); break;
+    case EVENT_DELIVERY_EDITED: edited(a, &e); break;
     default: answer_kept(a, &e); break;
     }
 }

@@ -206,6 +206,10 @@ async function callEverything(operator, listener) {
     await operator.sim('GET', `/deliveries?transaction=${ruled.CheckoutRequestID}`);
     await operator.sim('GET', '/rules');
     await operator.sim('GET', '/rules/schema');
+    await operator.sim('POST', `/deliveries/${delivery.id}/replay`, { body: { edited: true } });
+    await operator.sim('POST', `/deliveries/${delivery.id}/replay`, { url: 'none' });
+    await operator.sim('GET', `/deliveries/${delivery.id}/curl`);
+    await operator.sim('GET', '/deliveries/dlv_999/curl');
     await operator.sim('GET', '/clock');
     await operator.sim('POST', '/clock', { advance_ms: 1000 });
     await operator.sim('POST', '/clock', { advance_ms: -1 });

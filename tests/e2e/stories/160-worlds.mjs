@@ -2,10 +2,10 @@
 // clock goes with it; waiting callbacks wait again; verify proves the journal of it all. And the
 // reset to the seeded state is a matter of milliseconds.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { Listener } from '../lib/listener.mjs';
 import { HAKIKA, Server } from '../lib/server.mjs';
-import { atMost, bestOf, busy, check, equal, percentile, proved, said, story, until,
+import { atMost, bestOf, busy, check, equal, patience, percentile, proved, said, story, until,
          within } from '../lib/story.mjs';
 
 const ANNA = 254711000001;
@@ -183,8 +183,14 @@ await story('--ephemeral: quick to start, quick to reset, gone at the end', asyn
             { PhoneNumber: 254720000000 + done + i })));
     }
     await save(operator, 'busy');
+    // Processor time of the server, which others on the machine cannot make worse.
+    const worked = () => {
+        const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(' ');
+        return (Number(fields[13]) + Number(fields[14])) * 10;
+    };
+    const before = worked();
     const all = [];
-    const median = await bestOf(3, 10, 'ms for a reset, p50 of 200', async () => {
+    const median = await bestOf(3, 10 * patience, 'ms for a reset, p50 of 200', async () => {
         const ms = [];
         for (let i = 0; i < 200; i++) {
             await restore(operator, 'busy');
@@ -195,8 +201,11 @@ await story('--ephemeral: quick to start, quick to reset, gone at the end', asyn
         all.push(...ms);
         return percentile(ms, 50);
     });
+    const cost = (worked() - before) / all.length;
+    atMost(cost, 10, 'ms of processor time for a restore and a reset');
     said(`a reset with 3,000 payments there: p50 ${median.toFixed(2)} ms, ` +
-         `p99 ${percentile(all, 99).toFixed(2)} ms; ready after ${server.readyMs.toFixed(0)} ms`);
+         `p99 ${percentile(all, 99).toFixed(2)} ms; ${cost.toFixed(1)} ms of processor time with the ` +
+         `restore before it; ready after ${server.readyMs.toFixed(0)} ms`);
     if (!busy) atMost(server.readyMs, 1000, 'ms to the ready line');
     equal((await operator.transactions()).length, 0, 'transactions after a reset');
     equal(await server.stop(), 0, 'exit status after SIGTERM');

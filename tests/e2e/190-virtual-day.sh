@@ -1,0 +1,5 @@
+#!/bin/sh
+# A whole day of tests in milliseconds: prompts, callbacks, retries, tokens and limits in virtual time.
+set -eu
+. "$(dirname "$0")/lib/run.sh"
+tell 190-virtual-day
