@@ -1,27 +1,16 @@
 /*
- * writer.c - see writer.h. One slot, handed back and forth under a mutex:
- *
- *   EMPTY --start (loop)--> FULL --append, sync (thread)--> DONE --collect (loop)--> EMPTY
+ * writer.c - see writer.h. The worker's piece is one batch: append and sync.
  */
 #include "engine/writer.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-enum slot_state { SLOT_EMPTY, SLOT_FULL, SLOT_DONE };
+#include "engine/worker.h"
 
 struct writer_thread {
+    struct worker worker;
     struct journal *journal;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t filled;
-    int event;
-    enum slot_state state;
-    bool stopping;
     struct journal_batch batch;
     uint8_t previous[JOURNAL_HASH_BYTES];
     enum journal_status status;
@@ -29,37 +18,12 @@ struct writer_thread {
     struct journal_error error;
 };
 
-static void writer_wake_loop(struct writer_thread *w)
-{
-    uint64_t one = 1;
-    CHECK(write(w->event, &one, sizeof(one)) == (ssize_t)sizeof(one));
-}
-
-static void *writer_main(void *context)
+static void writer_work(void *context)
 {
     struct writer_thread *w = context;
-    (void)pthread_mutex_lock(&w->mutex);
-    for (;;) {
-        while (w->state != SLOT_FULL && !w->stopping) {
-            (void)pthread_cond_wait(&w->filled, &w->mutex);
-        }
-        if (w->state != SLOT_FULL) {
-            break;
-        }
-        (void)pthread_mutex_unlock(&w->mutex);
-        struct journal_error error;
-        memset(&error, 0, sizeof(error));
-        enum journal_status status = journal_append(w->journal, &w->batch, w->previous, &error);
-        struct journal_head head = journal_head(w->journal);
-        (void)pthread_mutex_lock(&w->mutex);
-        w->status = status;
-        w->head = head;
-        w->error = error;
-        w->state = SLOT_DONE;
-        writer_wake_loop(w);
-    }
-    (void)pthread_mutex_unlock(&w->mutex);
-    return NULL;
+    memset(&w->error, 0, sizeof(w->error));
+    w->status = journal_append(w->journal, &w->batch, w->previous, &w->error);
+    w->head = journal_head(w->journal);
 }
 
 struct writer_thread *writer_start_thread(struct journal *journal)
@@ -69,18 +33,8 @@ struct writer_thread *writer_start_thread(struct journal *journal)
         return NULL;
     }
     w->journal = journal;
-    w->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (w->event < 0) {
+    if (!worker_start(&w->worker, writer_work, w)) {
         free(w);
-        return NULL;
-    }
-    CHECK(pthread_mutex_init(&w->mutex, NULL) == 0);
-    CHECK(pthread_cond_init(&w->filled, NULL) == 0);
-    int failed = pthread_create(&w->thread, NULL, writer_main, w);
-    if (failed != 0) {
-        (void)close(w->event);
-        free(w);
-        errno = failed;
         return NULL;
     }
     return w;
@@ -90,13 +44,10 @@ static void writer_start(void *context, const struct journal_batch *batch,
                          const uint8_t previous[JOURNAL_HASH_BYTES])
 {
     struct writer_thread *w = context;
-    (void)pthread_mutex_lock(&w->mutex);
-    CHECK(w->state == SLOT_EMPTY);
+    worker_fill(&w->worker);
     w->batch = *batch;
     memcpy(w->previous, previous, JOURNAL_HASH_BYTES);
-    w->state = SLOT_FULL;
-    (void)pthread_cond_signal(&w->filled);
-    (void)pthread_mutex_unlock(&w->mutex);
+    worker_go(&w->worker);
 }
 
 enum engine_room writer_room(const struct journal *journal, uint64_t bytes)
@@ -123,40 +74,25 @@ struct engine_writer writer_port(struct writer_thread *w)
 
 int writer_descriptor(const struct writer_thread *w)
 {
-    return w->event;
+    return w->worker.event;
 }
 
 bool writer_collect(struct writer_thread *w, enum journal_status *status, struct journal_head *head,
                     struct journal_error *error)
 {
-    uint64_t count;
-    if (read(w->event, &count, sizeof(count)) < 0) {
-        return false; /* nothing has happened */
+    if (!worker_take(&w->worker)) {
+        return false;
     }
-    (void)pthread_mutex_lock(&w->mutex);
-    bool done = w->state == SLOT_DONE;
-    if (done) {
-        *status = w->status;
-        *head = w->head;
-        *error = w->error;
-        w->state = SLOT_EMPTY;
-    }
-    (void)pthread_mutex_unlock(&w->mutex);
-    return done;
+    *status = w->status;
+    *head = w->head;
+    *error = w->error;
+    return true;
 }
 
 void writer_stop(struct writer_thread *w)
 {
-    if (w == NULL) {
-        return;
+    if (w != NULL) {
+        worker_stop(&w->worker);
+        free(w);
     }
-    (void)pthread_mutex_lock(&w->mutex);
-    w->stopping = true;
-    (void)pthread_cond_signal(&w->filled);
-    (void)pthread_mutex_unlock(&w->mutex);
-    (void)pthread_join(w->thread, NULL);
-    (void)close(w->event);
-    (void)pthread_cond_destroy(&w->filled);
-    (void)pthread_mutex_destroy(&w->mutex);
-    free(w);
 }
