@@ -161,6 +161,8 @@ await story('deadlines pass while the disk is full', async (scene) => {
     // Delivered is what the book knows as delivered: before that a kill -9 sends it again.
     await until(async () => (await server.operator.metrics()).hakika_callbacks_delivered_total >=
                             doomed.length, 'the callbacks count as delivered');
+    // The metrics show the state as it is; a read waits until what it shows is on disk.
+    await server.operator.transaction(doomed.at(-1).CheckoutRequestID);
     await server.restart();
     await checkAllThere(server.operator, accepted, 'in the end');
     equal(doomed.map((push) => listener.about(push.CheckoutRequestID).length), doomed.map(() => 1),
