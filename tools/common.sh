@@ -60,6 +60,7 @@ build_in() {
         shift
     done
     [ "$#" -eq 0 ] || shift
+    console/build
     mkdir -p "$directory"
     (
         flock 9

@@ -50,17 +50,25 @@ static bool origin_is_ours(struct span origin, struct span host)
     return false;
 }
 
-static bool is_allowed(struct request *q)
+bool control_host_allowed(struct request *q)
 {
-    const struct surface_options *options = &q->s->options;
+    const char *name = q->s->options.public_host;
+    struct span host = http_header(q->x, "Host");
+    if (host_is_local(host) || (name != NULL && span_is(host, name))) {
+        return true;
+    }
+    surface_problem(q, 0, 403, "host_not_allowed",
+                    "the control API and the console answer only to 127.0.0.1, localhost and the "
+                    "name given with --public-host");
+    return false;
+}
+
+bool control_may_ask(struct request *q)
+{
     struct span host = http_header(q->x, "Host");
     struct span origin = http_header(q->x, "Origin");
     struct span site = http_header(q->x, "Sec-Fetch-Site");
-    bool named = options->public_host != NULL && span_is(host, options->public_host);
-    if (!host_is_local(host) && !named) {
-        surface_problem(q, 0, 403, "host_not_allowed",
-                        "the control API answers only to 127.0.0.1, localhost and the name given "
-                        "with --public-host");
+    if (!control_host_allowed(q)) {
         return false;
     }
     bool foreign = origin.data != NULL && !origin_is_ours(origin, host);
@@ -68,6 +76,15 @@ static bool is_allowed(struct request *q)
         surface_problem(q, 0, 403, "origin_not_allowed",
                         "a page from another site asked; the control API serves programs and its "
                         "own page only");
+        return false;
+    }
+    return true;
+}
+
+static bool is_allowed(struct request *q)
+{
+    const struct surface_options *options = &q->s->options;
+    if (!control_may_ask(q)) {
         return false;
     }
     if (options->admin_key == NULL) {
@@ -107,8 +124,7 @@ struct json_object *control_body(struct request *q)
 
 /* ---- prompts ---- */
 
-/* The payment of a path: txn_N, a checkout id or a receipt. */
-static const struct stk_payment *find_payment(struct surface *s, struct span id)
+const struct stk_payment *control_find_payment(struct surface *s, struct span id)
 {
     struct span prefix = SPAN_LITERAL("txn_");
     uint64_t number;
@@ -218,7 +234,7 @@ static void answer_prompt(struct request *q, uint16_t kind, struct span pin)
     if (!wait_seconds(q, &seconds)) {
         return;
     }
-    const struct stk_payment *p = find_payment(s, q->parts[0]);
+    const struct stk_payment *p = control_find_payment(s, q->parts[0]);
     const struct operator_request *r = control_find_request(s, q->parts[0]);
     if (r != NULL) {
         control_answer_request_prompt(q, r, kind == COMMAND_STK_CANCEL, pin);
@@ -447,7 +463,7 @@ static void handle_transaction(struct request *q)
     if (!wait_seconds(q, &seconds)) {
         return;
     }
-    const struct stk_payment *p = find_payment(q->s, q->parts[0]);
+    const struct stk_payment *p = control_find_payment(q->s, q->parts[0]);
     if (p == NULL) {
         surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
         return;
@@ -699,7 +715,7 @@ static void list_of_request(struct request *q, const struct operator_request *r)
 
 static void list_of_transaction(struct request *q, struct span id)
 {
-    const struct stk_payment *p = find_payment(q->s, id);
+    const struct stk_payment *p = control_find_payment(q->s, id);
     const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
     const struct operator_request *r = control_find_request(q->s, id);
     if (r != NULL) {
@@ -798,6 +814,7 @@ struct route {
 
 static const struct route ROUTES[] = {
     {"POST", "/sim/v1/subscribers", control_subscriber_open},
+    {"GET", "/sim/v1/subscribers", control_subscriber_list},
     {"GET", "/sim/v1/subscribers/{}", control_subscriber_get},
     {"PATCH", "/sim/v1/subscribers/{}", control_subscriber_change},
     {"GET", "/sim/v1/subscribers/{}/prompts", control_subscriber_prompts},
@@ -805,6 +822,7 @@ static const struct route ROUTES[] = {
     {"POST", "/sim/v1/prompts/{}/approve", handle_approve},
     {"POST", "/sim/v1/prompts/{}/cancel", handle_cancel},
     {"POST", "/sim/v1/organisations", control_organisation_open},
+    {"GET", "/sim/v1/organisations", control_organisation_list},
     {"GET", "/sim/v1/organisations/{}", control_organisation_get},
     {"PATCH", "/sim/v1/organisations/{}", control_organisation_change},
     {"POST", "/sim/v1/organisations/{}/fund", control_organisation_fund},
@@ -817,6 +835,8 @@ static const struct route ROUTES[] = {
     {"GET", "/sim/v1/deliveries/{}", handle_delivery},
     {"GET", "/sim/v1/deliveries/{}/curl", control_delivery_curl},
     {"POST", "/sim/v1/deliveries/{}/replay", control_delivery_replay},
+    {"GET", "/sim/v1/entries", control_entry_list},
+    {"GET", "/sim/v1/money", control_money},
     {"GET", "/sim/v1/rules", control_rules_get},
     {"PUT", "/sim/v1/rules", control_rules_put},
     {"GET", "/sim/v1/rules/schema", control_rules_schema},

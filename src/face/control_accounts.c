@@ -65,7 +65,7 @@ static bool amount_read(struct json_object *value, int64_t min, int64_t absent, 
 
 /* ---- subscribers ---- */
 
-static void render_subscriber(struct surface *s, struct writer *w, const struct subscriber *u)
+void control_subscriber_render(struct surface *s, struct writer *w, const struct subscriber *u)
 {
     static const char *const names[] = {"unregistered", "active", "suspended"};
     const struct operator_state *o = surface_operator(s);
@@ -99,7 +99,7 @@ static void answer_subscriber(struct request *q, uint64_t wait_position, unsigne
                               uint32_t slot)
 {
     struct writer w = surface_writer(q->s);
-    render_subscriber(q->s, &w, operator_subscriber_at(surface_operator(q->s), slot));
+    control_subscriber_render(q->s, &w, operator_subscriber_at(surface_operator(q->s), slot));
     surface_json(q, wait_position, status, &w);
 }
 
@@ -197,7 +197,7 @@ void control_subscriber_get(struct request *q)
     const struct subscriber *u = find_subscriber(q);
     if (u != NULL) {
         struct writer w = surface_writer(q->s);
-        render_subscriber(q->s, &w, u);
+        control_subscriber_render(q->s, &w, u);
         surface_json(q, engine_read_position(q->s->engine), 200, &w);
     }
 }
@@ -343,7 +343,7 @@ void control_subscriber_prompts(struct request *q)
 
 /* ---- organisations ---- */
 
-static void render_organisation(struct surface *s, struct writer *w, const struct organisation *g)
+void control_organisation_render(struct surface *s, struct writer *w, const struct organisation *g)
 {
     static const char *const types[] = {"?", "paybill", "till", "bulk"};
     static const char *const charges[] = {"?", "customer", "shared", "business"};
@@ -378,7 +378,7 @@ void control_answer_organisation(struct request *q, uint64_t wait_position, unsi
                                  const struct organisation *g)
 {
     struct writer w = surface_writer(q->s);
-    render_organisation(q->s, &w, g);
+    control_organisation_render(q->s, &w, g);
     surface_json(q, wait_position, status, &w);
 }
 

@@ -1,6 +1,7 @@
 /*
  * documents.h - documents that are embedded at build time: the OpenAPI document of the operator's
- * surfaces, the JSON schema of the rules document, and the rules of --magic (all in src/face).
+ * surfaces, the JSON schema of the rules document, the rules of --magic (all in src/face), and the
+ * console's page (console/).
  */
 #ifndef HAKIKA_FACE_DOCUMENTS_H
 #define HAKIKA_FACE_DOCUMENTS_H
@@ -10,5 +11,13 @@
 struct span openapi_document(void);
 struct span rules_schema_document(void);
 struct span magic_document(void);
+
+/* The page with its {token}; its script and style compressed with gzip, empty in a build without
+ * Node.js: then the page says what is missing. */
+struct span console_page(void);
+struct span console_script(void);
+struct span console_style(void);
+/* Another one for other contents. */
+const char *console_version(void);
 
 #endif

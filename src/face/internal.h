@@ -24,6 +24,7 @@ enum {
     LIST_LIMIT_MAX = 100,
     LIST_LOOKS_MAX = 100 * 1000, /* at deliveries, for one list; in the index of old ids: */
     LIST_FETCHES_MAX = 2000,
+    CONSOLE_TOKEN_SIZE = 33, /* 32 digits and NUL */
 };
 
 struct waiting_reply {
@@ -92,8 +93,9 @@ struct surface {
     struct rule_list rule_list; /* being read */
     uint64_t refused_busy;
     uint64_t refused_disk;
-    bool index_unread;   /* the latest look-up in the index failed */
-    uint64_t answers[6]; /* by first digit of the status */
+    bool index_unread;                      /* the latest look-up in the index failed */
+    uint64_t answers[6];                    /* by first digit of the status */
+    char console_token[CONSOLE_TOKEN_SIZE]; /* of this start: what our own page asks with */
 };
 
 /* A request under way: what handlers are given. */
@@ -152,8 +154,13 @@ bool msisdn_valid(uint64_t msisdn);
 
 /* control.c, control_accounts.c, control_clock.c, control_worlds.c */
 bool control_route(struct request *q);
+/* Is the Host a name of ours? False after answering. */
+bool control_host_allowed(struct request *q);
+/* The same, and no page from elsewhere asks. */
+bool control_may_ask(struct request *q);
 void control_subscriber_open(struct request *q);
 void control_subscriber_get(struct request *q);
+void control_subscriber_render(struct surface *s, struct writer *w, const struct subscriber *u);
 void control_subscriber_change(struct request *q);
 void control_subscriber_prompts(struct request *q);
 void control_organisation_open(struct request *q);
@@ -161,6 +168,7 @@ void control_organisation_get(struct request *q);
 void control_organisation_fund(struct request *q);
 void control_organisation_change(struct request *q);
 void control_organisation_settle(struct request *q);
+void control_organisation_render(struct surface *s, struct writer *w, const struct organisation *g);
 /* The organisation of the path; NULL after answering. */
 const struct organisation *control_find_organisation(struct request *q);
 void control_answer_organisation(struct request *q, uint64_t wait_position, unsigned status,
@@ -200,6 +208,15 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
                                 uint64_t at);
 void control_delivery_render(struct surface *s, struct writer *w, const struct outbox_item *item,
                              bool with_bodies);
+
+/* The payment of a path: txn_N, a checkout id or a receipt; NULL: there is none. */
+const struct stk_payment *control_find_payment(struct surface *s, struct span id);
+
+/* control_overview.c */
+void control_subscriber_list(struct request *q);
+void control_organisation_list(struct request *q);
+void control_entry_list(struct request *q);
+void control_money(struct request *q);
 
 /* status.c: /healthz, /readyz, /metrics, /openapi.json */
 bool status_route(struct request *q);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "face/console.h"
 #include "face/daraja.h"
 #include "face/internal.h"
 #include "face/rules.h"
@@ -33,6 +34,7 @@ struct surface *surface_create(const struct surface_options *options)
     s->credential = credential_open(options->credential_path);
     apps_init(&s->apps, options->secrets, options->profile == PROFILE_STRICT);
     secrets_random(&s->request_seed, sizeof(s->request_seed));
+    console_token_make(s->console_token);
     if (s->json == NULL || s->waiting == NULL || s->body == NULL || s->passkeys == NULL ||
         s->credential == NULL) {
         surface_destroy(s);
@@ -280,7 +282,8 @@ void surface_handle(void *context, struct http_exchange *x)
     struct surface *s = context;
     struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
     s->request_counter++;
-    if (daraja_route(&q) || control_route(&q) || status_route(&q)) {
+    if (!console_believes(&q) || daraja_route(&q) || control_route(&q) || status_route(&q) ||
+        console_route(&q)) {
         return;
     }
     surface_problem(&q, 0, 404, "no_such_path",

@@ -14,3 +14,27 @@ tell() {
     [ -x "${HAKIKA:-}" ] || { echo "HAKIKA must be the path of the program"; exit 1; }
     node "$e2e/stories/$1.mjs"
 }
+
+# For stories that look at the console: a browser, what drives it, and a program that has the page.
+fetch_browser() {
+    need node
+    need npm
+    [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null 2>&1 ||
+        command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || {
+        echo "skipped: chromium is not installed (script/deps test installs it)"
+        exit 77
+    }
+    [ -s "$e2e/../../console/dist/console.js.gz" ] || {
+        echo "skipped: this build has no console (console/build says why)"
+        exit 77
+    }
+    client="$e2e/clients/browser"
+    wanted="$(cat "$client/package.json" "$client/package-lock.json" | cksum)"
+    [ "$(cat "$client/node_modules/.wanted" 2>/dev/null)" != "$wanted" ] || return 0
+    fetched="$(cd "$client" && npm ci --no-audit --no-fund --ignore-scripts 2>&1)" || {
+        echo "$fetched"
+        echo "skipped: playwright-core could not be fetched"
+        exit 77
+    }
+    echo "$wanted" >"$client/node_modules/.wanted"
+}

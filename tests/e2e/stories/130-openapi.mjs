@@ -154,6 +154,25 @@ async function payOutAndLookUp(operator, listener) {
     await operator.sim('GET', '/certificate');
 }
 
+// What the console reads, and the console itself.
+async function lookAtAll(operator, id) {
+    for (const query of ['', '?limit=1', '?limit=0', `?starting_after=${PHONE}`, '?starting_after=1']) {
+        await operator.sim('GET', `/subscribers${query}`);
+    }
+    await operator.sim('GET', '/organisations');
+    await operator.sim('GET', `/entries?transaction=${id}`);
+    await operator.sim('GET', '/entries');
+    await operator.sim('GET', '/money');
+    await operator.call('GET', '/');
+    await operator.call('POST', '/sink', { body: {} });
+    for (const path of ['/console.js', '/console.css']) {
+        const { headers } = await operator.call('GET', path, { headers: { 'Accept-Encoding': 'gzip' } });
+        await operator.call('GET', path, { headers: { 'Accept-Encoding': 'gzip',
+                                                      'If-None-Match': headers.etag ?? '' } });
+        await operator.call('GET', path);
+    }
+}
+
 async function callEverything(operator, listener) {
     await operator.call('GET', '/oauth/v1/generate?grant_type=client_credentials');
     await operator.authorize();
@@ -230,6 +249,7 @@ async function callEverything(operator, listener) {
     await operator.sim('DELETE', '/snapshots/one');
     await operator.sim('DELETE', '/snapshots/one');
     await askForOrganisations(operator, listener, id);
+    await lookAtAll(operator, id);
     await payOutAndLookUp(operator, listener);
     await operator.sim('POST', '/reset', {});
     for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
@@ -248,7 +268,9 @@ await story('every answer fits the document', async (scene) => {
         for (const method of Object.keys(operations)) {
             const name = `${method.toUpperCase()} ${pattern}`;
             const streamed = name === 'GET /sim/v1/events';
-            check(streamed || [...seen].some((one) => one.startsWith(`${name} 2`)),
+            // A build without Node.js has no page, and says so with 404.
+            const built = !pattern.startsWith('/console.') || seen.has(`${name} 304`);
+            check(streamed || !built || [...seen].some((one) => one.startsWith(`${name} 2`)),
                   `${name}: never answered with success`);
         }
     }

@@ -1,0 +1,87 @@
+// api.ts - calls to the program that served this page. Every call carries the token of this start,
+// which stands in the page; a program that was restarted has another one, and then the page is asked
+// for again (freshToken) and the call is made once more: refused means that nothing happened.
+export interface Problem { code: string; detail: string; status: number }
+
+export class Refusal extends Error {
+    constructor(public problem: Problem) {
+        super(problem.detail);
+    }
+}
+
+let token = document.querySelector<HTMLMetaElement>('meta[name="hakika-token"]')?.content ?? '';
+let adminKey = '';
+let askForKey: (() => Promise<string>) | undefined;
+
+export function onKeyNeeded(ask: () => Promise<string>): void {
+    askForKey = ask;
+}
+
+async function freshToken(): Promise<void> {
+    const page = await (await fetch('/', { cache: 'no-store' })).text();
+    token = /name="hakika-token" content="([^"]*)"/.exec(page)?.[1] ?? token;
+}
+
+export function headersOf(extra: Record<string, string> = {}): Record<string, string> {
+    const headers: Record<string, string> = { 'Hakika-Token': token, ...extra };
+    if (adminKey && !headers['Authorization']) headers['Authorization'] = `Bearer ${adminKey}`;
+    return headers;
+}
+
+export interface Answer { status: number; text: string; headers: Headers; ms: number }
+
+// One exchange, whatever the answer. Rejects only when there was none.
+export async function exchange(method: string, path: string, body?: string,
+                               extra: Record<string, string> = {}): Promise<Answer> {
+    for (let again = 0; ; again++) {
+        const headers = headersOf(extra);
+        if (body !== undefined) headers['Content-Type'] = 'application/json';
+        const begun = performance.now();
+        const answer = await fetch(path, { method, headers, body, cache: 'no-store' });
+        const text = await answer.text();
+        const ms = performance.now() - begun;
+        if (again === 0 && answer.status === 403 && text.includes('console_token_needed')) {
+            await freshToken();
+            continue;
+        }
+        if (again < 3 && answer.status === 401 && text.includes('admin_key_needed') && askForKey) {
+            adminKey = await askForKey();
+            continue;
+        }
+        return { status: answer.status, text, headers: answer.headers, ms };
+    }
+}
+
+function problemOf(answer: Answer): Problem {
+    try {
+        const said = JSON.parse(answer.text) as Partial<Problem>;
+        return { code: said.code ?? 'unknown', detail: said.detail ?? answer.text,
+                 status: answer.status };
+    } catch {
+        return { code: 'unknown', detail: answer.text || `HTTP ${answer.status}`,
+                 status: answer.status };
+    }
+}
+
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await exchange(method, path, body === undefined ? undefined
+                                                                   : JSON.stringify(body));
+    if (answer.status < 200 || answer.status > 299) throw new Refusal(problemOf(answer));
+    return JSON.parse(answer.text) as T;
+}
+
+export const get = <T>(path: string): Promise<T> => call<T>('GET', `/sim/v1${path}`);
+export const post = <T>(path: string, body: unknown = {}): Promise<T> =>
+    call<T>('POST', `/sim/v1${path}`, body);
+export const patch = <T>(path: string, body: unknown): Promise<T> =>
+    call<T>('PATCH', `/sim/v1${path}`, body);
+
+export interface List<T> { data: T[]; has_more: boolean }
+
+// Does this program have such a call? Its own description of itself says so.
+let paths: Promise<Set<string>> | undefined;
+export function offers(path: string): Promise<boolean> {
+    paths ??= fetch('/openapi.json').then((answer) => answer.json() as Promise<{ paths: object }>)
+        .then((document) => new Set(Object.keys(document.paths)));
+    return paths.then((all) => all.has(path), () => false);
+}

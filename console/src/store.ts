@@ -1,0 +1,204 @@
+// store.ts - what the page knows of the book, kept fresh by the event stream. Nothing here is
+// optimistic: events say that something changed, and then it is asked for. Asking is bundled, so
+// that 10,000 events a second cost a few requests a second.
+import { batch, computed, signal } from '@preact/signals';
+import { get, type List } from './api';
+import { compareRows, rowOf, type Clock, type Organisation, type Prompt, type Request, type Row,
+         type Subscriber, type Transaction } from './model';
+import { follow, type Happening } from './stream';
+
+const ROWS_KEPT = 500;
+const ASKED_SINGLY = 4;
+const QUIET_MS = 60;   // between an event and the question, so that a burst is one question
+const BUSY_MS = 500;   // between questions while events pour in
+const MANY = 100;      // events a second that nobody follows one by one
+
+export const rows = signal<Row[]>([]);
+export const loaded = signal(false);
+export const people = signal<Subscriber[]>([]);
+export const prompts = signal<Record<string, Prompt[]>>({});
+export const organisations = signal<Organisation[]>([]);
+export const clock = signal<Clock | undefined>(undefined);
+export const connected = signal(true);
+export const sampling = signal(0);      // events a second, while not all are followed
+export const missed = signal(false);    // some events were never seen
+export const profile = signal('');
+export const version = signal('');
+// Counts what happened: whoever shows something derived asks anew when it changes.
+export const changes = signal(0);
+export const rulesChanged = signal(0);
+export const worldsChanged = signal(0);
+
+let clockRead = performance.now();
+
+// Book time in milliseconds, now.
+export function bookNow(): number {
+    const c = clock.value;
+    if (!c) return Date.now();
+    const passed = c.mode === 'real' ? performance.now() - clockRead : 0;
+    return new Date(c.now).getTime() + passed;
+}
+
+function keepRows(fresh: Row[]): void {
+    const byId = new Map(rows.value.map((row) => [row.id, row]));
+    for (const row of fresh) byId.set(row.id, row);
+    rows.value = [...byId.values()].sort(compareRows).slice(0, ROWS_KEPT);
+}
+
+async function readClock(): Promise<void> {
+    const answer = await get<Clock>('/clock');
+    clockRead = performance.now();
+    clock.value = answer;
+}
+
+async function readPeople(): Promise<void> {
+    people.value = (await get<List<Subscriber>>('/subscribers?limit=100')).data;
+}
+
+async function readPrompts(numbers: string[]): Promise<void> {
+    const found = await Promise.all(numbers.map((number) =>
+        get<List<Prompt>>(`/subscribers/${number}/prompts`).then((list) => list.data, () => [])));
+    const all = { ...prompts.value };
+    numbers.forEach((number, i) => { all[number] = found[i] ?? []; });
+    prompts.value = all;
+}
+
+async function readOrganisations(): Promise<void> {
+    organisations.value = (await get<List<Organisation>>('/organisations')).data;
+}
+
+async function readLists(limit = 100): Promise<void> {
+    const [payments, requests] = await Promise.all([
+        get<List<Transaction>>(`/transactions?limit=${limit}`), get<List<Request>>('/requests')]);
+    keepRows([...payments.data.map(rowOf), ...requests.data.map(rowOf)]);
+}
+
+// ---- what is to be asked next ----
+
+interface Dirty {
+    transactions: Set<string>; list: boolean; requests: boolean; people: boolean; clock: boolean;
+    organisations: boolean;
+}
+const clean = (): Dirty => ({ transactions: new Set(), list: false, requests: false, people: false,
+                              clock: false, organisations: false });
+let dirty = clean();
+let timer: ReturnType<typeof setTimeout> | undefined;
+let asking = false;
+
+// Phones on the screen, whose prompts are asked for.
+export const watched = signal<string[]>([]);
+
+async function askRows(what: Dirty): Promise<void> {
+    const many = what.transactions.size > ASKED_SINGLY;
+    const single = many ? [] : [...what.transactions];
+    const jobs: Promise<Row[]>[] = single.map((id) =>
+        get<Transaction>(`/transactions/${id}`).then((it) => [rowOf(it)], () => []));
+    if (many || what.list) {
+        jobs.push(get<List<Transaction>>('/transactions?limit=50').then((l) => l.data.map(rowOf)));
+    }
+    if (what.requests) jobs.push(get<List<Request>>('/requests').then((l) => l.data.map(rowOf)));
+    keepRows((await Promise.all(jobs)).flat());
+}
+
+async function ask(): Promise<void> {
+    const what = dirty;
+    dirty = clean();
+    asking = true;
+    timer = undefined;
+    try {
+        await Promise.all([
+            askRows(what),
+            what.people ? readPeople() : undefined,
+            what.people ? readPrompts(watched.value) : undefined,
+            what.organisations ? readOrganisations() : undefined,
+            what.clock || clock.value?.mode === 'virtual' ? readClock() : undefined,
+        ]);
+        changes.value++;
+    } catch {
+        soon(); // no answer: the same again, as soon as there is a connection
+    }
+    asking = false;
+    if (dirty.list || dirty.requests || dirty.people || dirty.transactions.size > 0) soon();
+}
+
+function soon(): void {
+    if (timer || asking) return;
+    timer = setTimeout(() => void ask(), sampling.value > 0 ? BUSY_MS : QUIET_MS);
+}
+
+export async function watch(numbers: string[]): Promise<void> {
+    watched.value = numbers;
+    await readPrompts(numbers).catch(() => undefined);
+}
+
+function mark(event: Happening): void {
+    const name = event.event;
+    if (event.transaction?.startsWith('txn_')) dirty.transactions.add(event.transaction);
+    if (name.startsWith('request_')) dirty.requests = true;
+    if (name.startsWith('rules_')) rulesChanged.value++;
+    if (name.startsWith('world_')) worldsChanged.value++;
+    if (name === 'generation_opened' || name === 'world_restored') void reload();
+    if (name.startsWith('organisation_')) dirty.organisations = true;
+    if (name === 'clock_set') dirty.clock = true;
+    if (/^(stk|request|subscriber|pin|transfer|hold|person)/.test(name)) dirty.people = true;
+}
+
+let counted = 0;
+let countedSince = performance.now();
+
+function measure(count: number): void {
+    const now = performance.now();
+    counted += count;
+    if (now - countedSince < 1000) return;
+    const rate = counted * 1000 / (now - countedSince);
+    sampling.value = rate > MANY ? Math.round(rate) : 0;
+    counted = 0;
+    countedSince = now;
+}
+setInterval(() => measure(0), 1000);
+
+// Everything anew: at the start, after a reset, after a connection that was lost.
+export async function reload(fromNothing = true): Promise<void> {
+    if (fromNothing) rows.value = [];
+    await Promise.all([readLists(), readClock(), readPeople(), readOrganisations(),
+                       readPrompts(watched.value), readHealth()]);
+    batch(() => {
+        loaded.value = true;
+        changes.value++;
+        rulesChanged.value++;
+        worldsChanged.value++;
+    });
+}
+
+async function readHealth(): Promise<void> {
+    const health = await (await fetch('/healthz')).json() as { profile: string; version: string };
+    profile.value = health.profile;
+    version.value = health.version;
+}
+
+export function start(): void {
+    void reload().catch(() => undefined);
+    follow({
+        happened(events, skipped) {
+            measure(events.length + skipped);
+            for (const event of events) mark(event);
+            if (skipped > 0) dirty.list = true;
+            soon();
+        },
+        state(now) {
+            if (now && !connected.value) void reload(false).catch(() => undefined);
+            connected.value = now;
+        },
+        missed() {
+            missed.value = true;
+            dirty.list = true;
+            dirty.requests = true;
+        },
+    });
+}
+
+export const person = (number: string): Subscriber | undefined =>
+    people.value.find((one) => one.msisdn === number);
+
+export const openCount = computed(() =>
+    rows.value.filter((row) => row.status === 'PENDING' || row.status === 'PROCESSING').length);

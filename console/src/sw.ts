@@ -1,0 +1,1 @@
+export const swahili: Record<string,string> = {};

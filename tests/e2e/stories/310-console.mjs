@@ -1,0 +1,104 @@
+// The console (R1.7, R1.8): a person who has never seen it makes a first payment, types right and
+// wrong PINs, cancels, switches the phone off, and reads the story of each.
+import { Browser } from '../lib/browser.mjs';
+import { Listener } from '../lib/listener.mjs';
+import { Server } from '../lib/server.mjs';
+import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
+
+const ANNA = 254711000001;
+const SHILLING = 100;
+
+const phoneOf = (page, number) => page.getByTestId(`phone-${number}`);
+
+async function type(phone, pin) {
+    for (const digit of pin) await phone.getByRole('button', { name: digit, exact: true }).click();
+    await phone.getByTestId('send').click();
+}
+
+// What the status of a payment in the list becomes.
+async function becomes(page, id, status) {
+    await page.locator(`[data-testid="row-${id}"][data-status="${status}"]`).waitFor();
+}
+
+await story('the first run', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const browser = await Browser.open(scene);
+    const page = await browser.page();
+    const answer = await page.goto(`${server.base}/`);
+    const policy = answer.headers()['content-security-policy'];
+    matches(policy, /default-src 'none'; script-src 'self'/, 'Content-Security-Policy');
+    await page.evaluate(() => localStorage.setItem('hakika.greeted', 'no'));
+    await page.reload();
+    const first = page.getByTestId('first-run');
+    await first.getByText('Three steps').waitFor();
+    await first.getByTestId('first-push').click();
+    const phone = phoneOf(page, 254708374149);
+    await phone.getByTestId('prompt').waitFor();
+    matches(await phone.getByTestId('prompt').innerText(), /120\.00 .*INV-77/s, 'the prompt');
+    await type(phone, '1234');
+    await first.getByText('The first payment went through').waitFor();
+    matches(await phone.getByTestId('balance').innerText(), /KSh 99,880\.00/, 'the balance');
+    await first.getByTestId('first-story').click();
+    const drawer = page.getByTestId('story');
+    await drawer.locator('[data-fate="arrived"][data-testid^="message-dlv_"]').waitFor();
+    matches(await drawer.getByTestId('why').innerText(), /PIN was right/, 'why it ended');
+    check(page.url().includes('open=txn_1'), 'the URL names what is open');
+    browser.clean();
+    proved('three steps lead from an empty system to a payment whose story is open');
+});
+
+await story('every ending that a phone can give', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    await operator.openSubscriber(ANNA, 1000 * SHILLING);
+    const browser = await Browser.open(scene);
+    const page = await browser.page();
+    await page.goto(`${server.base}/#/phones?phones=${ANNA}`);
+    const phone = phoneOf(page, ANNA);
+    const push = async () => {
+        await operator.pushed({ PhoneNumber: ANNA, Amount: 100, CallBackURL: listener.url,
+                                AccountReference: `INV-${Math.random()}`.slice(0, 12) });
+    };
+
+    await push();
+    await type(phone, '1111');
+    await phone.getByTestId('prompt').waitFor({ state: 'detached' });
+    equal((await operator.transaction('txn_1')).result_code, '2001', 'a wrong PIN');
+
+    await push();
+    await phone.getByText('2 attempts left').waitFor();
+    await phone.getByTestId('cancel').click();
+    await phone.getByTestId('prompt').waitFor({ state: 'detached' });
+    equal((await operator.transaction('txn_2')).result_code, '1032', 'cancelled');
+
+    await phone.getByTestId('power').click();
+    await phone.locator('.dark-screen').getByText('Switched off').waitFor();
+    await push();
+    await operator.advance(5000);
+    await until(async () => (await operator.transaction('txn_3')).status === 'FAILED', 'it ends');
+    equal((await operator.transaction('txn_3')).result_code, '1037', 'switched off');
+    await phone.getByTestId('power').click();
+    await phone.locator('.status-bar').waitFor();
+
+    await push();
+    await phone.getByTestId('prompt').waitFor();
+    await page.keyboard.type('1234');
+    await page.keyboard.press('Enter');
+    await phone.getByText('KSh 900.00').waitFor();
+    await phone.getByRole('button', { name: /Messages/ }).click();
+    equal(await phone.getByTestId('message').count(), 4, 'messages in the inbox');
+    proved('wrong PIN, cancel, switched off and paid, by mouse and by keyboard');
+
+    await page.goto(`${server.base}/#/payments`);
+    await becomes(page, 'txn_1', 'FAILED');
+    await becomes(page, 'txn_2', 'CANCELLED');
+    await becomes(page, 'txn_3', 'FAILED');
+    await becomes(page, 'txn_4', 'SUCCESS');
+    await page.getByTestId('row-txn_3').click();
+    await page.getByTestId('story').locator('[data-testid="message-prompt"][data-fate="lost"]').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByTestId('story').waitFor({ state: 'detached' });
+    proved('each has a line with its state, and a story that says what was lost');
+    browser.clean();
+});
