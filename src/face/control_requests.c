@@ -253,20 +253,46 @@ void control_organisation_change(struct request *q)
 
 /* ---- prompts of requests ---- */
 
+enum { PROMPT_TEXT_MAX = 640 };
+
+/* A vendor names itself in its request; for a standing order it is the organisation's name. */
+static struct span payee_shown(const struct operator_state *o, const struct operator_request *r)
+{
+    const struct organisation *g = operator_organisation(o, r->short_code);
+    bool is_order = r->order != SLAB_NONE && g != NULL;
+    return operator_text(o, is_order ? g->name : r->remarks);
+}
+
+/* What the phone shows. */
+static void prompt_text(const struct operator_state *o, const struct operator_request *r,
+                        char out[PROMPT_TEXT_MAX])
+{
+    const struct standing_order *order = operator_standing_order(o, (uint64_t)r->order + 1);
+    struct span remarks = payee_shown(o, r);
+    struct span reference = operator_text(o, r->reference);
+    char amount[MONEY_TEXT_MAX];
+    char often[64] = "";
+    (void)money_format(r->amount_minor, amount);
+    if (r->order != SLAB_NONE && order != NULL) {
+        (void)snprintf(often, sizeof(often), "by standing order (%s) ",
+                       standing_frequency_name(order->terms.frequency));
+    }
+    int size =
+        snprintf(out, PROMPT_TEXT_MAX,
+                 "You are about to send Ksh %s %sto %.*s %u Account no. %.*s. Enter PIN.", amount,
+                 often, (int)remarks.size, remarks.size == 0 ? "" : remarks.data, r->short_code,
+                 (int)reference.size, reference.size == 0 ? "" : reference.data);
+    CHECK(size > 0 && size < PROMPT_TEXT_MAX);
+}
+
 void control_request_prompt_render(struct surface *s, struct writer *w,
                                    const struct operator_request *r)
 {
     const struct operator_state *o = surface_operator(s);
-    struct span partner = operator_text(o, r->remarks);
+    struct span partner = payee_shown(o, r);
     struct span reference = operator_text(o, r->reference);
-    char text[512];
-    char amount[MONEY_TEXT_MAX];
-    (void)money_format(r->amount_minor, amount);
-    int size = snprintf(
-        text, sizeof(text), "You are about to send Ksh %s to %.*s %u Account no. %.*s. Enter PIN.",
-        amount, (int)partner.size, partner.size == 0 ? "" : partner.data, r->short_code,
-        (int)reference.size, reference.size == 0 ? "" : reference.data);
-    CHECK(size > 0 && (size_t)size < sizeof(text));
+    char text[PROMPT_TEXT_MAX];
+    prompt_text(o, r, text);
     json_open(w, '{');
     json_field_text(w, "object", "prompt");
     field_id(w, "checkout_request_id", "req_", r->number);

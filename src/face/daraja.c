@@ -616,8 +616,9 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
 
 static bool path_is_daraja(const struct request *q)
 {
-    static const char *const roots[] = {"/mpesa/",     "/oauth/", "/imsi/",
-                                        "/sfcverify/", "/v1/",    "/pulltransactions/"};
+    static const char *const roots[] = {"/mpesa/",        "/oauth/", "/imsi/",
+                                        "/sfcverify/",    "/v1/",    "/pulltransactions/",
+                                        "/standingorder/"};
     for (uint32_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
         if (span_starts_with(q->path, span_from(roots[i]))) {
             return true;
@@ -643,7 +644,8 @@ bool daraja_route(struct request *q)
         handle_query(q);
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
-    } else if (daraja_request_route(q) || daraja_c2b_route(q) || daraja_lookup_route(q)) {
+    } else if (daraja_request_route(q) || daraja_c2b_route(q) || daraja_lookup_route(q) ||
+               daraja_ratiba_route(q)) {
         return true;
     } else if (path_is_daraja(q)) {
         daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",

@@ -82,6 +82,11 @@ struct span daraja_party_name(struct surface *s, uint64_t number, bool is_short_
 bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
                              struct span *url_out);
 bool daraja_request_route(struct request *q);
+/* daraja_ratiba.c: standing orders */
+bool daraja_ratiba_route(struct request *q);
+/* The callback of an order, or of one of its payments. */
+void daraja_ratiba_message(struct surface *s, const struct operator_request *r,
+                           struct writer *body);
 /* daraja_lookup.c: QR, IMSI, SIM swap, organisation info */
 bool daraja_lookup_route(struct request *q);
 /* daraja_initiated.c: balance, status, reversal, B2B, tax, express checkout; and the time-out

@@ -247,7 +247,8 @@ static const char *reason_of(const struct operator_request *r)
     case REQUEST_REVERSAL: return "Transaction Reversal via API";
     case REQUEST_STATUS: return "Transaction Status Query via API";
     case REQUEST_BALANCE: return "Account Balance Query via API";
-    case REQUEST_STANDING_ORDER: return "Standing Order via API";
+    case REQUEST_STANDING_ORDER:
+    case REQUEST_STANDING_PAYMENT: return "Standing Order via API";
     case REQUEST_SETTLEMENT: return "Organization Settlement";
     case REQUEST_KIND_END: break;
     }
@@ -257,12 +258,13 @@ static const char *reason_of(const struct operator_request *r)
 /* Who pays in a request, and who is paid: its organisation or its party. */
 static bool organisation_pays(const struct operator_request *r)
 {
-    return r->kind != REQUEST_C2B && r->kind != REQUEST_EXPRESS;
+    return r->kind != REQUEST_C2B && r->kind != REQUEST_EXPRESS &&
+           r->kind != REQUEST_STANDING_ORDER && r->kind != REQUEST_STANDING_PAYMENT;
 }
 
 static const char *debit_account_name(struct surface *s, const struct operator_request *r)
 {
-    if (r->kind == REQUEST_C2B) {
+    if (r->kind != REQUEST_EXPRESS && !organisation_pays(r)) {
         return "MMF Account For Customer";
     }
     if (request_debit_account(r) == ACCOUNT_WORKING) {

@@ -208,6 +208,7 @@ bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, 
     case REQUEST_BALANCE:
     case REQUEST_REVERSAL: daraja_initiated_message(s, r, item->kind, body); break;
     case REQUEST_STANDING_ORDER:
+    case REQUEST_STANDING_PAYMENT: daraja_ratiba_message(s, r, body); break;
     case REQUEST_SETTLEMENT:
     case REQUEST_KIND_END: return false;
     }

@@ -173,6 +173,10 @@ void control_organisation_render(struct surface *s, struct writer *w, const stru
 const struct organisation *control_find_organisation(struct request *q);
 void control_answer_organisation(struct request *q, uint64_t wait_position, unsigned status,
                                  const struct organisation *g);
+/* daraja_ratiba.c */
+void control_standing_list(struct request *q);
+void control_standing_get(struct request *q);
+void control_standing_cancel(struct request *q);
 void control_request_list(struct request *q);
 void control_request_get(struct request *q);
 const struct operator_request *control_find_request(struct surface *s, struct span id);

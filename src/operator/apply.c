@@ -353,6 +353,10 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     case EVENT_REQUEST_ANSWERED:
     case EVENT_RECEIPT_RESERVED: operator__apply_customers(o, &e); break;
     case EVENT_STK_RULED: apply_ruled(o, &e); break;
+    case EVENT_STANDING_ORDER_ASKED:
+    case EVENT_STANDING_ORDER_OPENED:
+    case EVENT_STANDING_ORDER_RAN:
+    case EVENT_STANDING_ORDER_CANCELLED: operator__apply_standing(o, &e, frame); break;
     case EVENT_RULES_SET:
     case EVENT_RULES_COUNTED:
     case EVENT_MESSAGE_HELD:

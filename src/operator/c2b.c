@@ -132,8 +132,8 @@ void operator__c2b_accepted(const struct operator_state *o, struct decision *d,
 
 /* ---- its turn ---- */
 
-static enum request_outcome party_objection(const struct operator_state *o,
-                                            const struct operator_request *r)
+enum request_outcome operator__c2b_party_objection(const struct operator_state *o,
+                                                   const struct operator_request *r)
 {
     const struct subscriber *s = operator_subscriber(o, r->party);
     const struct organisation *g = operator_organisation(o, r->short_code);
@@ -151,10 +151,10 @@ static enum request_outcome party_objection(const struct operator_state *o,
     return g->active ? REQUEST_DONE : REQUEST_ORGANISATION_INACTIVE;
 }
 
-static enum request_outcome c2b_objection(const struct operator_state *o,
-                                          const struct operator_request *r, int64_t now_ns)
+enum request_outcome operator__c2b_objection(const struct operator_state *o,
+                                             const struct operator_request *r, int64_t now_ns)
 {
-    enum request_outcome objection = party_objection(o, r);
+    enum request_outcome objection = operator__c2b_party_objection(o, r);
     if (objection != REQUEST_DONE) {
         return objection;
     }
@@ -176,7 +176,7 @@ static enum request_outcome c2b_objection(const struct operator_state *o,
 static void c2b_pay(const struct operator_state *o, struct decision *d,
                     const struct operator_request *r)
 {
-    enum request_outcome objection = c2b_objection(o, r, d->command->now_ns);
+    enum request_outcome objection = operator__c2b_objection(o, r, d->command->now_ns);
     if (objection != REQUEST_DONE) {
         operator__request_end(o, d, r, objection, NULL);
         return;
@@ -203,7 +203,7 @@ void operator__advance_c2b(const struct operator_state *o, struct decision *d,
                            const struct operator_request *r)
 {
     const struct subscriber *s = operator_subscriber(o, r->party);
-    enum request_outcome objection = c2b_objection(o, r, d->command->now_ns);
+    enum request_outcome objection = operator__c2b_objection(o, r, d->command->now_ns);
     bool known = s != NULL && s->status != SUBSCRIBER_UNREGISTERED;
     if (known && !r->initiator_good) {
         bool locked = s->pin_failures >= o->settings->pin_failures_max;
@@ -303,10 +303,10 @@ bool operator__income_kept(const struct organisation *g)
     return g->c2b.version != 0 || g->c2b.pull_number != 0;
 }
 
-void operator__tell_payment(const struct operator_state *o, struct decision *d,
-                            const struct stk_payment *p, uint64_t nth)
+void operator__tell_income(const struct operator_state *o, struct decision *d, uint32_t short_code,
+                           uint64_t nth)
 {
-    const struct organisation *g = operator_organisation(o, p->party_b);
+    const struct organisation *g = operator_organisation(o, short_code);
     CHECK(g != NULL);
     if (g->c2b.version == 0) {
         return;

@@ -246,5 +246,6 @@ void operator__check(const void *state)
     check_tables(o);
     check_people(o);
     operator__check_requests(o);
+    operator__check_standing_orders(o);
     operator__check_incomes(o);
 }

@@ -13,6 +13,7 @@
 #include "operator/accounts.h"
 #include "operator/limits.h"
 #include "operator/rules.h"
+#include "operator/standing.h"
 
 /* What an item of the outbox is: its kind. The subject is the number of a payment or a request. */
 enum operator_message {
@@ -44,9 +45,11 @@ enum operator_command_kind {
     COMMAND_C2B_REGISTER = 110,
     COMMAND_VALIDATION_SET = 111,
     COMMAND_PULL_REGISTER = 112,
-    COMMAND_RULES_SET = 96, /* struct rules_command */
-    COMMAND_RULE_CALL = 97, /* struct rule_call: a call that ends with what a rule says of it */
-    COMMAND_RULE_ACT = 98,  /* internal: what a rule lets the first phone do that is due */
+    COMMAND_RULES_SET = 96,     /* struct rules_command */
+    COMMAND_RULE_CALL = 97,     /* struct rule_call: a call that ends with what a rule says of it */
+    COMMAND_STANDING_RUN = 117, /* internal: the first standing order that is due pays */
+    COMMAND_STANDING_CANCEL = 118, /* struct standing_cancel_command */
+    COMMAND_RULE_ACT = 98,         /* internal: what a rule lets the first phone do that is due */
 };
 
 struct subscriber_command {
@@ -161,6 +164,7 @@ struct request_command {
     struct span occasion;
     uint64_t target;
     uint64_t timeout_target;
+    struct standing_terms terms; /* STANDING_ORDER only */
 };
 
 /* Puts a list of scenario rules in the place of the one of that origin; counts begin anew. */

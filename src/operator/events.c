@@ -268,6 +268,8 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
             operator__encode_customers(w, e);
         } else if (operator_event_of_request(e->kind)) {
             encode_request(w, e);
+        } else if (operator_event_of_standing_order(e->kind)) {
+            operator__encode_standing(w, e);
         } else if (e->kind >= EVENT_RULES_SET && e->kind <= EVENT_MESSAGE_LET_GO) {
             encode_rule(w, e);
         } else if (e->kind >= EVENT_STK_TEXTS_KEPT) {
@@ -488,6 +490,9 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
         }
         if (operator_event_of_request(kind)) {
             return decode_request(kind, r, out);
+        }
+        if (operator_event_of_standing_order(kind)) {
+            return operator__decode_standing(kind, r, out);
         }
         if (kind >= EVENT_RULES_SET && kind <= EVENT_MESSAGE_LET_GO) {
             return decode_rule(kind, r, out);

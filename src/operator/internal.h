@@ -32,6 +32,11 @@ static inline uint32_t prompt_timer_slot(uint64_t id)
     return (uint32_t)(id & (OPERATOR_PAYMENTS_MAX - 1));
 }
 
+static inline struct standing_order *standing_at(const struct operator_state *o, uint32_t slot)
+{
+    return slab_at(&o->standing_orders, slot);
+}
+
 static inline struct income *income_at(const struct operator_state *o, uint32_t slot)
 {
     return slab_at(&o->incomes, slot);
@@ -164,6 +169,9 @@ void operator__request_prompt(const struct operator_state *o, struct decision *d
 /* What refuses money for this wallet; REQUEST_DONE: nothing. s may be NULL. */
 enum request_outcome operator__wallet_objection(const struct operator_state *o,
                                                 const struct subscriber *s, int64_t amount_minor);
+/* Texts and acceptance of the next request. */
+void operator__emit_accepted(const struct operator_state *o, struct decision *d,
+                             const struct request_command *c, bool initiator_good);
 /* Is a request that ends like this told to its result URL? */
 bool operator__request_told(const struct operator_state *o, const struct operator_request *r,
                             enum request_outcome outcome);
@@ -217,10 +225,38 @@ void operator__c2b_attempted(const struct operator_state *o, struct decision *d,
 void operator__reserve_receipt(const struct operator_state *o, struct decision *d,
                                const struct operator_request *r);
 bool operator__income_kept(const struct organisation *g);
-/* An STK payment that succeeds in this decision: its C2B confirmation, the nth item of the frame,
- * when the organisation registered URLs. */
-void operator__tell_payment(const struct operator_state *o, struct decision *d,
-                            const struct stk_payment *p, uint64_t nth);
+/* A payment to this organisation succeeds in this decision: its C2B confirmation, the nth item of
+ * the frame, when the organisation registered URLs. */
+void operator__tell_income(const struct operator_state *o, struct decision *d, uint32_t short_code,
+                           uint64_t nth);
+/* What refuses a customer's payment to an organisation, whatever the amount; with the amount. */
+enum request_outcome operator__c2b_party_objection(const struct operator_state *o,
+                                                   const struct operator_request *r);
+enum request_outcome operator__c2b_objection(const struct operator_state *o,
+                                             const struct operator_request *r, int64_t now_ns);
+
+/* standing.c */
+void operator__standing_asked(const struct operator_state *o, struct decision *d,
+                              const struct request_command *c);
+request_step_fn operator__advance_standing;
+request_step_fn operator__expire_standing;
+request_step_fn operator__approved_standing;
+request_step_fn operator__advance_standing_payment;
+void operator__decide_standing_run(const struct operator_state *o, struct decision *d);
+void operator__decide_standing_cancel(const struct operator_state *o, struct decision *d);
+
+/* standing_state.c */
+void operator__encode_standing(struct writer *w, const struct operator_event *e);
+bool operator__decode_standing(uint16_t kind, struct reader *r, struct operator_event *e);
+uint64_t operator__standing_key(uint64_t msisdn, struct span name);
+void operator__apply_standing(struct operator_state *o, const struct operator_event *e,
+                              const struct frame_info *frame);
+/* A request of an order has ended. */
+void operator__apply_standing_end(struct operator_state *o, const struct operator_request *r);
+void operator__save_standing(const struct operator_state *o, struct writer *w);
+bool operator__load_standing(struct operator_state *o, struct reader *r);
+void operator__check_standing(const struct operator_state *o, uint32_t slot);
+void operator__check_standing_orders(const struct operator_state *o);
 
 /* c2b_state.c */
 void operator__encode_customers(struct writer *w, const struct operator_event *e);

@@ -135,6 +135,12 @@ static void operator_place_deadline(void *context, uint64_t id, uint32_t positio
     request_at(o, (uint32_t)id)->timer = position;
 }
 
+static void operator_place_standing(void *context, uint64_t id, uint32_t position)
+{
+    struct operator_state *o = context;
+    standing_at(o, (uint32_t)id)->timer = position;
+}
+
 static void operator_destroy(void *state)
 {
     struct operator_state *o = state;
@@ -155,6 +161,9 @@ static void operator_destroy(void *state)
     timers_fini(&o->request_deadlines);
     slab_fini(&o->incomes);
     map_fini(&o->incomes_by_number);
+    slab_fini(&o->standing_orders);
+    map_fini(&o->standing_names);
+    timers_fini(&o->standing_due);
     free(o->rules);
     free(o);
 }
@@ -186,6 +195,9 @@ static void *operator_create(struct book *book)
     timers_init(&o->request_deadlines, operator_place_deadline, o);
     slab_init(&o->incomes, sizeof(struct income), OPERATOR_INCOMES_MAX);
     map_init(&o->incomes_by_number, book->hash_seed, MAP_SEQUENTIAL);
+    slab_init(&o->standing_orders, sizeof(struct standing_order), OPERATOR_STANDING_MAX);
+    map_init(&o->standing_names, book->hash_seed, MAP_HASHED);
+    timers_init(&o->standing_due, operator_place_standing, o);
     o->queue_head = SLAB_NONE;
     o->queue_tail = SLAB_NONE;
     o->requests_head = SLAB_NONE;
@@ -219,7 +231,8 @@ static bool operator_reserve(void *state)
            slab_reserve(&o->requests, 1) && map_reserve(&o->requests_by_number, 1) &&
            map_reserve(&o->requests_by_receipt, 1) && map_reserve(&o->by_conversation, 1) &&
            timers_reserve(&o->request_deadlines, 1) && slab_reserve(&o->incomes, 1) &&
-           map_reserve(&o->incomes_by_number, 1);
+           map_reserve(&o->incomes_by_number, 1) && slab_reserve(&o->standing_orders, 1) &&
+           map_reserve(&o->standing_names, 1) && timers_reserve(&o->standing_due, 1);
 }
 
 static void operator_decide(const void *state, struct decision *d)
@@ -245,6 +258,8 @@ static void operator_decide(const void *state, struct decision *d)
     case COMMAND_C2B_REGISTER: operator__decide_c2b_register(o, d); break;
     case COMMAND_VALIDATION_SET: operator__decide_validation_set(o, d); break;
     case COMMAND_PULL_REGISTER: operator__decide_pull_register(o, d); break;
+    case COMMAND_STANDING_RUN: operator__decide_standing_run(o, d); break;
+    case COMMAND_STANDING_CANCEL: operator__decide_standing_cancel(o, d); break;
     case COMMAND_RULES_SET: operator__decide_rules_set(o, d); break;
     case COMMAND_RULE_CALL: operator__decide_rule_call(o, d); break;
     case COMMAND_RULE_ACT: operator__decide_rule_act(o, d); break;
@@ -252,23 +267,32 @@ static void operator_decide(const void *state, struct decision *d)
     }
 }
 
+static int64_t first_due(const struct timers *t)
+{
+    const struct timer_entry *first = timers_first(t);
+    return first == NULL ? INT64_MAX : first->due_ns;
+}
+
 /* The pipeline goes first, so that an answer that is there already is never overtaken by the
- * deadline of its prompt. */
+ * deadline of its prompt; then whatever is due first. */
 static bool operator_work(const void *state, int64_t now_ns, struct book_command *out)
 {
     const struct operator_state *o = state;
     const struct timer_entry *first = timers_first(&o->prompts);
-    const struct timer_entry *deadline = timers_first(&o->request_deadlines);
+    int64_t prompt_ns = first_due(&o->prompts);
+    int64_t deadline_ns = first_due(&o->request_deadlines);
+    int64_t standing_ns = first_due(&o->standing_due);
     if (o->queued > 0) {
         out->kind = COMMAND_STK_ADVANCE;
     } else if (o->requests_queued > 0) {
         out->kind = COMMAND_REQUEST_ADVANCE;
-    } else if (deadline != NULL && deadline->due_ns <= now_ns &&
-               (first == NULL || deadline->due_ns <= first->due_ns)) {
+    } else if (deadline_ns <= now_ns && deadline_ns <= prompt_ns && deadline_ns <= standing_ns) {
         out->kind = COMMAND_REQUEST_EXPIRE;
-    } else if (first != NULL && first->due_ns <= now_ns) {
+    } else if (prompt_ns <= now_ns && prompt_ns <= standing_ns) {
         bool over = first->due_ns == payment_at(o, prompt_timer_slot(first->id))->expires_ns;
         out->kind = over ? COMMAND_STK_EXPIRE : COMMAND_RULE_ACT;
+    } else if (standing_ns <= now_ns) {
+        out->kind = COMMAND_STANDING_RUN;
     } else {
         return false;
     }
@@ -287,11 +311,11 @@ static int64_t operator_next_due(const void *state)
     if (o->queued > 0 || o->requests_queued > 0) {
         return INT64_MIN;
     }
-    const struct timer_entry *first = timers_first(&o->prompts);
-    const struct timer_entry *deadline = timers_first(&o->request_deadlines);
-    int64_t prompt_ns = first == NULL ? INT64_MAX : first->due_ns;
-    int64_t deadline_ns = deadline == NULL ? INT64_MAX : deadline->due_ns;
-    return prompt_ns < deadline_ns ? prompt_ns : deadline_ns;
+    int64_t prompt_ns = first_due(&o->prompts);
+    int64_t deadline_ns = first_due(&o->request_deadlines);
+    int64_t standing_ns = first_due(&o->standing_due);
+    int64_t earlier_ns = prompt_ns < deadline_ns ? prompt_ns : deadline_ns;
+    return earlier_ns < standing_ns ? earlier_ns : standing_ns;
 }
 
 /* What depends on an answer is decided in the frame that keeps it. */

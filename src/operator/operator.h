@@ -46,6 +46,7 @@
 #include "operator/payment.h"
 #include "operator/request.h"
 #include "operator/rules.h"
+#include "operator/standing.h"
 
 /* Amounts in cents, times in nanoseconds. Settings are inputs, not state: changing them changes
  * what will be decided, never what was. */
@@ -117,6 +118,10 @@ struct operator_state {
     struct slab incomes;      /* struct income */
     struct map incomes_by_number;
     uint64_t last_income; /* number */
+    struct slab standing_orders;
+    struct map standing_names;  /* of the ACTIVE ones, with their customer */
+    struct timers standing_due; /* id is the order's slot */
+    uint64_t last_standing;     /* number */
     uint32_t account_trust;
     uint32_t account_fees;
     uint32_t touched[OPERATOR_TOUCHED_MAX]; /* payments of the last frame */

@@ -24,6 +24,7 @@ static const struct request_rules {
     /* The phone that it prompted said yes, with the right PIN; NULL: it prompts nobody. */
     void (*approved)(const struct operator_state *o, struct decision *d,
                      const struct operator_request *r);
+    enum request_outcome cancelled; /* the phone that it prompted said no; with approved */
 } request_kinds[REQUEST_KIND_END] = {
     [REQUEST_C2B] = {.advance = operator__advance_c2b,
                      .expire = operator__expire_c2b,
@@ -34,7 +35,13 @@ static const struct request_rules {
     [REQUEST_TAX] = {.advance = operator__advance_b2b},
     [REQUEST_EXPRESS] = {.advance = operator__advance_express,
                          .expire = operator__expire_express,
-                         .approved = operator__approved_express},
+                         .approved = operator__approved_express,
+                         .cancelled = REQUEST_CANCELLED},
+    [REQUEST_STANDING_ORDER] = {.advance = operator__advance_standing,
+                                .expire = operator__expire_standing,
+                                .approved = operator__approved_standing,
+                                .cancelled = REQUEST_USER_CANCELLED},
+    [REQUEST_STANDING_PAYMENT] = {.advance = operator__advance_standing_payment},
     [REQUEST_STATUS] = {.advance = operator__advance_status},
     [REQUEST_BALANCE] = {.advance = operator__advance_balance},
     [REQUEST_REVERSAL] = {.advance = operator__advance_reversal},
@@ -207,8 +214,8 @@ const struct operator_request *operator_request_prompt(const struct operator_sta
 
 /* ---- acceptance ---- */
 
-static void emit_accepted(const struct operator_state *o, struct decision *d,
-                          const struct request_command *c, bool initiator_good)
+void operator__emit_accepted(const struct operator_state *o, struct decision *d,
+                             const struct request_command *c, bool initiator_good)
 {
     struct operator_event e;
     memset(&e, 0, sizeof(e));
@@ -262,7 +269,7 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
     const struct organisation *g = operator_organisation(o, c->short_code);
     bool named = g != NULL && span_equal(operator_text(o, g->initiator), c->initiator);
     bool initiator_good = c->without_initiator || (named && c->credential_good);
-    emit_accepted(o, d, c, initiator_good);
+    operator__emit_accepted(o, d, c, initiator_good);
     if (c->kind == REQUEST_STATUS || c->kind == REQUEST_REVERSAL) {
         /* It stays in memory from now on (closing.h); at its turn it is looked at again. */
         struct original original =
@@ -273,6 +280,9 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
     }
     if (c->kind == REQUEST_C2B) {
         operator__c2b_accepted(o, d, c);
+    }
+    if (c->kind == REQUEST_STANDING_ORDER) {
+        operator__standing_asked(o, d, c);
     }
     reply->refusal = OPERATOR_DONE;
     reply->number = o->last_request + 1;
@@ -325,6 +335,10 @@ void operator__request_end(const struct operator_state *o, struct decision *d,
     operator__emit(d, &e);
     if (operator__request_told(o, r, outcome)) {
         emit_message(o, d, r, r->target, MESSAGE_RESULT, 1);
+    }
+    if (r->kind == REQUEST_STANDING_PAYMENT && money != NULL) {
+        bool told = operator__request_told(o, r, outcome);
+        operator__tell_income(o, d, r->short_code, told ? 2 : 1);
     }
 }
 
@@ -455,7 +469,7 @@ void operator__decide_request_answer(const struct operator_state *o, struct deci
         return;
     }
     if (d->command->kind == COMMAND_REQUEST_CANCEL) {
-        operator__request_end(o, d, r, REQUEST_CANCELLED, NULL);
+        operator__request_end(o, d, r, request_kinds[r->kind].cancelled, NULL);
         return;
     }
     switch (operator__try_pin(o, d, r->phone, c->verifier)) {

@@ -17,8 +17,8 @@
  *      else has either.
  *  Q3* a request that ended and has a result URL has exactly one result in the outbox; an open one
  *      has none.
- *  Q4* PROCESSING has a deadline timer, and so has a PENDING one that is held back (the
- *      organisation's queue_delay); nothing else has.
+ *  Q4* PROCESSING has a deadline timer, and so has a PENDING one that is held back (by the
+ *      organisation's queue_delay, or until a standing order is tried again); nothing else has.
  *  Q5  the pipeline of requests holds exactly the PENDING ones that are not held back.
  *  Q6  numbers, receipts and, per organisation, originator conversation ids are unique.
  *  Q7* a phone has at most one prompt, of a payment (O4) or of a request that is PROCESSING, and
@@ -50,13 +50,14 @@
     X(BALANCE, 8, "account_balance")        \
     X(REVERSAL, 9, "reversal")              \
     X(STANDING_ORDER, 10, "standing_order") \
-    X(SETTLEMENT, 11, "revenue_settlement")
+    X(SETTLEMENT, 11, "revenue_settlement") \
+    X(STANDING_PAYMENT, 12, "standing_order_payment")
 
 enum request_kind {
 #define X(name, number, text) REQUEST_##name = number,
     REQUEST_KINDS(X)
 #undef X
-        REQUEST_KIND_END = 12,
+        REQUEST_KIND_END = 13,
 };
 
 /*
@@ -95,14 +96,17 @@ enum request_kind {
     X(BAD_KYC, 30, FAILED, "C2B00014", "the organisation said no: invalid KYC details")         \
     X(BAD_SHORT_CODE, 31, FAILED, "C2B00015", "the organisation said no: invalid short code")   \
     X(NOT_VALIDATED, 32, FAILED, "C2B00016",                                                    \
-      "the validation URL gave no answer in time, and ResponseType is Cancelled")
+      "the validation URL gave no answer in time, and ResponseType is Cancelled")               \
+    X(USER_CANCELLED, 33, CANCELLED, "1032", "the customer said no on the phone")               \
+    X(PHONE_BUSY, 34, FAILED, "1001", "the phone has another prompt open: one at a time")       \
+    X(NAME_TAKEN, 35, FAILED, "15", "the customer has an active standing order of this name")
 
 enum request_outcome {
     REQUEST_OPEN = 0,
 #define X(name, number, state, code, words) REQUEST_##name = number,
     REQUEST_OUTCOMES(X)
 #undef X
-        REQUEST_OUTCOME_END = 33,
+        REQUEST_OUTCOME_END = 36,
 };
 
 /* Which kind of number a party is given as (Daraja's IdentifierType, RecieverIdentifierType). */
@@ -168,6 +172,7 @@ struct operator_request {
     uint32_t occasion;
     uint32_t answer; /* what was answered to its question: ThirdPartyTransID, ... */
     uint32_t phone;  /* slot of the subscriber who is or was prompted; SLAB_NONE: nobody */
+    uint32_t order;  /* slot of the standing order it asks for or pays; SLAB_NONE: none */
     uint32_t receipt_day;
     uint32_t timer;      /* position in the heap; memory only */
     uint32_t next;       /* in the pipeline; memory only */

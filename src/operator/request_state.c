@@ -67,6 +67,7 @@ static void apply_texts(struct operator_state *o, const struct operator_event *e
     r->remarks = texts_keep(texts, e->remarks);
     r->occasion = texts_keep(texts, e->occasion);
     r->phone = SLAB_NONE;
+    r->order = SLAB_NONE;
     r->timer = TIMERS_NOWHERE;
     r->next = SLAB_NONE;
     map_put(&o->requests_by_number, e->number, slot);
@@ -246,7 +247,10 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
     for (uint32_t i = 0; g != NULL && i < ORGANISATION_ACCOUNTS; i++) {
         r->after_minor[i] = operator_balance(o, g->accounts[i]);
     }
-    if (e->has_receipt && r->kind == REQUEST_C2B) {
+    if (r->order != SLAB_NONE) {
+        operator__apply_standing_end(o, r);
+    }
+    if (e->has_receipt && (r->kind == REQUEST_C2B || r->kind == REQUEST_STANDING_PAYMENT)) {
         struct subscriber *s = subscriber_at(o, map_get(&o->by_msisdn, r->party));
         operator__apply_spent(o, s, r->amount_minor, frame->time_ns);
         operator__apply_request_income(o, r);
@@ -282,7 +286,7 @@ static void save_request(struct writer *w, const struct operator_request *r)
     const int64_t money[] = {r->amount_minor, r->charge_minor, r->due_ns, r->turn_ns};
     const uint32_t narrow[] = {r->short_code,  r->conversation, r->result_url, r->timeout_url,
                                r->reference,   r->remarks,      r->occasion,   r->answer,
-                               r->receipt_day, r->phone};
+                               r->receipt_day, r->phone,        r->order};
     const uint8_t small[] = {r->kind, r->command,        r->state,       r->outcome, r->party_type,
                              r->seen, r->initiator_good, r->has_receipt, r->reached, r->held};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
@@ -312,7 +316,7 @@ static void load_request(struct reader *in, struct operator_request *r)
     int64_t *const money[] = {&r->amount_minor, &r->charge_minor, &r->due_ns, &r->turn_ns};
     uint32_t *const narrow[] = {&r->short_code,  &r->conversation, &r->result_url, &r->timeout_url,
                                 &r->reference,   &r->remarks,      &r->occasion,   &r->answer,
-                                &r->receipt_day, &r->phone};
+                                &r->receipt_day, &r->phone,        &r->order};
     uint8_t *const small[] = {&r->kind,    &r->command,    &r->state,
                               &r->outcome, &r->party_type, &r->seen};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
@@ -505,6 +509,9 @@ static void check_request(const struct operator_state *o, uint32_t slot)
     CHECK(IMPLIES(r->held, r->state == STK_PENDING));
     check_late(o, r);
     check_others(o, r, slot);
+    if (r->order != SLAB_NONE) {
+        operator__check_standing(o, r->order);
+    }
     uint64_t key = operator__conversation_key(r->short_code, request_originator_id(o, r, made));
     CHECK(map_get(&o->by_conversation, key) == slot); /* Q6 */
 }

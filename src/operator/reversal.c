@@ -11,8 +11,9 @@ static const struct subscriber *payer_of(const struct operator_state *o, struct 
     if (original.payment != NULL) {
         return operator_subscriber_at(o, original.payment->subscriber);
     }
-    return original.request->kind == REQUEST_C2B ? operator_subscriber(o, original.request->party)
-                                                 : NULL;
+    bool customer_paid =
+        original.request->kind == REQUEST_C2B || original.request->kind == REQUEST_STANDING_PAYMENT;
+    return customer_paid ? operator_subscriber(o, original.request->party) : NULL;
 }
 
 /* Was the money paid to the organisation that wants to give it back? */

@@ -191,6 +191,7 @@ void operator__save(const void *state, struct writer *w)
         put_u32(w, i);
     }
     operator__save_requests(o, w);
+    operator__save_standing(o, w);
     operator__save_incomes(o, w);
     operator__rules_save(o, w);
 }
@@ -333,6 +334,6 @@ bool operator__load(void *state, struct reader *r)
         o->left[i] = get_u64(r);
     }
     return load_subscribers(o, r) && load_organisations(o, r) && load_payments(o, r) &&
-           operator__load_requests(o, r) && operator__load_incomes(o, r) &&
-           operator__rules_load(o, r);
+           operator__load_requests(o, r) && operator__load_standing(o, r) &&
+           operator__load_incomes(o, r) && operator__rules_load(o, r);
 }

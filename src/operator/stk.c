@@ -178,7 +178,7 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     }
     operator__rule_messages(o, d, is_ruled ? &ruled.effects : NULL, &callback);
     if (outcome == STK_PAID) {
-        operator__tell_payment(o, d, p, 1 + operator__callback_count(o, p));
+        operator__tell_income(o, d, p->party_b, 1 + operator__callback_count(o, p));
     }
 }
 

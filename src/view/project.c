@@ -141,6 +141,7 @@ static const char *transfer_reason(uint16_t code)
     case TRANSFER_CODE_CHARGE: return "charge";
     case TRANSFER_CODE_REVERSAL: return "reversal";
     case TRANSFER_CODE_SETTLEMENT: return "settlement";
+    case TRANSFER_CODE_STANDING: return "standing_order";
     default: return "other";
     }
 }
@@ -171,7 +172,7 @@ static void add_entry(struct projection *p, const struct transfer *t, bool debit
 {
     struct value reference = t->reference != 0 ? number(t->reference) : nothing();
     bool payment = t->code == TRANSFER_CODE_STK;
-    bool request = t->code >= TRANSFER_CODE_C2B && t->code <= TRANSFER_CODE_SETTLEMENT;
+    bool request = t->code >= TRANSFER_CODE_C2B && t->code <= TRANSFER_CODE_STANDING;
     (void)RUN(
         p->store, ENTRY_ADD, number(t->id), integer(debit ? t->debit_account : t->credit_account),
         text(debit ? "debit" : "credit"), integer(t->amount_minor), text(transfer_reason(t->code)),

@@ -154,6 +154,53 @@ static void end_request(struct projection *p, const struct operator_event *e)
     }
 }
 
+/* ---- standing orders ---- */
+
+static void date_text(uint32_t day, char out[16])
+{
+    struct civil c;
+    civil_from_day(day, &c);
+    (void)snprintf(out, 16, "%04d-%02u-%02u", (int)c.year % 10000, c.month % 100, c.day % 100);
+}
+
+static void ask_standing(struct projection *p, const struct operator_event *e)
+{
+    char start[16];
+    char end[16];
+    date_text(e->terms.start_day, start);
+    date_text(e->terms.end_day, end);
+    (void)RUN(p->store, STANDING_ADD, number(e->number), number(e->request),
+              text(standing_state_name(STANDING_ASKED)),
+              text(standing_frequency_name(e->terms.frequency)), text(start), text(end));
+}
+
+/* OPENED, RAN (its last payment or not) and CANCELLED. */
+static void move_standing(struct projection *p, const struct operator_event *e)
+{
+    char next[RFC3339_SIZE];
+    bool ran = e->kind == EVENT_STANDING_ORDER_RAN;
+    bool goes_on = e->kind != EVENT_STANDING_ORDER_CANCELLED && e->expires_ns != 0;
+    enum standing_state state = goes_on ? STANDING_ACTIVE
+                                : ran   ? STANDING_FINISHED
+                                        : STANDING_CANCELLED;
+    (void)RUN(p->store, STANDING_STATUS, number(e->number), text(standing_state_name(state)),
+              goes_on ? projection_time(e->expires_ns, next) : nothing(),
+              goes_on ? nothing() : text(p->at));
+    if (ran) {
+        (void)RUN(p->store, STANDING_RAN, number(e->number), number(e->request));
+    }
+}
+
+/* The request that asked for an order ended without one. */
+static void refuse_standing(struct projection *p, const struct operator_event *e)
+{
+    if (e->outcome != REQUEST_DONE) {
+        (void)RUN(p->store, STANDING_REFUSED, number(e->number),
+                  text(standing_state_name(STANDING_REFUSED)),
+                  text(standing_state_name(STANDING_ASKED)));
+    }
+}
+
 /* ---- messages ---- */
 
 /* What the table of transactions knows of a payment that has ended; spans live with the row. */
@@ -287,7 +334,14 @@ static bool project_known(struct projection *p, const struct operator_event *e)
     case EVENT_REQUEST_ACCEPTED: accept_request(p, e); break;
     case EVENT_REQUEST_ASKED:
     case EVENT_REQUEST_PROMPTED: ask_for_request(p, e); break;
-    case EVENT_REQUEST_ENDED: end_request(p, e); break;
+    case EVENT_REQUEST_ENDED:
+        end_request(p, e);
+        refuse_standing(p, e);
+        break;
+    case EVENT_STANDING_ORDER_ASKED: ask_standing(p, e); break;
+    case EVENT_STANDING_ORDER_OPENED:
+    case EVENT_STANDING_ORDER_RAN:
+    case EVENT_STANDING_ORDER_CANCELLED: move_standing(p, e); break;
     case EVENT_REQUEST_LOOKED_UP: look_up_request(p, e); break;
     case EVENT_REQUEST_AMOUNT_SET:
         (void)RUN(p->store, REQUEST_AMOUNT, number(e->number), integer(e->amount_minor));

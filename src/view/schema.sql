@@ -76,6 +76,20 @@ CREATE UNIQUE INDEX requests_by_receipt ON requests (receipt) WHERE receipt IS N
 CREATE INDEX requests_by_party ON requests (party);
 CREATE INDEX requests_by_time ON requests (created_ns);
 
+CREATE TABLE standing_orders (   -- M-Pesa Ratiba
+    number INTEGER PRIMARY KEY,  -- counts orders of the generation, from 1
+    request_number INTEGER NOT NULL, -- requests.number that asked for it: customer, amount, texts
+    status TEXT NOT NULL,        -- asked, active, refused, finished, cancelled
+    frequency TEXT NOT NULL,     -- one_off, daily, weekly, monthly, ...
+    start_date TEXT NOT NULL,    -- YYYY-MM-DD, Kenyan days
+    end_date TEXT NOT NULL,
+    payments INTEGER NOT NULL,   -- that were begun on their dates
+    next_payment_at TEXT,        -- NULL: no more
+    last_payment INTEGER,        -- requests.number
+    closed_at TEXT               -- finished or cancelled
+);
+CREATE INDEX standing_orders_by_request ON standing_orders (request_number);
+
 CREATE TABLE entries (           -- double entry: two rows for each transfer that was posted
     number INTEGER PRIMARY KEY,  -- in the order of the journal
     transfer INTEGER NOT NULL,   -- id of the transfer: its debit and its credit share it
@@ -84,7 +98,7 @@ CREATE TABLE entries (           -- double entry: two rows for each transfer tha
     amount INTEGER NOT NULL,     -- cents
     balance_after INTEGER NOT NULL, -- of the account: credits less debits, in cents
     reason TEXT NOT NULL,        -- stk_payment, c2b, b2c, b2b, charge, reversal, settlement,
-                                 -- e_money_issued, e_money_redeemed, other
+                                 -- standing_order, e_money_issued, e_money_redeemed, other
     transaction_number INTEGER,  -- transactions.number; NULL: belongs to none
     request_number INTEGER,      -- requests.number; NULL: belongs to none
     at TEXT NOT NULL,

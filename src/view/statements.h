@@ -80,6 +80,16 @@
     X(REQUEST_REVERSED,                                                                            \
       "UPDATE requests SET reversed_by = 'req_' || ?1 WHERE number ="                              \
       " (SELECT original_request FROM requests WHERE number = ?1 AND type = 'reversal')")          \
+    X(STANDING_ADD,                                                                                \
+      "INSERT INTO standing_orders (number, request_number, status, frequency, start_date,"        \
+      " end_date, payments) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)")                                   \
+    X(STANDING_STATUS,                                                                             \
+      "UPDATE standing_orders SET status = ?2, next_payment_at = ?3, closed_at = ?4"               \
+      " WHERE number = ?1")                                                                        \
+    X(STANDING_RAN,                                                                                \
+      "UPDATE standing_orders SET payments = payments + 1, last_payment = ?2 WHERE number = ?1")   \
+    X(STANDING_REFUSED,                                                                            \
+      "UPDATE standing_orders SET status = ?2 WHERE request_number = ?1 AND status = ?3")          \
     X(WORLD_ADD, "INSERT INTO worlds (name, world, saved_at, position) VALUES (?1, ?2, ?3, ?4)")   \
     X(WORLD_COPY,                                                                                  \
       "INSERT INTO worlds (name, world, saved_at, position)"                                       \

@@ -36,6 +36,8 @@ const char *daraja_initiator_desc(const char *code)
         {"21", "The initiator is not allowed to initiate this request"},
         {"25", "Invalid parameter"},
         {"26", "Traffic blocking condition in place"},
+        {"1001", "Unable to lock subscriber, a transaction is already in process for the current "
+                 "subscriber"},
         {"1032", "Request cancelled by user"},
         {"1037", "DS timeout user cannot be reached."},
         {"2001", "The initiator information is invalid."},

@@ -470,6 +470,47 @@ static void chapter_customers(struct world *w)
     assert_int_equal(world_request(w, number)->outcome, REQUEST_NOT_VALIDATED);
 }
 
+/* A standing order that is paid on its dates, one that is cancelled, one that nobody allows. */
+static void chapter_standing_orders(struct world *w)
+{
+    struct request_command c = {
+        .kind = REQUEST_STANDING_ORDER,
+        .command = C2B_PAY_BILL,
+        .without_initiator = true,
+        .short_code = WORLD_PAYBILL,
+        .party = WORLD_ANNA,
+        .party_type = PARTY_MSISDN,
+        .amount_minor = 50000,
+        .reference = SPAN_LITERAL("LOAN-7"),
+        .remarks = SPAN_LITERAL("Baiskeli"),
+        .result_url = SPAN_LITERAL("https://shop.example/ratiba"),
+        .target = 8,
+    };
+    uint32_t today = eat_day_number(w->now_ns);
+    c.terms = (struct standing_terms){today + 1, today + 2, STANDING_DAILY};
+    struct stk_answer_command yes = {.number = world_ask(w, &c)};
+    struct operator_reply reply;
+    world_verifier(WORLD_ANNA, WORLD_PIN, yes.verifier);
+    (void)world_do(w, COMMAND_REQUEST_APPROVE, &yes, &reply);
+    asked(w, yes.number, REQUEST_DONE);
+    c.remarks = SPAN_LITERAL("Kodi");
+    asked(w, world_ask(w, &c), REQUEST_OPEN);
+    world_pass(w, 61 * WORLD_S);
+    asked(w, world_operator(w)->last_request, REQUEST_NO_ANSWER);
+    c.party = WORLD_ROBOT;
+    c.terms.frequency = STANDING_MONTHLY;
+    c.terms.end_day = today + 300;
+    asked(w, world_ask(w, &c), REQUEST_DONE);
+    world_pass(w, (int64_t)3 * DAY_S * WORLD_S);
+    struct standing_cancel_command stop = {3};
+    (void)world_do(w, COMMAND_STANDING_CANCEL, &stop, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    assert_int_equal(operator_standing_order(world_operator(w), 1)->paid, 2);
+    assert_int_equal(operator_standing_order(world_operator(w), 1)->state, STANDING_FINISHED);
+    assert_int_equal(operator_standing_order(world_operator(w), 3)->runs, 1);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 /* The ordinary day of a shop: several payments of several people, some left alone. */
 static void chapter_everyday(struct world *w)
 {
@@ -639,6 +680,7 @@ void golden_story(struct world *w)
     chapter_payouts(w);
     chapter_organisations(w);
     chapter_customers(w);
+    chapter_standing_orders(w);
     chapter_everyday(w);
     chapter_rules(w);
     checkpoint(w);

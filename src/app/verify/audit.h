@@ -86,6 +86,18 @@ struct audit_request {
     bool late;            /* its time-out URL was told */
     uint32_t receipt_day; /* reserved; 0: none */
     uint64_t receipt;
+    uint64_t order; /* standing order that it asks for or pays; 0: none */
+};
+
+struct audit_standing {
+    struct standing_terms terms;
+    int64_t amount_minor;
+    int64_t due_ns; /* 0: no more */
+    uint64_t party;
+    uint64_t request;
+    uint32_t short_code;
+    uint32_t runs;
+    uint8_t state; /* enum standing_state */
 };
 
 /* What happened in the frame under way that must fit together at its end. */
@@ -107,6 +119,7 @@ struct audit_frame {
     uint32_t request_results;
     uint32_t confirmations_due; /* incomes of payments whose organisation has C2B URLs */
     uint64_t confirmation_target;
+    uint64_t standing_opened; /* order that is opened, until its request ends */
     uint32_t leg_count;
     uint32_t events;
     uint32_t end_count, transfer_count, callback_count;
@@ -184,6 +197,7 @@ struct audit {
     uint64_t last_income;
     struct table requests; /* number -> struct audit_request, open ones */
     struct table reversed; /* originals that were given back */
+    struct array standing; /* struct audit_standing, an order each */
     struct table keys;
     uint64_t last_delivery;
     struct array waiting; /* uint64_t, a bit each */
@@ -248,6 +262,12 @@ void audit__request_transfer(struct audit *a, const struct transfer *t);
 /* A message of the outbox about a request. */
 void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, uint16_t kind);
 void audit__requests_frame(struct audit *a);
+
+void audit__standing_init(struct audit *a);
+void audit__standing_fini(struct audit *a);
+void audit__standing_event(struct audit *a, const struct operator_event *e);
+void audit__standing_end(struct audit *a, uint64_t number, const struct audit_request *r,
+                         uint8_t outcome);
 
 void audit__outbox_init(struct audit *a);
 void audit__outbox_fini(struct audit *a);

@@ -181,8 +181,9 @@ static void prompt_over(struct audit *a, const struct operator_event *e,
 {
     struct audit_subscriber *s = array_at(&a->subscribers, r->phone - 1);
     bool over = a->frame.time_ns >= r->due_ns;
-    bool answered = e->has_receipt || e->outcome == REQUEST_CANCELLED ||
-                    e->outcome == REQUEST_WRONG_PIN || e->outcome == REQUEST_PIN_LOCKED;
+    bool answered = e->outcome == REQUEST_DONE || e->outcome == REQUEST_CANCELLED ||
+                    e->outcome == REQUEST_USER_CANCELLED || e->outcome == REQUEST_WRONG_PIN ||
+                    e->outcome == REQUEST_PIN_LOCKED;
     bool unanswered = e->outcome == REQUEST_USSD_SESSION || e->outcome == REQUEST_USSD_NETWORK ||
                       e->outcome == REQUEST_NO_ANSWER || e->outcome == REQUEST_UNREACHABLE;
     bool uncounted = e->outcome == REQUEST_WRONG_PIN && a->frame.tried_slot != r->phone;
@@ -215,12 +216,13 @@ static void ended(struct audit *a, const struct operator_event *e)
     if (r->kind == REQUEST_REVERSAL && e->has_receipt) {
         reversed(a, e->number, r);
     }
+    audit__standing_end(a, e->number, r, e->outcome);
     a->frame.request_ended = e->number;
     a->frame.request = *r;
     a->frame.request_outcome = e->outcome;
     a->frame.request_paid = e->has_receipt;
-    if (e->has_receipt && r->kind == REQUEST_C2B) {
-        audit__income(a, r->short_code, false);
+    if (e->has_receipt && (r->kind == REQUEST_C2B || r->kind == REQUEST_STANDING_PAYMENT)) {
+        audit__income(a, r->short_code, r->kind == REQUEST_STANDING_PAYMENT);
     }
     table_remove(&a->requests, e->number);
 }
@@ -264,6 +266,13 @@ void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, 
     }
 }
 
+static bool is_wallet_of(struct audit *a, const struct audit_account *account, uint64_t msisdn)
+{
+    const struct audit_subscriber *s =
+        account != NULL ? array_at(&a->subscribers, account->owner) : NULL;
+    return s != NULL && account->code == CODE_WALLET && s->msisdn == msisdn;
+}
+
 /* Does the money come from whom the request lets pay? An organisation's accounts are its own. */
 static bool payer_fits(struct audit *a, const struct audit_request *r, const struct transfer *t)
 {
@@ -277,6 +286,8 @@ static bool payer_fits(struct audit *a, const struct audit_request *r, const str
     case REQUEST_REVERSAL:
     case REQUEST_SETTLEMENT: return of_organisation && account->owner == r->short_code;
     case REQUEST_EXPRESS: return of_organisation && account->owner == r->party;
+    case REQUEST_STANDING_PAYMENT: return is_wallet_of(a, account, r->party);
+    case REQUEST_STANDING_ORDER:
     case REQUEST_STATUS:
     case REQUEST_BALANCE: return false; /* nothing moves */
     default: return true;

@@ -16,7 +16,7 @@ enum { AUDIT_NAME_MAX = 64 };
 static const size_t ARRAYS[] = {
     offsetof(struct audit, accounts),      offsetof(struct audit, subscribers),
     offsetof(struct audit, organisations), offsetof(struct audit, waiting),
-    offsetof(struct audit, gone),
+    offsetof(struct audit, gone),          offsetof(struct audit, standing),
 };
 
 static const size_t TABLES[] = {
@@ -24,7 +24,7 @@ static const size_t TABLES[] = {
     offsetof(struct audit, msisdns),  offsetof(struct audit, short_codes),
     offsetof(struct audit, open),     offsetof(struct audit, checkouts),
     offsetof(struct audit, requests), offsetof(struct audit, keys),
-    offsetof(struct audit, held),
+    offsetof(struct audit, held),     offsetof(struct audit, reversed),
 };
 
 enum {

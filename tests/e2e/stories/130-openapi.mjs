@@ -43,6 +43,31 @@ function watch(document, operator, seen) {
     };
 }
 
+// A standing order that the customer allows and cancels again.
+async function standingOrders(operator, listener) {
+    const headers = await operator.bearer();
+    const path = '/standingorder/v1/createStandingOrderExternal';
+    const body = { StandingOrderName: 'Bike', StartDate: '20990101', EndDate: '20990901',
+                   BusinessShortCode: 174379, Amount: 5, PartyA: PHONE, Frequency: 4,
+                   TransactionType: 'Standing Order Customer Pay Bill',
+                   ReceiverPartyIdentifierType: 4, CallBackURL: listener.url,
+                   AccountReference: 'A' };
+    await operator.call('POST', path, { body, headers });
+    await operator.call('POST', path, { body: {}, headers });
+    await operator.call('POST', path, { body });
+    await operator.call('POST', path, { body, headers: { Authorization: 'Bearer no' } });
+    const prompt = await until(async () => (await operator.prompts(PHONE))[0], 'a prompt');
+    await operator.approve(prompt.checkout_request_id);
+    await operator.sim('GET', '/standing-orders');
+    await operator.sim('GET', '/standing-orders?starting_after=sto_1');
+    await operator.sim('GET', '/standing-orders?starting_after=nothing');
+    await operator.sim('GET', '/standing-orders/sto_1');
+    await operator.sim('GET', '/standing-orders/sto_9');
+    await operator.sim('POST', '/standing-orders/sto_1/cancel', {});
+    await operator.sim('POST', '/standing-orders/sto_1/cancel', {});
+    await operator.sim('POST', '/standing-orders/sto_9/cancel', {});
+}
+
 // What organisations ask for; `paid` is a payment's CheckoutRequestID.
 async function askForOrganisations(operator, listener, paid) {
     const headers = await operator.bearer();
@@ -73,6 +98,7 @@ async function askForOrganisations(operator, listener, paid) {
     const prompt = await until(async () => (await operator.prompts(PHONE))[0], 'a prompt');
     await operator.approve(prompt.checkout_request_id);
     await operator.approve(prompt.checkout_request_id);
+    await standingOrders(operator, listener);
     await operator.sim('POST', '/organisations/600000/settle', {});
     await operator.sim('POST', '/organisations/600000/settle', { amount: 0 });
     await operator.sim('GET', '/requests');
