@@ -3,7 +3,9 @@
  */
 #include "wire/daraja_auth.h"
 
+#include "base/caltime.h"
 #include "wire/base64.h"
+#include "wire/daraja_answer.h"
 #include "wire/json.h"
 
 /* Decimal digits of a short code into `out` (10 bytes); returns how many. */
@@ -102,4 +104,52 @@ void daraja_token_render(struct writer *w, struct span token, uint32_t expires_i
     json_field_string(w, "access_token", token);
     json_field_string(w, "expires_in", seconds);
     json_close(w, '}');
+}
+
+/* ---- the client's direction ---- */
+
+void daraja_basic_render(struct writer *w, struct span key, struct span secret)
+{
+    char text[2 * DARAJA_PASSWORD_BYTES_MAX];
+    struct writer pair = writer_init(text, sizeof(text));
+    put_raw(&pair, key.data, key.size);
+    put_u8(&pair, ':');
+    put_raw(&pair, secret.data, secret.size);
+    w->overflow = w->overflow || pair.overflow;
+    json_raw(w, "Basic ");
+    base64_encode(w, (struct span){text, pair.size});
+}
+
+void daraja_password_render(struct writer *w, uint32_t short_code, struct span passkey,
+                            struct span timestamp)
+{
+    char text[DARAJA_PASSWORD_BYTES_MAX];
+    char digits[10];
+    struct writer plain = writer_init(text, sizeof(text));
+    put_raw(&plain, digits, short_code_digits(short_code, digits));
+    put_raw(&plain, passkey.data, passkey.size);
+    put_raw(&plain, timestamp.data, timestamp.size);
+    w->overflow = w->overflow || plain.overflow;
+    base64_encode(w, (struct span){text, plain.size});
+}
+
+bool daraja_token_parse(struct span body, struct json_scratch *scratch, struct daraja_token *out)
+{
+    const char *why;
+    uint64_t seconds;
+    *out = (struct daraja_token){SPAN_EMPTY, 0};
+    struct json_object *object = json_parse(scratch, body, &why);
+    struct span said = daraja_text(scratch, object, "expires_in", NULL);
+    if (!json_string(json_member(object, "access_token"), &out->token) || out->token.size == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < out->token.size; i++) {
+        if (out->token.data[i] <= ' ' || out->token.data[i] > '~') {
+            return false; /* it goes into a header */
+        }
+    }
+    if (span_parse_u64(said, &seconds)) {
+        out->expires_in_s = seconds < SECONDS_PER_DAY ? (uint32_t)seconds : SECONDS_PER_DAY;
+    }
+    return true;
 }

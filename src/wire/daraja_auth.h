@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "base/span.h"
+#include "wire/json.h"
 
 enum { DARAJA_PASSWORD_BYTES_MAX = 512 };
 
@@ -32,5 +33,21 @@ bool daraja_basic_parse(struct span header_value, char *decoded, size_t decoded_
 bool daraja_bearer_parse(struct span header_value, struct span *token_out) MUST_USE;
 
 void daraja_token_render(struct writer *w, struct span token, uint32_t expires_in_s);
+
+/* ---- the client's direction ---- */
+
+/* "Basic base64(key:secret)" */
+void daraja_basic_render(struct writer *w, struct span key, struct span secret);
+/* base64 of short code, passkey and timestamp. */
+void daraja_password_render(struct writer *w, uint32_t short_code, struct span passkey,
+                            struct span timestamp);
+
+struct daraja_token {
+    struct span token;
+    uint32_t expires_in_s; /* at most a day; 0: not said */
+};
+/* False: there is no token in it. expires_in comes as a string and as a number. */
+bool daraja_token_parse(struct span body, struct json_scratch *scratch,
+                        struct daraja_token *out) MUST_USE;
 
 #endif

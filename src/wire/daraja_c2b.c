@@ -7,7 +7,9 @@
 
 #include "base/caltime.h"
 #include "base/money.h"
+#include "wire/daraja_answer.h"
 #include "wire/daraja_fields.h"
+#include "wire/liberal.h"
 
 #define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
 enum { THIRD_PARTY_BYTES_MAX = 100, REJECTION_OTHER = 6, PULL_DATE_SIZE = 19 };
@@ -69,33 +71,13 @@ static size_t decimal(uint64_t value, size_t width, char out[DECIMAL_SIZE])
 
 /* ---- register, simulate ---- */
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
-}
-
-static bool holds_word(struct span text, const char *word)
-{
-    size_t size = strlen(word);
-    for (size_t at = 0; at + size <= text.size; at++) {
-        size_t same = 0;
-        while (same < size && lower(text.data[at + same]) == word[same]) {
-            same++;
-        }
-        if (same == size) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool check_url_words(struct daraja_body *b, const struct daraja_field *field,
                             struct span url)
 {
     static const char *const words[] = {"m-pesa", "mpesa", "safaricom", "exe",
                                         "cmd",    "sql",   "query"}; /* exec is in exe */
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (holds_word(url, words[i])) {
+        if (daraja_says(url, words[i])) {
             return daraja_field_refuse(b, field,
                                        "must not hold mpesa, m-pesa, safaricom, exe, exec, cmd, "
                                        "sql or query",
@@ -381,4 +363,162 @@ void daraja_pull_close(struct writer *w)
     json_close(w, ']');
     json_close(w, ']');
     json_close(w, '}');
+}
+
+/* ---- the client's direction ---- */
+
+void daraja_c2b_register_render(struct writer *w, const struct daraja_c2b_register *request)
+{
+    json_open(w, '{');
+    daraja_field_digits(w, field_short_code.name, request->short_code);
+    json_field_text(w, field_response_type.name, request->cancelled ? "Cancelled" : "Completed");
+    json_field_string(w, field_confirmation.name, request->confirmation_url);
+    json_field_string(w, field_validation.name, request->validation_url);
+    json_close(w, '}');
+}
+
+bool daraja_c2b_message_parse(struct span body, struct json_scratch *scratch,
+                              struct daraja_c2b_seen *out)
+{
+    const char *why;
+    uint64_t code = 0;
+    memset(out, 0, sizeof(*out));
+    struct json_object *o = json_parse(scratch, body, &why);
+    out->transaction_id = daraja_text(scratch, o, "TransID", NULL);
+    out->type = daraja_text(scratch, o, "TransactionType", NULL);
+    out->reference = daraja_text(scratch, o, "BillRefNumber", NULL);
+    out->invoice = daraja_text(scratch, o, "InvoiceNumber", NULL);
+    out->third_party_id = daraja_text(scratch, o, "ThirdPartyTransID", NULL);
+    out->msisdn = daraja_text(scratch, o, "MSISDN", "Msisdn");
+    out->first_name = daraja_text(scratch, o, "FirstName", NULL);
+    out->middle_name = daraja_text(scratch, o, "MiddleName", NULL);
+    out->last_name = daraja_text(scratch, o, "LastName", NULL);
+    struct span amount = daraja_text(scratch, o, "TransAmount", NULL);
+    struct span balance = daraja_text(scratch, o, "OrgAccountBalance", NULL);
+    struct span short_code = daraja_text(scratch, o, "BusinessShortCode", "ShortCode");
+    out->has_amount = liberal_amount(amount, &out->amount_minor) && out->amount_minor > 0;
+    out->has_balance = liberal_amount(balance, &out->balance_minor);
+    if (!liberal_phone(out->msisdn, &out->phone)) {
+        out->phone = 0;
+    }
+    if (!liberal_time_eat(daraja_text(scratch, o, "TransTime", NULL), &out->at_ns)) {
+        out->at_ns = 0;
+    }
+    if (span_parse_u64(short_code, &code) && code <= UINT32_MAX) {
+        out->short_code = (uint32_t)code;
+    }
+    return out->transaction_id.size > 0 && (out->has_amount || out->short_code != 0);
+}
+
+void daraja_c2b_verdict_render(struct writer *w, const struct daraja_c2b_verdict *verdict)
+{
+    char code[] = "C2B00010";
+    CHECK(verdict->accepted == (verdict->rejected == 0) && verdict->rejected <= REJECTION_OTHER);
+    code[sizeof(code) - 2] = (char)('0' + verdict->rejected);
+    json_open(w, '{');
+    json_field_text(w, "ResultCode", verdict->accepted ? "0" : code);
+    json_field_text(w, "ResultDesc", verdict->accepted ? "Accepted" : "Rejected");
+    if (verdict->accepted) {
+        daraja_field_maybe(w, "ThirdPartyTransID", verdict->third_party_id);
+    }
+    json_close(w, '}');
+}
+
+void daraja_pull_register_render(struct writer *w, const struct daraja_pull_register *request)
+{
+    json_open(w, '{');
+    daraja_field_digits(w, field_short_code.name, request->short_code);
+    json_field_text(w, field_request_type.name, "Pull");
+    daraja_field_digits(w, field_number.name, request->number);
+    json_field_string(w, field_callback.name, request->url);
+    json_close(w, '}');
+}
+
+/* "2020-08-04 08:36:00" */
+static void render_date(struct writer *w, const char *name, int64_t at_ns)
+{
+    char stamp[EAT_STAMP_SIZE];
+    char text[PULL_DATE_SIZE + 1];
+    size_t size = 0;
+    (void)eat_stamp_format(at_ns, stamp);
+    for (size_t i = 0; i < 14; i++) {
+        if (i >= 4 && i % 2 == 0) {
+            text[size++] = i < 8 ? '-' : (i == 8 ? ' ' : ':');
+        }
+        text[size++] = stamp[i];
+    }
+    CHECK(size == PULL_DATE_SIZE);
+    json_field_string(w, name, (struct span){text, size});
+}
+
+void daraja_pull_query_render(struct writer *w, const struct daraja_pull_query *request)
+{
+    json_open(w, '{');
+    daraja_field_digits(w, field_short_code.name, request->short_code);
+    render_date(w, field_start.name, request->start_ns);
+    render_date(w, field_end.name, request->end_ns);
+    daraja_field_digits(w, field_offset.name, request->offset);
+    json_close(w, '}');
+}
+
+bool daraja_pull_answer_parse(struct json_object *object, struct json_scratch *scratch,
+                              struct daraja_pull_answer *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->scratch = scratch;
+    out->reference = daraja_text(scratch, object, "ResponseRefID", NULL);
+    out->code = daraja_text(scratch, object, "ResponseCode", "ResponseStatus");
+    out->message = daraja_text(scratch, object, "ResponseMessage", "ResponseDescription");
+    out->rows = json_member(object, "Response");
+    return out->code.size > 0;
+}
+
+/* The next object in the array of arrays; an object that stands among the arrays counts too. */
+static struct json_object *next_row(struct daraja_pull_answer *answer)
+{
+    while (answer->outer < json_count(answer->rows)) {
+        struct json_object *page = json_item(answer->rows, answer->outer);
+        if (json_is_object(page)) {
+            answer->outer++;
+            return page;
+        }
+        if (answer->inner < json_count(page)) {
+            return json_item(page, answer->inner++);
+        }
+        answer->outer++;
+        answer->inner = 0;
+    }
+    return NULL;
+}
+
+static void read_row(struct json_scratch *scratch, const struct json_object *row,
+                     struct daraja_pull_seen *out)
+{
+    struct span amount = daraja_text(scratch, row, "amount", NULL);
+    memset(out, 0, sizeof(*out));
+    out->transaction_id = daraja_text(scratch, row, "transactionId", "transactionid");
+    out->msisdn = daraja_text(scratch, row, "msisdn", NULL);
+    out->sender = daraja_text(scratch, row, "sender", NULL);
+    out->type = daraja_text(scratch, row, "transactiontype", NULL);
+    out->reference = daraja_text(scratch, row, "billreference", NULL);
+    out->organisation = daraja_text(scratch, row, "organizationname", NULL);
+    out->has_amount = liberal_amount(amount, &out->amount_minor) && out->amount_minor > 0;
+    if (!liberal_phone(out->msisdn, &out->phone)) {
+        out->phone = 0;
+    }
+    if (!liberal_time_eat(daraja_text(scratch, row, "trxDate", NULL), &out->at_ns)) {
+        out->at_ns = 0;
+    }
+}
+
+bool daraja_pull_row_next(struct daraja_pull_answer *answer, struct daraja_pull_seen *out)
+{
+    struct json_object *row;
+    while ((row = next_row(answer)) != NULL) {
+        read_row(answer->scratch, row, out);
+        if (out->transaction_id.size > 0) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -112,4 +112,63 @@ void daraja_pull_open(struct writer *w, const char *reference, bool none);
 void daraja_pull_row_render(struct writer *w, const struct daraja_pull_row *row);
 void daraja_pull_close(struct writer *w);
 
+/* ---- the client's direction ---- */
+
+void daraja_c2b_register_render(struct writer *w, const struct daraja_c2b_register *request);
+
+/* A validation or a confirmation as it came. */
+struct daraja_c2b_seen {
+    struct span transaction_id;
+    struct span type; /* "Pay Bill" */
+    bool has_amount;
+    int64_t amount_minor;
+    int64_t at_ns; /* 0: not given */
+    uint32_t short_code;
+    struct span reference; /* empty for tills */
+    struct span invoice;
+    struct span third_party_id;
+    bool has_balance; /* blank in a validation */
+    int64_t balance_minor;
+    struct span msisdn; /* plain, masked or hashed */
+    uint64_t phone;     /* 0: not in full */
+    struct span first_name;
+    struct span middle_name;
+    struct span last_name;
+};
+/* False when it is neither. */
+bool daraja_c2b_message_parse(struct span body, struct json_scratch *scratch,
+                              struct daraja_c2b_seen *out) MUST_USE;
+/* What a validation URL answers; third_party_id goes with an acceptance when it is not empty. */
+void daraja_c2b_verdict_render(struct writer *w, const struct daraja_c2b_verdict *verdict);
+
+void daraja_pull_register_render(struct writer *w, const struct daraja_pull_register *request);
+void daraja_pull_query_render(struct writer *w, const struct daraja_pull_query *request);
+
+/* The answer of both pull calls; the rows are taken out one after the other. */
+struct daraja_pull_answer {
+    struct span reference;
+    struct span code; /* "1000": done; "1001": nothing found, or registered before */
+    struct span message;
+    struct json_scratch *scratch;
+    struct json_object *rows; /* an array of arrays, also when there is no row */
+    size_t outer;
+    size_t inner;
+};
+bool daraja_pull_answer_parse(struct json_object *object, struct json_scratch *scratch,
+                              struct daraja_pull_answer *out) MUST_USE;
+struct daraja_pull_seen {
+    struct span transaction_id;
+    int64_t at_ns; /* 0: not given */
+    struct span msisdn;
+    uint64_t phone; /* 0: not in full */
+    struct span sender;
+    struct span type;
+    struct span reference;
+    struct span organisation;
+    bool has_amount;
+    int64_t amount_minor;
+};
+/* False at the end. What holds no transaction id is passed over. */
+bool daraja_pull_row_next(struct daraja_pull_answer *answer, struct daraja_pull_seen *out) MUST_USE;
+
 #endif

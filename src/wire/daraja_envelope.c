@@ -3,7 +3,11 @@
  */
 #include "wire/daraja_envelope.h"
 
+#include <string.h>
+
 #include "base/money.h"
+#include "wire/daraja_answer.h"
+#include "wire/liberal.h"
 
 void daraja_accepted_render(struct writer *w, struct span originator_id,
                             const char *conversation_id)
@@ -179,4 +183,117 @@ void daraja_result_close(struct writer *w)
 {
     json_close(w, '}');
     json_close(w, '}');
+}
+
+/* ---- the client's direction ---- */
+
+bool daraja_accepted_parse(const struct json_object *object, struct json_scratch *scratch,
+                           struct daraja_accepted *out)
+{
+    /* C2B spells it without the first n of Conversation. */
+    out->originator_id =
+        daraja_text(scratch, object, "OriginatorConversationID", "OriginatorCoversationID");
+    out->conversation_id = daraja_text(scratch, object, "ConversationID", NULL);
+    out->response_code = daraja_text(scratch, object, "ResponseCode", NULL);
+    out->description = daraja_text(scratch, object, "ResponseDescription", NULL);
+    /* Old answers of C2B's registration have a description alone. */
+    if (out->response_code.size == 0 && daraja_says(out->description, "success")) {
+        out->response_code = SPAN_LITERAL("0");
+    }
+    return out->response_code.size > 0;
+}
+
+/* "OAK0000000": the day and zeros stand for "no transaction". */
+static bool is_no_transaction(struct span id)
+{
+    static const char zeros[] = "0000000";
+    struct span tail = {NULL, 0};
+    if (id.size >= sizeof(zeros) - 1) {
+        tail = (struct span){id.data + id.size - (sizeof(zeros) - 1), sizeof(zeros) - 1};
+    }
+    return span_is(tail, zeros);
+}
+
+bool daraja_envelope_parse(struct span body, struct json_scratch *scratch,
+                           struct daraja_envelope *out)
+{
+    const char *why;
+    memset(out, 0, sizeof(*out));
+    out->scratch = scratch;
+    struct json_object *result = json_member(json_parse(scratch, body, &why), "Result");
+    out->code = daraja_text(scratch, result, "ResultCode", NULL);
+    out->desc = daraja_text(scratch, result, "ResultDesc", NULL);
+    out->originator_id =
+        daraja_text(scratch, result, "OriginatorConversationID", "OriginatorCoversationID");
+    out->conversation_id = daraja_text(scratch, result, "ConversationID", NULL);
+    out->transaction_id = daraja_text(scratch, result, "TransactionID", NULL);
+    if (is_no_transaction(out->transaction_id)) {
+        out->transaction_id = SPAN_EMPTY;
+    }
+    out->waits = span_is(daraja_text(scratch, result, "ResultType", NULL), "1");
+    out->parameters = json_member(json_member(result, "ResultParameters"), "ResultParameter");
+    out->references = json_member(json_member(result, "ReferenceData"), "ReferenceItem");
+    return out->code.size > 0 && (out->originator_id.size > 0 || out->conversation_id.size > 0);
+}
+
+/* Lists of one arrive as the bare object. */
+static struct span item_value(struct json_scratch *scratch, const struct json_object *items,
+                              const char *key)
+{
+    struct span name;
+    size_t count = json_is_object(items) ? 1 : json_count(items);
+    for (size_t i = 0; i < count; i++) {
+        const struct json_object *item = json_is_object(items) ? items : json_item(items, i);
+        if (json_string(json_member(item, "Key"), &name) && span_is(name, key)) {
+            return daraja_text(scratch, item, "Value", NULL);
+        }
+    }
+    return SPAN_EMPTY;
+}
+
+struct span daraja_envelope_parameter(const struct daraja_envelope *e, const char *key)
+{
+    return item_value(e->scratch, e->parameters, key);
+}
+
+struct span daraja_envelope_reference(const struct daraja_envelope *e, const char *key)
+{
+    return item_value(e->scratch, e->references, key);
+}
+
+bool daraja_envelope_amount(const struct daraja_envelope *e, const char *key, int64_t *minor_out)
+{
+    return liberal_amount(daraja_envelope_parameter(e, key), minor_out);
+}
+
+int64_t daraja_envelope_time(const struct daraja_envelope *e, const char *key)
+{
+    int64_t at_ns = 0;
+    return liberal_time_eat(daraja_envelope_parameter(e, key), &at_ns) ? at_ns : 0;
+}
+
+/* The text up to the separator, which is taken away with it; everything when there is none. */
+static struct span cut_at(struct span *rest, char separator)
+{
+    const char *end = rest->size == 0 ? NULL : memchr(rest->data, separator, rest->size);
+    struct span part = *rest;
+    if (end == NULL) {
+        *rest = SPAN_EMPTY;
+        return part;
+    }
+    part.size = (size_t)(end - part.data);
+    rest->data = end + 1;
+    rest->size -= part.size + 1;
+    return part;
+}
+
+bool daraja_account_next(struct span *rest, struct daraja_account *out)
+{
+    struct span text = cut_at(rest, '&');
+    out->name = span_trim(cut_at(&text, '|'));
+    out->currency = span_trim(cut_at(&text, '|'));
+    struct span current = cut_at(&text, '|');
+    out->has_available = liberal_amount(cut_at(&text, '|'), &out->available_minor);
+    return out->name.size > 0 && out->currency.size == 3 &&
+           liberal_amount(current, &out->current_minor);
 }

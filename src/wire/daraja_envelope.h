@@ -50,4 +50,51 @@ void daraja_references_render(struct writer *w, const char *key, struct span val
                               const char *other_key, struct span other_value);
 void daraja_result_close(struct writer *w);
 
+/* ---- the client's direction ---- */
+
+struct daraja_accepted {
+    struct span originator_id;
+    struct span conversation_id;
+    struct span response_code; /* "0": taken */
+    struct span description;
+};
+/* False when it accepts nothing (an error envelope: daraja_answer.h). */
+bool daraja_accepted_parse(const struct json_object *object, struct json_scratch *scratch,
+                           struct daraja_accepted *out) MUST_USE;
+
+/* A message to ResultURL or QueueTimeOutURL. */
+struct daraja_envelope {
+    struct span code; /* as text, whatever its JSON type */
+    struct span desc;
+    struct span originator_id;
+    struct span conversation_id;
+    struct span transaction_id; /* empty also for the day and zeros that a failure may have */
+    bool waits;                 /* ResultType 1: more messages follow */
+    struct json_scratch *scratch;
+    struct json_object *parameters; /* a list, one bare object, or NULL */
+    struct json_object *references;
+};
+/* False when it is no result. */
+bool daraja_envelope_parse(struct span body, struct json_scratch *scratch,
+                           struct daraja_envelope *out) MUST_USE;
+/* A result parameter as text: of several with that key the first; empty when there is none or when
+ * it has no value. */
+struct span daraja_envelope_parameter(const struct daraja_envelope *e, const char *key);
+struct span daraja_envelope_reference(const struct daraja_envelope *e, const char *key);
+bool daraja_envelope_amount(const struct daraja_envelope *e, const char *key,
+                            int64_t *minor_out) MUST_USE;
+/* 0 when there is none. */
+int64_t daraja_envelope_time(const struct daraja_envelope *e, const char *key);
+
+/* "Utility Account|KES|228037.00|228037.00|0.00|0.00", also "Fee For B2C Payment|KES|22.40": what
+ * follows after an '&' stays in *rest. False at the end and for what is no account. */
+struct daraja_account {
+    struct span name;
+    struct span currency;
+    int64_t current_minor;
+    bool has_available;
+    int64_t available_minor;
+};
+bool daraja_account_next(struct span *rest, struct daraja_account *out) MUST_USE;
+
 #endif

@@ -209,3 +209,35 @@ bool daraja_take_choice(struct daraja_body *b, const struct daraja_field *field,
     }
     return refuse_value(b, field, text);
 }
+
+/* ---- writing ---- */
+
+void daraja_field_digits(struct writer *w, const char *name, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        at--;
+        digits[at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    json_field_string(w, name, (struct span){digits + at, sizeof(digits) - at});
+}
+
+void daraja_field_shillings(struct writer *w, const char *name, int64_t minor)
+{
+    char text[MONEY_TEXT_MAX];
+    CHECK(minor >= 0);
+    size_t size = money_format(minor, text);
+    if (minor % MONEY_MINOR_PER_MAJOR == 0) {
+        size -= sizeof(".00") - 1;
+    }
+    json_field_string(w, name, (struct span){text, size});
+}
+
+void daraja_field_maybe(struct writer *w, const char *name, struct span text)
+{
+    if (text.size > 0) {
+        json_field_string(w, name, text);
+    }
+}

@@ -83,4 +83,12 @@ bool daraja_take_choice(struct daraja_body *b, const struct daraja_field *field,
 bool daraja_field_refuse(struct daraja_body *b, const struct daraja_field *field, const char *rule,
                          const struct span *value);
 
+/* ---- writing requests: strings, which all of Daraja's APIs take for numbers ---- */
+
+void daraja_field_digits(struct writer *w, const char *name, uint64_t value);
+/* "100", and with cents "100.50". */
+void daraja_field_shillings(struct writer *w, const char *name, int64_t minor);
+/* Nothing when the text is empty. */
+void daraja_field_maybe(struct writer *w, const char *name, struct span text);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/money.h"
 #include "wire/daraja_fields.h"
+#include "wire/liberal.h"
 
 /* Beyond this they are no amounts; what is too much for somebody is a result. */
 #define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
@@ -151,17 +152,18 @@ static bool take_requester(struct daraja_body *b, struct daraja_initiated *out)
            (text.size == 0 || daraja_take_phone(b, &field_requester, &out->requester));
 }
 
-static bool take_b2b(struct daraja_body *b, bool is_tax, struct daraja_initiated *out)
-{
-    static const char *const commands[] = {"BusinessPayBill",
+static const char *const b2b_commands[] = {"BusinessPayBill",
                                            "BusinessBuyGoods",
                                            "BusinessPayToBulk",
                                            "BusinessTransferFromMMFToUtility",
                                            "BusinessToBusinessTransfer",
                                            "DisburseFundsToBusiness",
                                            "PayTaxToKRA"};
+
+static bool take_b2b(struct daraja_body *b, bool is_tax, struct daraja_initiated *out)
+{
     bool ignored;
-    if (!take_head(b, is_tax ? &commands[6] : commands, is_tax ? 1 : 6, out) ||
+    if (!take_head(b, is_tax ? &b2b_commands[6] : b2b_commands, is_tax ? 1 : 6, out) ||
         !take_type(b, &field_sender_type, &ignored) ||
         !take_type(b, &field_receiver_type, &out->party_b_is_till) || !take_amount(b, out) ||
         !daraja_take_short_code(b, &field_party_a, &out->party_a) ||
@@ -400,4 +402,115 @@ void daraja_late_render(struct writer *w, const struct daraja_result_head *head)
 {
     daraja_result_open(w, head);
     daraja_result_close(w);
+}
+
+/* ---- the client's direction ---- */
+
+static void render_status(struct writer *w, const struct daraja_initiated *request)
+{
+    CHECK(request->transaction_id.size > 0 || request->conversation_id.size > 0);
+    daraja_field_maybe(w, field_transaction.name, request->transaction_id);
+    daraja_field_maybe(w, field_conversation.name, request->conversation_id);
+}
+
+static void render_reversal(struct writer *w, const struct daraja_initiated *request)
+{
+    json_field_string(w, field_transaction.name, request->transaction_id);
+    daraja_field_shillings(w, field_amount.name, request->amount_minor);
+    daraja_field_digits(w, field_receiver.name, request->party_a);
+    json_field_text(w, field_reversal_type.name, "11");
+}
+
+static void render_b2b(struct writer *w, const struct daraja_initiated *request)
+{
+    json_field_text(w, field_sender_type.name, "4");
+    json_field_text(w, field_receiver_type.name, request->party_b_is_till ? "2" : "4");
+    daraja_field_shillings(w, field_amount.name, request->amount_minor);
+    daraja_field_digits(w, field_party_a.name, request->party_a);
+    daraja_field_digits(w, field_party_b.name, request->party_b);
+    daraja_field_maybe(w, field_reference.name, request->reference);
+    if (request->requester != 0) {
+        daraja_field_digits(w, field_requester.name, request->requester);
+    }
+}
+
+static const char *command_of(enum daraja_initiated_api api, const struct daraja_initiated *request)
+{
+    switch (api) {
+    case DARAJA_BALANCE: return "AccountBalance";
+    case DARAJA_STATUS: return "TransactionStatusQuery";
+    case DARAJA_REVERSAL: return "TransactionReversal";
+    case DARAJA_TAX: return "PayTaxToKRA";
+    case DARAJA_B2B: break;
+    }
+    CHECK(request->command >= DARAJA_PAY_BILL && request->command <= DARAJA_DISBURSE_FUNDS);
+    return b2b_commands[request->command - DARAJA_PAY_BILL];
+}
+
+void daraja_initiated_request_render(enum daraja_initiated_api api, struct writer *w,
+                                     const struct daraja_initiated *request)
+{
+    json_open(w, '{');
+    json_field_string(w, field_initiator.name, request->initiator);
+    json_field_string(w, field_credential.name, request->security_credential);
+    json_field_text(w, field_command.name, command_of(api, request));
+    switch (api) {
+    case DARAJA_STATUS: render_status(w, request); break;
+    case DARAJA_REVERSAL: render_reversal(w, request); break;
+    case DARAJA_B2B:
+    case DARAJA_TAX: render_b2b(w, request); break;
+    case DARAJA_BALANCE: break;
+    }
+    if (api == DARAJA_STATUS || api == DARAJA_BALANCE) {
+        daraja_field_digits(w, field_party_a.name, request->party_a);
+        json_field_text(w, field_identifier.name, "4");
+    }
+    json_field_string(w, field_remarks.name, request->remarks);
+    json_field_string(w, field_timeout.name, request->timeout_url);
+    json_field_string(w, field_result.name, request->result_url);
+    daraja_field_maybe(w, field_occasion.name, request->occasion);
+    json_close(w, '}');
+}
+
+/* "Fee For B2C Payment|KES|22.40", or a bare amount. */
+static bool charge_of(struct span text, int64_t *minor_out)
+{
+    struct daraja_account fee;
+    if (daraja_account_next(&text, &fee)) {
+        *minor_out = fee.current_minor;
+        return true;
+    }
+    return liberal_amount(text, minor_out);
+}
+
+void daraja_status_result_read(const struct daraja_envelope *e, struct daraja_status_seen *out)
+{
+    struct span charges = daraja_envelope_parameter(e, "DebitPartyCharges");
+    memset(out, 0, sizeof(*out));
+    out->debit_party = daraja_envelope_parameter(e, "DebitPartyName");
+    out->credit_party = daraja_envelope_parameter(e, "CreditPartyName");
+    out->originator_id = daraja_envelope_parameter(e, "OriginatorConversationID");
+    out->conversation_id = daraja_envelope_parameter(e, "ConversationID");
+    out->status = daraja_envelope_parameter(e, "TransactionStatus");
+    out->reason = daraja_envelope_parameter(e, "ReasonType");
+    out->receipt = daraja_envelope_parameter(e, "ReceiptNo");
+    out->has_amount = daraja_envelope_amount(e, "Amount", &out->amount_minor);
+    out->has_charge = charge_of(charges, &out->charge_minor);
+    out->initiated_ns = daraja_envelope_time(e, "InitiatedTime");
+    out->finalised_ns = daraja_envelope_time(e, "FinalisedTime");
+}
+
+void daraja_reversal_result_read(const struct daraja_envelope *e, struct daraja_reversal_seen *out)
+{
+    struct daraja_account account;
+    struct span balance = daraja_envelope_parameter(e, "DebitAccountBalance");
+    memset(out, 0, sizeof(*out));
+    out->original = daraja_envelope_parameter(e, "OriginalTransactionID");
+    out->has_amount = daraja_envelope_amount(e, "Amount", &out->amount_minor);
+    out->has_charge = daraja_envelope_amount(e, "Charge", &out->charge_minor);
+    out->credit_party = daraja_envelope_parameter(e, "CreditPartyPublicName");
+    out->debit_party = daraja_envelope_parameter(e, "DebitPartyPublicName");
+    out->completed_ns = daraja_envelope_time(e, "TransCompletedTime");
+    out->has_balance = daraja_account_next(&balance, &account);
+    out->balance_minor = out->has_balance ? account.current_minor : 0;
 }

@@ -115,4 +115,43 @@ void daraja_b2b_render(struct writer *w, const struct daraja_result_head *head, 
 /* The message to QueueTimeOutURL: no parameters, and more is to come (ResultType 1). */
 void daraja_late_render(struct writer *w, const struct daraja_result_head *head);
 
+/* ---- the client's direction ---- */
+
+/* The requests as they are read above. A status has transaction_id or conversation_id. */
+void daraja_initiated_request_render(enum daraja_initiated_api api, struct writer *w,
+                                     const struct daraja_initiated *request);
+
+/* What results say; what they do not say is empty, false or 0. A balance is read with
+ * daraja_account_next from its parameter "AccountBalance". */
+struct daraja_status_seen {
+    struct span debit_party;
+    struct span credit_party;
+    struct span originator_id; /* of the request asked about */
+    struct span conversation_id;
+    struct span status; /* "Completed" */
+    struct span reason; /* "Pay Bill Online" */
+    struct span receipt;
+    bool has_amount;
+    int64_t amount_minor;
+    bool has_charge;
+    int64_t charge_minor;
+    int64_t initiated_ns;
+    int64_t finalised_ns;
+};
+void daraja_status_result_read(const struct daraja_envelope *e, struct daraja_status_seen *out);
+
+struct daraja_reversal_seen {
+    struct span original; /* receipt of what was reversed */
+    bool has_amount;
+    int64_t amount_minor;
+    bool has_charge;
+    int64_t charge_minor;
+    bool has_balance;
+    int64_t balance_minor; /* of the account that paid back, afterwards */
+    struct span credit_party;
+    struct span debit_party;
+    int64_t completed_ns;
+};
+void daraja_reversal_result_read(const struct daraja_envelope *e, struct daraja_reversal_seen *out);
+
 #endif

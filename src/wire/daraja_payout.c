@@ -7,6 +7,7 @@
 
 #include "base/money.h"
 #include "wire/daraja_fields.h"
+#include "wire/liberal.h"
 
 /* Larger amounts are a result (3), not an error; beyond this they are no amounts. */
 #define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
@@ -46,14 +47,16 @@ static const struct daraja_field field_result = {
 static const struct daraja_field field_occasion = {
     "Occassion", "Occasion", NULL, "must be at most 100 characters", DARAJA_SHOWN_NEVER, false};
 
+static const char *const command_names[] = {"BusinessPayment", "SalaryPayment", "PromotionPayment",
+                                            "BusinessPayToPochi"};
+
 static bool take_command(struct daraja_body *b, enum daraja_payout_api api,
                          enum daraja_payout_command *out)
 {
-    static const char *const names[] = {"BusinessPayment", "SalaryPayment", "PromotionPayment",
-                                        "BusinessPayToPochi"};
     bool pochi = api == DARAJA_B2POCHI;
     uint32_t index = 0;
-    if (!daraja_take_choice(b, &field_command, pochi ? &names[3] : names, pochi ? 1 : 3, &index)) {
+    if (!daraja_take_choice(b, &field_command, pochi ? &command_names[3] : command_names,
+                            pochi ? 1 : 3, &index)) {
         return false;
     }
     *out =
@@ -106,4 +109,58 @@ void daraja_payout_render(struct writer *w, const struct daraja_result_head *hea
     }
     daraja_reference_render(w, "QueueTimeoutURL", INTERNAL_TIMEOUT_URL);
     daraja_result_close(w);
+}
+
+/* ---- the client's direction ---- */
+
+void daraja_payout_request_render(enum daraja_payout_api api, struct writer *w,
+                                  const struct daraja_payout *payout)
+{
+    CHECK(payout->command >= DARAJA_BUSINESS_PAYMENT && payout->command <= DARAJA_PAY_TO_POCHI);
+    CHECK(IMPLIES(api != DARAJA_B2C_V1, payout->originator_id.size > 0));
+    json_open(w, '{');
+    if (api != DARAJA_B2C_V1) {
+        json_field_string(w, field_originator.name, payout->originator_id);
+    }
+    json_field_string(w, field_initiator.name, payout->initiator);
+    json_field_string(w, field_credential.name, payout->security_credential);
+    json_field_text(w, field_command.name,
+                    command_names[payout->command - DARAJA_BUSINESS_PAYMENT]);
+    daraja_field_shillings(w, field_amount.name, payout->amount_minor);
+    daraja_field_digits(w, field_party_a.name, payout->party_a);
+    daraja_field_digits(w, field_party_b.name, payout->party_b);
+    json_field_string(w, field_remarks.name, payout->remarks);
+    json_field_string(w, field_timeout.name, payout->timeout_url);
+    json_field_string(w, field_result.name, payout->result_url);
+    daraja_field_maybe(w, field_occasion.name, payout->occasion);
+    json_close(w, '}');
+}
+
+uint64_t daraja_party_phone(struct span party)
+{
+    uint64_t msisdn;
+    size_t size = 0;
+    while (size < party.size && party.data[size] != ' ') {
+        size++;
+    }
+    return liberal_phone((struct span){party.data, size}, &msisdn) ? msisdn : 0;
+}
+
+void daraja_payout_result_read(const struct daraja_envelope *e, struct daraja_payout_seen *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->receipt = daraja_envelope_parameter(e, "TransactionReceipt");
+    if (out->receipt.size == 0) {
+        out->receipt = e->transaction_id;
+    }
+    out->has_amount = daraja_envelope_amount(e, "TransactionAmount", &out->amount_minor);
+    out->receiver = daraja_envelope_parameter(e, "ReceiverPartyPublicName");
+    out->phone = daraja_party_phone(out->receiver);
+    out->completed_ns = daraja_envelope_time(e, "TransactionCompletedDateTime");
+    out->has_utility =
+        daraja_envelope_amount(e, "B2CUtilityAccountAvailableFunds", &out->utility_minor);
+    out->has_working =
+        daraja_envelope_amount(e, "B2CWorkingAccountAvailableFunds", &out->working_minor);
+    out->has_charges =
+        daraja_envelope_amount(e, "B2CChargesPaidAccountAvailableFunds", &out->charges_minor);
 }

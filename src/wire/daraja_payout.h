@@ -62,4 +62,29 @@ struct daraja_payout_result {
 void daraja_payout_render(struct writer *w, const struct daraja_result_head *head,
                           const struct daraja_payout_result *result);
 
+/* ---- the client's direction ---- */
+
+/* The request as it is read above; originator_id goes with v3 and B2Pochi. */
+void daraja_payout_request_render(enum daraja_payout_api api, struct writer *w,
+                                  const struct daraja_payout *payout);
+
+/* What a result says; what it does not say is empty, false or 0. */
+struct daraja_payout_seen {
+    struct span receipt;
+    bool has_amount;
+    int64_t amount_minor;
+    struct span receiver; /* "254705912645 - NICHOLAS JOHN SONGOK" */
+    uint64_t phone;       /* 0: not in it */
+    int64_t completed_ns;
+    bool has_utility;
+    int64_t utility_minor; /* a free balance check with each payout */
+    bool has_working;
+    int64_t working_minor;
+    bool has_charges;
+    int64_t charges_minor;
+};
+void daraja_payout_result_read(const struct daraja_envelope *e, struct daraja_payout_seen *out);
+/* The number in front of "254705912645 - NAME"; 0 when there is none in full. */
+uint64_t daraja_party_phone(struct span party);
+
 #endif

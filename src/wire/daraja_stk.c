@@ -12,8 +12,10 @@
 #include "base/caltime.h"
 #include "base/ids.h"
 #include "base/money.h"
+#include "wire/daraja_answer.h"
 #include "wire/daraja_fields.h"
 #include "wire/daraja_result.h"
+#include "wire/liberal.h"
 
 enum {
     AMOUNT_MAX_MINOR = 250000 * MONEY_MINOR_PER_MAJOR,
@@ -283,7 +285,7 @@ static void callback_take_item(struct json_scratch *scratch, const struct json_o
         return;
     }
     if (span_is(name, "Amount")) {
-        out->has_amount = money_parse(value, &out->amount_minor);
+        out->has_amount = liberal_amount(value, &out->amount_minor) && out->amount_minor >= 0;
     } else if (span_is(name, "MpesaReceiptNumber")) {
         out->receipt = value;
     } else if (span_is(name, "TransactionDate")) {
@@ -324,4 +326,59 @@ bool daraja_stk_callback_parse(struct span body, struct json_scratch *scratch,
     struct json_object *metadata = json_member(callback, "CallbackMetadata");
     callback_take_items(scratch, json_member(metadata, "Item"), out);
     return true;
+}
+
+/* ---- The client's direction ---------------------------------------------------------------- */
+
+void daraja_stk_push_render(struct writer *w, const struct daraja_stk_push *push)
+{
+    CHECK(push->amount_minor > 0 && push->amount_minor % MONEY_MINOR_PER_MAJOR == 0);
+    json_open(w, '{');
+    daraja_field_digits(w, field_short_code.name, push->business_short_code);
+    json_field_string(w, field_password.name, push->password);
+    json_field_string(w, field_timestamp.name, push->timestamp);
+    json_field_text(w, field_type.name,
+                    push->type == DARAJA_PAYBILL_ONLINE ? "CustomerPayBillOnline"
+                                                        : "CustomerBuyGoodsOnline");
+    daraja_field_shillings(w, field_amount.name, push->amount_minor);
+    daraja_field_digits(w, field_party_a.name, push->party_a);
+    daraja_field_digits(w, field_party_b.name, push->party_b);
+    daraja_field_digits(w, field_phone.name, push->phone_number);
+    json_field_string(w, field_callback_url.name, push->callback_url);
+    json_field_string(w, field_reference.name, push->account_reference);
+    json_field_string(w, field_desc.name, push->transaction_desc);
+    json_close(w, '}');
+}
+
+void daraja_stk_query_render(struct writer *w, const struct daraja_stk_query *query)
+{
+    json_open(w, '{');
+    daraja_field_digits(w, field_short_code.name, query->business_short_code);
+    json_field_string(w, field_password.name, query->password);
+    json_field_string(w, field_timestamp.name, query->timestamp);
+    json_field_string(w, field_checkout_id.name, query->checkout_request_id);
+    json_close(w, '}');
+}
+
+bool daraja_stk_accepted_parse(const struct json_object *object, struct json_scratch *scratch,
+                               struct daraja_stk_accepted *out)
+{
+    out->merchant_request_id = daraja_text(scratch, object, "MerchantRequestID", NULL);
+    out->checkout_request_id = daraja_text(scratch, object, "CheckoutRequestID", NULL);
+    out->response_code = daraja_text(scratch, object, "ResponseCode", NULL);
+    out->description = daraja_text(scratch, object, "ResponseDescription", "CustomerMessage");
+    return out->response_code.size > 0;
+}
+
+bool daraja_stk_query_answer_parse(const struct json_object *object, struct json_scratch *scratch,
+                                   struct daraja_stk_query_answer *out)
+{
+    out->merchant_request_id = daraja_text(scratch, object, "MerchantRequestID", NULL);
+    out->checkout_request_id = daraja_text(scratch, object, "CheckoutRequestID", NULL);
+    out->result_code = daraja_text(scratch, object, "ResultCode", NULL);
+    out->result_desc = daraja_text(scratch, object, "ResultDesc", NULL);
+    out->in_flight = span_is(out->result_code, "4999") ||
+                     daraja_says(out->result_desc, "under processing") ||
+                     daraja_says(out->result_desc, "being processed");
+    return out->result_code.size > 0;
 }

@@ -1,7 +1,7 @@
 /*
- * daraja_stk.h - the bytes of Daraja's STK push and STK query: requests in, answers and
- * callbacks out, and (for a client, later) the other direction; provider spellings appear only in
- * wire/ and nowhere else in the code.
+ * daraja_stk.h - the bytes of Daraja's STK push and STK query, both directions of each message:
+ * requests, answers, callbacks. Provider spellings appear only in wire/ and nowhere else in the
+ * code.
  *
  * Guarantees: parsing never reads past its input, accepts numbers as JSON numbers or strings where
  * real clients send both, never converts money through floating point, and names the first field
@@ -119,5 +119,32 @@ struct daraja_stk_callback {
 /* False when it is no STK callback. An amount that cannot be read exactly is no amount. */
 bool daraja_stk_callback_parse(struct span body, struct json_scratch *scratch,
                                struct daraja_stk_callback *out) MUST_USE;
+
+/* ---- the client's direction ---- */
+
+/* The requests as they are read above. All values strings; amount_minor whole shillings. */
+void daraja_stk_push_render(struct writer *w, const struct daraja_stk_push *push);
+void daraja_stk_query_render(struct writer *w, const struct daraja_stk_query *query);
+
+struct daraja_stk_accepted {
+    struct span merchant_request_id;
+    struct span checkout_request_id;
+    struct span response_code; /* "0": taken */
+    struct span description;
+};
+/* False when it is no answer to a push (an error envelope is not: daraja_answer.h). */
+bool daraja_stk_accepted_parse(const struct json_object *object, struct json_scratch *scratch,
+                               struct daraja_stk_accepted *out) MUST_USE;
+
+struct daraja_stk_query_answer {
+    struct span merchant_request_id;
+    struct span checkout_request_id;
+    struct span result_code; /* as text; "4999" and what says so: in flight */
+    struct span result_desc;
+    bool in_flight;
+};
+/* False when it is no answer to a query. The message is read, not the code alone (R2.5). */
+bool daraja_stk_query_answer_parse(const struct json_object *object, struct json_scratch *scratch,
+                                   struct daraja_stk_query_answer *out) MUST_USE;
 
 #endif

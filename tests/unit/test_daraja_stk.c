@@ -723,7 +723,10 @@ static void test_callback_partial(void **state)
                   "\"Value\":2}}"),
          true, true},
         {CALLBACK("\"ResultCode\":0,\"CallbackMetadata\":{\"Item\":[{\"Name\":\"Amount\","
-                  "\"Value\":1e2}]}"),
+                  "\"Value\":1e2}]}"), /* exact, as some serialisers write it */
+         true, true},
+        {CALLBACK("\"ResultCode\":0,\"CallbackMetadata\":{\"Item\":[{\"Name\":\"Amount\","
+                  "\"Value\":1e-3}]}"),
          true, false},
         {CALLBACK("\"ResultCode\":0,\"CallbackMetadata\":{\"Item\":[{\"Name\":\"Amount\","
                   "\"Value\":-1}]}"),
