@@ -71,20 +71,25 @@ static size_t decimal(uint64_t value, size_t width, char out[DECIMAL_SIZE])
 
 /* ---- register, simulate ---- */
 
-static bool check_url_words(struct daraja_body *b, const struct daraja_field *field,
-                            struct span url)
+bool daraja_c2b_url_has_word(struct span url)
 {
     static const char *const words[] = {"m-pesa", "mpesa", "safaricom", "exe",
                                         "cmd",    "sql",   "query"}; /* exec is in exe */
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (daraja_says(url, words[i])) {
-            return daraja_field_refuse(b, field,
-                                       "must not hold mpesa, m-pesa, safaricom, exe, exec, cmd, "
-                                       "sql or query",
-                                       NULL);
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+static bool check_url_words(struct daraja_body *b, const struct daraja_field *field,
+                            struct span url)
+{
+    return !daraja_c2b_url_has_word(url) ||
+           daraja_field_refuse(
+               b, field, "must not hold mpesa, m-pesa, safaricom, exe, exec, cmd, sql or query",
+               NULL);
 }
 
 static bool take_validation(struct daraja_body *b, const struct daraja_url_rule *rule,

@@ -114,6 +114,8 @@ void daraja_pull_close(struct writer *w);
 
 /* ---- the client's direction ---- */
 
+/* Does a URL hold a word for which Daraja refuses it (mpesa, safaricom, exe, cmd, sql, query)? */
+bool daraja_c2b_url_has_word(struct span url);
 void daraja_c2b_register_render(struct writer *w, const struct daraja_c2b_register *request);
 
 /* A validation or a confirmation as it came. */
