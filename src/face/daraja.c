@@ -414,36 +414,23 @@ static void handle_push(struct request *q)
 
 /* ---- STK query and the callback: the same facts in two forms (R6.4) ---- */
 
-/* Daraja's wording for a code, whatever came of it. */
-static const char *code_desc(const char *code)
-{
-    const struct daraja_result_text *text = daraja_result_find(span_from(code));
-    return text != NULL ? text->desc : "The service request failed.";
-}
-
 /* The result of a payment as it is told; what a rule says of it lives here as long. */
 struct told {
+    struct daraja_stk_end end;
     struct daraja_stk_result result;
     struct ruled ruled;
     bool is_ruled;
     char code[RULE_CODE_MAX + 1];
 };
 
-/* Another code, with its words or those that are given; both must live as long as the answer. */
-static void tell_code(struct daraja_stk_result *out, const char *code, const char *text)
-{
-    out->result_code = code;
-    out->result_desc = text[0] != '\0' ? text : code_desc(code);
-}
-
 static void result_of(struct surface *s, const struct stk_payment *p, struct told *told)
 {
     const struct operator_state *o = surface_operator(s);
-    struct daraja_stk_result *out = &told->result;
     memset(told, 0, sizeof(*told));
     told->is_ruled = payment_ruled(o, p, &told->ruled);
     payment_result_code(o, p, told->code);
-    const struct daraja_stk_end end = {
+    bool is_ordered = p->outcome == STK_RULED || p->outcome == STK_CANCELLED;
+    told->end = (struct daraja_stk_end){
         .number = p->number,
         .accepted_ns = p->step_ns[STEP_ACCEPTED],
         .checkout_serial = p->checkout_serial,
@@ -451,15 +438,12 @@ static void result_of(struct surface *s, const struct stk_payment *p, struct tol
         .amount_minor = p->amount_minor,
         .ended_ns = p->step_ns[STEP_ENDED],
         .result_code = told->code,
+        .words = is_ordered && told->is_ruled ? told->ruled.effects.outcome_text : NULL,
         .unanswered = p->outcome == STK_NO_ANSWER,
         .receipt_day = p->receipt_day,
         .receipt_serial = p->receipt,
     };
-    daraja_stk_result_of(&end, out);
-    bool is_ordered = p->outcome == STK_RULED || p->outcome == STK_CANCELLED;
-    if (is_ordered && told->is_ruled && told->ruled.effects.outcome_text[0] != '\0') {
-        out->result_desc = told->ruled.effects.outcome_text;
-    }
+    daraja_stk_result_of(&told->end, &told->result);
 }
 
 static void answer_in_flight(struct request *q, const struct stk_payment *p)
@@ -506,7 +490,7 @@ static void answer_ended(struct request *q, const struct stk_payment *p)
     }
     result_of(q->s, p, &told);
     if (e.query == RULE_QUERY_CODE) {
-        tell_code(&told.result, e.query_code, e.query_text);
+        daraja_stk_result_tell(&told.result, e.query_code, e.query_text);
     }
     struct writer w = surface_writer(q->s);
     daraja_stk_query_result_render(&w, &told.result);
@@ -553,27 +537,6 @@ static void handle_query(struct request *q)
     answer_ended(q, p);
 }
 
-/* What a callback says when a rule orders that it is not the truth. A receipt that was never given
- * is of a range of its own, which no network issues. */
-static void lie(const struct stk_payment *p, const struct rule_effects *e,
-                struct daraja_stk_result *result)
-{
-    enum { LIES_FROM = 1295 };
-    uint64_t shard = (uint64_t)60466176; /* 36 to the 5th */
-    if (e->callback_code[0] != '\0') {
-        tell_code(result, e->callback_code, e->callback_text);
-    }
-    if (e->callback_amount_minor >= 0) {
-        result->amount_minor = e->callback_amount_minor;
-    }
-    if (result->receipt[0] == '\0') {
-        uint32_t day = eat_day_number(p->step_ns[STEP_ENDED]);
-        id_receipt_format(day, LIES_FROM * shard + p->number % shard, result->receipt);
-    }
-    result->cut = e->cut;
-    result->no_metadata = e->no_metadata;
-}
-
 bool surface_outgoing_fails(struct surface *s, const struct outbox_item *item)
 {
     const struct operator_state *o = surface_operator(s);
@@ -607,7 +570,7 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
     }
     result_of(s, p, &told);
     if ((item->kind & MESSAGE_RULED) != 0 && told.is_ruled) {
-        lie(p, &told.ruled.effects, &told.result);
+        daraja_stk_result_bend(&told.end, &told.ruled.effects, &told.result);
     }
     daraja_stk_callback_render(body, &told.result);
     *url_out = operator_text(o, p->url);

@@ -24,7 +24,7 @@ enum {
 
 /* ---- values and statements (store.c) ---- */
 
-enum value_kind { VALUE_NULL, VALUE_INTEGER, VALUE_TEXT };
+enum value_kind { VALUE_NULL, VALUE_INTEGER, VALUE_TEXT, VALUE_BLOB };
 
 struct value {
     enum value_kind kind;
@@ -46,6 +46,11 @@ static inline struct value number(uint64_t n)
 static inline struct value text_of(struct span text)
 {
     return (struct value){VALUE_TEXT, 0, text};
+}
+
+static inline struct value bytes_of(struct span bytes)
+{
+    return (struct value){VALUE_BLOB, 0, bytes};
 }
 
 /* NULL in C is NULL in SQL. */
@@ -110,8 +115,9 @@ bool store_run(struct store *s, enum statement which, const struct value *values
  * when there is none or something failed. */
 sqlite3_stmt *store_look(struct store *s, enum statement which, int64_t key);
 void store_done(sqlite3_stmt *row);
-/* A text column of the row; lives until store_done. */
+/* A column of the row, text or bytes; lives until store_done. */
 struct span store_text(sqlite3_stmt *row, int column);
+struct span store_bytes(sqlite3_stmt *row, int column);
 
 /* ---- the projection (project.c, project_operator.c) ---- */
 

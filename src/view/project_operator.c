@@ -8,6 +8,7 @@
 
 #include "view/internal.h"
 #include "wire/daraja_stk.h"
+#include "wire/rules.h"
 
 /* ---- people and organisations ---- */
 
@@ -80,18 +81,55 @@ static const char *answer_of(uint16_t cause)
     }
 }
 
+/* What a scenario rule ordered for a payment; false: none did. */
+static bool order_of(struct projection *p, uint64_t payment, struct ruled *out)
+{
+    sqlite3_stmt *row = store_look(p->store, STATEMENT_RULING_LOOK, (int64_t)payment);
+    if (row == NULL) {
+        return false;
+    }
+    bool good = operator_ruled_decode(store_bytes(row, 0), out);
+    store_done(row);
+    return good;
+}
+
+/* False: the bytes are no order. */
+static bool rule_payment(struct projection *p, const struct operator_event *e)
+{
+    static const char *const origins[RULE_ORIGINS] = {"user", "magic"};
+    uint8_t buffer[VIEW_BODY_MAX];
+    struct writer orders = writer_init(buffer, sizeof(buffer));
+    struct ruled ruled;
+    if (!operator_ruled_decode(e->orders, &ruled)) {
+        return false;
+    }
+    rule_effects_render(&orders, &ruled.effects);
+    CHECK(!orders.overflow); /* all of its texts are short */
+    struct span json = {(const char *)buffer, orders.size};
+    (void)RUN(p->store, TRANSACTION_RULED, number(e->number), text(ruled.name));
+    (void)RUN(p->store, RULING_ADD, number(e->number), nothing(), text(ruled.name),
+              text(origins[ruled.origin]), integer(ruled.index + 1), number(ruled.revision),
+              text_of(json), bytes_of(e->orders), text(p->at), number(p->frame.position));
+    return true;
+}
+
 static void end_payment(struct projection *p, const struct operator_event *e)
 {
     char receipt[ID_RECEIPT_SIZE];
+    struct ruled ruled;
     const char *answer = answer_of(p->frame.cause);
+    const char *code = stk_outcome_code(e->outcome);
     bool paid = e->outcome == STK_PAID;
+    if (e->outcome == STK_RULED && order_of(p, e->number, &ruled)) {
+        code = ruled.effects.outcome_code;
+    }
     if (paid) {
         id_receipt_format(e->receipt_day, e->receipt, receipt);
     }
     (void)RUN(p->store, TRANSACTION_END, number(e->number),
-              text(stk_state_name(stk_outcome_state(e->outcome))),
-              text(stk_outcome_code(e->outcome)), text(stk_outcome_words(e->outcome)),
-              text(paid ? receipt : NULL), text(p->at), integer(p->frame.time_ns));
+              text(stk_state_name(stk_outcome_state(e->outcome))), text(code),
+              text(stk_outcome_words(e->outcome)), text(paid ? receipt : NULL), text(p->at),
+              integer(p->frame.time_ns));
     if (answer != NULL) {
         (void)RUN(p->store, PROMPT_END, number(e->number), text(answer), text(p->at));
     }
@@ -227,6 +265,20 @@ static bool end_of(sqlite3_stmt *row, uint64_t payment, char code[16], struct da
     return receipt.size == 0 || id_receipt_parse(receipt, &out->receipt_day, &out->receipt_serial);
 }
 
+/* The words of an end that a rule ordered, and what it makes of a callback. */
+static void bend(struct projection *p, const struct outbox_event *e, sqlite3_stmt *row,
+                 struct ruled *ruled, struct daraja_stk_end *end, struct daraja_stk_result *result)
+{
+    bool is_ruled = store_text(row, 9).size > 0 && order_of(p, e->subject, ruled);
+    bool is_ordered = span_is(store_text(row, 8), stk_outcome_words(STK_RULED)) ||
+                      span_is(store_text(row, 8), stk_outcome_words(STK_CANCELLED));
+    end->words = is_ruled && is_ordered ? ruled->effects.outcome_text : NULL;
+    daraja_stk_result_of(end, result);
+    if (is_ruled && (e->item_kind & MESSAGE_RULED) != 0) {
+        daraja_stk_result_bend(end, &ruled->effects, result);
+    }
+}
+
 static void queue_stk_callback(struct projection *p, const struct outbox_event *e,
                                sqlite3_stmt *row)
 {
@@ -234,18 +286,20 @@ static void queue_stk_callback(struct projection *p, const struct outbox_event *
     struct writer body = writer_init(buffer, sizeof(buffer));
     struct daraja_stk_end end;
     struct daraja_stk_result result;
+    struct ruled ruled;
     char code[16];
     char next[RFC3339_SIZE];
     bool ended = end_of(row, e->subject, code, &end);
     if (ended) {
-        daraja_stk_result_of(&end, &result);
+        bend(p, e, row, &ruled, &end, &result);
         daraja_stk_callback_render(&body, &result);
     }
     struct span bytes = {(const char *)buffer, body.size};
     struct span url = store_text(row, 7);
     (void)RUN(p->store, CALLBACK_ADD, number(e->number), number(e->subject), text("stk_callback"),
-              text_of(url), ended && !body.overflow ? text_of(bytes) : nothing(), text(p->at),
-              integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
+              text_of(url), ended && !body.overflow ? text_of(bytes) : nothing(),
+              integer((e->item_kind & MESSAGE_RULED) != 0), text(p->at), integer(p->frame.time_ns),
+              projection_time(e->next_try_ns, next));
 }
 
 /* The form of these is known to the face alone: their rows have no body. */
@@ -267,7 +321,7 @@ void projection_queued(struct projection *p, const struct outbox_event *e)
         return;
     }
     sqlite3_stmt *row = store_look(p->store, STATEMENT_TRANSACTION_LOOK, (int64_t)e->subject);
-    if (e->item_kind != MESSAGE_STK_CALLBACK || row == NULL) {
+    if ((e->item_kind & ~MESSAGE_RULED) != MESSAGE_STK_CALLBACK || row == NULL) {
         p->skipped++; /* of a kind that this program does not know */
     } else {
         queue_stk_callback(p, e, row);
@@ -331,6 +385,10 @@ static bool project_known(struct projection *p, const struct operator_event *e)
                   text(e->answer == ANSWER_CANCEL ? "cancel" : "pin"), text(p->at));
         break;
     case EVENT_STK_ENDED: end_payment(p, e); break;
+    case EVENT_RULES_SET:
+    case EVENT_RULES_COUNTED:
+    case EVENT_MESSAGE_HELD: /* its callback has no next try */
+    case EVENT_MESSAGE_LET_GO: break;
     case EVENT_REQUEST_ACCEPTED: accept_request(p, e); break;
     case EVENT_REQUEST_ASKED:
     case EVENT_REQUEST_PROMPTED: ask_for_request(p, e); break;
@@ -364,6 +422,9 @@ bool projection_operator(struct projection *p, uint16_t kind, struct reader *bod
     }
     if (!operator_event_decode(kind, body, &e)) {
         return false;
+    }
+    if (kind == EVENT_STK_RULED) {
+        return rule_payment(p, &e);
     }
     *known = project_known(p, &e);
     return true;

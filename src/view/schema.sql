@@ -30,6 +30,7 @@ CREATE TABLE transactions (
     description TEXT,
     callback_url TEXT,
     reversed_by TEXT,            -- req_N: the reversal that gave it back
+    ruled_by TEXT,               -- the scenario rule that ordered something for it: rulings.rule
     created_at TEXT NOT NULL,    -- accepted
     created_ns INTEGER NOT NULL,
     ended_at TEXT,               -- NULL while it is open
@@ -122,6 +123,24 @@ CREATE TABLE holds (             -- money set aside: counted as pending until th
     ended_at TEXT
 );
 
+CREATE TABLE rulings (           -- what scenario rules ordered: a row for what a rule took
+    number INTEGER PRIMARY KEY,  -- in the order of the journal
+    transaction_number INTEGER,  -- for which transaction or request
+    request_number INTEGER,
+    rule TEXT NOT NULL,          -- its name
+    origin TEXT NOT NULL,        -- user, magic (built in)
+    rule_number INTEGER NOT NULL, -- its place in that list, from 1
+    revision INTEGER NOT NULL,   -- of the lists, as in GET /sim/v1/rules
+    orders TEXT NOT NULL,        -- JSON, as "then" in docs/rules.md
+    order_bytes BLOB NOT NULL,   -- the same as the journal keeps it
+    at TEXT NOT NULL,
+    position INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX rulings_by_transaction ON rulings (transaction_number)
+    WHERE transaction_number IS NOT NULL;
+CREATE UNIQUE INDEX rulings_by_request ON rulings (request_number)
+    WHERE request_number IS NOT NULL;
+
 CREATE TABLE callbacks (         -- results on their way to merchants: one row for each
     number INTEGER PRIMARY KEY,
     id TEXT AS ('dlv_' || number), -- as in /sim/v1/deliveries
@@ -130,6 +149,7 @@ CREATE TABLE callbacks (         -- results on their way to merchants: one row f
     kind TEXT NOT NULL,          -- stk_callback; of a request: result, timeout, validation
     url TEXT,
     body TEXT,                   -- byte for byte as it is sent; NULL: of a request (not kept yet)
+    ruled INTEGER NOT NULL DEFAULT 0, -- 1: its words are what a rule orders, not the truth
     state TEXT NOT NULL,         -- waiting, delivered, dead
     attempts INTEGER NOT NULL,   -- rows in deliveries
     queued_at TEXT NOT NULL,

@@ -21,7 +21,13 @@
       " ended_at = ?6, ended_ns = ?7 WHERE number = ?1")                                           \
     X(TRANSACTION_LOOK,                                                                            \
       "SELECT created_ns, checkout_request_id, msisdn, amount, ended_ns, result_code, receipt,"    \
-      " callback_url, reason FROM transactions WHERE number = ?1")                                 \
+      " callback_url, reason, ruled_by FROM transactions WHERE number = ?1")                       \
+    X(TRANSACTION_RULED, "UPDATE transactions SET ruled_by = ?2 WHERE number = ?1")                \
+    X(RULING_ADD,                                                                                  \
+      "INSERT INTO rulings (transaction_number, request_number, rule, origin, rule_number,"        \
+      " revision, orders, order_bytes, at, position)"                                              \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                         \
+    X(RULING_LOOK, "SELECT order_bytes FROM rulings WHERE transaction_number = ?1")                \
     X(PROMPT_ANSWER,                                                                               \
       "INSERT INTO prompts (transaction_number, msisdn, answer, answered_at)"                      \
       " SELECT ?1, msisdn, ?2, ?3 FROM transactions WHERE number = ?1")                            \
@@ -54,8 +60,9 @@
     X(HOLD_END,                                                                                    \
       "UPDATE holds SET state = ?2, posted_amount = ?3, ended_at = ?4 WHERE transfer = ?1")        \
     X(CALLBACK_ADD,                                                                                \
-      "INSERT INTO callbacks (number, transaction_number, kind, url, body, state, attempts,"       \
-      " queued_at, queued_ns, next_try_at) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting', 0, ?6, ?7, ?8)") \
+      "INSERT INTO callbacks (number, transaction_number, kind, url, body, ruled, state,"          \
+      " attempts, queued_at, queued_ns, next_try_at)"                                              \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', 0, ?7, ?8, ?9)")                                \
     X(MESSAGE_ADD,                                                                                 \
       "INSERT INTO callbacks (number, request_number, kind, url, state, attempts, queued_at,"      \
       " queued_ns, next_try_at) VALUES (?1, ?2, ?3, (SELECT CASE ?3 WHEN 'result' THEN result_url" \

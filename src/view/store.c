@@ -202,6 +202,10 @@ static void store_bind(sqlite3_stmt *statement, const struct value *values, uint
             (void)sqlite3_bind_text(statement, at, v->text.size == 0 ? "" : v->text.data,
                                     (int)v->text.size, SQLITE_STATIC);
             break;
+        case VALUE_BLOB:
+            (void)sqlite3_bind_blob(statement, at, v->text.size == 0 ? "" : v->text.data,
+                                    (int)v->text.size, SQLITE_STATIC);
+            break;
         }
     }
 }
@@ -249,6 +253,13 @@ void store_done(sqlite3_stmt *row)
 struct span store_text(sqlite3_stmt *row, int column)
 {
     struct span out = {(const char *)sqlite3_column_text(row, column), 0};
+    out.size = out.data == NULL ? 0 : (size_t)sqlite3_column_bytes(row, column);
+    return out;
+}
+
+struct span store_bytes(sqlite3_stmt *row, int column)
+{
+    struct span out = {sqlite3_column_blob(row, column), 0};
     out.size = out.data == NULL ? 0 : (size_t)sqlite3_column_bytes(row, column);
     return out;
 }

@@ -223,6 +223,9 @@ static void render_metadata(struct writer *w, const struct daraja_stk_result *re
 static const char *end_desc(const struct daraja_stk_end *end)
 {
     const struct daraja_result_text *text = daraja_result_find(span_from(end->result_code));
+    if (end->words != NULL && end->words[0] != '\0') {
+        return end->words;
+    }
     if (end->unanswered) {
         text = daraja_result_text(DARAJA_RESULT_NO_RESPONSE);
     } else if (text == NULL) {
@@ -246,6 +249,34 @@ void daraja_stk_result_of(const struct daraja_stk_end *end, struct daraja_stk_re
     }
     (void)eat_stamp_format(end->ended_ns, out->transaction_date);
     out->phone_number = end->msisdn;
+}
+
+void daraja_stk_result_tell(struct daraja_stk_result *out, const char *code, const char *words)
+{
+    const struct daraja_result_text *text = daraja_result_find(span_from(code));
+    out->result_code = code;
+    out->result_desc = words[0] != '\0' ? words
+                       : text != NULL   ? text->desc
+                                        : "The service request failed.";
+}
+
+void daraja_stk_result_bend(const struct daraja_stk_end *end, const struct rule_effects *effects,
+                            struct daraja_stk_result *out)
+{
+    enum { LIES_FROM = 1295 };
+    uint64_t shard = (uint64_t)60466176; /* 36 to the 5th */
+    if (effects->callback_code[0] != '\0') {
+        daraja_stk_result_tell(out, effects->callback_code, effects->callback_text);
+    }
+    if (effects->callback_amount_minor >= 0) {
+        out->amount_minor = effects->callback_amount_minor;
+    }
+    if (out->receipt[0] == '\0') {
+        id_receipt_format(eat_day_number(end->ended_ns), LIES_FROM * shard + end->number % shard,
+                          out->receipt);
+    }
+    out->cut = effects->cut;
+    out->no_metadata = effects->no_metadata;
 }
 
 void daraja_stk_callback_render(struct writer *w, const struct daraja_stk_result *result)

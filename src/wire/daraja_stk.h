@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "base/rule.h"
 #include "base/span.h"
 #include "wire/daraja_auth.h"
 #include "wire/daraja_error.h"
@@ -89,6 +90,7 @@ struct daraja_stk_end {
     int64_t amount_minor;
     int64_t ended_ns;
     const char *result_code;
+    const char *words;    /* instead of the code's own; NULL or empty: those */
     bool unanswered;      /* the prompt was on the phone, and nobody answered it */
     uint32_t receipt_day; /* with the serial the receipt, when result_code is "0" */
     uint64_t receipt_serial;
@@ -96,6 +98,12 @@ struct daraja_stk_end {
 
 /* Daraja's ids, dates and wording of such an end; a code without a wording is "Rule limited." */
 void daraja_stk_result_of(const struct daraja_stk_end *end, struct daraja_stk_result *out);
+/* Another code, with these words (empty: its own). Both must live as long as out. */
+void daraja_stk_result_tell(struct daraja_stk_result *out, const char *code, const char *words);
+/* What a callback says when a scenario rule orders that it is not the truth (R6.2). A receipt that
+ * was never given is of a range of its own, which no network issues. */
+void daraja_stk_result_bend(const struct daraja_stk_end *end, const struct rule_effects *effects,
+                            struct daraja_stk_result *out);
 
 void daraja_stk_accepted_render(struct writer *w, const struct daraja_stk_ids *ids);
 void daraja_stk_query_result_render(struct writer *w, const struct daraja_stk_result *result);
