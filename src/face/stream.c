@@ -275,7 +275,8 @@ static void render_event(struct surface *s, struct writer *w, const struct frame
         if (kind == EVENT_STK_ENDED || kind == EVENT_STK_ANSWERED) {
             signal_event(s, w, frame, e.number);
         }
-        if (kind == EVENT_STK_TEXTS_KEPT || kind == EVENT_ORGANISATION_KEPT) {
+        if (kind == EVENT_STK_TEXTS_KEPT || kind == EVENT_ORGANISATION_KEPT ||
+            kind == EVENT_REQUEST_PARTY_KEPT) {
             return; /* personal data and secrets stay where they are */
         }
         event_open(s, w, frame, name);

@@ -176,6 +176,8 @@ static void encode_request(struct writer *w, const struct operator_event *e)
         put_text(w, e->remarks);
         put_text(w, e->occasion);
         break;
+    case EVENT_REQUEST_PARTY_KEPT: put_u64(w, e->party); break;
+    case EVENT_REQUEST_ACCEPTED_1:
     case EVENT_REQUEST_ACCEPTED:
         put_u8(w, e->request_kind);
         put_u8(w, e->command);
@@ -264,12 +266,12 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
     case EVENT_ORGANISATION_KEPT: encode_organisation_kept(w, e); break;
     case EVENT_ORGANISATION_CHANGED: encode_organisation_changed(w, e); break;
     default:
-        if (e->kind >= EVENT_C2B_URLS_KEPT) {
-            operator__encode_customers(w, e);
-        } else if (operator_event_of_request(e->kind)) {
+        if (operator_event_of_request(e->kind)) {
             encode_request(w, e);
         } else if (operator_event_of_standing_order(e->kind)) {
             operator__encode_standing(w, e);
+        } else if (e->kind >= EVENT_C2B_URLS_KEPT) {
+            operator__encode_customers(w, e);
         } else if (e->kind >= EVENT_RULES_SET && e->kind <= EVENT_MESSAGE_LET_GO) {
             encode_rule(w, e);
         } else if (e->kind >= EVENT_STK_TEXTS_KEPT) {
@@ -382,7 +384,15 @@ static bool decode_request(uint16_t kind, struct reader *r, struct operator_even
         e->remarks = get_text(r);
         e->occasion = get_text(r);
         break;
-    case EVENT_REQUEST_ACCEPTED: decode_request_accepted(r, e); break;
+    case EVENT_REQUEST_PARTY_KEPT:
+        e->party = get_u64(r);
+        r->bad = r->bad || e->party == 0;
+        break;
+    case EVENT_REQUEST_ACCEPTED_1: decode_request_accepted(r, e); break;
+    case EVENT_REQUEST_ACCEPTED:
+        decode_request_accepted(r, e);
+        r->bad = r->bad || (e->party_type == PARTY_MSISDN && e->party != 0);
+        break;
     case EVENT_REQUEST_ASKED:
         e->expires_ns = get_i64(r);
         e->has_message = get_bool(r);
@@ -485,14 +495,14 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
     case EVENT_ORGANISATION_KEPT: decode_organisation_kept(r, out); return reader_done(r);
     case EVENT_ORGANISATION_CHANGED: decode_organisation_changed(r, out); return reader_done(r);
     default:
-        if (kind >= EVENT_C2B_URLS_KEPT) {
-            return operator__decode_customers(kind, r, out);
-        }
         if (operator_event_of_request(kind)) {
             return decode_request(kind, r, out);
         }
         if (operator_event_of_standing_order(kind)) {
             return operator__decode_standing(kind, r, out);
+        }
+        if (kind >= EVENT_C2B_URLS_KEPT) {
+            return operator__decode_customers(kind, r, out);
         }
         if (kind >= EVENT_RULES_SET && kind <= EVENT_MESSAGE_LET_GO) {
             return decode_rule(kind, r, out);

@@ -228,11 +228,16 @@ void operator__emit_accepted(const struct operator_state *o, struct decision *d,
     e.remarks = c->remarks;
     e.occasion = c->occasion;
     operator__emit(d, &e);
+    if (c->party_type == PARTY_MSISDN) { /* personal data has records of its own (R2.8) */
+        e.kind = EVENT_REQUEST_PARTY_KEPT;
+        e.party = c->party;
+        operator__emit(d, &e);
+    }
     e.kind = EVENT_REQUEST_ACCEPTED;
     e.request_kind = c->kind;
     e.command = c->command;
     e.short_code = c->short_code;
-    e.party = c->party;
+    e.party = c->party_type == PARTY_MSISDN ? 0 : c->party;
     e.party_type = c->party_type;
     e.amount_minor = c->amount_minor;
     e.original = c->original;

@@ -52,7 +52,8 @@ static void step(struct operator_request *r, enum request_step which,
     r->step_position[which] = frame->position;
 }
 
-/* The texts come first and make the slot; REQUEST_ACCEPTED in the same frame fills it. */
+/* The texts come first and make the slot; what follows in the same frame fills it: the phone number
+ * that it is with, if it is with one, and REQUEST_ACCEPTED. */
 static void apply_texts(struct operator_state *o, const struct operator_event *e)
 {
     struct texts *texts = &o->book->texts;
@@ -85,7 +86,9 @@ static void apply_accepted(struct operator_state *o, const struct operator_event
     r->kind = e->request_kind;
     r->command = e->command;
     r->short_code = e->short_code;
-    r->party = e->party;
+    if (e->kind == EVENT_REQUEST_ACCEPTED_1 || e->party_type != PARTY_MSISDN) {
+        r->party = e->party;
+    }
     r->party_type = e->party_type;
     r->amount_minor = e->amount_minor;
     r->original = e->original;
@@ -262,6 +265,8 @@ void operator__apply_request(struct operator_state *o, const struct operator_eve
 {
     switch (e->kind) {
     case EVENT_REQUEST_TEXTS_KEPT: apply_texts(o, e); break;
+    case EVENT_REQUEST_PARTY_KEPT: request_at(o, slot_of(o, e->number))->party = e->party; break;
+    case EVENT_REQUEST_ACCEPTED_1:
     case EVENT_REQUEST_ACCEPTED: apply_accepted(o, e, frame); break;
     case EVENT_REQUEST_ASKED: apply_asked(o, e, frame); break;
     case EVENT_REQUEST_ENDED: apply_ended(o, e, frame); break;

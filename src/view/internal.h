@@ -131,8 +131,8 @@ struct projection {
     uint8_t hash[JOURNAL_HASH_BYTES]; /* of the batch in which position lies */
     struct frame_info frame;          /* under way */
     char at[RFC3339_SIZE];            /* its time */
-    struct operator_event texts;      /* *_TEXTS_KEPT, for the *_ACCEPTED of the same frame */
-    char error[256];                  /* of a frame that cannot be read; empty: none */
+    struct operator_event texts; /* *_TEXTS_KEPT, *_PARTY_KEPT, for the *_ACCEPTED of the frame */
+    char error[256];             /* of a frame that cannot be read; empty: none */
 };
 
 /* Takes up where the store stands. False: its meta cannot be read (store->code says whether by the

@@ -150,6 +150,7 @@ static const char *party_type_name(uint8_t type)
 static void accept_request(struct projection *p, const struct operator_event *e)
 {
     const struct operator_event *t = &p->texts;
+    uint64_t party = e->party != 0 ? e->party : t->party; /* a phone has a record of its own */
     int64_t now_ns = p->frame.time_ns;
     bool of_request = (e->original & 1) != 0; /* request_original_request */
     struct value original = e->original != 0 ? number(e->original >> 1) : nothing();
@@ -161,7 +162,7 @@ static void accept_request(struct projection *p, const struct operator_event *e)
               text(stk_state_name(STK_PENDING)), text(conversation),
               t->conversation.size > 0 ? text_of(t->conversation) : text(made),
               integer(e->amount_minor), integer(e->short_code),
-              e->party != 0 ? number(e->party) : nothing(), text(party_type_name(e->party_type)),
+              party != 0 ? number(party) : nothing(), text(party_type_name(e->party_type)),
               of_request ? nothing() : original, of_request ? original : nothing(),
               text_of(t->reference), text_of(t->remarks), text_of(t->occasion), text_of(t->url),
               text_of(t->timeout_url), text(p->at), integer(now_ns), number(p->frame.position));
@@ -389,6 +390,8 @@ static bool project_known(struct projection *p, const struct operator_event *e)
     case EVENT_RULES_COUNTED:
     case EVENT_MESSAGE_HELD: /* its callback has no next try */
     case EVENT_MESSAGE_LET_GO: break;
+    case EVENT_REQUEST_PARTY_KEPT: p->texts.party = e->party; break;
+    case EVENT_REQUEST_ACCEPTED_1:
     case EVENT_REQUEST_ACCEPTED: accept_request(p, e); break;
     case EVENT_REQUEST_ASKED:
     case EVENT_REQUEST_PROMPTED: ask_for_request(p, e); break;

@@ -176,7 +176,8 @@ static void test_story_tells_everything(void **state)
                      (kind >= EVENT_ACCOUNT_OPENED && kind <= EVENT_HOLD_EXPIRED) ||
                      (kind >= EVENT_DELIVERY_QUEUED && kind <= OUTBOX_EVENT_KNOWN_LAST) ||
                      operator_domain.event_name(kind) != NULL;
-        bool silent = kind == EVENT_ACCOUNT_FLAGS_SET; /* nobody sets them yet */
+        /* Nobody sets flags yet; and what is retired stands in older journals (2-story). */
+        bool silent = kind == EVENT_ACCOUNT_FLAGS_SET || kind == EVENT_REQUEST_ACCEPTED_1;
         if (known && !kinds[kind] && !silent) {
             print_error("event kind %u is not in the story\n", kind);
             fail();

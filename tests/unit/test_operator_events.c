@@ -101,7 +101,7 @@ static const struct sample samples[] = {
       .url = TEXT("https://shop.example/result"), .timeout_url = TEXT("https://shop.example/late"),
       .reference = TEXT("353353"), .remarks = TEXT("wages"), .occasion = TEXT("")},
      96, 0xbf504517715af702u},
-    {{.kind = EVENT_REQUEST_ACCEPTED, .number = 9, .request_kind = REQUEST_B2C, .command = 2,
+    {{.kind = EVENT_REQUEST_ACCEPTED_1, .number = 9, .request_kind = REQUEST_B2C, .command = 2,
       .party_type = PARTY_MSISDN, .initiator_good = true, .short_code = 600000,
       .party = 254712345678, .amount_minor = 123400, .original = 5, .target = 7,
       .timeout_target = 8},
@@ -158,6 +158,12 @@ static const struct sample samples[] = {
      14, 0x30e4f0b26fd277deu},
     {{.kind = EVENT_RECEIPT_RESERVED, .number = 9, .receipt_day = 20484, .receipt = 78364164095},
      20, 0x7044073186514f20u},
+    {{.kind = EVENT_REQUEST_PARTY_KEPT, .number = 9, .party = 254712345678},
+     16, 0x0fe1740470787cccu},
+    {{.kind = EVENT_REQUEST_ACCEPTED, .number = 9, .request_kind = REQUEST_B2B, .command = 2,
+      .party_type = PARTY_SHORT_CODE, .initiator_good = true, .short_code = 600000,
+      .party = 600999, .amount_minor = 123400, .original = 5, .target = 7, .timeout_target = 8},
+     56, 0x6fd58a569545df49u},
 };
 /* clang-format on */
 
@@ -318,6 +324,27 @@ static void test_kinds_confused(void **state)
     }
 }
 
+/* R2.8: a request that is with a phone does not hold its number; an old one may. */
+static void test_phone_numbers_stand_apart(void **state)
+{
+    (void)state;
+    struct operator_event e = {.kind = EVENT_REQUEST_ACCEPTED_1,
+                               .number = 9,
+                               .request_kind = REQUEST_B2C,
+                               .party_type = PARTY_MSISDN,
+                               .party = 254712345678};
+    struct operator_event read;
+    uint8_t bytes[256];
+    struct reader r = reader_init(bytes, encode(&e, bytes, sizeof(bytes)));
+    assert_true(operator_event_decode(EVENT_REQUEST_ACCEPTED_1, &r, &read));
+    r = reader_init(bytes, 56);
+    assert_false(operator_event_decode(EVENT_REQUEST_ACCEPTED, &r, &read));
+    e.kind = EVENT_REQUEST_PARTY_KEPT;
+    e.party = 0;
+    r = reader_init(bytes, encode(&e, bytes, sizeof(bytes)));
+    assert_false(operator_event_decode(EVENT_REQUEST_PARTY_KEPT, &r, &read));
+}
+
 /* Every value of a byte that has few legal ones. */
 static void test_values_refused(void **state)
 {
@@ -379,9 +406,13 @@ static void test_text_too_long(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_kind_is_sampled), cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_cut_and_too_long),      cmocka_unit_test(test_kinds_confused),
-        cmocka_unit_test(test_values_refused),        cmocka_unit_test(test_text_too_long),
+        cmocka_unit_test(test_every_kind_is_sampled),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_cut_and_too_long),
+        cmocka_unit_test(test_kinds_confused),
+        cmocka_unit_test(test_phone_numbers_stand_apart),
+        cmocka_unit_test(test_values_refused),
+        cmocka_unit_test(test_text_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,19 @@ static void texts_kept(struct audit *a, const struct operator_event *e)
     r->told = e->url.size > 0;
 }
 
+static void party_kept(struct audit *a, const struct operator_event *e)
+{
+    struct audit_request *r = table_find(&a->requests, e->number);
+    audit__checked(a, PROOF_REFERENCES);
+    if (r == NULL || a->frame.request_texts != e->number || r->party != 0) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "the phone number of request %" PRIu64 " is kept where it does not belong",
+                      e->number);
+        return;
+    }
+    r->party = e->party;
+}
+
 static void accepted(struct audit *a, const struct operator_event *e)
 {
     struct audit_request *r = table_find(&a->requests, e->number);
@@ -50,11 +63,17 @@ static void accepted(struct audit *a, const struct operator_event *e)
                       e->number);
         return;
     }
+    bool with_phone = e->kind == EVENT_REQUEST_ACCEPTED && e->party_type == PARTY_MSISDN;
+    if (with_phone != (r->party != 0)) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "request %" PRIu64 " is accepted with%s a phone number of its own", e->number,
+                      with_phone ? "out" : "");
+    }
     a->frame.request_texts = 0;
     r->amount_minor = e->amount_minor;
     r->target = e->target;
     r->timeout_target = e->timeout_target;
-    r->party = e->party;
+    r->party = with_phone ? r->party : e->party;
     r->short_code = e->short_code;
     r->kind = e->request_kind;
     r->short_code = e->short_code;
@@ -231,6 +250,8 @@ void audit__request_event(struct audit *a, const struct operator_event *e)
 {
     switch (e->kind) {
     case EVENT_REQUEST_TEXTS_KEPT: texts_kept(a, e); break;
+    case EVENT_REQUEST_PARTY_KEPT: party_kept(a, e); break;
+    case EVENT_REQUEST_ACCEPTED_1:
     case EVENT_REQUEST_ACCEPTED: accepted(a, e); break;
     case EVENT_REQUEST_ASKED: asked(a, e); break;
     case EVENT_REQUEST_ENDED: ended(a, e); break;
