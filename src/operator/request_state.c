@@ -377,6 +377,7 @@ static bool request_plausible(const struct operator_state *o, const struct opera
            r->outcome < REQUEST_OUTCOME_END && r->amount_minor >= 0 &&
            r->receipt < ID_RECEIPT_SERIAL_END && r->seen <= STK_STATE_CANCELLED &&
            (r->phone == SLAB_NONE || slab_is_used(&o->subscribers, r->phone)) &&
+           (r->conversation == TEXT_NONE || texts_known(&o->book->texts, r->conversation)) &&
            (!r->held || r->state == STK_PENDING) && caltime_in_range(r->step_ns[REQUEST_ACCEPTED]);
 }
 
