@@ -19,6 +19,11 @@ enum {
 
 /* ---- names ---- */
 
+enum {
+    CHECKOUT_NAME_BYTES = 8 + 4 + 4, /* second, the phone's last digits, serial */
+    RECEIPT_NAME_BYTES = 4 + 8,      /* day, serial */
+};
+
 static void put_big(struct old_name *name, uint64_t value, uint32_t bytes)
 {
     for (uint32_t i = 0; i < bytes; i++) {
@@ -104,12 +109,12 @@ static bool holds(const void *state, const struct old_name *name)
     uint32_t slot = MAP_NONE;
     if (name->space == OLD_SPACE_PAYMENT) {
         slot = map_get(&o->by_number, old_name_number(name));
-    } else if (name->space == OLD_SPACE_CHECKOUT) {
+    } else if (name->space == OLD_SPACE_CHECKOUT && name->size == CHECKOUT_NAME_BYTES) {
         int64_t second_ns = (int64_t)big_at(name, 0, 8) * NS_PER_S;
         uint32_t tail = (uint32_t)big_at(name, 8, 4);
         uint32_t serial = (uint32_t)big_at(name, 12, 4);
         slot = map_get(&o->by_checkout, operator__checkout_key(second_ns, serial, tail));
-    } else if (name->space == OLD_SPACE_RECEIPT) {
+    } else if (name->space == OLD_SPACE_RECEIPT && name->size == RECEIPT_NAME_BYTES) {
         uint32_t day = (uint32_t)big_at(name, 0, 4);
         slot = map_get(&o->by_receipt, operator__receipt_key(day, big_at(name, 4, 8)));
     }

@@ -22,10 +22,9 @@ static bool text_fits(uint8_t how, const char *pattern, struct span text)
     case RULE_HOW_ANY: return true;
     case RULE_HOW_EXACT: return span_equal(text, p);
     case RULE_HOW_PREFIX: return span_starts_with(text, p);
-    case RULE_HOW_SUFFIX: {
-        struct span end = {text.data + (text.size - p.size), p.size};
-        return text.size >= p.size && span_equal(end, p);
-    }
+    case RULE_HOW_SUFFIX:
+        return text.size >= p.size &&
+               span_equal((struct span){text.data + (text.size - p.size), p.size}, p);
     }
     UNREACHABLE("no such way to match");
 }

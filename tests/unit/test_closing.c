@@ -201,6 +201,191 @@ static void test_keys_leave(void **state)
     world_end(&w);
 }
 
+/* ---- what is asked for ---- */
+
+/* What a command names and memory does not hold is fetched: by each name that a thing has. */
+static void test_what_a_command_names(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    uint64_t number = closed_payment(&w, WORLD_ANNA, 4200);
+    world_pass(&w, 120 * WORLD_S);
+    char ids[3][ID_TEXT_SIZE];
+    const struct stk_payment *p = world_payment(&w, number);
+    payment_receipt(p, ids[0]);
+    payment_checkout_id(world_operator(&w), p, ids[1]);
+    payment_merchant_request_id(p, ids[2]);
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 5; i++) {
+            struct old_names missing;
+            struct request_command c = {.kind = i % 2 == 0 ? REQUEST_STATUS : REQUEST_REVERSAL,
+                                        .reference = i < 3 ? span_from(ids[i])
+                                                           : SPAN_LITERAL("no id of ours")};
+            c.kind = i == 4 ? REQUEST_BALANCE : c.kind;
+            struct book_command command = {.kind = COMMAND_REQUEST, .body = &c};
+            book_missing(w.book, &command, &missing);
+            assert_int_equal(missing.count, round == 1 && i < 3);
+        }
+        if (round == 0) {
+            assert_int_equal(leave(&w, number, w.book->position), BOOK_DONE);
+        }
+    }
+    struct old_names missing;
+    struct rule_call call = {RULE_API_OAUTH, 0, 0, -1, SPAN_EMPTY};
+    struct book_command command = {.kind = COMMAND_RULE_CALL, .body = &call};
+    book_missing(w.book, &command, &missing);
+    assert_int_equal(missing.count, 0);
+    world_end(&w);
+}
+
+/* A name is of one thing: as another kind of name, cut, or with another number it is nothing. */
+static void test_names_that_are_not_quite(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    uint64_t number = closed_payment(&w, WORLD_ANNA, 4200);
+    char receipt[ID_RECEIPT_SIZE];
+    payment_receipt(world_payment(&w, number), receipt);
+    struct old_name name;
+    assert_true(operator_id_name(span_from(receipt), &name));
+    assert_true(book_holds(w.book, &name));
+    uint64_t cancelled = world_push(&w, WORLD_ANNA, 100);
+    assert_int_equal(world_cancel(&w, cancelled), OPERATOR_DONE);
+    name.bytes[name.size - 1] ^= 1; /* the next receipt was never given */
+    assert_false(book_holds(w.book, &name));
+    name.bytes[name.size - 1] ^= 1;
+    name.size--;
+    assert_false(book_holds(w.book, &name));
+    name.size++;
+    name.space = OLD_SPACE_CHECKOUT;
+    assert_false(book_holds(w.book, &name));
+    name.space = 99;
+    assert_false(book_holds(w.book, &name));
+    name = operator_payment_name(number);
+    assert_true(book_holds(w.book, &name));
+    name.size--;
+    assert_false(book_holds(w.book, &name));
+    assert_null(book_closing(w.book, 99));
+    world_end(&w);
+}
+
+/* Every byte of a record: a guest is what its record says, or there is none. */
+static void test_every_byte_of_a_record(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    uint64_t number = closed_payment(&w, WORLD_ANNA, 4200);
+    world_pass(&w, 120 * WORLD_S);
+    keep_record(&w, number);
+    assert_int_equal(leave(&w, number, w.book->position), BOOK_DONE);
+    struct old_name name = operator_payment_name(number);
+    uint32_t refused = 0;
+    for (size_t at = 0; at < record_size; at++) {
+        for (uint32_t which = 0; which < 4; which++) {
+            uint8_t good = record[at];
+            const uint8_t others[] = {0, 0xff, (uint8_t)(good ^ 1), (uint8_t)(good + 2)};
+            record[at] = others[which];
+            bool hosted =
+                book_host(w.book, &name, (struct span){(const char *)record, record_size});
+            const struct stk_payment *guest = operator_payment(world_operator(&w), number);
+            assert_true(hosted == (guest != NULL));
+            assert_true(guest == NULL || guest->number == number);
+            refused += !hosted;
+            book_unhost(w.book);
+            record[at] = good;
+        }
+    }
+    assert_true(refused > 100);
+    static uint8_t large[CLOSING_RECORD_MAX + 1];
+    assert_false(book_host(w.book, &name, (struct span){(const char *)large, sizeof(large)}));
+    name.space = 99;
+    assert_false(book_host(w.book, &name, (struct span){(const char *)record, record_size}));
+    book_check(w.book);
+    world_end(&w);
+}
+
+static enum book_outcome keys_leave(struct world *w, const uint8_t key[16], uint64_t as_of)
+{
+    enum book_outcome outcome = BOOK_DONE;
+    struct keys_leave_command c = {
+        .as_of = as_of, .keys = (const uint8_t(*)[16])key, .count = 1};
+    (void)world_do(w, COMMAND_KEYS_LEAVE, &c, &outcome);
+    return outcome;
+}
+
+static void test_keys_that_stay(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    uint8_t known[16] = {1};
+    uint8_t unknown[16] = {2};
+    uint64_t before = w.book->position;
+    fund(&w, known, OPERATOR_DONE);
+    assert_int_equal(keys_leave(&w, unknown, w.book->position), BOOK_NOTHING);
+    assert_int_equal(keys_leave(&w, known, before), BOOK_NOTHING); /* its record is of before */
+    enum book_outcome outcome = BOOK_NOTHING;
+    struct world_command save = {.name = SPAN_LITERAL("a"), .from = SPAN_EMPTY};
+    assert_int_not_equal(world_do(&w, COMMAND_WORLD_SAVE, &save, &outcome), 0);
+    assert_int_equal(keys_leave(&w, known, w.book->position), BOOK_NOTHING);
+    uint64_t number = closed_payment(&w, WORLD_ANNA, 4200);
+    world_pass(&w, 120 * WORLD_S);
+    assert_int_equal(leave(&w, number, w.book->position), BOOK_NOTHING); /* a world is saved */
+    assert_int_not_equal(world_do(&w, COMMAND_WORLD_REMOVE, &save, &outcome), 0);
+    assert_int_equal(keys_leave(&w, known, w.book->position), BOOK_DONE);
+    assert_int_equal(world_do(&w, COMMAND_WORLD_SAVE, &save, &outcome), 0);
+    assert_int_equal(outcome, BOOK_LEFT); /* a world holds all of its past */
+    /* A key's record that is cut, or of a key that memory holds, is no guest. */
+    struct writer out = writer_init(record, sizeof(record));
+    struct idempotency_entry e = {.subject = 7, .position = 3, .kept_ns = 5};
+    memcpy(e.key, known, sizeof(e.key));
+    book_key_record(&e, &out);
+    struct old_name name = {.space = OLD_SPACE_KEY, .size = 16};
+    memcpy(name.bytes, known, 16);
+    assert_false(book_host(w.book, &name, (struct span){(const char *)record, out.size - 1}));
+    assert_true(book_host(w.book, &name, (struct span){(const char *)record, out.size}));
+    book_unhost(w.book);
+    uint8_t other[16] = {9};
+    fund(&w, other, OPERATOR_DONE);
+    memcpy(record, other, 16);
+    assert_false(book_host(w.book, &name, (struct span){(const char *)record, out.size}));
+    world_end(&w);
+}
+
+/* What a rule ordered stays, and so does what changed after its record was made. */
+static void test_payments_that_stay(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    world_rules(&w, "{\"rules\":[{\"name\":\"r\",\"match\":{\"amount\":7700},"
+                    "\"then\":{\"outcome\":{\"code\":\"17\"}}}]}");
+    uint64_t ruled = world_push(&w, WORLD_ANNA, 7700);
+    assert_int_equal(world_payment(&w, ruled)->outcome, STK_RULED);
+    assert_int_equal(world_report(&w, world_take(&w), 200, 0), BOOK_DONE);
+    uint64_t plain = closed_payment(&w, WORLD_BEN, 4200);
+    world_pass(&w, 120 * WORLD_S);
+    assert_int_equal(leave(&w, ruled, w.book->position), BOOK_NOTHING);
+    const struct domain_closing *c = closing_of(&w);
+    uint64_t found[4];
+    struct closing_terms terms = {w.now_ns, w.now_ns - 3600 * WORLD_S, w.book->position};
+    assert_int_equal(c->find(w.book->domain_state, &terms, found, 4), 0); /* not old enough */
+    terms.before_ns = w.now_ns;
+    terms.as_of = 0;
+    assert_int_equal(c->find(w.book->domain_state, &terms, found, 4), 0); /* not yet durable */
+    terms.as_of = w.book->position;
+    assert_int_equal(c->find(w.book->domain_state, &terms, found, 4), 1);
+    assert_int_equal(found[0], plain);
+    assert_int_equal(c->find(w.book->domain_state, &terms, found, 4), 0); /* it is on its way */
+    c->stay(w.book->domain_state, plain);
+    assert_int_equal(c->find(w.book->domain_state, &terms, found, 1), 1);
+    c->stay(w.book->domain_state, 99); /* of a world that was reset */
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +393,11 @@ int main(void)
         cmocka_unit_test(test_guest_and_home),
         cmocka_unit_test(test_damaged_records),
         cmocka_unit_test(test_keys_leave),
+        cmocka_unit_test(test_what_a_command_names),
+        cmocka_unit_test(test_names_that_are_not_quite),
+        cmocka_unit_test(test_every_byte_of_a_record),
+        cmocka_unit_test(test_keys_that_stay),
+        cmocka_unit_test(test_payments_that_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
