@@ -76,7 +76,8 @@ bool book_load(struct book *b, struct reader *r)
     b->time_ns = get_i64(r);
     b->clock_mode = get_u8(r);
     b->clock_offset_ns = get_i64(r);
-    if (r->bad || b->time_ns < 0 || b->clock_mode > CLOCK_VIRTUAL) {
+    if (r->bad || b->time_ns < 0 || b->clock_mode > CLOCK_VIRTUAL ||
+        (b->position == 0 && b->generation != 0)) {
         return false;
     }
     return book__contents_load(b, r) && book__worlds_load(b, r) && reader_done(r);

@@ -161,7 +161,17 @@ static void account_save(struct writer *w, const struct account *a)
     put_u16(w, a->currency);
 }
 
-/* Whether the totals fit together, a load cannot say: that is ledger_check's. */
+/* L2 and L4 of one account, whose fields are known not to be below zero. Whether the totals of all
+ * fit together, a load cannot say: that is ledger_check's. */
+static bool account_plausible(const struct account *a)
+{
+    uint64_t debits = (uint64_t)a->debits_posted + (uint64_t)a->debits_pending;
+    uint64_t credits = (uint64_t)a->credits_posted + (uint64_t)a->credits_pending;
+    return debits <= INT64_MAX && credits <= INT64_MAX &&
+           ((a->flags & ACCOUNT_DEBITS_LIMITED) == 0 || debits <= (uint64_t)a->credits_posted) &&
+           ((a->flags & ACCOUNT_CREDITS_LIMITED) == 0 || credits <= (uint64_t)a->debits_posted);
+}
+
 static bool account_load(struct reader *r, struct account *a)
 {
     a->debits_pending = get_i64(r);
@@ -177,7 +187,7 @@ static bool account_load(struct reader *r, struct account *a)
     return !r->bad && a->debits_pending >= 0 && a->debits_posted >= 0 && a->credits_pending >= 0 &&
            a->credits_posted >= 0 && a->debits_left >= 0 && a->debits_left <= a->debits_posted &&
            a->credits_left >= 0 && a->credits_left <= a->credits_posted && a->currency != 0 &&
-           (a->flags & ~ACCOUNT_FLAGS_KNOWN) == 0;
+           (a->flags & ~ACCOUNT_FLAGS_KNOWN) == 0 && account_plausible(a);
 }
 
 void ledger_entry_encode(struct writer *w, const struct entry *e)

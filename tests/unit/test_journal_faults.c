@@ -216,8 +216,8 @@ static struct journal__seed seed_of(const struct journal_rig *rig)
 }
 
 /* Puts an intact batch with these numbers where the segment's first one is. */
-static void forge_first(struct journal_rig *rig, const char *path, uint64_t segment,
-                        uint64_t batch, uint64_t position)
+static void forge_first(struct journal_rig *rig, const char *path, uint64_t segment, uint64_t batch,
+                        uint64_t position)
 {
     struct journal__seed seed = seed_of(rig);
     uint64_t size = 0;
@@ -291,8 +291,8 @@ static void test_remains_of_more_than_one_append(void **state)
         bool torn_here;
         bool opens;
     } rows[] = {
-        {0, 0, false, true},  {1, 0, false, true},  {0, 1, false, false},
-        {1, 1, false, false}, {0, 0, true, true},   {1, 0, true, false},
+        {0, 0, false, true},  {1, 0, false, true}, {0, 1, false, false},
+        {1, 1, false, false}, {0, 0, true, true},  {1, 0, true, false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct journal_rig rig;
@@ -328,8 +328,7 @@ static void test_every_field_of_a_segment_header(void **state)
     uint8_t block[SEGMENT_HEADER_BYTES];
     uint32_t version;
     rig_init(&rig);
-    struct segment_header header = {
-        .seed = seed_of(&rig), .number = 3, .size = 16384, .epoch = 2};
+    struct segment_header header = {.seed = seed_of(&rig), .number = 3, .size = 16384, .epoch = 2};
     struct segment_header out;
     segment_header_encode(&header, good);
     assert_int_equal(segment_header_decode(good, &out, &version), FORMAT_VALID);

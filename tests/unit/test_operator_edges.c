@@ -54,18 +54,17 @@ static void switch_organisation(struct world *w, uint32_t short_code, bool activ
 
 static enum operator_refusal nominate(struct world *w, uint64_t msisdn)
 {
-    struct organisation_change_command c = {.short_code = WORLD_TILL,
-                                            .fields = ORGANISATION_CHANGE_NOMINATED,
-                                            .nominated = msisdn};
+    struct organisation_change_command c = {
+        .short_code = WORLD_TILL, .fields = ORGANISATION_CHANGE_NOMINATED, .nominated = msisdn};
     return order(w, COMMAND_ORGANISATION_CHANGE, &c);
 }
 
 static void suspend(struct world *w, uint64_t msisdn, bool suspended)
 {
-    struct subscriber_change_command c = {
-        .msisdn = msisdn,
-        .fields = CHANGE_STATUS,
-        .status = suspended ? SUBSCRIBER_SUSPENDED : SUBSCRIBER_ACTIVE};
+    struct subscriber_change_command c = {.msisdn = msisdn,
+                                          .fields = CHANGE_STATUS,
+                                          .status =
+                                              suspended ? SUBSCRIBER_SUSPENDED : SUBSCRIBER_ACTIVE};
     assert_int_equal(world_change(w, &c), OPERATOR_DONE);
 }
 
