@@ -1,9 +1,9 @@
 /*
  * test_damaged_state.c - what a book is made from, damaged at every byte: a state, a frame of its
- * journal. Each is refused, or taken for what it then says
- * and nothing else: written again, it is the same bytes (but for a flag that is any number, which
- * becomes 1). A frame that does not fit the state may also stop at an invariant. Loading never stops
- * the process, and nothing is read beyond the end.
+ * journal. Each is refused, or taken for what it then says and nothing else: written again, it is
+ * the same bytes (but for a flag that is any number, which becomes 1). A frame that does not fit
+ * the state may also stop at an invariant. Loading never stops the process, and nothing is read
+ * beyond the end.
  */
 #include <setjmp.h>
 #include <stdarg.h>
