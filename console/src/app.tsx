@@ -9,7 +9,6 @@ import { keysShown } from './keys';
 import { close, go, place, put, urlOf } from './router';
 import { language, theme } from './settings';
 import { bookNow, clock, connected, missed, openCount, profile, reload, sampling, version } from './store';
-import { swahili } from './sw';
 import { Story } from './story/story';
 import { Button, Dialog, Field, Icon, Mark, notice } from './ui';
 import { VIEWS } from './views';
@@ -47,8 +46,9 @@ function ClockChip(): JSX.Element | null {
     const words = clock.value.mode === 'virtual' ? t('the clock stands still until it is moved')
                                                  : t('the clock runs');
     return (
-        <a class={`clock ${clock.value.mode}`} href={urlOf('phones')}
-            title={`${dayAndTime(now)}: ${words}`} aria-label={`${t('Clock')}: ${time(now)}, ${words}`}>
+        <a class={`clock ${clock.value.mode}`} href={urlOf('time')}
+            title={`${dayAndTime(now)}: ${words}`}>
+            <span class="unseen">{t('Clock')}</span>
             <Icon name="time" size={16} /><span class="figures">{time(now)}</span>
             {clock.value.mode === 'virtual' ? <span class="still">{t('still')}</span> : null}
         </a>
@@ -80,10 +80,10 @@ function Bar({ title }: { title: string }): JSX.Element {
             <h1>{title}</h1>
             <Search />
             <ClockChip />
-            {Object.keys(swahili).length === 0 ? null : <Button kind="quiet" class="language" label={language.value === 'en' ? 'Kiswahili' : 'English'}
+            <Button kind="quiet" class="language" label={language.value === 'en' ? 'Kiswahili' : 'English'}
                 onPress={() => { language.value = language.value === 'en' ? 'sw' : 'en'; }}>
-                {language.value === 'en' ? 'SW' : 'EN'}
-            </Button>}
+                {language.value === 'en' ? 'Kiswahili' : 'English'}
+            </Button>
             <Button kind="quiet" label={dark ? t('Light') : t('Dark')}
                 onPress={() => { theme.value = dark ? 'light' : 'dark'; }}>
                 <Icon name={dark ? 'sun' : 'moon'} />

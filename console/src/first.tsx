@@ -18,12 +18,16 @@ function Step(p: { number: number; title: string; done: boolean; now: boolean; c
     );
 }
 
+// Somebody who has payments and never finished the steps does not need them.
+export const greets = (): boolean => !greeted.value && loaded.value &&
+    (rows.value.length <= 1 || rows.value.some((row) => row.status === 'SUCCESS'));
+
 export function FirstRun(): JSX.Element | null {
     const [copied, setCopied] = useState(false);
     const person = people.value[0];
     const first = rows.value.filter((row) => row.type === 'stk_push').at(-1);
     const paid = rows.value.some((row) => row.status === 'SUCCESS');
-    if (greeted.value || !loaded.value || (rows.value.length > 1 && !paid)) return null;
+    if (!greets()) return null;
     async function send(): Promise<void> {
         if (!person) return;
         await attempt(async () => {

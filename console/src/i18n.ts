@@ -4,4 +4,4 @@ import { language } from './settings';
 import { swahili } from './sw';
 
 export type Words = keyof typeof swahili;
-export const t = (words: Words): string => (language.value === 'sw' ? swahili[words] ?? words : words);
+export const t = (words: Words): string => (language.value === 'sw' ? swahili[words] : words);

@@ -3,7 +3,7 @@ export type Status = 'PENDING' | 'PROCESSING' | 'SUCCESS' | 'FAILED' | 'CANCELLE
 
 export interface Step { position: string; at: string; event: string }
 
-export interface Ruled { name?: string; then?: Record<string, Record<string, unknown>> }
+export interface Ruled { rule: string; then?: Record<string, Record<string, unknown>> }
 
 // A payment that was pushed to a phone.
 export interface Transaction {

@@ -20,7 +20,7 @@ const PATHS: Record<string, string> = {
     check: 'M5 12.5l4.5 4.5L19 7.5',
     cross: 'M6 6l12 12M18 6L6 18',
     dash: 'M6 12h12',
-    wait: 'M12 6v6l3 3',
+    wait: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18ZM12 8v4l2.5 2',
     more: 'M6 12h.01M12 12h.01M18 12h.01',
     copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
     search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM16 16l5 5',

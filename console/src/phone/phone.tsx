@@ -22,7 +22,7 @@ export function initials(person: Subscriber): string {
 }
 
 // One of eight quiet colours, always the same for the same number.
-export const tone = (number: string): string => `tone-${Number(number.slice(-4)) % 8}`;
+export const tone = (number: string): string => `tone-${[...number].reduce((sum, digit) => sum * 7 + Number(digit), 0) % 8}`;
 
 function StatusBar({ noNetwork }: { noNetwork: boolean }): JSX.Element {
     const [, tick] = useState(0);

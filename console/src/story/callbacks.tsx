@@ -6,6 +6,7 @@ import { exchange, post } from '../api';
 import { pretty } from '../format';
 import { t } from '../i18n';
 import type { Delivery } from '../model';
+import { deliveryName } from './messages';
 import { attempt, Button, copy, Field, tell, When, Wire } from '../ui';
 
 function stateWord(delivery: Delivery): string {
@@ -52,7 +53,7 @@ function One({ delivery }: { delivery: Delivery }): JSX.Element {
         <li class={`delivery ${delivery.state}`} data-testid={`delivery-${delivery.id}`} data-state={delivery.state}>
             <div class="delivery-head">
                 <div>
-                    <strong>{delivery.kind.replace(/_/g, ' ')}{delivery.edited ? ` (${t('edited')})` : ''}</strong>
+                    <strong>{deliveryName(delivery)}{delivery.edited ? ` (${t('edited')})` : ''}</strong>
                     <span class={`pill ${delivery.state}`}>{stateWord(delivery)}</span>
                 </div>
                 <code class="url">{delivery.url}</code>

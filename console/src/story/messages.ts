@@ -58,7 +58,7 @@ function answerOf(attempt: Attempt): Content {
         : `HTTP ${attempt.response_status}\n\n${attempt.response_body ?? ''}` };
 }
 
-function deliveryName(delivery: Delivery): string {
+export function deliveryName(delivery: Delivery): string {
     switch (delivery.kind) {
         case 'stk_callback': return t('Callback');
         case 'result': return t('Result');

@@ -44,10 +44,9 @@ function Arrow({ message, width }: { message: Message; width: number }): JSX.Ele
 function Label({ message, width }: { message: Message; width: number }): JSX.Element {
     const from = laneX(message.from, width);
     const to = laneX(message.to, width);
-    const left = Math.min(from, to) + 8;
-    // Between neighbours there is little room, so a label may run over to the next lane.
-    const room = Math.max(Math.abs(to - from) - 16, 150);
-    const x = Math.min(left, width - room - 2);
+    // The label begins at the arrow's left end and may run over the lanes to its right.
+    const x = Math.min(Math.min(from, to) + 8, width - 150);
+    const room = width - x - 6;
     return (
         <foreignObject x={x} y={2} width={Math.max(room, 10)} height={ROW - 4}>
             <div class="label">
@@ -89,12 +88,17 @@ function Card({ entry }: { entry: Entry }): JSX.Element {
     );
 }
 
-function describe(message: Message): string {
+// What the picture shows without words, for those who hear it.
+function whence(message: Message): string {
     const names = lanes();
     const way = message.from === message.to ? names[message.from] : `${names[message.from]} → ${names[message.to]}`;
-    const fates: Record<Message['fate'], string> = { arrived: '', lost: t('lost'), refused: t('refused'),
+    return `${time(message.at)}, ${way}: `;
+}
+
+function fateWord(fate: Message['fate']): string {
+    const words: Record<Message['fate'], string> = { arrived: '', lost: t('lost'), refused: t('refused'),
         waiting: t('waiting'), again: t('again') };
-    return [time(message.at), way, message.title, message.note, fates[message.fate]].filter(Boolean).join(', ');
+    return words[fate];
 }
 
 function Row({ message, width, opened, toggle }: {
@@ -107,12 +111,14 @@ function Row({ message, width, opened, toggle }: {
                 {[0, 1, 2, 3].map((lane) => <line key={lane} x1={laneX(lane, width)} x2={laneX(lane, width)} y1={0} y2={34} class="lane broken" />)}
             </svg><span>{message.gap} {t('later')}</span></div> : null}
             <button type="button" class={`message ${message.fate}`} aria-expanded={more ? opened : undefined}
-                aria-label={describe(message)} onClick={toggle} disabled={!more}>
-                <svg width={width} height={ROW} aria-hidden="true">
+                onClick={toggle} disabled={!more}>
+                <span class="unseen">{whence(message)}</span>
+                <svg width={width} height={ROW}>
                     <Lanes width={width} height={ROW} />
                     {message.from === message.to ? <Happened message={message} width={width} /> : (
                         <><Arrow message={message} width={width} /><Label message={message} width={width} /></>)}
                 </svg>
+                <span class="unseen"> {fateWord(message.fate)}</span>
             </button>
             {message.entry && !opened ? <div class="card-row"><Card entry={message.entry} /></div> : null}
             {opened ? <div class="said">

@@ -65,8 +65,8 @@ export function Payments(): JSX.Element {
     if (loaded.value && rows.value.length === 0) {
         return (
             <Empty title={t('No payments yet')}>
-                <p>{t('A push from your code appears here the moment it is accepted. Or ask one of the phones:')}</p>
-                <Button kind="main" onPress={() => go('phones')}>{t('Phones')}</Button>
+                <p>{t('A push from your code appears here the moment it is accepted. Or make one now:')}</p>
+                <Button kind="main" onPress={() => go('try')}>{t('Try it')}</Button>
             </Empty>
         );
     }

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { post } from '../api';
-import { FirstRun } from '../first';
+import { FirstRun, greets } from '../first';
 import { cents, money, msisdn, phone as phoneText } from '../format';
 import { t } from '../i18n';
 import { initials, Phone, tone } from '../phone/phone';
@@ -96,14 +96,14 @@ export function Phones(): JSX.Element {
             <aside class="book" aria-label={t('Phone book')}>
                 <header>
                     <h2>{t('Phone book')}</h2>
-                    <Button kind="main" testid="add-phone" onPress={() => setAdding(true)}>
-                        <Icon name="plus" size={16} />{t('Add a phone')}</Button>
+                    <Button kind="main" label={t('Add a phone')} testid="add-phone" onPress={() => setAdding(true)}>
+                        <Icon name="plus" size={16} />{t('Add')}</Button>
                 </header>
                 <ul>{people.value.map((one) => <BookEntry key={one.msisdn} person={one} shown={numbers.includes(one.msisdn)} />)}</ul>
                 {loaded.value && people.value.length > 1
                     ? <p class="fine">{people.value.length} {t('phones hold')} {money(total)}</p> : null}
             </aside>
-            <div class="table">
+            <div class={`table ${greets() ? 'greeting' : ''}`}>
                 <FirstRun />
                 <div class="phones">
                     {shown.map((one) => <Phone key={one.msisdn} person={one}

@@ -13,15 +13,30 @@ const PROGRAMS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
                '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
+// One program for all stories of a file (starting it is what costs); each page is a profile of its own.
+let shared;
+
+async function launch() {
+    const { chromium } = require('playwright-core');
+    const program = PROGRAMS.find((path) => path && existsSync(path));
+    return chromium.launch({ executablePath: program, headless: true, args: FLAGS,
+                             timeout: 30000 * patience });
+}
+
+// At the end of a file, so that it can end.
+export async function closeBrowser() {
+    await (await shared)?.close();
+    shared = undefined;
+}
+
 export class Browser {
     static async open(scene) {
-        const { chromium } = require('playwright-core');
-        const program = PROGRAMS.find((path) => path && existsSync(path));
+        shared ??= launch();
         const browser = new Browser();
         browser.errors = [];
-        browser.process = await chromium.launch({ executablePath: program, headless: true,
-                                                  args: FLAGS, timeout: 30000 * patience });
-        scene.atEnd(() => browser.process.close());
+        browser.contexts = [];
+        browser.process = await shared;
+        scene.atEnd(() => Promise.all(browser.contexts.map((context) => context.close())));
         return browser;
     }
 
@@ -29,9 +44,13 @@ export class Browser {
     async page(options = {}, failures = /^$/) {
         const context = await this.process.newContext({ viewport: { width: 1440, height: 900 },
                                                         ...options });
+        this.contexts.push(context);
         context.setDefaultTimeout(10000 * patience);
-        await context.addInitScript(() => localStorage.setItem('hakika.greeted',
-            localStorage.getItem('hakika.greeted') ?? (location.hash.includes('first') ? 'no' : 'yes')));
+        // Somebody who knows the page, unless the URL says that it is the first time.
+        await context.addInitScript(() => {
+            if (!location.protocol.startsWith('http')) return;
+            localStorage['hakika.greeted'] ??= location.hash.includes('first') ? 'no' : 'yes';
+        });
         const page = await context.newPage();
         page.on('pageerror', (error) => this.errors.push(error.stack ?? String(error)));
         page.on('console', (line) => {

@@ -1,6 +1,6 @@
 // The console (R1.7, R1.8): a person who has never seen it makes a first payment, types right and
 // wrong PINs, cancels, switches the phone off, and reads the story of each.
-import { Browser } from '../lib/browser.mjs';
+import { Browser, closeBrowser } from '../lib/browser.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { Server } from '../lib/server.mjs';
 import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
@@ -102,3 +102,5 @@ await story('every ending that a phone can give', async (scene) => {
     proved('each has a line with its state, and a story that says what was lost');
     browser.clean();
 });
+
+await closeBrowser();

@@ -1,0 +1,88 @@
+// metrics.ts - the program's metrics, read every two seconds while somebody looks, with what they say
+// about its health.
+import { signal } from '@preact/signals';
+import { t } from './i18n';
+
+export type Metrics = Record<string, number>;
+export interface Reading { at: number; values: Metrics }
+
+const KEPT = 150;
+const EVERY_MS = 2000;
+
+export const readings = signal<Reading[]>([]);
+
+export function parse(text: string): Metrics {
+    const values: Metrics = {};
+    for (const line of text.split('\n')) {
+        const at = line.lastIndexOf(' ');
+        if (at > 0 && !line.startsWith('#')) values[line.slice(0, at)] = Number(line.slice(at + 1));
+    }
+    return values;
+}
+
+async function read(): Promise<void> {
+    const answer = await fetch('/metrics', { cache: 'no-store' });
+    const reading = { at: Date.now(), values: parse(await answer.text()) };
+    readings.value = [...readings.value, reading].slice(-KEPT);
+}
+
+export function watchMetrics(): () => void {
+    void read().catch(() => undefined);
+    const timer = setInterval(() => void read().catch(() => undefined), EVERY_MS);
+    return () => clearInterval(timer);
+}
+
+const sumOf = (values: Metrics, prefix: string): number =>
+    Object.entries(values).reduce((sum, [name, value]) => (name.startsWith(prefix) ? sum + value : sum), 0);
+
+// Change of a counter per second, between two readings; counters start anew with the program.
+function perSecond(before: Reading, now: Reading, value: (values: Metrics) => number): number {
+    const seconds = (now.at - before.at) / 1000;
+    return seconds > 0 ? Math.max(0, value(now.values) - value(before.values)) / seconds : 0;
+}
+
+export interface Chart { name: string; title: () => string; unit: string; limit?: number; limitWords?: () => string; value: (before: Reading, now: Reading) => number | null }
+
+const of = (name: string) => (_: Reading, now: Reading): number | null => now.values[name] ?? null;
+
+export const CHARTS: Chart[] = [
+    { name: 'ended', title: () => t('Payments ended'), unit: '/s',
+        value: (a, b) => perSecond(a, b, (v) => sumOf(v, 'hakika_payments_ended_total')) },
+    { name: 'requests', title: () => t('Requests'), unit: '/s', value: (a, b) => perSecond(a, b, (v) => v['hakika_http_requests_total'] ?? 0) },
+    { name: 'sync', title: () => t('Time to disk, mean'), unit: 'ms', limit: 10, limitWords: () => t('aim for the 99th percentile'),
+        value: (a, b) => {
+            const batches = (b.values['hakika_batches_total'] ?? 0) - (a.values['hakika_batches_total'] ?? 0);
+            const us = (b.values['hakika_sync_microseconds_total'] ?? 0) - (a.values['hakika_sync_microseconds_total'] ?? 0);
+            return batches > 0 ? us / batches / 1000 : null;
+        } },
+    { name: 'stall', title: () => t('Oldest work not on disk'), unit: 'ms', limit: 80, limitWords: () => t('new work is refused'),
+        value: (_, b) => (b.values['hakika_stall_microseconds'] ?? 0) / 1000 },
+    { name: 'queue', title: () => t('Payments in the pipeline'), unit: '', value: of('hakika_pipeline_depth') },
+    { name: 'outbox', title: () => t('Callbacks that wait'), unit: '', value: of('hakika_callbacks_waiting') },
+    { name: 'errors', title: () => t('Answers with 5xx'), unit: '%', limit: 1, limitWords: () => t('worth a look'),
+        value: (a, b) => {
+            const all = perSecond(a, b, (v) => sumOf(v, 'hakika_http_answers_total'));
+            const bad = perSecond(a, b, (v) => v['hakika_http_answers_total{class="5xx"}'] ?? 0);
+            return all > 0 ? bad * 100 / all : null;
+        } },
+    { name: 'view', title: () => t('SQL view behind'), unit: 's', limit: 5, limitWords: () => t('worth a look'), value: of('hakika_view_lag_seconds') },
+];
+
+export interface Worry { words: string; bad: boolean }
+
+// What somebody should know now.
+export function worries(list: Reading[]): Worry[] {
+    const now = list.at(-1);
+    const before = list.at(-2);
+    const found: Worry[] = [];
+    if (!now) return found;
+    const v = now.values;
+    const refused = before ? perSecond(before, now, (m) => m['hakika_refused_busy_total'] ?? 0) : 0;
+    const full = before ? perSecond(before, now, (m) => m['hakika_refused_disk_full_total'] ?? 0) : 0;
+    if (full > 0) found.push({ words: t('The disk is full: new work is refused.'), bad: true });
+    if (refused > 0) found.push({ words: t('The journal cannot keep up: new work is refused at once, nothing is lost.'), bad: true });
+    if ((v['hakika_stall_microseconds'] ?? 0) > 80_000) found.push({ words: t('The disk is slow: work waits longer than 80 ms for it.'), bad: true });
+    if ((v['hakika_callbacks_dead'] ?? 0) > 0) found.push({ words: `${v['hakika_callbacks_dead']} ${t('callbacks were given up. Their stories can send them again.')}`, bad: false });
+    if ((v['hakika_view_waits'] ?? 0) > 0) found.push({ words: t('The SQL view waits for disk space or after an error.'), bad: false });
+    return found;
+}

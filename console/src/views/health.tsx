@@ -1,0 +1,125 @@
+// health.tsx - is it well (R3.10): "up" from the metrics, "correct" from the money.
+import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { get } from '../api';
+import { money as moneyText } from '../format';
+import { t } from '../i18n';
+import { CHARTS, readings, watchMetrics, worries, type Chart } from '../metrics';
+import { theme } from '../settings';
+import { changes, organisations, profile, version } from '../store';
+import { Icon, Money } from '../ui';
+
+interface Sums { posted: number; pending: number; accounts: number; counted: boolean; wallets?: number; organisations?: number; fees?: number; trust?: number; difference?: number }
+
+function series(chart: Chart): [number[], (number | null)[]] {
+    const list = readings.value;
+    const times: number[] = [];
+    const values: (number | null)[] = [];
+    for (let i = 1; i < list.length; i++) {
+        times.push(list[i]!.at / 1000);
+        values.push(chart.value(list[i - 1]!, list[i]!));
+    }
+    return [times, values];
+}
+
+const shown = (value: number): string => (value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(value < 1 ? 2 : 1));
+
+function options(width: number, chart: Chart, style: CSSStyleDeclaration): uPlot.Options {
+    const ink = style.getPropertyValue('--soft');
+    const line = style.getPropertyValue('--line');
+    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: '11px system-ui' };
+    return {
+        width, height: 130, legend: { show: false }, cursor: { y: false }, padding: [10, 8, 0, 0],
+        scales: { x: { range: () => [Date.now() / 1000 - 180, Date.now() / 1000] }, y: { range: (_u, _min, max) => [0, Math.max(max * 1.15, chart.limit ? chart.limit * 0.3 : 1)] } },
+        axes: [{ ...axis, size: 24, space: 70 }, { ...axis, size: 44, space: 32 }],
+        series: [{}, { stroke: style.getPropertyValue('--accent'), width: 2, fill: style.getPropertyValue('--accent-soft'), points: { show: false } }],
+    };
+}
+
+function Plot({ chart }: { chart: Chart }): JSX.Element {
+    const box = useRef<HTMLDivElement>(null);
+    const plot = useRef<uPlot | undefined>(undefined);
+    const look = theme.value;
+    useEffect(() => {
+        const element = box.current;
+        if (!element) return undefined;
+        plot.current = new uPlot(options(element.clientWidth || 320, chart, getComputedStyle(element)), series(chart), element);
+        const watcher = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth || 320, height: 130 }));
+        watcher.observe(element);
+        return () => { watcher.disconnect(); plot.current?.destroy(); };
+    }, [chart.name, look]);
+    const list = readings.value;
+    useEffect(() => plot.current?.setData(series(chart)), [list]);
+    const last = [...series(chart)[1]].reverse().find((value) => value !== null);
+    const over = chart.limit !== undefined && last !== null && last !== undefined && last > chart.limit;
+    const words = last === null || last === undefined ? '-' : `${shown(last)}${chart.unit ? ` ${chart.unit}` : ''}`;
+    return (
+        <section class={`card chart ${over ? 'over' : ''}`}>
+            <header><h2>{chart.title()}</h2><strong class="figures">{words}</strong></header>
+            <div ref={box} role="img" aria-label={`${chart.title()}: ${words}`} />
+            {chart.limit !== undefined ? <small>{t('Threshold')}: {chart.limit} {chart.unit}, {chart.limitWords?.()}</small> : <small>&nbsp;</small>}
+        </section>
+    );
+}
+
+function MoneyCard(): JSX.Element {
+    const [sums, setSums] = useState<Sums | undefined>(undefined);
+    const change = changes.value;
+    useEffect(() => {
+        let current = true;
+        get<Sums>('/money').then((fresh) => { if (current) setSums(fresh); }, () => undefined);
+        return () => { current = false; };
+    }, [change]);
+    const right = sums?.counted ? sums.difference === 0 && (sums.wallets ?? 0) + (sums.organisations ?? 0) + (sums.fees ?? 0) === -(sums.trust ?? 0) : undefined;
+    return (
+        <section class={`card money-card ${right === undefined ? '' : right ? 'right' : 'wrong'}`} data-testid="money" data-right={right}>
+            <header>
+                <Icon name={right === false ? 'cross' : 'check'} size={26} />
+                <div><h2>{right === undefined ? t('Too many accounts to add up here') : right ? t('The money is all there') : t('The money does not add up')}</h2>
+                    <p class="fine">{t('Every account added up anew; each decision is checked before it reaches the journal, and hakika verify proves the whole of it.')}</p></div>
+            </header>
+            {sums?.counted ? (
+                <dl class="pairs">
+                    <div><dt>{t('Customers')}</dt><dd><Money cents={sums.wallets ?? 0} /></dd></div>
+                    <div><dt>{t('Organisations')}</dt><dd><Money cents={sums.organisations ?? 0} /></dd></div>
+                    <div><dt>{t('Fees')}</dt><dd><Money cents={sums.fees ?? 0} /></dd></div>
+                    <div class="sum"><dt>{t('E-money')}</dt><dd><Money cents={(sums.wallets ?? 0) + (sums.organisations ?? 0) + (sums.fees ?? 0)} /></dd></div>
+                    <div class="sum"><dt>{t('Trust account at the banks')}</dt><dd><Money cents={-(sums.trust ?? 0)} /></dd></div>
+                    <div><dt>{t('Difference')}</dt><dd><Money cents={sums.difference ?? 0} /></dd></div>
+                </dl>) : null}
+        </section>
+    );
+}
+
+function Organisations(): JSX.Element {
+    const names = ['utility', 'working', 'charges_paid', 'settlement'];
+    return (
+        <section class="card orgs">
+            <h2>{t('Organisations')}</h2>
+            <div class="scroll" tabIndex={0} role="region" aria-label={t('Organisations')}>
+                <table>
+                    <thead><tr><th scope="col">{t('Short code')}</th><th scope="col">{t('Name')}</th>{names.map((name) => <th key={name} scope="col" class="money">{name.replace('_', ' ')}</th>)}</tr></thead>
+                    <tbody>{organisations.value.map((one) => (
+                        <tr key={one.short_code}><th scope="row" class="figures">{one.short_code}</th><td>{one.name}<small> {one.type}</small></td>
+                            {names.map((name) => <td key={name} class="money">{moneyText(one.accounts[name] ?? 0)}</td>)}</tr>))}</tbody>
+                </table>
+            </div>
+        </section>
+    );
+}
+
+export function Health(): JSX.Element {
+    useEffect(() => watchMetrics(), []);
+    const found = worries(readings.value);
+    return (
+        <div class="health-view">
+            {found.map((one) => <p key={one.words} class={`banner ${one.bad ? 'bad' : 'warn'}`} role="status">{one.words}</p>)}
+            {found.length === 0 && readings.value.length > 0 ? <p class="banner good" role="status"><Icon name="check" size={18} />{t('All is well.')} <span class="fine">Hakika {version.value}, {profile.value}</span></p> : null}
+            <MoneyCard />
+            <div class="charts">{CHARTS.map((chart) => <Plot key={chart.name} chart={chart} />)}</div>
+            <Organisations />
+        </div>
+    );
+}

@@ -1,0 +1,125 @@
+// screenshots.mjs - pictures of every view with a day of a small shop in it: script/screenshots.
+// The clock is virtual, so the same pictures come out each time.
+import { Browser, closeBrowser } from './browser.mjs';
+import { Listener } from './listener.mjs';
+import { Server } from './server.mjs';
+import { said, story, until } from './story.mjs';
+
+const folder = process.argv[2] ?? 'screenshots';
+const only = process.argv[3];
+const AMINA = 254712345678;
+const BRIAN = 254798111222;
+const PEOPLE = [[AMINA, 'Amina Wanjiru', 48250], [BRIAN, 'Brian Otieno', 3120], [254701555010, 'Chebet Korir', 760],
+                [254110909090, 'Daudi Mwangi', 15400]];
+
+async function pushed(operator, listener, phone, amount, reference) {
+    const answer = await operator.pushed({ PhoneNumber: phone, Amount: amount, CallBackURL: listener.url,
+                                           AccountReference: reference });
+    return answer.CheckoutRequestID;
+}
+
+// Every kind of ending and of accident, once.
+async function aDay(operator, listener) {
+    for (const [msisdn, name, shillings] of PEOPLE.toReversed()) {
+        await operator.simOk('POST', '/subscribers', { msisdn, name, pin: '1234', balance: shillings * 100 }, 201);
+    }
+    await operator.advance(8 * 3600_000 + 17 * 60_000);
+    const push = (...rest) => pushed(operator, listener, ...rest);
+    await operator.approved(await push(AMINA, 120, 'INV-071'));
+    await operator.advance(190_000);
+    await operator.cancel(await push(BRIAN, 450, 'INV-072'));
+    await operator.advance(67_000);
+    await operator.approved(await push(BRIAN, 450, 'INV-072'), '9999');
+    await operator.advance(41_000);
+    await push(254701555010, 1500, 'INV-073');
+    await operator.advance(61_000);
+    await operator.sim('PATCH', '/subscribers/254110909090', { reachable: false });
+    await push(254110909090, 2300, 'INV-074');
+    await operator.advance(200_000);
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'lose the next callback', match: { api: 'stk_push', first: 1 }, then: { callback: { never: true } } }] });
+    await operator.approved(await push(AMINA, 899, 'INV-075'));
+    await operator.advance(330_000);
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'callback twice', match: { api: 'stk_push' }, then: { callback: { times: 2, spacing_ms: 5000, delay_ms: 45000 } } }] });
+    let refused = 2;
+    listener.behave = () => (refused-- > 0 ? { status: 503, body: 'upstream is restarting' } : undefined);
+    const id = await push(AMINA, 2499, 'INV-076');
+    await operator.advance(9000);
+    await operator.approved(id);
+    await operator.advance(400_000);
+    await operator.simOk('POST', `/subscribers/${BRIAN}/pay`,
+                         { short_code: 600000, amount: 75000, reference: 'HOUSE-4', pin: '1234' }, 201);
+    await operator.advance(80_000);
+    const headers = await operator.bearer();
+    const { credential } = { credential: 'AAAA' };
+    await operator.call('POST', '/mpesa/b2c/v3/paymentrequest', { headers, body: {
+        OriginatorConversationID: 'wages-12', InitiatorName: 'testapi', SecurityCredential: credential,
+        CommandID: 'SalaryPayment', Amount: 5200, PartyA: 600999, PartyB: BRIAN, Remarks: 'wages',
+        QueueTimeOutURL: listener.url, ResultURL: listener.url } });
+    await operator.simOk('POST', '/snapshots', { name: 'monday-morning' }, 201);
+    await operator.advance(45_000);
+    await operator.simOk('POST', '/snapshots', { name: 'before-lunch' }, 201);
+    await push(AMINA, 640, 'INV-077');
+    await until(async () => (await operator.prompts(AMINA)).length > 0, 'the prompt');
+    return id;
+}
+
+const VIEWS = [
+    ['phones', (story) => `/phones?phones=${AMINA},${BRIAN}`],
+    ['payments', () => '/payments'],
+    ['story', () => '/payments?open=txn_7'],
+    ['lost', () => '/payments?open=txn_6'],
+    ['try', () => '/try'],
+    ['rules', () => '/rules'],
+    ['time', () => '/time'],
+    ['health', () => '/health'],
+];
+
+async function settle(page, name) {
+    await page.waitForFunction(() => document.querySelector('main')?.children.length > 0);
+    if (name === 'try') {
+        await page.getByTestId('send-call').click();
+        await page.getByTestId('exchange').waitFor();
+    }
+    if (name === 'phones') await page.getByTestId('prompt').waitFor();
+    if (name === 'story' || name === 'lost') await page.getByTestId('picture').waitFor();
+    if (name === 'health') await page.waitForFunction(() => /\d/.test(document.querySelector('.charts strong')?.textContent ?? ''));
+    await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0))));
+}
+
+await story('pictures of every view', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual', '--profile', 'sandbox']);
+    const browser = await Browser.open(scene);
+    await aDay(server.operator, listener);
+    for (const [width, height, device] of [[1440, 900, 'desktop'], [390, 844, 'phone']]) {
+        for (const colorScheme of ['light', 'dark']) {
+            const page = await browser.page({ viewport: { width, height }, colorScheme, deviceScaleFactor: 1 });
+            for (const [name, path] of VIEWS) {
+                if (only && !only.split(',').includes(name)) continue;
+                await page.goto('about:blank');
+                await page.goto(`${server.base}/#${path()}`);
+                await settle(page, name);
+                await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png` });
+            }
+            await page.context().close();
+        }
+    }
+    browser.clean();
+});
+
+await story('and of the first run', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const browser = await Browser.open(scene);
+    const page = await browser.page();
+    await page.goto(`${server.base}/#/phones?first=1`);
+    await page.getByTestId('first-run').waitFor();
+    await page.screenshot({ path: `${folder}/first-desktop-light.png` });
+    await page.goto(`${server.base}/#/payments`);
+    await page.getByText('No payments yet').waitFor();
+    await page.screenshot({ path: `${folder}/empty-desktop-light.png` });
+    said(`see ${folder}`);
+});
+
+await closeBrowser();

@@ -1,0 +1,121 @@
+// The console as a workbench (R1.9, R6.2, R6.3): every call of Daraja as a form, accidents by switch,
+// time by button, worlds, callbacks edited and sent; and it finds its way back after kill -9.
+import { Browser, closeBrowser } from '../lib/browser.mjs';
+import { Listener } from '../lib/listener.mjs';
+import { Server } from '../lib/server.mjs';
+import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
+
+const ANNA = 254711000001;
+const SHILLING = 100;
+
+await story('every call of Daraja has a form that works', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    const push = await operator.pushed({ CallBackURL: `${server.base}/sink` });
+    await operator.approved(push.CheckoutRequestID);
+    await operator.sim('PATCH', '/organisations/5551234', { nominated_msisdn: 254708374149 });
+    const browser = await Browser.open(scene);
+    const page = await browser.page();
+    await page.goto(`${server.base}/#/try`);
+    const names = await page.locator('button.api').allInnerTexts();
+    check(names.length >= 18, `the calls: ${names}`);
+    for (const [i, name] of names.slice(1).entries()) {
+        await page.getByRole('button', { name, exact: true }).click();
+        await page.getByRole('heading', { name, exact: true }).waitFor();
+        await page.getByTestId('send-call').click();
+        await page.waitForFunction((count) => document.querySelectorAll('[data-testid="exchange"]').length === count, i + 1);
+        const answer = page.getByTestId('exchange').first();
+        equal(await answer.getAttribute('data-status'), '200', `${name}: ${await answer.innerText()}`);
+    }
+    const requests = (await operator.simOk('GET', '/requests')).data;
+    await until(async () => (await operator.simOk('GET', '/requests')).data
+        .filter((one) => one.type === 'b2c')[0].status === 'SUCCESS', 'the payout is done');
+    equal(requests.filter((one) => one.result_code === '2001'), [], 'the credential that the page made is good');
+    browser.clean();
+    proved(`${names.length - 1} forms get HTTP 200, with a token and a credential of the page's own making`);
+});
+
+await story('accidents, time and worlds', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    await operator.openSubscriber(ANNA, 1000 * SHILLING);
+    const browser = await Browser.open(scene);
+    const page = await browser.page();
+    const push = async (reference) => (await operator.pushed({ PhoneNumber: ANNA, Amount: 100,
+        CallBackURL: listener.url, AccountReference: reference })).CheckoutRequestID;
+
+    await page.goto(`${server.base}/#/rules`);
+    await page.getByRole('switch', { name: 'Lose the next callback' }).click();
+    await page.locator('[role="switch"][aria-checked="true"]').waitFor();
+    const lost = await push('LOST');
+    await operator.approved(lost);
+    equal(await operator.deliveriesOf(lost), [], 'callbacks of the payment');
+    await page.goto(`${server.base}/#/payments?open=txn_1`);
+    await page.locator('[data-testid="message-never"][data-fate="lost"]').waitFor();
+    proved('a switch loses the next callback, and the story shows an arrow that breaks off');
+
+    const saved = await push('EXPIRES');
+    await page.goto(`${server.base}/#/time`);
+    await page.getByRole('textbox', { name: 'Save the present as' }).fill('prompt-open');
+    await page.getByTestId('save-world').click();
+    await page.getByTestId('world-prompt-open').waitFor();
+    await page.getByTestId('advance-60000').click();
+    await until(async () => (await operator.transaction(saved)).status === 'FAILED', 'the prompt expires');
+    equal((await operator.transaction(saved)).result_code, '1037', 'nobody answered');
+    proved('one minute by button lets a prompt expire');
+
+    const reset = page.locator('.reset').getByRole('button');
+    await reset.click();
+    await reset.click();
+    await until(async () => (await operator.transactions()).length === 0, 'the reset');
+    const restore = page.getByTestId('world-prompt-open').getByRole('button').first();
+    await restore.click();
+    await restore.click();
+    await until(async () => (await operator.prompts(ANNA).catch(() => [])).length === 1, 'the world is back');
+    await page.goto(`${server.base}/#/payments?state=PROCESSING`);
+    await page.getByTestId('row-txn_2').waitFor();
+    proved('a world was saved, everything reset, and the world restored with its open prompt');
+
+    await operator.approved(saved);
+    await page.goto(`${server.base}/#/payments?open=txn_2`);
+    const before = listener.received.length;
+    await until(async () => (await operator.delivery(saved)).state === 'delivered', 'the callback');
+    await page.locator('[data-state="delivered"]').getByTestId('edit').click();
+    const body = page.locator('textarea[name="body"]');
+    await body.fill((await body.inputValue()).replace('"ResultCode": 0', '"ResultCode": 1032'));
+    await page.getByRole('button', { name: 'Send the copy' }).click();
+    await until(() => listener.received.slice(before).some((one) =>
+        one.json?.Body?.stkCallback?.ResultCode === 1032), 'the edited copy arrives');
+    equal((await operator.transaction(saved)).status, 'SUCCESS', 'the payment');
+    await page.getByTestId('replay').first().click();
+    await until(() => listener.received.filter((one) => one.json?.Body?.stkCallback?.ResultCode === 0).length >= 2,
+                'the callback arrives again');
+    proved('a callback is edited and sent, and sent again as it was; the payment stays as it is');
+    browser.clean();
+});
+
+await story('the server is killed and comes back', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    await server.operator.openSubscriber(ANNA, 1000 * SHILLING);
+    const browser = await Browser.open(scene);
+    const page = await browser.page({}, /Failed to load resource|ERR_/);
+    await page.goto(`${server.base}/#/phones?phones=${ANNA}`);
+    const phone = page.getByTestId(`phone-${ANNA}`);
+    await server.operator.pushed({ PhoneNumber: ANNA, Amount: 100 });
+    await phone.getByTestId('prompt').waitFor();
+    server.port = Number(new URL(server.base).port);
+    await server.kill();
+    await page.getByText('No connection').waitFor();
+    await server.start();
+    await page.getByText('No connection').waitFor({ state: 'detached' });
+    // The token in the page is that of the start before: it gets the new one by itself.
+    for (const digit of '1234') await phone.getByRole('button', { name: digit, exact: true }).click();
+    await phone.getByTestId('send').click();
+    await phone.getByText('KSh 900.00').waitFor();
+    matches((await server.operator.transaction('txn_1')).status, /SUCCESS/, 'the payment');
+    browser.clean();
+    proved('after kill -9 the page says so, comes back by itself, and the open prompt is paid');
+});
+
+await closeBrowser();
