@@ -38,4 +38,11 @@ void provider__daraja_reply(const struct reading *in, const struct provider_call
                             const struct provider_reply *reply);
 void provider__daraja_message(const struct reading *in, const struct provider_message *message);
 
+const char *provider__paystack_write(const struct provider_account *account,
+                                     const struct provider_call *call, struct request_writer *r,
+                                     struct provider_request *out) MUST_USE;
+void provider__paystack_reply(const struct reading *in, const struct provider_call *call,
+                              const struct provider_reply *reply);
+void provider__paystack_message(const struct reading *in, const struct provider_message *message);
+
 #endif

@@ -95,7 +95,9 @@ const char *provider_write(const struct provider_account *account, const struct 
     if (provider_needs_token(account->provider, call->kind) && !is_line(call->token)) {
         return "there is no access token";
     }
-    why = provider__daraja_write(account, call, &r, out);
+    why = account->provider == OBSERVED_AT_PAYSTACK
+              ? provider__paystack_write(account, call, &r, out)
+              : provider__daraja_write(account, call, &r, out);
     if (why != NULL || r.w.overflow) {
         memset(out, 0, sizeof(*out));
         return why != NULL ? why : "the request is too large";
@@ -109,6 +111,10 @@ void provider_read_reply(const struct provider_account *account, const struct pr
                          observation_fn take, void *context)
 {
     const struct reading in = {account, scratch, take, context};
+    if (account->provider == OBSERVED_AT_PAYSTACK) {
+        provider__paystack_reply(&in, call, reply);
+        return;
+    }
     provider__daraja_reply(&in, call, reply);
 }
 
@@ -117,6 +123,10 @@ void provider_read_message(const struct provider_account *account,
                            observation_fn take, void *context)
 {
     const struct reading in = {account, scratch, take, context};
+    if (account->provider == OBSERVED_AT_PAYSTACK) {
+        provider__paystack_message(&in, message);
+        return;
+    }
     provider__daraja_message(&in, message);
 }
 

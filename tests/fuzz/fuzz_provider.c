@@ -97,5 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     account.provider = OBSERVED_AT_DARAJA;
     fuzz_reading(&account, body);
     fuzz_writing(account, body);
+    account.provider = OBSERVED_AT_PAYSTACK;
+    fuzz_reading(&account, body);
+    fuzz_writing(account, body);
     return 0;
 }
