@@ -6,6 +6,7 @@ import { onKeyNeeded } from './api';
 import { dayAndTime, time } from './format';
 import { t } from './i18n';
 import { keysShown } from './keys';
+import { readings, watchMetrics, worries } from './metrics';
 import { close, go, place, put, urlOf } from './router';
 import { language, theme } from './settings';
 import { bookNow, clock, connected, missed, openCount, profile, reload, sampling, version } from './store';
@@ -80,9 +81,9 @@ function Bar({ title }: { title: string }): JSX.Element {
             <h1>{title}</h1>
             <Search />
             <ClockChip />
-            <Button kind="quiet" class="language" label={language.value === 'en' ? 'Kiswahili' : 'English'}
+            <Button kind="quiet" class="language" label={language.value === 'en' ? 'SW: Kiswahili' : 'EN: English'}
                 onPress={() => { language.value = language.value === 'en' ? 'sw' : 'en'; }}>
-                {language.value === 'en' ? 'Kiswahili' : 'English'}
+                {language.value === 'en' ? 'SW' : 'EN'}
             </Button>
             <Button kind="quiet" label={dark ? t('Light') : t('Dark')}
                 onPress={() => { theme.value = dark ? 'light' : 'dark'; }}>
@@ -95,11 +96,14 @@ function Bar({ title }: { title: string }): JSX.Element {
 
 // Honest: what is shown may be old, partial or of the past, and then it says so.
 function QuietLine(): JSX.Element {
+    const worry = worries(readings.value).find((one) => one.bad);
     let words = '';
     if (!connected.value) {
         words = t('No connection: what you see is as it was. Trying again.');
     } else if (sampling.value > 0) {
         words = `${t('Many events')}: ${sampling.value}/s. ${t('What you see is a sample, twice a second.')}`;
+    } else if (worry) {
+        words = worry.words;
     } else if (missed.value) {
         words = t('Some events went by unseen; the lists are right again.');
     }
@@ -149,6 +153,7 @@ export function App(): JSX.Element {
         answerKey = resolve;
         setKeyWanted(true);
     })), []);
+    useEffect(() => watchMetrics(10_000), []);
     const { view: name, query } = place.value;
     const view = VIEWS.find((one) => one.name === name) ?? VIEWS[0]!;
     const View = view.show;

@@ -7,7 +7,7 @@ export type Metrics = Record<string, number>;
 export interface Reading { at: number; values: Metrics }
 
 const KEPT = 150;
-const EVERY_MS = 2000;
+export const LOOKED_AT_MS = 2000;
 
 export const readings = signal<Reading[]>([]);
 
@@ -26,9 +26,10 @@ async function read(): Promise<void> {
     readings.value = [...readings.value, reading].slice(-KEPT);
 }
 
-export function watchMetrics(): () => void {
+// Now and then for everybody, often for those who look.
+export function watchMetrics(everyMs: number): () => void {
     void read().catch(() => undefined);
-    const timer = setInterval(() => void read().catch(() => undefined), EVERY_MS);
+    const timer = setInterval(() => void read().catch(() => undefined), everyMs);
     return () => clearInterval(timer);
 }
 

@@ -294,4 +294,7 @@ export const swahili = {
     'Wrong PIN typed': 'PIN si sahihi imewekwa',
     'You are in': 'Uko katika',
     'You have received': 'Umepokea',
+    'Signal on the event stream': 'Ishara kwenye mkondo wa matukio',
+    'None. Either a rule took it away, or nobody wanted to be told.': 'Hakuna. Kanuni imeiondoa, au hakuna aliyetaka kuambiwa.',
+    'The newest 100 are shown.': 'Mpya 100 zinaonyeshwa.',
 } as const;

@@ -85,11 +85,12 @@ function One({ delivery }: { delivery: Delivery }): JSX.Element {
     );
 }
 
-export function Callbacks({ deliveries }: { deliveries: Delivery[] }): JSX.Element {
+export function Callbacks({ deliveries, ended }: { deliveries: Delivery[]; ended: boolean }): JSX.Element {
     return (
         <section class="callbacks">
             <h3>{t('Callbacks')}</h3>
-            {deliveries.length === 0 ? <p class="fine">{t('None yet. The end of a payment queues one.')}</p>
+            {deliveries.length === 0 ? <p class="fine">{ended ? t('None. Either a rule took it away, or nobody wanted to be told.')
+                : t('None yet. The end of a payment queues one.')}</p>
                 : <ul>{deliveries.map((one) => <One key={one.id} delivery={one} />)}</ul>}
         </section>
     );

@@ -131,7 +131,8 @@ function ofPhone(it: Transaction, prompt: Prompt | undefined): Message[] {
     const at = answered ?? (ended && byPhone && prompted ? ended : undefined);
     if (at && prompted) {
         const title = code === '1032' ? t('Cancel pressed') : code === '2001' || code === '8006' ? t('Wrong PIN typed') : t('PIN typed');
-        found.push({ key: 'answer', ...at, from: PHONE, to: OPERATOR, fate: 'arrived', title, contents: [] });
+        found.push({ key: 'answer', ...at, from: PHONE, to: OPERATOR, fate: 'arrived', title,
+                     contents: [{ title: t('Signal on the event stream'), text: `pin:${it.checkout_request_id}` }] });
     } else if (ended && prompted && code === '1037' && !unreachable) {
         found.push({ key: 'silence', ...ended, from: PHONE, to: PHONE, fate: 'lost', title: t('No answer'), contents: [] });
     }
@@ -142,7 +143,7 @@ function endOf(it: Transaction | Request, at: string, position: string | undefin
     const verdict = it.status === 'SUCCESS' ? 'good' : it.status === 'CANCELLED' ? 'neutral' : 'bad';
     return { key: 'end', at, position, from: OPERATOR, to: OPERATOR, fate: 'arrived', verdict,
              title: it.status === 'SUCCESS' ? `${t('Paid')} ${it.receipt ?? ''}` : `${t('Result')} ${it.result_code ?? '?'}`,
-             note: it.reason ?? undefined, contents: [] };
+             note: it.status === 'SUCCESS' ? undefined : it.reason ?? undefined, contents: [] };
 }
 
 function withGaps(messages: Message[]): Message[] {

@@ -59,7 +59,7 @@ function Label({ message, width }: { message: Message; width: number }): JSX.Ele
 
 function Happened({ message, width }: { message: Message; width: number }): JSX.Element {
     const x = laneX(message.from, width);
-    const wide = Math.min(width - 8, 250);
+    const wide = Math.min(width - 8, 270);
     const left = Math.max(4, Math.min(x - wide / 2, width - wide - 4));
     return (
         <>

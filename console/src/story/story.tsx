@@ -77,7 +77,7 @@ function Body({ told }: { told: Told }): JSX.Element {
                     {it.result_code && it.result_code !== '0' ? <span class="fine"> {t('Result')} {it.result_code}.</span> : null}</p>
             </div>
             <Picture messages={messages} />
-            <Callbacks deliveries={deliveries} />
+            <Callbacks deliveries={deliveries} ended={it.result_code !== null} />
             <section><h3>{t('Facts')}</h3><Facts it={it} /></section>
         </>
     );

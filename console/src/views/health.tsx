@@ -4,9 +4,9 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { get } from '../api';
-import { money as moneyText } from '../format';
+import { money as moneyText, time } from '../format';
 import { t } from '../i18n';
-import { CHARTS, readings, watchMetrics, worries, type Chart } from '../metrics';
+import { CHARTS, LOOKED_AT_MS, readings, watchMetrics, worries, type Chart } from '../metrics';
 import { theme } from '../settings';
 import { changes, organisations, profile, version } from '../store';
 import { Icon, Money } from '../ui';
@@ -33,7 +33,7 @@ function options(width: number, chart: Chart, style: CSSStyleDeclaration): uPlot
     return {
         width, height: 130, legend: { show: false }, cursor: { y: false }, padding: [10, 8, 0, 0],
         scales: { x: { range: () => [Date.now() / 1000 - 180, Date.now() / 1000] }, y: { range: (_u, _min, max) => [0, Math.max(max * 1.15, chart.limit ? chart.limit * 0.3 : 1)] } },
-        axes: [{ ...axis, size: 24, space: 70 }, { ...axis, size: 44, space: 32 }],
+        axes: [{ ...axis, size: 24, space: 70, values: (_u, splits) => splits.map((at) => time(at * 1000, false)) }, { ...axis, size: 44, space: 32 }],
         series: [{}, { stroke: style.getPropertyValue('--accent'), width: 2, fill: style.getPropertyValue('--accent-soft'), points: { show: false } }],
     };
 }
@@ -111,7 +111,7 @@ function Organisations(): JSX.Element {
 }
 
 export function Health(): JSX.Element {
-    useEffect(() => watchMetrics(), []);
+    useEffect(() => watchMetrics(LOOKED_AT_MS), []);
     const found = worries(readings.value);
     return (
         <div class="health-view">

@@ -49,7 +49,7 @@ function Line({ row, current }: { row: Row; current: boolean }): JSX.Element {
                 <span class="cell when figures"><time dateTime={row.at} title={`${row.at} (UTC)`}>{time(row.at)}</time><small>{day(row.at)}</small></span>
                 <StatusChip status={row.status} />
                 <span class="cell what"><strong>{typeName(row.type)}</strong>
-                    <small>{row.reference || row.receipt || ''}{row.ruled ? ` · ${t('ruled')}` : ''}</small></span>
+                    <small>{row.reference}{row.ruled ? `${row.reference ? ' · ' : ''}${t('ruled')}` : ''}</small></span>
                 <span class="cell whom figures"><span>{row.phone ? phoneText(row.phone) : ''}</span><small>{row.shortCode}</small></span>
                 <span class="cell end">{ended ? <><code>{row.receipt ?? row.code ?? ''}</code><small>{row.status === 'SUCCESS' ? '' : row.reason}</small></> : null}</span>
                 <span class="cell money">{row.amount > 0 ? money(row.amount) : ''}</span>

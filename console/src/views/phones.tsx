@@ -7,15 +7,18 @@ import { cents, money, msisdn, phone as phoneText } from '../format';
 import { t } from '../i18n';
 import { initials, Phone, tone } from '../phone/phone';
 import { place, put } from '../router';
-import { loaded, people, prompts, watch } from '../store';
+import { loaded, people, person, rows, watch } from '../store';
 import type { Subscriber } from '../model';
 import { attempt, Button, Dialog, Field, Icon, Money } from '../ui';
 
 const SIDE_BY_SIDE = 4;
 
+// Those of the URL; otherwise those of the newest payments, so that a prompt is seen wherever it opens.
 function chosen(): string[] {
     const named = (place.value.query['phones'] ?? '').split(',').filter(Boolean);
-    return named.length > 0 ? named : people.value.slice(0, 2).map((one) => one.msisdn);
+    if (named.length > 0) return named;
+    const busy = rows.value.map((row) => row.phone).filter((number) => person(number) !== undefined);
+    return [...new Set([...busy, ...people.value.map((one) => one.msisdn)])].slice(0, 2);
 }
 
 function choose(numbers: string[]): void {
@@ -62,7 +65,7 @@ function AddPhone({ onClose }: { onClose: () => void }): JSX.Element {
 }
 
 function BookEntry({ person, shown }: { person: Subscriber; shown: boolean }): JSX.Element {
-    const asked = (prompts.value[person.msisdn]?.length ?? 0) > 0;
+    const asked = rows.value.some((row) => row.phone === person.msisdn && row.status === 'PROCESSING');
     const toggle = (): void => {
         const now = chosen();
         choose(shown ? now.filter((one) => one !== person.msisdn)
@@ -101,7 +104,7 @@ export function Phones(): JSX.Element {
                 </header>
                 <ul>{people.value.map((one) => <BookEntry key={one.msisdn} person={one} shown={numbers.includes(one.msisdn)} />)}</ul>
                 {loaded.value && people.value.length > 1
-                    ? <p class="fine">{people.value.length} {t('phones hold')} {money(total)}</p> : null}
+                    ? <p class="fine">{people.value.length} {t('phones hold')} {money(total)}{people.value.length === 100 ? `. ${t('The newest 100 are shown.')}` : ''}</p> : null}
             </aside>
             <div class={`table ${greets() ? 'greeting' : ''}`}>
                 <FirstRun />

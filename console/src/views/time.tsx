@@ -35,7 +35,7 @@ function ClockCard(): JSX.Element {
             <p class="fine">{dayAndTime(bookNow())}. {still ? t('It stands still until you move it; what becomes due on the way happens.')
                 : t('It runs like yours. Freeze it to move it by hand.')}</p>
             <div class="row">
-                <Button kind={still ? 'plain' : 'main'} pressed={still} testid="freeze"
+                <Button kind={still ? 'plain' : 'main'} testid="freeze"
                     onPress={() => move({ mode: still ? 'real' : 'virtual' })}>{still ? t('Let it run') : t('Freeze')}</Button>
                 {STEPS.map(([words, ms]) => <Button key={words} disabled={!still} testid={`advance-${ms}`}
                     onPress={() => move({ advance_ms: ms })}>{words}</Button>)}

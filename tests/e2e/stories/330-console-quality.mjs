@@ -78,7 +78,7 @@ await story('by keyboard, and in Swahili', async (scene) => {
     await page.keyboard.press('?');
     await page.getByText('search everything').waitFor();
     await page.keyboard.press('Escape');
-    await page.getByRole('button', { name: 'Kiswahili' }).click();
+    await page.getByRole('button', { name: 'SW: Kiswahili' }).click();
     await page.getByRole('heading', { name: 'Malipo' }).waitFor();
     equal(await page.evaluate(() => document.documentElement.lang), 'sw', 'the language of the page');
     browser.clean();
