@@ -60,6 +60,10 @@ export const APIS = (): Api[] => [
     { name: 'reversal', title: 'Reversal', path: '/mpesa/reversal/v1/request', moves: true, fields: [...initiator(),
         f('CommandID', 'TransactionReversal'), f('TransactionID', ''), f('Amount', '120'), f('ReceiverParty', '174379'),
         f('RecieverIdentifierType', '11'), f('Remarks', 'Try it'), ...results(), f('Occasion', '')] },
+    { name: 'ratiba', title: 'Standing order', path: '/standingorder/v1/createStandingOrderExternal', moves: true, fields: [
+        f('StandingOrderName', `Rent ${now().slice(6)}`), f('StartDate', now().slice(0, 8)), f('EndDate', `${Number(now().slice(0, 4)) + 1}1231`),
+        f('BusinessShortCode', '174379'), f('TransactionType', 'Standing Order Customer Pay Bill'), f('ReceiverPartyIdentifierType', '4'),
+        f('Amount', '1500'), f('PartyA', PHONE), f('CallBackURL', sink()), f('AccountReference', 'FLAT-3'), f('TransactionDesc', 'Rent'), f('Frequency', '4')] },
     { name: 'qr', title: 'Dynamic QR', path: '/mpesa/qrcode/v1/generate', moves: false, fields: [
         f('MerchantName', 'Duka la Amina'), f('RefNo', 'INV-77'), f('Amount', '120'), f('TrxCode', 'PB'), f('CPI', '174379'), f('Size', '300')] },
     { name: 'pullregister', title: 'Pull register', path: '/pulltransactions/v1/register', moves: false, fields: [

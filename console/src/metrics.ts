@@ -7,6 +7,7 @@ export type Metrics = Record<string, number>;
 export interface Reading { at: number; values: Metrics }
 
 const KEPT = 150;
+const TOO_SOON_MS = 1000;
 export const LOOKED_AT_MS = 2000;
 
 export const readings = signal<Reading[]>([]);
@@ -21,6 +22,8 @@ export function parse(text: string): Metrics {
 }
 
 async function read(): Promise<void> {
+    const last = readings.value.at(-1);
+    if (last && Date.now() - last.at < TOO_SOON_MS) return; // rates over an instant say nothing
     const answer = await fetch('/metrics', { cache: 'no-store' });
     const reading = { at: Date.now(), values: parse(await answer.text()) };
     readings.value = [...readings.value, reading].slice(-KEPT);
