@@ -69,7 +69,7 @@ async function readOrganisations(): Promise<void> {
 
 async function readLists(limit = 100): Promise<void> {
     const [payments, requests] = await Promise.all([
-        get<List<Transaction>>(`/transactions?limit=${limit}`), get<List<Request>>('/requests')]);
+        get<List<Transaction>>(`/transactions?type=stk_push&limit=${limit}`), get<List<Request>>('/requests?limit=100')]);
     keepRows([...payments.data.map(rowOf), ...requests.data.map(rowOf)]);
 }
 
@@ -94,9 +94,9 @@ async function askRows(what: Dirty): Promise<void> {
     const jobs: Promise<Row[]>[] = single.map((id) =>
         get<Transaction>(`/transactions/${id}`).then((it) => [rowOf(it)], () => []));
     if (many || what.list) {
-        jobs.push(get<List<Transaction>>('/transactions?limit=50').then((l) => l.data.map(rowOf)));
+        jobs.push(get<List<Transaction>>('/transactions?type=stk_push&limit=50').then((l) => l.data.map(rowOf)));
     }
-    if (what.requests) jobs.push(get<List<Request>>('/requests').then((l) => l.data.map(rowOf)));
+    if (what.requests) jobs.push(get<List<Request>>('/requests?limit=100').then((l) => l.data.map(rowOf)));
     keepRows((await Promise.all(jobs)).flat());
 }
 

@@ -14,7 +14,10 @@
 #include "face/internal.h"
 #include "face/rules.h"
 
-enum { POLL_SECONDS_MAX = 60 };
+enum {
+    POLL_SECONDS_MAX = 60,
+    TRANSACTION_ROOM = 24 * 1024, /* one takes no more in a list */
+};
 
 /* ---- who may call (F2) ---- */
 
@@ -301,8 +304,8 @@ static void time_field(struct writer *w, const char *name, int64_t ns)
     json_field_text(w, name, text);
 }
 
-static void timeline_step(struct surface *s, struct writer *w, uint64_t position, int64_t ns,
-                          const char *event)
+void control_timeline_step(struct surface *s, struct writer *w, uint64_t position, int64_t ns,
+                           const char *event)
 {
     char text[48];
     (void)snprintf(text, sizeof(text), "%llu:%llu",
@@ -327,8 +330,8 @@ static void timeline_attempts(struct surface *s, struct writer *w, const struct 
             break;
         }
         bool good = attempt->error == 0 && attempt->status / 100 == 2;
-        timeline_step(s, w, attempt->position, attempt->at_ns,
-                      good ? "callback_delivered" : "callback_failed");
+        control_timeline_step(s, w, attempt->position, attempt->at_ns,
+                              good ? "callback_delivered" : "callback_failed");
         a = attempt->next;
         shown++;
     }
@@ -344,12 +347,12 @@ static void render_timeline(struct surface *s, struct writer *w, const struct st
     json_open(w, '[');
     for (uint32_t i = 0; i < STK_STEPS; i++) {
         if (p->step_position[i] != 0 && p->step_position[i] <= at) {
-            timeline_step(s, w, p->step_position[i], p->step_ns[i], names[i]);
+            control_timeline_step(s, w, p->step_position[i], p->step_ns[i], names[i]);
         }
         if (i == STEP_ACCEPTED && payment_ruled(o, p, &ruled)) {
             char event[RULE_NAME_MAX + 16];
             (void)snprintf(event, sizeof(event), "ruled: %s", ruled.name);
-            timeline_step(s, w, p->step_position[i], p->step_ns[i], event);
+            control_timeline_step(s, w, p->step_position[i], p->step_ns[i], event);
         }
     }
     for (uint32_t i = 0; i < payment_callbacks(o, p); i++) {
@@ -457,6 +460,21 @@ static void answer_transaction_at(struct request *q, const struct stk_payment *p
     surface_json(q, now, 200, &w);
 }
 
+/* A request of an organisation, or nothing. */
+static void answer_other_transaction(struct request *q)
+{
+    bool unread = q->s->index_unread;
+    const struct operator_request *r = control_find_request(q->s, q->parts[0]);
+    if (r == NULL || http_query_value(q->x, "at").data != NULL) {
+        q->s->index_unread = unread;
+        surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    control_request_as_transaction(q->s, &w, r);
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+}
+
 static void handle_transaction(struct request *q)
 {
     uint64_t seconds;
@@ -465,7 +483,7 @@ static void handle_transaction(struct request *q)
     }
     const struct stk_payment *p = control_find_payment(q->s, q->parts[0]);
     if (p == NULL) {
-        surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
+        answer_other_transaction(q);
         return;
     }
     if (http_query_value(q->x, "at").data != NULL) {
@@ -494,16 +512,23 @@ static bool parse_number(struct span id, const char *prefix, uint64_t *out)
     return span_parse_u64(digits, out);
 }
 
-/* limit and starting_after ("txn_12", "dlv_7"); false after answering. */
-static bool list_query(struct request *q, const char *prefix, struct list_query *out)
+bool control_list_limit(struct request *q, uint64_t *out)
 {
     struct span limit = http_query_value(q->x, "limit");
-    struct span after = http_query_value(q->x, "starting_after");
-    out->limit = LIST_LIMIT_DEFAULT;
-    out->before = 0;
-    if (limit.data != NULL &&
-        (!span_parse_u64(limit, &out->limit) || out->limit < 1 || out->limit > LIST_LIMIT_MAX)) {
+    *out = LIST_LIMIT_DEFAULT;
+    if (limit.data != NULL && (!span_parse_u64(limit, out) || *out < 1 || *out > LIST_LIMIT_MAX)) {
         surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
+        return false;
+    }
+    return true;
+}
+
+/* limit and starting_after ("dlv_7"); false after answering. */
+static bool list_query(struct request *q, const char *prefix, struct list_query *out)
+{
+    struct span after = http_query_value(q->x, "starting_after");
+    out->before = 0;
+    if (!control_list_limit(q, &out->limit)) {
         return false;
     }
     if (after.data != NULL && !parse_number(after, prefix, &out->before)) {
@@ -530,25 +555,147 @@ static void list_close(struct request *q, struct writer *w, bool has_more)
     surface_json(q, engine_read_position(q->s->engine), 200, w);
 }
 
-static void handle_transactions(struct request *q)
+/* Where a list of everything that moved goes on: below which payment and which request. */
+struct transactions_at {
+    uint64_t payment, request; /* the next ones; 0: there are no more */
+};
+
+static uint64_t payment_accepted(struct surface *s, uint64_t number)
 {
-    const struct operator_state *o = surface_operator(q->s);
-    struct list_query list;
-    if (!list_query(q, "txn_", &list)) {
-        return;
-    }
-    struct writer w = surface_writer(q->s);
-    list_open(&w);
-    uint64_t number = list.before == 0 ? o->last_payment : list.before - 1;
-    uint64_t shown = 0;
-    for (; number > 0 && number <= o->last_payment && shown < list.limit; number--) {
-        const struct stk_payment *p = surface_payment(q->s, number);
-        if (p != NULL) {
-            control_transaction_render(q->s, &w, p, UINT64_MAX);
-            shown++;
+    const struct stk_payment *p = surface_payment(s, number);
+    return p == NULL ? 0 : p->step_position[STEP_ACCEPTED];
+}
+
+static uint64_t request_accepted(struct surface *s, uint64_t number)
+{
+    const struct operator_request *r = operator_request(surface_operator(s), number);
+    return r == NULL ? 0 : r->step_position[REQUEST_ACCEPTED];
+}
+
+/* The last of so many that was accepted before that position: both are numbered in its order. */
+static uint64_t last_before(struct surface *s, uint64_t count, uint64_t position,
+                            uint64_t (*accepted)(struct surface *s, uint64_t number))
+{
+    uint64_t before = 0; /* is, or is none */
+    uint64_t after = count + 1;
+    while (after - before > 1) {
+        uint64_t middle = before + (after - before) / 2;
+        if (accepted(s, middle) < position) {
+            before = middle;
+        } else {
+            after = middle;
         }
     }
-    list_close(q, &w, number > 0 && number <= o->last_payment);
+    return before;
+}
+
+/* False after answering that starting_after is no id of the list. */
+static bool transactions_start(struct request *q, struct transactions_at *out)
+{
+    struct surface *s = q->s;
+    const struct operator_state *o = surface_operator(s);
+    struct span after = http_query_value(q->x, "starting_after");
+    uint64_t number;
+    *out = (struct transactions_at){o->last_payment, o->last_request};
+    if (after.data == NULL) {
+        return true;
+    }
+    if (parse_number(after, "txn_", &number)) {
+        bool known = number > 0 && number <= o->last_payment;
+        uint64_t position = known ? payment_accepted(s, number) : 0;
+        out->payment = known ? number - 1 : 0;
+        out->request = last_before(s, o->last_request, position, request_accepted);
+        return true;
+    }
+    if (parse_number(after, "req_", &number) && operator_request(o, number) != NULL) {
+        out->request = number - 1;
+        out->payment =
+            last_before(s, o->last_payment, request_accepted(s, number), payment_accepted);
+        return true;
+    }
+    surface_problem(q, 0, 400, "invalid_starting_after",
+                    "starting_after must be an id from this list");
+    return false;
+}
+
+/* ?type= as a kind of request, or UINT8_MAX: STK pushes, or 0: all that moves money. False after
+ * answering that there is no such type. */
+static bool transactions_type(struct request *q, uint8_t *out)
+{
+    struct span type = http_query_value(q->x, "type");
+    *out = 0;
+    if (type.data == NULL) {
+        return true;
+    }
+    *out = span_is(type, "stk_push") ? UINT8_MAX : 0;
+    for (uint8_t kind = 1; kind < REQUEST_KIND_END && *out == 0; kind++) {
+        const char *name = request_kind_name((enum request_kind)kind);
+        *out = name != NULL && span_is(type, name) ? kind : 0;
+    }
+    if (*out == 0) {
+        surface_problem(q, 0, 400, "invalid_type",
+                        "type must be stk_push or a type of request, like c2b, b2c or reversal");
+    }
+    return *out != 0;
+}
+
+/* Questions, and orders that only arrange for payments, are no transactions. */
+static bool request_wanted(const struct operator_request *r, uint8_t type)
+{
+    bool moves = r->kind != REQUEST_STATUS && r->kind != REQUEST_BALANCE &&
+                 r->kind != REQUEST_STANDING_ORDER;
+    return type == 0 ? moves : r->kind == type;
+}
+
+/* The newer of the two that come next; true when it was shown. */
+static bool transactions_step(struct request *q, struct writer *w, struct transactions_at *at,
+                              uint8_t type)
+{
+    const struct operator_state *o = surface_operator(q->s);
+    const struct operator_request *r = at->request == 0 ? NULL : operator_request(o, at->request);
+    const struct stk_payment *p = at->payment == 0 ? NULL : surface_payment(q->s, at->payment);
+    if (p == NULL && at->payment > 0) {
+        at->payment--;
+        return false;
+    }
+    bool newer = r != NULL && (p == NULL || r->step_position[REQUEST_ACCEPTED] >
+                                                p->step_position[STEP_ACCEPTED]);
+    if (!newer) {
+        control_transaction_render(q->s, w, p, UINT64_MAX);
+        at->payment--;
+        return true;
+    }
+    at->request--;
+    bool wanted = request_wanted(r, type);
+    if (wanted) {
+        control_request_as_transaction(q->s, w, r);
+    }
+    return wanted;
+}
+
+/* STK payments and what else moved money, newest first. */
+static void handle_transactions(struct request *q)
+{
+    struct list_query list;
+    struct transactions_at at;
+    uint8_t type;
+    if (!control_list_limit(q, &list.limit) || !transactions_type(q, &type) ||
+        !transactions_start(q, &at)) {
+        return;
+    }
+    at.request = type == UINT8_MAX ? 0 : at.request;
+    at.payment = type == 0 || type == UINT8_MAX ? at.payment : 0;
+    struct writer w = surface_writer(q->s);
+    list_open(&w);
+    uint64_t shown = 0;
+    uint32_t looks = 0;
+    bool more = at.payment > 0 || at.request > 0;
+    while (more && shown < list.limit && looks++ < LIST_LOOKS_MAX &&
+           w.size < SURFACE_BODY_MAX - TRANSACTION_ROOM) {
+        shown += transactions_step(q, &w, &at, type);
+        more = at.payment > 0 || at.request > 0;
+    }
+    list_close(q, &w, more);
 }
 
 /* ---- deliveries ---- */

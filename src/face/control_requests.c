@@ -63,6 +63,17 @@ static void render_ids(struct surface *s, struct writer *w, const struct operato
     }
 }
 
+static void render_result(struct writer *w, const struct operator_request *r)
+{
+    if (r->outcome == REQUEST_OPEN) {
+        json_field_null(w, "result_code");
+        json_field_null(w, "reason");
+        return;
+    }
+    json_field_text(w, "result_code", request_outcome_code(r->outcome));
+    json_field_text(w, "reason", request_outcome_words(r->outcome));
+}
+
 void control_request_render(struct surface *s, struct writer *w, const struct operator_request *r)
 {
     const struct operator_state *o = surface_operator(s);
@@ -73,13 +84,7 @@ void control_request_render(struct surface *s, struct writer *w, const struct op
     json_field_text(w, "type", request_kind_name(r->kind));
     json_field_text(w, "status", stk_state_name(r->state));
     render_ids(s, w, r);
-    if (r->outcome != REQUEST_OPEN) {
-        json_field_text(w, "result_code", request_outcome_code(r->outcome));
-        json_field_text(w, "reason", request_outcome_words(r->outcome));
-    } else {
-        json_field_null(w, "result_code");
-        json_field_null(w, "reason");
-    }
+    render_result(w, r);
     json_field_i64(w, "amount", r->amount_minor);
     json_field_i64(w, "fee", r->charge_minor);
     json_field_text(w, "currency", "KES");
@@ -93,6 +98,64 @@ void control_request_render(struct surface *s, struct writer *w, const struct op
     field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
     field_time(w, "asked_at", r->step_ns[REQUEST_ASKED]);
     field_time(w, "ended_at", r->step_ns[REQUEST_ENDED]);
+    json_close(w, '}');
+}
+
+static void render_way(struct surface *s, struct writer *w, const struct operator_request *r)
+{
+    static const char *const names[REQUEST_STEPS] = {"accepted", "asked", "ended"};
+    json_key(w, "timeline");
+    json_open(w, '[');
+    for (uint32_t i = 0; i < REQUEST_STEPS; i++) {
+        if (r->step_position[i] != 0) {
+            control_timeline_step(s, w, r->step_position[i], r->step_ns[i], names[i]);
+        }
+    }
+    json_close(w, ']');
+}
+
+static void field_number(struct writer *w, const char *name, uint64_t number)
+{
+    if (number == 0) {
+        json_field_null(w, name);
+    } else {
+        json_field_u64(w, name, number);
+    }
+}
+
+void control_request_as_transaction(struct surface *s, struct writer *w,
+                                    const struct operator_request *r)
+{
+    const struct operator_state *o = surface_operator(s);
+    bool with_phone = r->party_type == PARTY_MSISDN;
+    char receipt[ID_RECEIPT_SIZE];
+    json_open(w, '{');
+    field_id(w, "id", "req_", r->number);
+    json_field_text(w, "object", "transaction");
+    json_field_text(w, "type", request_kind_name(r->kind));
+    json_field_text(w, "status", stk_state_name(r->state));
+    json_field_null(w, "checkout_request_id");
+    json_field_null(w, "merchant_request_id");
+    render_result(w, r);
+    if (r->has_receipt) {
+        request_transaction_id(r, receipt);
+        json_field_text(w, "receipt", receipt);
+    } else {
+        json_field_null(w, "receipt");
+    }
+    json_field_i64(w, "amount", r->amount_minor);
+    json_field_i64(w, "fee", r->charge_minor);
+    json_field_text(w, "currency", "KES");
+    field_number(w, "msisdn", with_phone ? r->party : 0);
+    json_field_u64(w, "short_code", r->short_code);
+    field_number(w, "party_b", r->kind == REQUEST_C2B ? r->short_code : r->party);
+    json_field_string(w, "account_reference", operator_text(o, r->reference));
+    json_field_string(w, "description", operator_text(o, r->remarks));
+    json_field_string(w, "callback_url", operator_text(o, r->result_url));
+    field_id(w, "reversed_by", "req_", r->reversal);
+    field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
+    json_field_null(w, "ruled_by");
+    render_way(s, w, r);
     json_close(w, '}');
 }
 
@@ -115,12 +178,16 @@ void control_request_get(struct request *q)
     answer_request(q, engine_read_position(q->s->engine), 200, r);
 }
 
-/* The newest LIST_LIMIT_MAX; older ones by ?before=req_12. */
+/* The newest; older ones by ?starting_after=req_12. */
 void control_request_list(struct request *q)
 {
     const struct operator_state *o = surface_operator(q->s);
     struct span before = http_query_value(q->x, "starting_after");
     uint64_t number = o->last_request;
+    uint64_t limit;
+    if (!control_list_limit(q, &limit)) {
+        return;
+    }
     if (before.data != NULL) {
         const struct operator_request *r = control_find_request(q->s, before);
         if (r == NULL) {
@@ -135,7 +202,7 @@ void control_request_list(struct request *q)
     json_field_text(&w, "object", "list");
     json_key(&w, "data");
     json_open(&w, '[');
-    for (uint32_t i = 0; i < LIST_LIMIT_MAX && number > 0; i++, number--) {
+    for (uint32_t i = 0; i < limit && number > 0; i++, number--) {
         control_request_render(q->s, &w, operator_request(o, number));
     }
     json_close(&w, ']');

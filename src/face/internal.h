@@ -181,6 +181,13 @@ void control_request_list(struct request *q);
 void control_request_get(struct request *q);
 const struct operator_request *control_find_request(struct surface *s, struct span id);
 void control_request_render(struct surface *s, struct writer *w, const struct operator_request *r);
+/* With the members that a transaction has: what does not apply is null. */
+void control_request_as_transaction(struct surface *s, struct writer *w,
+                                    const struct operator_request *r);
+void control_timeline_step(struct surface *s, struct writer *w, uint64_t position, int64_t ns,
+                           const char *event);
+/* ?limit= of a list; false after answering that it is wrong. */
+bool control_list_limit(struct request *q, uint64_t *out);
 void control_request_prompt_render(struct surface *s, struct writer *w,
                                    const struct operator_request *r);
 void control_answer_request_prompt(struct request *q, const struct operator_request *r,

@@ -132,7 +132,12 @@ struct projection {
     struct frame_info frame;          /* under way */
     char at[RFC3339_SIZE];            /* its time */
     struct operator_event texts; /* *_TEXTS_KEPT, *_PARTY_KEPT, for the *_ACCEPTED of the frame */
-    char error[256];             /* of a frame that cannot be read; empty: none */
+    uint64_t reserved_for;       /* the request of the latest RECEIPT_RESERVED */
+    uint32_t reserved_day;
+    uint64_t reserved_serial;
+    uint64_t ended_payment; /* the latest STK payment that ended */
+    struct rule_list rules; /* being read */
+    char error[256];        /* of a frame that cannot be read; empty: none */
 };
 
 /* Takes up where the store stands. False: its meta cannot be read (store->code says whether by the
@@ -147,6 +152,10 @@ bool projection_frame(struct projection *p, struct frame_reader *frame) MUST_USE
 struct value projection_time(int64_t ns, char out[RFC3339_SIZE]);
 /* An event of the operator; *known says whether its kind is. False: its bytes are not one. */
 bool projection_operator(struct projection *p, uint16_t kind, struct reader *body, bool *known);
+/* project_customers.c: false: its bytes are not one; *known says whether it is one of these. */
+bool projection_customers(struct projection *p, const struct operator_event *e, bool *known);
+void projection_validation_asked(struct projection *p, const struct outbox_event *e);
+void projection_request_ended(struct projection *p, uint64_t request);
 /* A reset or a restored world: all tables of the contents are empty. */
 void projection_empty(struct projection *p);
 /* EVENT_WORLD_*. False: its bytes are not one. */

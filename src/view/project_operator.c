@@ -130,6 +130,7 @@ static void end_payment(struct projection *p, const struct operator_event *e)
               text(stk_state_name(stk_outcome_state(e->outcome))), text(code),
               text(stk_outcome_words(e->outcome)), text(paid ? receipt : NULL), text(p->at),
               integer(p->frame.time_ns));
+    p->ended_payment = e->number;
     if (answer != NULL) {
         (void)RUN(p->store, PROMPT_END, number(e->number), text(answer), text(p->at));
     }
@@ -313,10 +314,25 @@ static void queue_request_message(struct projection *p, const struct outbox_even
     (void)RUN(p->store, MESSAGE_ADD, number(e->number), number(e->subject),
               text(kinds[e->item_kind]), text(p->at), integer(p->frame.time_ns),
               projection_time(e->next_try_ns, next));
+    if (e->item_kind == MESSAGE_VALIDATION) {
+        projection_validation_asked(p, e);
+    }
+}
+
+/* An organisation with C2B URLs is told of an STK payment, in the frame in which that ended. */
+static void queue_confirmation(struct projection *p, const struct outbox_event *e)
+{
+    char next[RFC3339_SIZE];
+    (void)RUN(p->store, CONFIRMATION_ADD, number(e->number), number(p->ended_payment), text(p->at),
+              integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
 }
 
 void projection_queued(struct projection *p, const struct outbox_event *e)
 {
+    if (e->item_kind == MESSAGE_CONFIRMATION) {
+        queue_confirmation(p, e);
+        return;
+    }
     if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
         queue_request_message(p, e);
         return;
@@ -386,8 +402,6 @@ static bool project_known(struct projection *p, const struct operator_event *e)
                   text(e->answer == ANSWER_CANCEL ? "cancel" : "pin"), text(p->at));
         break;
     case EVENT_STK_ENDED: end_payment(p, e); break;
-    case EVENT_RULES_SET:
-    case EVENT_RULES_COUNTED:
     case EVENT_MESSAGE_HELD: /* its callback has no next try */
     case EVENT_MESSAGE_LET_GO: break;
     case EVENT_REQUEST_PARTY_KEPT: p->texts.party = e->party; break;
@@ -397,6 +411,7 @@ static bool project_known(struct projection *p, const struct operator_event *e)
     case EVENT_REQUEST_PROMPTED: ask_for_request(p, e); break;
     case EVENT_REQUEST_ENDED:
         end_request(p, e);
+        projection_request_ended(p, e->number);
         refuse_standing(p, e);
         break;
     case EVENT_STANDING_ORDER_ASKED: ask_standing(p, e); break;
@@ -409,8 +424,7 @@ static bool project_known(struct projection *p, const struct operator_event *e)
         break;
     case EVENT_REQUEST_HELD:
     case EVENT_REQUEST_QUEUED:
-    case EVENT_REQUEST_TIMED_OUT: break;    /* the message to its URL makes the row */
-    case EVENT_ORGANISATION_CHANGED: break; /* settings have no columns */
+    case EVENT_REQUEST_TIMED_OUT: break; /* the message to its URL makes the row */
     default: return false;
     }
     return true;
@@ -429,6 +443,8 @@ bool projection_operator(struct projection *p, uint16_t kind, struct reader *bod
     if (kind == EVENT_STK_RULED) {
         return rule_payment(p, &e);
     }
-    *known = project_known(p, &e);
-    return true;
+    bool other = project_known(p, &e);
+    bool good = projection_customers(p, &e, known);
+    *known = *known || other;
+    return good;
 }

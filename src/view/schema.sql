@@ -123,6 +123,31 @@ CREATE TABLE holds (             -- money set aside: counted as pending until th
     ended_at TEXT
 );
 
+CREATE TABLE validations (       -- C2B payments that an organisation was asked about
+    request_number INTEGER PRIMARY KEY, -- requests.number; how it ended is there
+    callback_number INTEGER NOT NULL, -- callbacks.number of the question
+    receipt TEXT,                -- the TransID that it was told
+    url TEXT,
+    response_type TEXT,          -- what happens without an answer: Completed, Cancelled
+    asked_at TEXT NOT NULL,
+    expires_at TEXT,
+    answered INTEGER,            -- 1: the URL answered with 2xx; 0: not, or not in time; NULL: open
+    third_party_id TEXT,         -- ThirdPartyTransID of its answer
+    ended_at TEXT
+);
+
+CREATE TABLE rules (             -- scenario rules in force, as in GET /sim/v1/rules
+    origin TEXT NOT NULL,        -- user, magic (built in)
+    rule_number INTEGER NOT NULL, -- its place in that list, from 1
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,      -- JSON: name, match, then
+    matched INTEGER NOT NULL,    -- calls that it fitted
+    applied INTEGER NOT NULL,    -- calls that it decided
+    set_at TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (origin, rule_number)
+);
+
 CREATE TABLE rulings (           -- what scenario rules ordered: a row for what a rule took
     number INTEGER PRIMARY KEY,  -- in the order of the journal
     transaction_number INTEGER,  -- for which transaction or request
@@ -146,7 +171,8 @@ CREATE TABLE callbacks (         -- results on their way to merchants: one row f
     id TEXT AS ('dlv_' || number), -- as in /sim/v1/deliveries
     transaction_number INTEGER,  -- what it tells of: a transaction or a request
     request_number INTEGER,
-    kind TEXT NOT NULL,          -- stk_callback; of a request: result, timeout, validation
+    kind TEXT NOT NULL,          -- stk_callback, c2b_confirmation (of an STK payment); of a
+                                 -- request: result, timeout, validation
     url TEXT,
     body TEXT,                   -- byte for byte as it is sent; NULL: of a request (not kept yet)
     ruled INTEGER NOT NULL DEFAULT 0, -- 1: its words are what a rule orders, not the truth
@@ -178,7 +204,9 @@ CREATE TABLE deliveries (        -- every attempt to deliver a callback, with it
 CREATE INDEX deliveries_by_callback ON deliveries (callback_number);
 
 CREATE TABLE prompts (           -- what the phone was asked, and what it answered
-    transaction_number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,  -- in the order of the journal
+    transaction_number INTEGER UNIQUE, -- for which transaction or request
+    request_number INTEGER UNIQUE,
     msisdn INTEGER NOT NULL,
     reached INTEGER,             -- 1: it was on the phone; 0: the phone was off; NULL: not sent yet
     prompted_at TEXT,
@@ -238,6 +266,16 @@ CREATE TABLE organisations (
     working_account INTEGER NOT NULL,
     charges_paid_account INTEGER NOT NULL,
     settlement_account INTEGER NOT NULL,
+    active INTEGER NOT NULL DEFAULT 1, -- 0: nothing is paid to it or by it
+    nominated_msisdn INTEGER,    -- whose phone express checkout prompts
+    queue_delay_ms INTEGER NOT NULL DEFAULT 0, -- how long its requests wait
+    c2b_version INTEGER,         -- of its C2B URLs: 1, 2; NULL: none are registered
+    confirmation_url TEXT,
+    validation_url TEXT,
+    external_validation INTEGER NOT NULL DEFAULT 0, -- 1: the validation URL is asked
+    c2b_response_type TEXT,      -- when it does not answer: Completed (pay), Cancelled
+    pull_msisdn INTEGER,         -- who registered for Pull Transactions; NULL: nobody
+    pull_url TEXT,
     opened_at TEXT NOT NULL
 );
 CREATE UNIQUE INDEX organisations_by_short_code ON organisations (short_code);

@@ -66,8 +66,49 @@
     X(MESSAGE_ADD,                                                                                 \
       "INSERT INTO callbacks (number, request_number, kind, url, state, attempts, queued_at,"      \
       " queued_ns, next_try_at) VALUES (?1, ?2, ?3, (SELECT CASE ?3 WHEN 'result' THEN result_url" \
-      " WHEN 'timeout' THEN timeout_url END FROM requests WHERE number = ?2), 'waiting', 0, ?4,"   \
-      " ?5, ?6)")                                                                                  \
+      " WHEN 'timeout' THEN timeout_url ELSE (SELECT validation_url FROM organisations o WHERE"    \
+      " o.short_code = r.short_code) END FROM requests r WHERE number = ?2), 'waiting', 0,"        \
+      " ?4, ?5, ?6)")                                                                              \
+    X(CONFIRMATION_ADD,                                                                            \
+      "INSERT INTO callbacks (number, transaction_number, kind, url, state, attempts, queued_at,"  \
+      " queued_ns, next_try_at) SELECT ?1, ?2, 'c2b_confirmation', o.confirmation_url,"            \
+      " 'waiting', 0, ?3, ?4, ?5 FROM transactions t JOIN organisations o"                         \
+      " ON o.short_code = t.party_b WHERE t.number = ?2")                                          \
+    X(VALIDATION_ADD,                                                                              \
+      "INSERT INTO validations (request_number, callback_number, receipt, url, response_type,"     \
+      " asked_at, expires_at) SELECT ?1, ?2, ?3, o.validation_url, o.c2b_response_type, ?4,"       \
+      " r.expires_at FROM requests r JOIN organisations o ON o.short_code = r.short_code"          \
+      " WHERE r.number = ?1")                                                                      \
+    X(VALIDATION_ANSWER,                                                                           \
+      "UPDATE validations SET third_party_id = ?2 WHERE request_number = ?1")                      \
+    X(VALIDATION_END,                                                                              \
+      "UPDATE validations SET ended_at = ?2, answered = EXISTS (SELECT 1 FROM deliveries d"        \
+      " WHERE d.callback_number = validations.callback_number AND d.status BETWEEN 200"            \
+      " AND 299) WHERE request_number = ?1")                                                       \
+    X(ORGANISATION_C2B,                                                                            \
+      "UPDATE organisations SET c2b_version = ?2, c2b_response_type = ?3, confirmation_url = ?4,"  \
+      " validation_url = ?5 WHERE slot = ?1")                                                      \
+    X(ORGANISATION_VALIDATES,                                                                      \
+      "UPDATE organisations SET external_validation = ?2 WHERE slot = ?1")                         \
+    X(ORGANISATION_PULL,                                                                           \
+      "UPDATE organisations SET pull_msisdn = ?2, pull_url = ?3 WHERE slot = ?1")                  \
+    X(ORGANISATION_SETTINGS,                                                                       \
+      "UPDATE organisations SET active = ?2, nominated_msisdn = (SELECT msisdn FROM subscribers"   \
+      " WHERE subscribers.slot = ?3), queue_delay_ms = ?4 WHERE slot = ?1")                        \
+    X(PROMPT_REQUEST,                                                                              \
+      "INSERT INTO prompts (request_number, msisdn, reached, prompted_at, expires_at)"             \
+      " SELECT ?1, msisdn, ?3, ?4, ?5 FROM subscribers WHERE slot = ?2")                           \
+    X(PROMPT_REQUEST_END,                                                                          \
+      "UPDATE prompts SET answer = ?2, answered_at = ?3"                                           \
+      " WHERE request_number = ?1 AND answer IS NULL")                                             \
+    X(RULES_REMOVE,                                                                                \
+      "DELETE FROM rules WHERE origin = ?1")                                                       \
+    X(RULE_ADD,                                                                                    \
+      "INSERT INTO rules (origin, rule_number, name, document, matched, applied, set_at,"          \
+      " position) VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?6)")                                          \
+    X(RULE_COUNT,                                                                                  \
+      "UPDATE rules SET matched = matched + 1, applied = applied + ?3"                             \
+      " WHERE origin = ?1 AND rule_number = ?2")                                                   \
     X(REQUEST_ADD,                                                                                 \
       "INSERT INTO requests (number, type, status, conversation_id, originator_conversation_id,"   \
       " amount, charge, currency, short_code, party, party_type, original, original_request,"      \

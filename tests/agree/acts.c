@@ -129,7 +129,7 @@ static struct deal *accepted(struct history *h, struct wire_reply reply)
     }
     /* The control API knows requests by number: the last one is it. */
     struct json_object *list =
-        town_json(h->town, town_ask(h->town, "GET", "/sim/v1/requests", NULL, NULL));
+        town_json(h->town, town_ask(h->town, "GET", "/sim/v1/requests", "limit=1", NULL));
     struct json_object *first = list == NULL ? NULL : json_item(json_member(list, "data"), 0);
     if (!member_text(h->town, first, "id", asked, sizeof(asked))) {
         contradiction("a request was accepted as %s and is not in the list", id);

@@ -12,11 +12,48 @@ typedef unsigned long long ull;
 
 enum { WALLET_MINOR = 10000000 };
 
+/* The list of everything that moved, page by page: each deal that is known and moves money once,
+ * newest first, and nothing else. */
+static void about_list(struct history *h)
+{
+    char query[64];
+    char id[24] = "";
+    uint32_t seen = 0;
+    uint32_t expected = 0;
+    bool more = true;
+    for (uint32_t i = 0; i < h->deals->count; i++) {
+        enum deal_kind kind = h->deals->list[i].kind;
+        expected += kind != DEAL_STATUS && kind != DEAL_BALANCE;
+    }
+    while (more) {
+        uint32_t limit = 1 + random_below(&h->random, 9);
+        (void)snprintf(query, sizeof(query), "limit=%u%s%s", limit,
+                       seen == 0 ? "" : "&starting_after=", id);
+        struct json_object *o =
+            town_json(h->town, town_ask(h->town, "GET", "/sim/v1/transactions", query, NULL));
+        struct json_object *data = o == NULL ? NULL : json_member(o, "data");
+        if (data == NULL || !json_boolean(json_member(o, "has_more"), &more) ||
+            json_count(data) > limit || (more && json_count(data) < limit)) {
+            contradiction("a page of transactions is none (%s)", query);
+        }
+        for (size_t i = 0; i < json_count(data); i++) {
+            CHECK(member_text(h->town, json_item(data, i), "id", id, sizeof(id)));
+            if (deal_by_id(h->deals, id) == NULL) {
+                contradiction("%s is listed, and nobody knows it", id);
+            }
+            seen++;
+        }
+    }
+    if (seen != expected) {
+        contradiction("%u transactions are listed, and %u are known", seen, expected);
+    }
+}
+
 /* Payments and requests that nobody has told of yet: a rule bent the answer. */
-static void meet_all(struct history *h, const char *path)
+static void meet_all(struct history *h, const char *path, const char *query)
 {
     char ids[DEALS_MAX][24];
-    struct json_object *o = town_json(h->town, town_ask(h->town, "GET", path, "limit=100", NULL));
+    struct json_object *o = town_json(h->town, town_ask(h->town, "GET", path, query, NULL));
     struct json_object *data = o == NULL ? NULL : json_member(o, "data");
     bool more = true;
     if (data == NULL || !json_boolean(json_member(o, "has_more"), &more) || more) {
@@ -89,6 +126,52 @@ static void count_messages(struct history *h, const struct deal *deal)
     }
 }
 
+/* Rules in force, and how often each met a call. */
+static void about_rules(struct history *h)
+{
+    char name[TOWN_TEXT_MAX];
+    char seen[TOWN_TEXT_MAX];
+    struct json_object *o =
+        town_json(h->town, town_ask(h->town, "GET", "/sim/v1/rules", NULL, NULL));
+    struct json_object *list = o == NULL ? NULL : json_member(o, "rules");
+    int64_t count;
+    (void)view_number(h->town, &count, "SELECT count(*) FROM rules");
+    if ((size_t)count != json_count(list)) {
+        contradiction("the view has %lld rules, not %zu", (long long)count, json_count(list));
+    }
+    for (size_t i = 0; i < json_count(list); i++) {
+        int64_t matched;
+        int64_t applied;
+        struct json_object *rule = json_item(list, i);
+        CHECK(member_text(h->town, rule, "name", name, sizeof(name)));
+        (void)view_text(h->town, seen, "SELECT name FROM rules WHERE rule_number = %zu", i + 1);
+        (void)view_number(h->town, &matched, "SELECT matched FROM rules WHERE rule_number = %zu",
+                          i + 1);
+        (void)view_number(h->town, &applied, "SELECT applied FROM rules WHERE rule_number = %zu",
+                          i + 1);
+        if (strcmp(name, seen) != 0 || matched != member_integer(rule, "matched") ||
+            applied != member_integer(rule, "applied")) {
+            contradiction("rule %s is %s in the view, matched %lld, applied %lld", name, seen,
+                          (long long)matched, (long long)applied);
+        }
+    }
+}
+
+/* The question about a C2B payment, as it was heard. */
+static void about_validation(struct history *h, const struct deal *deal)
+{
+    char receipt[TOWN_TEXT_MAX];
+    int64_t answered;
+    if (!view_text(h->town, receipt, "SELECT receipt FROM validations WHERE request_number = %llu",
+                   (ull)deal->number) ||
+        !view_number(h->town, &answered,
+                     "SELECT answered FROM validations WHERE request_number = %llu",
+                     (ull)deal->number) ||
+        strcmp(receipt, deal->reserved) != 0) {
+        contradiction("the view has the validation of %s with \"%s\"", deal->id, receipt);
+    }
+}
+
 static void about_deal(struct history *h, struct deal *deal)
 {
     deal_look(h->deals, deal);
@@ -103,6 +186,9 @@ static void about_deal(struct history *h, struct deal *deal)
     if (deal->reserved[0] != '\0' && deal->paid && strcmp(deal->reserved, deal->receipt) != 0) {
         contradiction("the validation of %s told %s, and its receipt is %s", deal->id,
                       deal->reserved, deal->receipt);
+    }
+    if (deal->reserved[0] != '\0') {
+        about_validation(h, deal);
     }
     h->paid += deal->paid;
     h->ruled += deal->ruled;
@@ -184,8 +270,9 @@ void history_audit(struct history *h)
     town_settle(h->town);
     town_authorize(h->town);
     ears_listen(h->ears);
-    meet_all(h, "/sim/v1/transactions");
-    meet_all(h, "/sim/v1/requests");
+    meet_all(h, "/sim/v1/transactions", "limit=100&type=stk_push");
+    meet_all(h, "/sim/v1/requests", "limit=100");
+    about_list(h);
     for (uint32_t i = 0; i < CODES; i++) { /* what is asked from now on is answered at once */
         char path[64];
         (void)snprintf(path, sizeof(path), "/sim/v1/organisations/%u", codes[i]);
@@ -208,4 +295,5 @@ void history_audit(struct history *h)
         ears_pull(h->ears, codes[i], young);
     }
     about_money(h);
+    about_rules(h);
 }

@@ -385,6 +385,9 @@ void town_begin(struct town *t, bool dev)
 void town_end(struct town *t)
 {
     book_check(t->book);
+    if (t->projection.skipped != 0) {
+        contradiction("the view has no rows for %llu events", (ull)t->projection.skipped);
+    }
     surface_destroy(t->surface);
     engine_destroy(t->engine);
     book_destroy(t->book);

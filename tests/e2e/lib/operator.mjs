@@ -178,9 +178,9 @@ export class Operator {
         return this.simOk('GET', `/transactions/${id}`);
     }
 
-    // All transactions, newest first.
+    // All STK payments, newest first.
     async transactions() {
-        return this.wholeList('/transactions');
+        return this.wholeList('/transactions?type=stk_push');
     }
 
     async deliveriesOf(id) {
@@ -196,7 +196,8 @@ export class Operator {
     async wholeList(path) {
         const all = [];
         for (let after = ''; ;) {
-            const page = await this.simOk('GET', `${path}?limit=100${after}`);
+            const page = await this.simOk('GET',
+                                          `${path}${path.includes('?') ? '&' : '?'}limit=100${after}`);
             all.push(...page.data);
             if (!page.has_more) return all;
             check(page.data.length > 0, `${path} says that there is more and gives nothing`);

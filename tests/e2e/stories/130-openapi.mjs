@@ -235,6 +235,8 @@ async function callEverything(operator, listener) {
     await operator.sim('GET', '/transactions/nothing');
     await operator.sim('GET', '/transactions?limit=1');
     await operator.sim('GET', '/transactions?limit=1000');
+    await operator.sim('GET', '/transactions?type=nothing');
+    await operator.sim('GET', '/requests?limit=0');
     await until(async () => (await operator.delivery(id)).state === 'delivered', 'delivery');
     const delivery = (await operator.sim('GET', `/deliveries?transaction=${id}`)).json.data[0];
     await operator.sim('GET', '/deliveries?limit=2');

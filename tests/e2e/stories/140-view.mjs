@@ -8,7 +8,7 @@ import { HAKIKA, Server } from '../lib/server.mjs';
 import { check, equal, matches, proved, random, said, story, until } from '../lib/story.mjs';
 
 const TABLES = ['meta', 'worlds', 'transactions', 'requests', 'entries', 'holds', 'callbacks', 'deliveries', 'prompts',
-                'messages', 'accounts', 'subscribers', 'organisations'];
+                'rules', 'rulings', 'validations', 'messages', 'accounts', 'subscribers', 'organisations'];
 const phone = (n) => 254711000000 + n;
 
 function hakika(...args) {
@@ -107,7 +107,7 @@ await story('SQL and the API give the same answers', async (scene) => {
     const { CheckoutRequestID: id } = await operator.pushed(
         { PhoneNumber: phone(1), Amount: 120, AccountReference: 'INV, "77"', CallBackURL: listener.url });
     await operator.approved(id);
-    await until(() => listener.received.length === 1, 'the first attempt');
+    await until(async () => (await operator.delivery(id)).attempts.length === 1, 'the first attempt');
     await viewed(server);
     equal(ask(server.data, 'select state, attempts from callbacks'),
           [{ state: 'waiting', attempts: 1 }], 'the callback while it waits');

@@ -158,6 +158,46 @@ await story('an STK payment is confirmed, too, and both can be pulled for 48 hou
     proved('the STK payment and the C2B payment are told and can be pulled, for 48 hours');
 });
 
+await story('everything that moved is in one list', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    await operator.openSubscriber(ANNA, 10000 * SHILLING);
+    const expected = [];
+    for (let n = 1; n <= 4; n++) {
+        const { CheckoutRequestID: id } = await operator.pushed(
+            { PhoneNumber: ANNA, Amount: n, AccountReference: `L-${n}` });
+        await operator.approved(id);
+        equal((await operator.simOk('POST', `/subscribers/${ANNA}/pay`,
+              { short_code: CODE, amount: 100 * n, reference: `C-${n}`, pin: '1234' }, 201)).type,
+              'c2b', 'type');
+        await daraja(operator, '/mpesa/accountbalance/v1/query', {
+            Initiator: 'testapi', SecurityCredential: 'eA==', CommandID: 'AccountBalance', PartyA: CODE,
+            IdentifierType: '4', Remarks: 'r', QueueTimeOutURL: 'http://127.0.0.1:9/',
+            ResultURL: 'http://127.0.0.1:9/' });
+        expected.unshift(`req_${2 * n - 1}`, `txn_${n}`);
+    }
+    const all = await operator.wholeList('/transactions');
+    equal(all.map((t) => t.id), expected, 'newest first, without the questions');
+    equal([all[0].object, all[0].type, all[0].status, all[0].msisdn, all[0].party_b, all[0].amount],
+          ['transaction', 'c2b', 'SUCCESS', ANNA, CODE, 400], 'a C2B payment');
+    equal(all[0].receipt.length, 10, 'its receipt');
+    equal(Object.keys(all[0]).sort(), Object.keys(all[1]).sort(), 'members');
+    for (const id of [expected[2], expected[3]]) {
+        const page = await operator.simOk('GET', `/transactions?limit=2&starting_after=${id}`);
+        const at = expected.indexOf(id) + 1;
+        equal([page.data.map((t) => t.id), page.has_more], [expected.slice(at, at + 2), true],
+              `a page after ${id}`);
+    }
+    equal((await operator.transactions()).map((t) => t.id), ['txn_4', 'txn_3', 'txn_2', 'txn_1'],
+          'STK payments only');
+    equal((await operator.simOk('GET', '/transactions?type=account_balance')).data.length, 4,
+          'questions, when they are asked for');
+    equal((await operator.simOk('GET', `/transactions/${all[0].receipt}`)).id, 'req_7', 'by receipt');
+    const page = await operator.simOk('GET', '/requests?limit=3');
+    equal([page.data.map((r) => r.id), page.has_more], [['req_8', 'req_7', 'req_6'], true], '/requests');
+    proved('STK payments, C2B and more in one list, page by page; /requests has a limit');
+});
+
 await story('every documented error', async (scene) => {
     const listener = await Listener.open(scene);
     const server = await Server.open(scene, ['--clock', 'virtual']);
