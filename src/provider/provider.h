@@ -23,6 +23,7 @@
 #include "base/observation.h"
 #include "base/span.h"
 #include "wire/json.h"
+#include "wire/statement.h"
 
 /* An account at a provider with its secrets unsealed: lives as long as it takes to write one
  * request. What a kind does not need is empty. */
@@ -154,6 +155,23 @@ struct provider_message {
 void provider_read_message(const struct provider_account *account,
                            const struct provider_message *message, struct json_scratch *scratch,
                            observation_fn take, void *context);
+
+struct provider_statement {
+    const char *why; /* NULL: it is a statement */
+    uint32_t short_code;
+    uint64_t rows;
+    uint64_t bad_rows;
+    uint32_t first_bad_line;
+    const char *first_bad_why;
+    struct statement_proof proof; /* of the completed rows */
+};
+/*
+ * Reads a statement file and gives an observation for each row that can be read: RECEIPT, PAYOUT,
+ * CHARGE, TRANSFER (a sweep) or REFUND, by STATEMENT; SUCCEEDED when the row is completed, else
+ * UNKNOWN. A charge and a reversal name what they belong to in original_receipt.
+ */
+void provider_read_statement(const struct provider_account *account, struct span file,
+                             observation_fn take, void *context, struct provider_statement *out);
 
 /* Name for logs; "unknown" for a number that is none. */
 const char *provider_call_name(enum provider_call_kind kind);
