@@ -109,6 +109,26 @@ await story('pictures of every view', async (scene) => {
     browser.clean();
 });
 
+await story('the two of the README', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual', '--profile', 'sandbox']);
+    const browser = await Browser.open(scene);
+    await aDay(server.operator, listener);
+    await server.operator.simOk('POST', '/clock/run-until-idle', { max_advance_ms: 5000 });
+    const page = await browser.page({ viewport: { width: 1360, height: 850 }, colorScheme: 'light' });
+    await page.goto(`${server.base}/#/phones?phones=${AMINA}&open=txn_8`);
+    await settle(page, 'phones');
+    await settle(page, 'story');
+    await page.screenshot({ path: `${folder}/readme-phones.png` });
+    const dark = await browser.page({ viewport: { width: 1360, height: 850 }, colorScheme: 'dark' });
+    await dark.goto(`${server.base}/#/payments?open=txn_7`);
+    await settle(dark, 'story');
+    await dark.getByTestId('message-end').scrollIntoViewIfNeeded();
+    await dark.locator('.drawer-body').evaluate((body) => { body.scrollTop = 330; });
+    await dark.screenshot({ path: `${folder}/readme-story.png` });
+    browser.clean();
+});
+
 await story('and of the first run', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual']);
     const browser = await Browser.open(scene);
