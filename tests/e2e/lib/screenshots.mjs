@@ -20,7 +20,7 @@ async function pushed(operator, listener, phone, amount, reference) {
 
 // Every kind of ending and of accident, once.
 async function aDay(operator, listener) {
-    for (const [msisdn, name, shillings] of PEOPLE.toReversed()) {
+    for (const [msisdn, name, shillings] of [...PEOPLE].reverse()) {
         await operator.simOk('POST', '/subscribers', { msisdn, name, pin: '1234', balance: shillings * 100 }, 201);
     }
     await operator.advance(8 * 3600_000 + 17 * 60_000);
