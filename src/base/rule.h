@@ -32,33 +32,34 @@ enum {
 
 /* X(NAME, number, "name in a rule"): the calls that a rule can be for. The list is open: an API
  * that appears gets the next number. */
-#define RULE_APIS(X)                    \
-    X(STK_PUSH, 1, "stk_push")          \
-    X(STK_QUERY, 2, "stk_query")        \
-    X(OAUTH, 3, "oauth")                \
-    X(C2B, 4, "c2b")                    \
-    X(C2B_REGISTER, 5, "c2b_register")  \
-    X(B2C, 6, "b2c")                    \
-    X(B2POCHI, 7, "b2pochi")            \
-    X(B2B, 8, "b2b")                    \
-    X(TAX, 9, "tax")                    \
-    X(B2B_EXPRESS, 10, "b2b_express")   \
-    X(STATUS, 11, "status")             \
-    X(BALANCE, 12, "balance")           \
-    X(REVERSAL, 13, "reversal")         \
-    X(QR, 14, "qr")                     \
-    X(RATIBA, 15, "ratiba")             \
-    X(PULL, 16, "pull")                 \
-    X(BILL_MANAGER, 17, "bill_manager") \
-    X(IMSI, 18, "imsi")                 \
-    X(SIM_SWAP, 19, "sim_swap")         \
-    X(ORGANISATION_INFO, 20, "organisation_info")
+#define RULE_APIS(X)                              \
+    X(STK_PUSH, 1, "stk_push")                    \
+    X(STK_QUERY, 2, "stk_query")                  \
+    X(OAUTH, 3, "oauth")                          \
+    X(C2B, 4, "c2b")                              \
+    X(C2B_REGISTER, 5, "c2b_register")            \
+    X(B2C, 6, "b2c")                              \
+    X(B2POCHI, 7, "b2pochi")                      \
+    X(B2B, 8, "b2b")                              \
+    X(TAX, 9, "tax")                              \
+    X(B2B_EXPRESS, 10, "b2b_express")             \
+    X(STATUS, 11, "status")                       \
+    X(BALANCE, 12, "balance")                     \
+    X(REVERSAL, 13, "reversal")                   \
+    X(QR, 14, "qr")                               \
+    X(RATIBA, 15, "ratiba")                       \
+    X(PULL, 16, "pull")                           \
+    X(BILL_MANAGER, 17, "bill_manager")           \
+    X(IMSI, 18, "imsi")                           \
+    X(SIM_SWAP, 19, "sim_swap")                   \
+    X(ORGANISATION_INFO, 20, "organisation_info") \
+    X(RATIBA_PAYMENT, 21, "ratiba_payment")
 
 enum rule_api {
 #define X(name, number, text) RULE_API_##name = number,
     RULE_APIS(X)
 #undef X
-        RULE_API_LAST = 20,
+        RULE_API_LAST = 21,
 };
 
 enum rule_how {
@@ -98,7 +99,7 @@ enum rule_answer {
     RULE_ANSWER_EMPTY = 5,  /* the usual status without a body */
 };
 
-/* What the person (or the phone) does with the prompt. */
+/* What the person (or the phone) does with the prompt, of whatever call. */
 enum rule_act {
     RULE_ACT_NONE = 0,
     RULE_ACT_APPROVE = 1,

@@ -9,6 +9,7 @@
 #include "base/money.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/rules.h"
 
 /* ---- looking at requests ---- */
 
@@ -63,14 +64,17 @@ static void render_ids(struct surface *s, struct writer *w, const struct operato
     }
 }
 
-static void render_result(struct writer *w, const struct operator_request *r)
+static void render_result(const struct operator_state *o, struct writer *w,
+                          const struct operator_request *r)
 {
+    char code[RULE_CODE_MAX + 1];
     if (r->outcome == REQUEST_OPEN) {
         json_field_null(w, "result_code");
         json_field_null(w, "reason");
         return;
     }
-    json_field_text(w, "result_code", request_outcome_code(r->outcome));
+    request_result_code(o, r, code);
+    json_field_text(w, "result_code", code);
     json_field_text(w, "reason", request_outcome_words(r->outcome));
 }
 
@@ -84,7 +88,7 @@ void control_request_render(struct surface *s, struct writer *w, const struct op
     json_field_text(w, "type", request_kind_name(r->kind));
     json_field_text(w, "status", stk_state_name(r->state));
     render_ids(s, w, r);
-    render_result(w, r);
+    render_result(o, w, r);
     json_field_i64(w, "amount", r->amount_minor);
     json_field_i64(w, "fee", r->charge_minor);
     json_field_text(w, "currency", "KES");
@@ -98,6 +102,13 @@ void control_request_render(struct surface *s, struct writer *w, const struct op
     field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
     field_time(w, "asked_at", r->step_ns[REQUEST_ASKED]);
     field_time(w, "ended_at", r->step_ns[REQUEST_ENDED]);
+    json_key(w, "ruled_by");
+    struct ruled ruled;
+    if (request_ruled(o, r, &ruled)) {
+        face_ruled_render(w, &ruled);
+    } else {
+        json_put_null(w);
+    }
     json_close(w, '}');
 }
 
@@ -136,7 +147,7 @@ void control_request_as_transaction(struct surface *s, struct writer *w,
     json_field_text(w, "status", stk_state_name(r->state));
     json_field_null(w, "checkout_request_id");
     json_field_null(w, "merchant_request_id");
-    render_result(w, r);
+    render_result(o, w, r);
     if (r->has_receipt) {
         request_transaction_id(r, receipt);
         json_field_text(w, "receipt", receipt);

@@ -292,7 +292,7 @@ static void answer_accepted(struct request *q, uint64_t wait_position, uint64_t 
     const struct stk_payment *p = operator_payment(o, number);
     struct daraja_stk_ids ids;
     q->ruled = payment_ruled(o, p, &q->s->ruled) ? &q->s->ruled : NULL;
-    q->payment = number;
+    q->about = request_original_payment(number);
     payment_merchant_request_id(p, ids.merchant_request_id);
     payment_checkout_id(o, p, ids.checkout_request_id);
     struct writer w = surface_writer(q->s);
@@ -540,9 +540,15 @@ static void handle_query(struct request *q)
 bool surface_outgoing_fails(struct surface *s, const struct outbox_item *item)
 {
     const struct operator_state *o = surface_operator(s);
-    bool is_payment = (item->kind & ~MESSAGE_RULED) == MESSAGE_STK_CALLBACK;
+    uint16_t kind = item->kind & (uint16_t)~MESSAGE_RULED;
+    bool is_payment = kind == MESSAGE_STK_CALLBACK;
     const struct stk_payment *p = is_payment ? operator_payment(o, item->subject) : NULL;
+    const struct operator_request *r =
+        kind == MESSAGE_RESULT ? operator_request(o, item->subject) : NULL;
     struct ruled ruled;
+    if (r != NULL) {
+        return request_ruled(o, r, &ruled) && item->attempts < ruled.effects.fail_first;
+    }
     return p != NULL && payment_ruled(o, p, &ruled) && item->attempts < ruled.effects.fail_first;
 }
 

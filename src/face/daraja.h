@@ -57,7 +57,8 @@ bool daraja_request_organisation(struct request *q, uint32_t short_code);
  * because it was not made with our certificate. g may be NULL. */
 bool daraja_credential_good(struct request *q, const struct organisation *g,
                             struct span credential);
-/* Executes COMMAND_REQUEST; NULL after answering (busy, duplicate). */
+/* Executes COMMAND_REQUEST, as a scenario rule orders; NULL after answering (busy, duplicate, or a
+ * rule that accepts nothing). */
 const struct operator_request *daraja_request_execute(struct request *q,
                                                       struct request_command *command,
                                                       uint64_t *wait_position);
@@ -67,6 +68,8 @@ struct daraja_request_texts {
     char originator[ID_TEXT_SIZE];
     char conversation[ID_TEXT_SIZE];
     char transaction[ID_RECEIPT_SIZE];
+    char code[RULE_CODE_MAX + 1];
+    struct ruled ruled; /* its words, when a rule gives them */
 };
 /* The head of a result; it points into texts and into the state. */
 void daraja_request_head(struct surface *s, const struct operator_request *r,

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/rules.h"
 #include "wire/daraja_c2b.h"
 
 enum { MSISDN_TEXT_SIZE = 2 * SHA256_DIGEST_LENGTH + 1 };
@@ -59,7 +60,9 @@ static void handle_register(struct request *q, uint8_t version)
     }
     const struct organisation *g =
         daraja_organisation(q, asked.short_code, DARAJA_ERROR_NO_SHORT_CODE);
-    if (g == NULL || refuse_other_version(q, g, version)) {
+    struct rule_call call = {
+        .api = RULE_API_C2B_REGISTER, .short_code = asked.short_code, .amount_minor = -1};
+    if (g == NULL || refuse_other_version(q, g, version) || face_rule_read(q, &call)) {
         return;
     }
     const struct c2b_register_command c = {
@@ -248,6 +251,13 @@ static bool pull_preamble(struct request *q)
     return good;
 }
 
+/* A scenario rule for either call; true: it has answered. */
+static bool pull_ruled(struct request *q, uint32_t short_code)
+{
+    struct rule_call call = {.api = RULE_API_PULL, .short_code = short_code, .amount_minor = -1};
+    return face_rule_read(q, &call);
+}
+
 static void handle_pull_register(struct request *q)
 {
     struct surface *s = q->s;
@@ -262,7 +272,8 @@ static void handle_pull_register(struct request *q)
         daraja_answer_error(q, 0, &error);
         return;
     }
-    if (daraja_organisation(q, asked.short_code, DARAJA_ERROR_NO_SHORT_CODE) == NULL) {
+    if (daraja_organisation(q, asked.short_code, DARAJA_ERROR_NO_SHORT_CODE) == NULL ||
+        pull_ruled(q, asked.short_code)) {
         return;
     }
     const struct pull_register_command c = {asked.short_code, asked.number, asked.url};
@@ -345,7 +356,7 @@ static void handle_pull_query(struct request *q)
     }
     const struct organisation *g =
         daraja_organisation(q, asked.short_code, DARAJA_ERROR_NO_SHORT_CODE);
-    if (g == NULL) {
+    if (g == NULL || pull_ruled(q, asked.short_code)) {
         return;
     }
     if (g->c2b.pull_number == 0) {

@@ -11,6 +11,7 @@
 #include "face/daraja.h"
 #include "face/internal.h"
 #include "face/qr.h"
+#include "face/rules.h"
 #include "wire/daraja_lookup.h"
 
 enum { DATE_SIZE = 24, QR_PNG_MAX = 64 * 1024 };
@@ -46,6 +47,11 @@ static void handle_qr(struct request *q)
     }
     if (!daraja_qr_parse(http_body(q->x), q->s->json, &qr, &error)) {
         daraja_answer_error(q, 0, &error);
+        return;
+    }
+    struct rule_call call = {
+        .api = RULE_API_QR, .amount_minor = qr.amount_minor, .reference = qr.reference};
+    if (face_rule_read(q, &call)) {
         return;
     }
     struct writer words = writer_init(text, sizeof(text));
@@ -84,6 +90,12 @@ static void handle_customer(struct request *q, uint32_t version)
     }
     if (!daraja_customer_parse(http_body(q->x), q->s->json, &msisdn, &error)) {
         daraja_answer_error(q, 0, &error);
+        return;
+    }
+    struct rule_call call = {.api = version == 1 ? RULE_API_IMSI : RULE_API_SIM_SWAP,
+                             .msisdn = msisdn,
+                             .amount_minor = -1};
+    if (face_rule_read(q, &call)) {
         return;
     }
     enum engine_status opened = daraja_open_phone(q->s, msisdn);
@@ -129,6 +141,11 @@ static void handle_organisation_info(struct request *q)
     }
     if (!daraja_org_query_parse(http_body(q->x), q->s->json, &query, &error)) {
         daraja_answer_error(q, 0, &error);
+        return;
+    }
+    struct rule_call call = {
+        .api = RULE_API_ORGANISATION_INFO, .short_code = query.short_code, .amount_minor = -1};
+    if (face_rule_read(q, &call)) {
         return;
     }
     enum engine_status opened = daraja_open_code(q->s, query.short_code);

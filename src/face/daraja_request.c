@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/rules.h"
 #include "wire/daraja_envelope.h"
 #include "wire/daraja_payout.h"
 
@@ -73,7 +74,11 @@ const struct operator_request *daraja_request_execute(struct request *q,
                                                       uint64_t *wait_position)
 {
     struct operator_reply reply;
+    struct rule_call call;
     memset(&reply, 0, sizeof(reply));
+    if (request_rule_call(command, &call) && face_rule_gate(q, &call)) {
+        return NULL;
+    }
     command->target = daraja_url_target(command->result_url);
     command->timeout_target = daraja_url_target(command->timeout_url);
     struct engine_result result =
@@ -92,7 +97,11 @@ const struct operator_request *daraja_request_execute(struct request *q,
         return NULL;
     }
     CHECK(reply.refusal == OPERATOR_DONE);
-    return operator_request(surface_operator(q->s), reply.number);
+    const struct operator_state *o = surface_operator(q->s);
+    const struct operator_request *r = operator_request(o, reply.number);
+    q->ruled = request_ruled(o, r, &q->s->ruled) ? &q->s->ruled : NULL;
+    q->about = request_original_request(r->number);
+    return r;
 }
 
 void daraja_request_accept(struct request *q, struct request_command *command)
@@ -117,9 +126,21 @@ void daraja_request_accept(struct request *q, struct request_command *command)
 void daraja_request_head(struct surface *s, const struct operator_request *r,
                          struct daraja_request_texts *texts, struct daraja_result_head *head)
 {
+    const struct operator_state *o = surface_operator(s);
+    const struct operator_request *truth = operator_request(o, r->number);
     daraja_request_ids(s, r, texts, head);
-    head->code = request_outcome_code(r->outcome);
-    head->desc = daraja_initiator_desc(head->code);
+    request_result_code(o, truth, texts->code);
+    const char *words = "";
+    if (request_ruled(o, r, &texts->ruled)) {
+        const struct rule_effects *e = &texts->ruled.effects;
+        words = truth->outcome == REQUEST_RULED ? e->outcome_text : "";
+        if (e->callback_code[0] != '\0') { /* not the truth */
+            memcpy(texts->code, e->callback_code, sizeof(texts->code));
+            words = e->callback_text;
+        }
+    }
+    head->code = texts->code;
+    head->desc = words[0] != '\0' ? words : daraja_initiator_desc(head->code);
 }
 
 void daraja_request_ids(struct surface *s, const struct operator_request *r,
@@ -177,17 +198,41 @@ static void render_payout(struct surface *s, const struct operator_request *r, s
     daraja_payout_render(body, &head, &result);
 }
 
-bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
-                             struct span *url_out)
+/* What a result says when a rule orders that it is not the truth. A receipt that was never given
+ * is of a range of its own, which no network issues. */
+static void lie(struct operator_request *r, const struct rule_effects *e)
+{
+    enum { LIES_FROM = 1295 };
+    uint64_t shard = (uint64_t)60466176; /* 36 to the 5th */
+    bool about_other = r->kind == REQUEST_STATUS || r->kind == REQUEST_REVERSAL;
+    bool says_good = strcmp(e->callback_code, "0") == 0;
+    if (e->callback_amount_minor >= 0) {
+        r->amount_minor = e->callback_amount_minor;
+    }
+    if (e->callback_code[0] != '\0' && !says_good) {
+        r->outcome = REQUEST_RULED;
+        r->has_receipt = false;
+        r->receipt_day = 0;
+    } else if (says_good && r->outcome != REQUEST_DONE && !(about_other && r->original == 0)) {
+        r->outcome = REQUEST_DONE;
+        r->has_receipt = true;
+        r->receipt_day = eat_day_number(r->step_ns[REQUEST_ENDED]);
+        r->receipt = LIES_FROM * shard + r->number % shard;
+    }
+    if (e->no_metadata) { /* the same ids, and no parameters */
+        r->outcome = REQUEST_RULED;
+        r->has_receipt = false;
+    }
+}
+
+/* The body and the URL of a message of this kind. */
+static bool message_outgoing(struct surface *s, const struct operator_request *r, uint16_t kind,
+                             struct writer *body, struct span *url_out)
 {
     const struct operator_state *o = surface_operator(s);
-    const struct operator_request *r = operator_request(o, item->subject);
-    if (r == NULL) {
-        return false;
-    }
-    if (item->kind == MESSAGE_TIMEOUT) {
+    if (kind == MESSAGE_TIMEOUT) {
         *url_out = operator_text(o, r->timeout_url);
-        daraja_initiated_message(s, r, item->kind, body);
+        daraja_initiated_message(s, r, kind, body);
         return !body->overflow;
     }
     *url_out = operator_text(o, r->result_url);
@@ -195,8 +240,8 @@ bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, 
     case REQUEST_B2C:
     case REQUEST_POCHI: render_payout(s, r, body); break;
     case REQUEST_C2B:
-        daraja_c2b_render(s, r, item->kind == MESSAGE_VALIDATION, body);
-        if (item->kind == MESSAGE_VALIDATION) {
+        daraja_c2b_render(s, r, kind == MESSAGE_VALIDATION, body);
+        if (kind == MESSAGE_VALIDATION) {
             const struct organisation *g = operator_organisation(o, r->short_code);
             *url_out = operator_text(o, g->c2b.validation_url);
         }
@@ -206,13 +251,36 @@ bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, 
     case REQUEST_EXPRESS:
     case REQUEST_STATUS:
     case REQUEST_BALANCE:
-    case REQUEST_REVERSAL: daraja_initiated_message(s, r, item->kind, body); break;
+    case REQUEST_REVERSAL: daraja_initiated_message(s, r, kind, body); break;
     case REQUEST_STANDING_ORDER:
     case REQUEST_STANDING_PAYMENT: daraja_ratiba_message(s, r, body); break;
     case REQUEST_SETTLEMENT:
     case REQUEST_KIND_END: return false;
     }
     return !body->overflow;
+}
+
+bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
+                             struct span *url_out)
+{
+    const struct operator_state *o = surface_operator(s);
+    const struct operator_request *r = operator_request(o, item->subject);
+    struct operator_request other;
+    struct ruled ruled;
+    if (r == NULL) {
+        return false;
+    }
+    if ((item->kind & MESSAGE_RULED) == 0 || !request_ruled(o, r, &ruled)) {
+        return message_outgoing(s, r, item->kind, body, url_out);
+    }
+    other = *r;
+    lie(&other, &ruled.effects);
+    size_t start = body->size;
+    bool good = message_outgoing(s, &other, MESSAGE_RESULT, body, url_out);
+    if (ruled.effects.cut) {
+        body->size = start + (body->size - start) / 2;
+    }
+    return good;
 }
 
 /* ---- payouts ---- */

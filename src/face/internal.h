@@ -37,7 +37,7 @@ struct delayed_reply {
     struct http_ticket ticket;
     uint64_t position; /* durable first */
     int64_t due_ns;    /* book time */
-    uint64_t payment;  /* whose callback must have gone out; 0: no matter */
+    uint64_t about;    /* request_original_*: whose callback must have gone out; 0: no matter */
 };
 
 /* A request that waits for a payment to end (?wait=). */
@@ -108,7 +108,7 @@ struct request {
     uint32_t app;              /* that the access token is bound to; after daraja_preamble */
     const struct ruled *ruled; /* what a scenario rule orders for the answer; NULL: nothing */
     uint64_t ruled_position;   /* of the count of it */
-    uint64_t payment;          /* that a ruled answer is about */
+    uint64_t about;            /* request_original_*: what a ruled answer is about */
 };
 
 struct face_answer {

@@ -54,7 +54,7 @@ static void hold_answer(struct request *q, uint64_t wait_position, int64_t due_n
     d->ticket = http_ticket(q->x);
     d->position = wait_position;
     d->due_ns = due_ns;
-    d->payment = q->ruled->effects.before_answer ? q->payment : 0;
+    d->about = q->ruled->effects.before_answer ? q->about : 0;
 }
 
 /* The page of a proxy in front: no JSON, and none of Daraja's codes. */
@@ -94,7 +94,7 @@ void face_rule_answer(struct request *q, uint64_t wait_position, struct face_ans
     }
     CHECK(!other.overflow);
     wait_position = wait_position > q->ruled_position ? wait_position : q->ruled_position;
-    bool waits = e->answer_delay_ms > 0 || (e->before_answer && q->payment != 0);
+    bool waits = e->answer_delay_ms > 0 || (e->before_answer && q->about != 0);
     if (waits && s->delayed_count < SURFACE_DELAYED_MAX && !s->quiescing) {
         hold_answer(q, wait_position, engine_now(s->engine) + e->answer_delay_ms * NS_PER_MS);
         http_hold(q->x, answer.status, answer.content_type, answer.body);
@@ -103,16 +103,20 @@ void face_rule_answer(struct request *q, uint64_t wait_position, struct face_ans
     }
 }
 
-/* Has the callback of the payment gone out, or will there be none to wait for? */
-static bool callback_is_out(const struct surface *s, uint64_t number)
+/* Has the callback of the payment or request gone out, or will there be none to wait for? */
+static bool callback_is_out(const struct surface *s, uint64_t about)
 {
     const struct book *b = engine_book(s->engine);
-    const struct stk_payment *p = operator_payment(operator_of(b), number);
-    if (p == NULL) {
+    const struct operator_state *o = operator_of(b);
+    bool is_request = about == request_original_request(about >> 1);
+    const struct stk_payment *p = is_request ? NULL : operator_payment(o, about >> 1);
+    const struct operator_request *r = is_request ? operator_request(o, about >> 1) : NULL;
+    if (p == NULL && r == NULL) {
         return true;
     }
-    const struct outbox_item *item = p->delivery != 0 ? outbox_item(&b->outbox, p->delivery) : NULL;
-    return item != NULL ? item->attempts > 0 : stk_state_final(p->state);
+    uint64_t delivery = p != NULL ? p->delivery : r->delivery;
+    const struct outbox_item *item = delivery != 0 ? outbox_item(&b->outbox, delivery) : NULL;
+    return item != NULL ? item->attempts > 0 : stk_state_final(p != NULL ? p->state : r->state);
 }
 
 void face_rules_turn(struct surface *s)
@@ -123,7 +127,7 @@ void face_rules_turn(struct surface *s)
     for (uint32_t i = 0; i < s->delayed_count; i++) {
         struct delayed_reply *d = &s->delayed[i];
         bool ready = s->quiescing ||
-                     (d->due_ns <= now_ns && (d->payment == 0 || callback_is_out(s, d->payment)));
+                     (d->due_ns <= now_ns && (d->about == 0 || callback_is_out(s, d->about)));
         struct http_exchange *x = http_find(s->server, d->ticket);
         if (x != NULL && ready && d->position <= engine_durable(s->engine)) {
             http_release(x);

@@ -226,7 +226,8 @@ void operator__apply_request_income(struct operator_state *o, const struct opera
     const struct organisation *g = operator_organisation(o, r->short_code);
     if (r->kind == REQUEST_STANDING_PAYMENT && g->c2b.version != 0) { /* C2B tells by itself */
         income->url = texts_keep(&o->book->texts, operator_text(o, g->c2b.confirmation_url));
-        income->confirmation = outbox_next_number(&o->book->outbox, r->delivery != 0 ? 2 : 1);
+        income->confirmation =
+            outbox_next_number(&o->book->outbox, 1 + operator__request_results(o, r, r->outcome));
     }
 }
 

@@ -149,6 +149,7 @@ static void encode_request_way(struct writer *w, const struct operator_event *e)
         put_u8(w, e->seen);
         break;
     case EVENT_REQUEST_AMOUNT_SET: put_i64(w, e->amount_minor); break;
+    case EVENT_REQUEST_RULED: put_text(w, e->orders); break;
     case EVENT_REQUEST_PROMPTED:
         put_u32(w, e->slot);
         put_i64(w, e->expires_ns);
@@ -345,6 +346,7 @@ static void decode_organisation_changed(struct reader *r, struct operator_event 
 
 static bool decode_request_way(uint16_t kind, struct reader *r, struct operator_event *e)
 {
+    struct ruled order;
     switch (kind) {
     case EVENT_REQUEST_LOOKED_UP:
         e->original = get_u64(r);
@@ -364,6 +366,10 @@ static bool decode_request_way(uint16_t kind, struct reader *r, struct operator_
         e->expires_ns = get_i64(r);
         e->turn_ns = get_i64(r);
         r->bad = r->bad || e->expires_ns > e->turn_ns;
+        break;
+    case EVENT_REQUEST_RULED:
+        e->orders = get_text(r);
+        r->bad = r->bad || !operator_ruled_decode(e->orders, &order);
         break;
     case EVENT_REQUEST_QUEUED:
     case EVENT_REQUEST_TIMED_OUT: break;

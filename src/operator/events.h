@@ -52,6 +52,7 @@
     X(STANDING_ORDER_OPENED, 118, "standing_order_opened") /* the PIN was right */           \
     X(STANDING_ORDER_RAN, 119, "standing_order_ran")       /* the request of a payment */    \
     X(STANDING_ORDER_CANCELLED, 120, "standing_order_cancelled")                             \
+    X(REQUEST_RULED, 121, "request_ruled")   /* what a rule orders for a request */          \
     X(C2B_URLS_KEPT, 140, "c2b_urls_kept")   /* of an organisation */                        \
     X(VALIDATION_SET, 141, "validation_set") /* external validation on or off */             \
     X(PULL_REGISTERED, 142, "pull_registered")                                               \
@@ -161,7 +162,8 @@ struct operator_event {
 static inline bool operator_event_of_request(uint16_t kind)
 {
     return (kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_TIMED_OUT) ||
-           kind == EVENT_REQUEST_PARTY_KEPT || kind == EVENT_REQUEST_ACCEPTED;
+           kind == EVENT_REQUEST_PARTY_KEPT || kind == EVENT_REQUEST_ACCEPTED ||
+           kind == EVENT_REQUEST_RULED;
 }
 
 /* Is it about a standing order (standing.h)? */

@@ -302,7 +302,8 @@ static bool operator_work(const void *state, int64_t now_ns, struct book_command
 static bool operator_sent_once(const void *state, const struct outbox_item *item)
 {
     const struct operator_request *r = operator_request(state, item->subject);
-    return item->kind == MESSAGE_RESULT && r != NULL && request_result_sent_once(r);
+    bool is_result = (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
+    return is_result && r != NULL && request_result_sent_once(r);
 }
 
 static int64_t operator_next_due(const void *state)
@@ -335,7 +336,7 @@ static const struct outbox_schedule *operator_schedule(const void *state,
 {
     static const struct outbox_schedule once = {.tries = 1};
     const struct operator_state *o = state;
-    bool is_result = item->kind == MESSAGE_RESULT;
+    bool is_result = (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
     const struct operator_request *r = is_result ? operator_request(o, item->subject) : NULL;
     bool is_balance = r != NULL && r->kind == REQUEST_BALANCE;
     return item->kind == MESSAGE_VALIDATION || is_balance ? &once : NULL;

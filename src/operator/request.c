@@ -289,6 +289,7 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
     if (c->kind == REQUEST_STANDING_ORDER) {
         operator__standing_asked(o, d, c);
     }
+    operator__request_rule(o, d, c);
     reply->refusal = OPERATOR_DONE;
     reply->number = o->last_request + 1;
 }
@@ -339,11 +340,13 @@ void operator__request_end(const struct operator_state *o, struct decision *d,
     }
     operator__emit(d, &e);
     if (operator__request_told(o, r, outcome)) {
-        emit_message(o, d, r, r->target, MESSAGE_RESULT, 1);
+        struct ruled ruled;
+        const struct rule_message result = {r->number, r->target, MESSAGE_RESULT};
+        bool is_ruled = request_ruled(o, r, &ruled);
+        operator__rule_messages(o, d, is_ruled ? &ruled.effects : NULL, &result);
     }
     if (r->kind == REQUEST_STANDING_PAYMENT && money != NULL) {
-        bool told = operator__request_told(o, r, outcome);
-        operator__tell_income(o, d, r->short_code, told ? 2 : 1);
+        operator__tell_income(o, d, r->short_code, 1 + operator__request_results(o, r, outcome));
     }
 }
 
@@ -418,7 +421,7 @@ void operator__request_ask(const struct operator_state *o, struct decision *d,
 void operator__request_prompt(const struct operator_state *o, struct decision *d,
                               const struct operator_request *r, uint32_t slot)
 {
-    const struct subscriber *s = subscriber_at(o, slot);
+    struct ruled_act act = operator__request_act(o, r);
     struct operator_event e;
     CHECK(r->state == STK_PENDING);
     CHECK(request_kinds[r->kind].expire != NULL && request_kinds[r->kind].approved != NULL);
@@ -426,9 +429,10 @@ void operator__request_prompt(const struct operator_state *o, struct decision *d
     e.kind = EVENT_REQUEST_PROMPTED;
     e.number = r->number;
     e.slot = slot;
-    e.reachable = s->reachable;
-    e.expires_ns =
-        d->command->now_ns + (s->reachable ? o->settings->prompt_ns : o->settings->unreachable_ns);
+    e.reachable = subscriber_at(o, slot)->reachable && act.act != RULE_ACT_UNREACHABLE;
+    int64_t life_ns = e.reachable ? o->settings->prompt_ns : o->settings->unreachable_ns;
+    bool is_life = act.act == RULE_ACT_IGNORE || act.act == RULE_ACT_UNREACHABLE;
+    e.expires_ns = d->command->now_ns + (is_life && act.delay_ns > 0 ? act.delay_ns : life_ns);
     operator__emit(d, &e);
 }
 
@@ -496,7 +500,8 @@ static void emit_plain(struct decision *d, const struct operator_request *r, uin
 }
 
 /*
- * Requests with a time-out URL may have to wait (the organisation's queue_delay). One that waited
+ * Requests with a time-out URL may have to wait (the organisation's queue_delay), and so may any by
+ * a scenario rule. One with such a URL that waited
  * too long says so to that URL, once, and still goes on. False: something of the kind was emitted,
  * and it is not its turn yet.
  */
@@ -505,17 +510,17 @@ static bool turn_has_come(const struct operator_state *o, struct decision *d,
 {
     int64_t now_ns = d->command->now_ns;
     int64_t late_ns = r->step_ns[REQUEST_ACCEPTED] + o->settings->queue_timeout_ns;
-    if (operator_text(o, r->timeout_url).size == 0) {
-        return true;
-    }
-    if (r->late == 0 && now_ns >= late_ns) {
+    bool has_late = operator_text(o, r->timeout_url).size > 0;
+    if (has_late && r->late == 0 && now_ns >= late_ns) {
         emit_plain(d, r, EVENT_REQUEST_TIMED_OUT);
         emit_message(o, d, r, r->timeout_target, MESSAGE_TIMEOUT, 1);
         return false;
     }
     const struct organisation *g = operator_organisation(o, r->short_code);
-    int64_t delay_ns = g != NULL ? g->queue_delay_ns : 0;
-    int64_t turn_ns = r->turn_ns != 0 ? r->turn_ns : r->step_ns[REQUEST_ACCEPTED] + delay_ns;
+    int64_t delay_ns = has_late && g != NULL ? g->queue_delay_ns : 0;
+    int64_t ruled_ns = operator__request_ruled_turn(o, r);
+    int64_t own_ns = r->step_ns[REQUEST_ACCEPTED] + delay_ns;
+    int64_t turn_ns = r->turn_ns != 0 ? r->turn_ns : own_ns > ruled_ns ? own_ns : ruled_ns;
     if (now_ns >= turn_ns) {
         return true;
     }
@@ -524,7 +529,7 @@ static bool turn_has_come(const struct operator_state *o, struct decision *d,
     e.kind = EVENT_REQUEST_HELD;
     e.number = r->number;
     e.turn_ns = turn_ns;
-    e.expires_ns = r->late == 0 && late_ns < turn_ns ? late_ns : turn_ns;
+    e.expires_ns = has_late && r->late == 0 && late_ns < turn_ns ? late_ns : turn_ns;
     operator__emit(d, &e);
     return false;
 }
@@ -534,8 +539,29 @@ void operator__decide_request_advance(const struct operator_state *o, struct dec
     CHECK(o->requests_queued > 0);
     const struct operator_request *r = request_at(o, o->requests_head);
     CHECK(r->queued && r->state == STK_PENDING);
-    if (turn_has_come(o, d, r)) {
-        request_kinds[r->kind].advance(o, d, r);
+    if (!turn_has_come(o, d, r)) {
+        return;
+    }
+    if (operator__request_fails_by_order(o, r)) {
+        operator__request_end(o, d, r, REQUEST_RULED, NULL);
+        return;
+    }
+    request_kinds[r->kind].advance(o, d, r);
+}
+
+/* What a rule lets the phone do, in place of a person. */
+static void act_by_rule(const struct operator_state *o, struct decision *d,
+                        const struct operator_request *r)
+{
+    struct ruled_act act = operator__request_act(o, r);
+    if (act.act == RULE_ACT_CANCEL) {
+        operator__request_end(o, d, r, request_kinds[r->kind].cancelled, NULL);
+        return;
+    }
+    switch (operator__count_pin(o, d, r->phone, act.act == RULE_ACT_APPROVE)) {
+    case PIN_IS_LOCKED: operator__request_end(o, d, r, REQUEST_PIN_LOCKED, NULL); break;
+    case PIN_IS_WRONG: operator__request_end(o, d, r, REQUEST_WRONG_PIN, NULL); break;
+    case PIN_IS_RIGHT: request_kinds[r->kind].approved(o, d, r); break;
     }
 }
 
@@ -544,11 +570,15 @@ void operator__decide_request_expire(const struct operator_state *o, struct deci
     const struct timer_entry *first = timers_first(&o->request_deadlines);
     CHECK(first != NULL && first->due_ns <= d->command->now_ns);
     const struct operator_request *r = request_at(o, (uint32_t)first->id);
-    CHECK(r->due_ns == first->due_ns);
+    CHECK(operator__request_due(o, r) == first->due_ns);
     if (r->held) {
         emit_plain(d, r, EVENT_REQUEST_QUEUED);
         return;
     }
     CHECK(r->state == STK_PROCESSING);
+    if (first->due_ns < r->due_ns) {
+        act_by_rule(o, d, r);
+        return;
+    }
     request_kinds[r->kind].expire(o, d, r);
 }

@@ -15,10 +15,11 @@
  *  Q1* a request is in exactly one state of the table, and moved only along its arrows.
  *  Q2* only a SUCCESS that moves money has a receipt, and its ledger transfers (3.5, 3.8); nothing
  *      else has either.
- *  Q3* a request that ended and has a result URL has exactly one result in the outbox; an open one
- *      has none.
+ *  Q3* a request that ended and has a result URL has exactly one result in the outbox, or as many
+ *      as a rule orders; an open one has none.
  *  Q4* PROCESSING has a deadline timer, and so has a PENDING one that is held back (by the
- *      organisation's queue_delay, or until a standing order is tried again); nothing else has.
+ *      organisation's queue_delay or a rule, or until a standing order is tried again); nothing
+ *      else has. While a phone is asked, a rule may set it to the moment when it answers.
  *  Q5  the pipeline of requests holds exactly the PENDING ones that are not held back.
  *  Q6  numbers, receipts and, per organisation, originator conversation ids are unique.
  *  Q7* a phone has at most one prompt, of a payment (O4) or of a request that is PROCESSING, and
@@ -33,6 +34,7 @@
 #include <stdint.h>
 
 #include "base/ids.h"
+#include "base/rule.h"
 #include "base/span.h"
 #include "operator/accounts.h"
 #include "operator/limits.h"
@@ -99,14 +101,15 @@ enum request_kind {
       "the validation URL gave no answer in time, and ResponseType is Cancelled")               \
     X(USER_CANCELLED, 33, CANCELLED, "1032", "the customer said no on the phone")               \
     X(PHONE_BUSY, 34, FAILED, "1001", "the phone has another prompt open: one at a time")       \
-    X(NAME_TAKEN, 35, FAILED, "15", "the customer has an active standing order of this name")
+    X(NAME_TAKEN, 35, FAILED, "15", "the customer has an active standing order of this name")   \
+    X(RULED, 36, FAILED, "17", "a scenario rule ordered this end")
 
 enum request_outcome {
     REQUEST_OPEN = 0,
 #define X(name, number, state, code, words) REQUEST_##name = number,
     REQUEST_OUTCOMES(X)
 #undef X
-        REQUEST_OUTCOME_END = 36,
+        REQUEST_OUTCOME_END = 37,
 };
 
 /* Which kind of number a party is given as (Daraja's IdentifierType, RecieverIdentifierType). */
@@ -152,7 +155,7 @@ struct operator_request {
     uint64_t target;         /* of the result URL */
     uint64_t timeout_target; /* of the time-out URL */
     uint64_t receipt;        /* serial of the day; with receipt_day the receipt number */
-    uint64_t delivery;       /* outbox number of the result; 0: none (yet) */
+    uint64_t delivery;       /* outbox number of the (first) result; 0: none (yet) */
     uint64_t question;       /* outbox number of what PROCESSING waits for; 0: none */
     uint64_t late;           /* outbox number of what the time-out URL was told; 0: nothing */
     uint64_t reversal;       /* number of the request that reversed it; 0: none */
@@ -170,6 +173,7 @@ struct operator_request {
     uint32_t reference;
     uint32_t remarks;
     uint32_t occasion;
+    uint32_t ruled;  /* what a scenario rule ordered (rules.h); TEXT_NONE: nothing */
     uint32_t answer; /* what was answered to its question: ThirdPartyTransID, ... */
     uint32_t phone;  /* slot of the subscriber who is or was prompted; SLAB_NONE: nobody */
     uint32_t order;  /* slot of the standing order it asks for or pays; SLAB_NONE: none */
@@ -232,6 +236,13 @@ const struct operator_request *request_original(const struct operator_state *o,
                                                 const struct operator_request *r);
 /* Which account of the organisation that asks pays: utility, or working for most of B2B. */
 enum organisation_account request_debit_account(const struct operator_request *r);
+/* The order that a rule gave for it; false: none did. */
+struct ruled;
+bool request_ruled(const struct operator_state *o, const struct operator_request *r,
+                   struct ruled *out);
+/* Of one that ended: the outcome's code, or the one that a rule ordered. */
+void request_result_code(const struct operator_state *o, const struct operator_request *r,
+                         char out[RULE_CODE_MAX + 1]);
 /* Is it sent only once, whatever the receiver answers? (account balance) */
 bool request_result_sent_once(const struct operator_request *r);
 /* The request whose prompt is on this phone and waits for an answer; NULL: none. */

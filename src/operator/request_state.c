@@ -152,6 +152,13 @@ static void apply_timed_out(struct operator_state *o, const struct operator_even
     operator__touch_request(o, slot);
 }
 
+static void apply_ruled(struct operator_state *o, const struct operator_event *e)
+{
+    struct operator_request *r = request_at(o, slot_of(o, e->number));
+    CHECK(r->state == STK_PENDING && r->ruled == TEXT_NONE);
+    r->ruled = texts_keep(&o->book->texts, e->orders);
+}
+
 static void apply_looked_up(struct operator_state *o, const struct operator_event *e)
 {
     uint32_t slot = slot_of(o, e->number);
@@ -179,8 +186,8 @@ static void apply_prompted(struct operator_state *o, const struct operator_event
     r->reached = e->reachable;
     r->due_ns = e->expires_ns;
     s->open_request = slot;
-    timers_add(&o->request_deadlines, r->due_ns, slot);
     step(r, REQUEST_ASKED, frame);
+    timers_add(&o->request_deadlines, operator__request_due(o, r), slot);
 }
 
 /* Q8: the original and its reversal name each other. */
@@ -224,7 +231,7 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
     step(r, REQUEST_ENDED, frame);
     o->requests_open--;
     o->requests_ended[e->outcome]++;
-    if (operator__request_told(o, r, e->outcome)) {
+    if (operator__request_results(o, r, e->outcome) > 0) {
         r->delivery = outbox_next_number(&o->book->outbox, 1); /* next, in the same frame */
     }
     if (e->has_receipt) {
@@ -278,6 +285,7 @@ void operator__apply_request(struct operator_state *o, const struct operator_eve
     case EVENT_REQUEST_HELD: apply_held(o, e); break;
     case EVENT_REQUEST_QUEUED: apply_queued(o, e); break;
     case EVENT_REQUEST_TIMED_OUT: apply_timed_out(o, e); break;
+    case EVENT_REQUEST_RULED: apply_ruled(o, e); break;
     default: UNREACHABLE("unknown event of a request");
     }
 }
@@ -291,7 +299,7 @@ static void save_request(struct writer *w, const struct operator_request *r)
     const int64_t money[] = {r->amount_minor, r->charge_minor, r->due_ns, r->turn_ns};
     const uint32_t narrow[] = {r->short_code,  r->conversation, r->result_url, r->timeout_url,
                                r->reference,   r->remarks,      r->occasion,   r->answer,
-                               r->receipt_day, r->phone,        r->order};
+                               r->receipt_day, r->phone,        r->order,      r->ruled};
     const uint8_t small[] = {r->kind, r->command,        r->state,       r->outcome, r->party_type,
                              r->seen, r->initiator_good, r->has_receipt, r->reached, r->held};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
@@ -321,7 +329,7 @@ static void load_request(struct reader *in, struct operator_request *r)
     int64_t *const money[] = {&r->amount_minor, &r->charge_minor, &r->due_ns, &r->turn_ns};
     uint32_t *const narrow[] = {&r->short_code,  &r->conversation, &r->result_url, &r->timeout_url,
                                 &r->reference,   &r->remarks,      &r->occasion,   &r->answer,
-                                &r->receipt_day, &r->phone,        &r->order};
+                                &r->receipt_day, &r->phone,        &r->order,      &r->ruled};
     uint8_t *const small[] = {&r->kind,    &r->command,    &r->state,
                               &r->outcome, &r->party_type, &r->seen};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
@@ -378,7 +386,8 @@ static bool request_plausible(const struct operator_state *o, const struct opera
            r->receipt < ID_RECEIPT_SERIAL_END && r->seen <= STK_STATE_CANCELLED &&
            (r->phone == SLAB_NONE || slab_is_used(&o->subscribers, r->phone)) &&
            (r->conversation == TEXT_NONE || texts_known(&o->book->texts, r->conversation)) &&
-           (!r->held || r->state == STK_PENDING) && caltime_in_range(r->step_ns[REQUEST_ACCEPTED]);
+           (!r->held || r->state == STK_PENDING) && operator__order_plausible(o, r->ruled) &&
+           caltime_in_range(r->step_ns[REQUEST_ACCEPTED]);
 }
 
 static bool index_request(struct operator_state *o, uint32_t slot)
@@ -400,7 +409,7 @@ static bool index_request(struct operator_state *o, uint32_t slot)
         map_put(&o->requests_by_receipt, receipt_key, slot);
     }
     if (r->state == STK_PROCESSING || r->held) {
-        timers_add(&o->request_deadlines, r->due_ns, slot);
+        timers_add(&o->request_deadlines, operator__request_due(o, r), slot);
     }
     o->requests_open += !stk_state_final(r->state);
     return true;
@@ -465,6 +474,20 @@ static void check_late(const struct operator_state *o, const struct operator_req
     }
 }
 
+/* Q3: as many results as there must be, each about this request. */
+static void check_results(const struct operator_state *o, const struct operator_request *r)
+{
+    bool final = stk_state_final(r->state);
+    uint32_t count = final ? operator__request_results(o, r, r->outcome) : 0;
+    CHECK((r->delivery != 0) == (count > 0));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct outbox_item *item = outbox_item(&o->book->outbox, r->delivery + i);
+        CHECK(item != NULL);
+        CHECK(item->subject == r->number && (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT);
+        CHECK(IMPLIES(item->kind != MESSAGE_RESULT, r->ruled != TEXT_NONE));
+    }
+}
+
 /* Q7 and Q8: whoever names another is named by it. */
 static void check_others(const struct operator_state *o, const struct operator_request *r,
                          uint32_t slot)
@@ -500,16 +523,11 @@ static void check_request(const struct operator_state *o, uint32_t slot)
     CHECK(final == (r->step_position[REQUEST_ENDED] != 0));
     CHECK(map_get(&o->requests_by_number, r->number) == slot);
     check_money(o, r);
-    CHECK((r->delivery != 0) == (final && operator__request_told(o, r, r->outcome))); /* Q3 */
-    if (r->delivery != 0) {
-        const struct outbox_item *item = outbox_item(&o->book->outbox, r->delivery);
-        CHECK(item != NULL);
-        CHECK(item->subject == r->number && item->kind == MESSAGE_RESULT);
-    }
+    check_results(o, r);
     CHECK((r->timer != TIMERS_NOWHERE) == (r->state == STK_PROCESSING || r->held)); /* Q4 */
     if (r->timer != TIMERS_NOWHERE) {
         CHECK(o->request_deadlines.entries[r->timer].id == slot);
-        CHECK(o->request_deadlines.entries[r->timer].due_ns == r->due_ns);
+        CHECK(o->request_deadlines.entries[r->timer].due_ns == operator__request_due(o, r));
     }
     CHECK(r->queued == (r->state == STK_PENDING && !r->held)); /* Q5 */
     CHECK(IMPLIES(r->held, r->state == STK_PENDING));

@@ -15,7 +15,7 @@
  *  2. In decide, when the request is about to be accepted: operator_rule_look(o, &call, &verdict),
  *     then, after the events of the acceptance, operator__rule_count(d, &verdict), and keep the
  *     order with what was accepted: operator__ruled_encode gives the bytes of a text, which an
- *     event of that API carries (STK_RULED is the payment's).
+ *     event of that API carries (STK_RULED is the payment's, REQUEST_RULED the requests').
  *  3. Where it ends: operator_ruled(o, text, &ruled) gives the order back, to change the outcome,
  *     and operator__rule_messages queues its messages as ordered.
  *  4. At the face again: q->rule = the order, before answering; every surface_* answer obeys it and
@@ -75,6 +75,9 @@ struct ruled {
     struct rule_effects effects;
 };
 
+/* The call that a request is; false: none that rules are for. */
+struct request_command;
+bool request_rule_call(const struct request_command *c, struct rule_call *out);
 void operator_rule_look(const struct operator_state *o, const struct rule_call *call,
                         struct rule_verdict *out);
 /* What the kept text `handle` says; false: TEXT_NONE, nothing was ordered. */

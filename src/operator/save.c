@@ -231,7 +231,7 @@ static bool load_organisations(struct operator_state *o, struct reader *r)
 }
 
 /* What a rule ordered is looked up while the payment is put into the tables. */
-static bool order_plausible(const struct operator_state *o, uint32_t handle)
+bool operator__order_plausible(const struct operator_state *o, uint32_t handle)
 {
     struct ruled ruled;
     return handle == TEXT_NONE || (texts_known(&o->book->texts, handle) &&
@@ -246,7 +246,7 @@ bool operator__payment_plausible(const struct operator_state *o, const struct st
            p->outcome <= STK_OUTCOME_LAST && (p->type == 1 || p->type == 2) &&
            p->answer <= ANSWER_AUTOMATIC && p->amount_minor > 0 &&
            p->receipt < ID_RECEIPT_SERIAL_END && caltime_in_range(p->step_ns[STEP_ACCEPTED]) &&
-           order_plausible(o, p->ruled);
+           operator__order_plausible(o, p->ruled);
 }
 
 /* Puts a loaded payment into the tables. The fingerprint's owner is the payment with the highest

@@ -170,7 +170,9 @@ void operator__advance_standing(const struct operator_state *o, struct decision 
         return;
     }
     const struct subscriber *s = subscriber_at(o, slot);
-    if (s->reachable && s->approves) { /* the sandbox's test number gives its PIN by itself */
+    bool ruled = operator__request_act(o, r).act != RULE_ACT_NONE;
+    if (s->reachable && s->approves &&
+        !ruled) { /* the sandbox's test number gives its PIN by itself */
         operator__approved_standing(o, d, r);
         return;
     }
@@ -234,6 +236,7 @@ void operator__decide_standing_run(const struct operator_state *o, struct decisi
     e.request = o->last_request + 1;
     e.expires_ns = next_due_ns(&order->terms, order->runs + 1);
     operator__emit(d, &e);
+    operator__request_rule(o, d, &c);
 }
 
 /* When it is tried again although there was not enough money; 0: not any more. */

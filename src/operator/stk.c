@@ -226,8 +226,8 @@ static void emit_pin_tried(struct decision *d, uint32_t slot, uint8_t failures)
 }
 
 /* The failed attempt is durable before anyone learns of it: it is in the frame of the end. */
-static enum pin_answer count_pin(const struct operator_state *o, struct decision *d, uint32_t slot,
-                                 bool right)
+enum pin_answer operator__count_pin(const struct operator_state *o, struct decision *d,
+                                    uint32_t slot, bool right)
 {
     const struct subscriber *s = subscriber_at(o, slot);
     if (s->pin_failures >= o->settings->pin_failures_max) {
@@ -248,7 +248,8 @@ static enum pin_answer count_pin(const struct operator_state *o, struct decision
 enum pin_answer operator__try_pin(const struct operator_state *o, struct decision *d, uint32_t slot,
                                   const uint8_t verifier[PIN_VERIFIER_BYTES])
 {
-    return count_pin(o, d, slot, verifier_equal(subscriber_at(o, slot)->verifier, verifier));
+    return operator__count_pin(o, d, slot,
+                               verifier_equal(subscriber_at(o, slot)->verifier, verifier));
 }
 
 /* R1.3: everything again, then debit, credit, state and callback in one frame. */
@@ -291,7 +292,7 @@ static void emit_pin(const struct operator_state *o, struct decision *d,
         emit_end(o, d, p, STK_PAYER_UNKNOWN);
         return;
     }
-    switch (count_pin(o, d, p->subscriber, right)) {
+    switch (operator__count_pin(o, d, p->subscriber, right)) {
     case PIN_IS_LOCKED: emit_end(o, d, p, STK_PIN_LOCKED); break;
     case PIN_IS_WRONG: emit_end(o, d, p, STK_WRONG_PIN); break;
     case PIN_IS_RIGHT: emit_payment(o, d, p); break;

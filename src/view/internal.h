@@ -135,7 +135,8 @@ struct projection {
     uint64_t reserved_for;       /* the request of the latest RECEIPT_RESERVED */
     uint32_t reserved_day;
     uint64_t reserved_serial;
-    uint64_t ended_payment; /* the latest STK payment that ended */
+    uint64_t ended_payment; /* the latest STK payment that ended; 0: a request has, since */
+    uint64_t ended_request;
     struct rule_list rules; /* being read */
     char error[256];        /* of a frame that cannot be read; empty: none */
 };

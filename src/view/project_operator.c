@@ -131,6 +131,7 @@ static void end_payment(struct projection *p, const struct operator_event *e)
               text(stk_outcome_words(e->outcome)), text(paid ? receipt : NULL), text(p->at),
               integer(p->frame.time_ns));
     p->ended_payment = e->number;
+    p->ended_request = 0;
     if (answer != NULL) {
         (void)RUN(p->store, PROMPT_END, number(e->number), text(answer), text(p->at));
     }
@@ -180,6 +181,8 @@ static void ask_for_request(struct projection *p, const struct operator_event *e
 static void end_request(struct projection *p, const struct operator_event *e)
 {
     char receipt[ID_RECEIPT_SIZE];
+    p->ended_payment = 0;
+    p->ended_request = e->number;
     if (e->has_receipt) {
         id_receipt_format(e->receipt_day, e->receipt, receipt);
     }
@@ -305,36 +308,44 @@ static void queue_stk_callback(struct projection *p, const struct outbox_event *
 }
 
 /* The form of these is known to the face alone: their rows have no body. */
-static void queue_request_message(struct projection *p, const struct outbox_event *e)
+static void queue_request_message(struct projection *p, const struct outbox_event *e, uint16_t kind)
 {
     static const char *const kinds[] = {[MESSAGE_RESULT] = "result",
                                         [MESSAGE_TIMEOUT] = "timeout",
                                         [MESSAGE_VALIDATION] = "validation"};
     char next[RFC3339_SIZE];
-    (void)RUN(p->store, MESSAGE_ADD, number(e->number), number(e->subject),
-              text(kinds[e->item_kind]), text(p->at), integer(p->frame.time_ns),
-              projection_time(e->next_try_ns, next));
-    if (e->item_kind == MESSAGE_VALIDATION) {
+    (void)RUN(p->store, MESSAGE_ADD, number(e->number), number(e->subject), text(kinds[kind]),
+              text(p->at), integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
+    if (kind == MESSAGE_VALIDATION) {
         projection_validation_asked(p, e);
     }
 }
 
-/* An organisation with C2B URLs is told of an STK payment, in the frame in which that ended. */
+/* An organisation with C2B URLs is told of an STK payment, or of a standing order's, in the frame
+ * in which that ended. */
 static void queue_confirmation(struct projection *p, const struct outbox_event *e)
 {
     char next[RFC3339_SIZE];
-    (void)RUN(p->store, CONFIRMATION_ADD, number(e->number), number(p->ended_payment), text(p->at),
-              integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
+    bool of_payment = p->ended_payment != 0;
+    struct value at_next = projection_time(e->next_try_ns, next);
+    if (of_payment) {
+        (void)RUN(p->store, CONFIRMATION_ADD, number(e->number), number(p->ended_payment),
+                  text(p->at), integer(p->frame.time_ns), at_next);
+    } else {
+        (void)RUN(p->store, REQUEST_CONFIRMATION_ADD, number(e->number), number(p->ended_request),
+                  text(p->at), integer(p->frame.time_ns), at_next);
+    }
 }
 
 void projection_queued(struct projection *p, const struct outbox_event *e)
 {
-    if (e->item_kind == MESSAGE_CONFIRMATION) {
+    uint16_t kind = e->item_kind & (uint16_t)~MESSAGE_RULED;
+    if (kind == MESSAGE_CONFIRMATION) {
         queue_confirmation(p, e);
         return;
     }
-    if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
-        queue_request_message(p, e);
+    if (kind >= MESSAGE_RESULT && kind <= MESSAGE_VALIDATION) {
+        queue_request_message(p, e, kind);
         return;
     }
     sqlite3_stmt *row = store_look(p->store, STATEMENT_TRANSACTION_LOOK, (int64_t)e->subject);
@@ -422,6 +433,7 @@ static bool project_known(struct projection *p, const struct operator_event *e)
     case EVENT_REQUEST_AMOUNT_SET:
         (void)RUN(p->store, REQUEST_AMOUNT, number(e->number), integer(e->amount_minor));
         break;
+    case EVENT_REQUEST_RULED: /* rules have no columns */
     case EVENT_REQUEST_HELD:
     case EVENT_REQUEST_QUEUED:
     case EVENT_REQUEST_TIMED_OUT: break; /* the message to its URL makes the row */

@@ -74,6 +74,11 @@
       " queued_ns, next_try_at) SELECT ?1, ?2, 'c2b_confirmation', o.confirmation_url,"            \
       " 'waiting', 0, ?3, ?4, ?5 FROM transactions t JOIN organisations o"                         \
       " ON o.short_code = t.party_b WHERE t.number = ?2")                                          \
+    X(REQUEST_CONFIRMATION_ADD,                                                                    \
+      "INSERT INTO callbacks (number, request_number, kind, url, state, attempts, queued_at,"      \
+      " queued_ns, next_try_at) SELECT ?1, ?2, 'c2b_confirmation', o.confirmation_url,"            \
+      " 'waiting', 0, ?3, ?4, ?5 FROM requests r JOIN organisations o"                             \
+      " ON o.short_code = r.short_code WHERE r.number = ?2")                                       \
     X(VALIDATION_ADD,                                                                              \
       "INSERT INTO validations (request_number, callback_number, receipt, url, response_type,"     \
       " asked_at, expires_at) SELECT ?1, ?2, ?3, o.validation_url, o.c2b_response_type, ?4,"       \

@@ -16,7 +16,7 @@
 #include "journal/journal.h"
 
 enum {
-    GOLDEN_DIGESTS_MAX = 64,
+    GOLDEN_DIGESTS_MAX = 512,
     GOLDEN_MESSAGE_MAX = 900,
 };
 

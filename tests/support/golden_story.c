@@ -571,6 +571,21 @@ static void chapter_rules(struct world *w)
     assert_int_equal(answer_all(w, 200, DELIVERY_ANSWERED), 3);
     o.amount_minor = 123456;
     ended(w, order_and_run(w, &o), STK_WRONG_PIN);
+    world_rules(w, "{\"rules\":["
+                   "{\"name\":\"fails\",\"match\":{\"api\":\"balance\"},"
+                   "\"then\":{\"outcome\":{\"code\":\"26\",\"delay_ms\":500},"
+                   "\"callback\":{\"times\":2}}},"
+                   "{\"name\":\"lies\",\"match\":{\"api\":\"b2b\"},"
+                   "\"then\":{\"callback\":{\"code\":\"17\",\"hold_for_next\":true}}},"
+                   "{\"name\":\"wrong\",\"match\":{\"api\":\"b2b_express\"},"
+                   "\"then\":{\"prompt\":{\"act\":\"wrong_pin\",\"delay_ms\":900}}}]}");
+    asked(w, ask(w, REQUEST_B2B, WORLD_PAYBILL, "353354", 100), REQUEST_DONE);
+    uint64_t balance = ask(w, REQUEST_BALANCE, WORLD_PAYBILL, "", 0);
+    uint64_t express = ask(w, REQUEST_EXPRESS, WORLD_PAYBILL, "INV-11", 100);
+    world_pass(w, WORLD_S);
+    asked(w, balance, REQUEST_RULED);
+    asked(w, express, REQUEST_WRONG_PIN);
+    assert_int_equal(answer_all(w, 200, DELIVERY_ANSWERED), 4);
     world_rules(w, "{\"rules\":[]}");
 }
 

@@ -145,6 +145,7 @@ static const struct sample samples[] = {
       .expires_ns = 1772247600000000000},
      24, 0x08ba409d49d67049u},
     {{.kind = EVENT_STANDING_ORDER_CANCELLED, .number = 4}, 8, 0xb739f630eb3a77f3u},
+    {{.kind = EVENT_REQUEST_RULED, .number = 9, .orders = ORDER}, 71, 0x5d6cf8fdc8277f7au},
     {{.kind = EVENT_C2B_URLS_KEPT, .slot = 3, .version = 2, .response_type = 1, .target = 71,
       .validation_target = 72, .url = TEXT("https://shop.example/c"),
       .validation_url = TEXT("https://shop.example/v")},

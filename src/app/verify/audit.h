@@ -86,7 +86,9 @@ struct audit_request {
     bool late;            /* its time-out URL was told */
     uint32_t receipt_day; /* reserved; 0: none */
     uint64_t receipt;
-    uint64_t order; /* standing order that it asks for or pays; 0: none */
+    uint64_t order;  /* standing order that it asks for or pays; 0: none */
+    bool ruled;      /* a scenario rule ordered something for it */
+    uint8_t results; /* that its end must queue, when it is told */
 };
 
 struct audit_standing {

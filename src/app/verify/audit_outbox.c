@@ -94,7 +94,8 @@ static void queued(struct audit *a, const struct outbox_event *e)
     if (!add(a, e)) {
         return;
     }
-    if (e->item_kind >= MESSAGE_RESULT && e->item_kind <= MESSAGE_VALIDATION) {
+    uint16_t kind = e->item_kind & (uint16_t)~MESSAGE_RULED;
+    if (kind >= MESSAGE_RESULT && kind <= MESSAGE_VALIDATION) {
         audit__request_message(a, e->subject, e->target, e->item_kind);
         return;
     }

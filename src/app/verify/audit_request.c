@@ -39,6 +39,7 @@ static void texts_kept(struct audit *a, const struct operator_event *e)
     a->last_request = e->number;
     a->frame.request_texts = e->number;
     r->told = e->url.size > 0;
+    r->results = 1;
 }
 
 static void party_kept(struct audit *a, const struct operator_event *e)
@@ -159,6 +160,17 @@ static void timed_out(struct audit *a, const struct operator_event *e, struct au
     a->frame.request_late_target = r->timeout_target;
 }
 
+static void ruled(struct audit *a, const struct operator_event *e, struct audit_request *r)
+{
+    struct ruled order;
+    if (r->ruled || r->asked || r->held) {
+        audit__breach(a, PROOF_PAYMENTS, "a rule orders something for request %" PRIu64 " %s",
+                      e->number, r->ruled ? "a second time" : "when it is under way already");
+    }
+    r->ruled = operator_ruled_decode(e->orders, &order);
+    r->results = r->ruled ? order.effects.times : 1;
+}
+
 /* What happens between acceptance and end. */
 static void on_the_way(struct audit *a, const struct operator_event *e)
 {
@@ -174,6 +186,7 @@ static void on_the_way(struct audit *a, const struct operator_event *e)
     case EVENT_REQUEST_AMOUNT_SET: amount_set(a, e, r); break;
     case EVENT_REQUEST_PROMPTED: prompted(a, e, r); break;
     case EVENT_REQUEST_TIMED_OUT: timed_out(a, e, r); break;
+    case EVENT_REQUEST_RULED: ruled(a, e, r); break;
     default: waited(a, e, r); break;
     }
 }
@@ -271,7 +284,9 @@ void audit__request_transfer(struct audit *a, const struct transfer *t)
 
 void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, uint16_t kind)
 {
-    bool result = kind == MESSAGE_RESULT;
+    bool changed = (kind & MESSAGE_RULED) != 0;
+    bool allowed = !changed || (a->frame.request_ended == subject && a->frame.request.ruled);
+    bool result = allowed && (kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
     bool question = kind == MESSAGE_VALIDATION && a->frame.request_asked == subject;
     bool late = kind == MESSAGE_TIMEOUT && a->frame.request_late == subject &&
                 a->frame.request_late_target == target;
@@ -364,7 +379,12 @@ void audit__requests_frame(struct audit *a)
     /* A C2B confirmation tells of successes only. */
     bool told =
         f->request.told && (f->request.kind != REQUEST_C2B || f->request_outcome == REQUEST_DONE);
-    if (f->request_results != (told ? 1 : 0)) {
+    if (f->request_outcome == REQUEST_RULED && !f->request.ruled) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "request %" PRIu64 " ends by a rule, but none orders anything for it",
+                      f->request_ended);
+    }
+    if (f->request_results != (told ? f->request.results : 0)) {
         audit__breach(a, PROOF_EFFECTS, "request %" PRIu64 " ended and queued %u results",
                       f->request_ended, f->request_results);
     }

@@ -253,6 +253,7 @@ async function callEverything(operator, listener) {
     await operator.sim('GET', `/deliveries?transaction=${ruled.CheckoutRequestID}`);
     await operator.sim('GET', '/rules');
     await operator.sim('GET', '/rules/schema');
+    await operator.sim('PUT', '/rules', { rules: [] });
     await operator.sim('POST', `/deliveries/${delivery.id}/replay`, { body: { edited: true } });
     await operator.sim('POST', `/deliveries/${delivery.id}/replay`, { url: 'none' });
     await operator.sim('GET', `/deliveries/${delivery.id}/curl`);

@@ -255,7 +255,7 @@ const AMOUNTS = [[1, 'SUCCESS', '0'], [1032, 'CANCELLED', '1032'], [1037, 'FAILE
 
 await story('every magic value', async (scene) => {
     const world = await open(scene, '--magic');
-    equal((await world.operator.simOk('GET', '/rules')).magic.length, 14, 'built-in rules');
+    equal((await world.operator.simOk('GET', '/rules')).magic.length, 21, 'built-in rules');
     for (const [suffix, status, code, callbacks] of MAGIC) {
         for (let round = 0; round < 4; round++) { // a fourth wrong PIN is no locked one
             const seen = await played(world, { PhoneNumber: Number(`2547110005${suffix}`),
@@ -281,7 +281,7 @@ await story('every magic value', async (scene) => {
     equal([paid.status, apart(paid.created_at, ended.at), apart(ended.at, delivery.attempts[0].at)],
           ['SUCCESS', 20000, 30000], 'phone ...99');
     await world.operator.simOk('POST', '/reset', {});
-    equal((await world.operator.simOk('GET', '/rules')).magic.length, 14, 'after a reset');
+    equal((await world.operator.simOk('GET', '/rules')).magic.length, 21, 'after a reset');
     await world.server.restart(['--clock', 'virtual', '--profile', 'sandbox']);
     equal((await world.server.operator.simOk('GET', '/rules')).magic.length, 0, 'without --magic');
     proved('8 phones four times each, 5 amounts and the slow one; kept by a reset, gone without the flag');

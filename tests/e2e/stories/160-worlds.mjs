@@ -223,3 +223,32 @@ await story('--ephemeral: quick to start, quick to reset, gone at the end', asyn
     equal([await beside.stop(), await third.stop()], [0, 0], 'both end');
     proved('no folder is left behind');
 });
+
+await story('a payment is given back in each of two worlds', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    await operator.openSubscriber(ANNA, 100 * SHILLING);
+    const { CheckoutRequestID: id } = await operator.pushed({ PhoneNumber: ANNA, Amount: 70 });
+    const { receipt } = await operator.approved(id);
+    const reverse = async () => {
+        const answer = await operator.call('POST', '/mpesa/reversal/v1/request', {
+            headers: await operator.bearer(),
+            body: { Initiator: 'testapi', SecurityCredential: 'AAAA', Remarks: 'OK',
+                    CommandID: 'TransactionReversal', TransactionID: receipt, Amount: 70,
+                    ReceiverParty: 174379, RecieverIdentifierType: '11',
+                    QueueTimeOutURL: listener.url, ResultURL: listener.url } });
+        equal(answer.status, 200, answer.text);
+        await operator.untilIdle();
+        const newest = (await operator.simOk('GET', '/requests')).data[0];
+        equal([newest.status, await operator.balance(ANNA)], ['SUCCESS', 100 * SHILLING], 'given back');
+    };
+    await save(operator, 'paid');
+    await reverse();
+    await restore(operator, 'paid');
+    equal(await operator.balance(ANNA), 30 * SHILLING, 'paid again');
+    await reverse();
+    equal(await server.stop(), 0, 'exit status after SIGTERM');
+    verified(server);
+    proved('verify lets each world give it back, once');
+});
