@@ -77,6 +77,8 @@ void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
 {
     struct face_answer answer = {status, content_type, {(const char *)body->data, body->size}};
     CHECK(!body->overflow);
+    /* That a rule counted the call is durable before anybody hears of it, too. */
+    wait_position = wait_position > q->ruled_position ? wait_position : q->ruled_position;
     if (q->ruled != NULL) {
         face_rule_answer(q, wait_position, answer);
     } else {
