@@ -36,7 +36,7 @@ export interface Delivery {
     request_headers?: Record<string, string>; request_body?: string; attempts: Attempt[];
 }
 
-export interface Side { account: number; kind: string; owner: string; name: string }
+export interface Side { account: number; kind: string; owner: string; name: string; balance_now: number }
 export interface Entry { transfer: string; amount: number; debit: Side; credit: Side; code: string }
 
 export interface Subscriber {

@@ -7,7 +7,6 @@ import { compareRows, rowOf, type Clock, type Organisation, type Prompt, type Re
          type Subscriber, type Transaction } from './model';
 import { follow, type Happening } from './stream';
 
-const ROWS_KEPT = 500;
 const ASKED_SINGLY = 4;
 const QUIET_MS = 60;   // between an event and the question, so that a burst is one question
 const BUSY_MS = 500;   // between questions while events pour in
@@ -30,6 +29,7 @@ export const rulesChanged = signal(0);
 export const worldsChanged = signal(0);
 
 let clockRead = performance.now();
+let rowsKept = 500; // more once somebody asked for older ones
 
 // Book time in milliseconds, now.
 export function bookNow(): number {
@@ -42,7 +42,7 @@ export function bookNow(): number {
 function keepRows(fresh: Row[]): void {
     const byId = new Map(rows.value.map((row) => [row.id, row]));
     for (const row of fresh) byId.set(row.id, row);
-    rows.value = [...byId.values()].sort(compareRows).slice(0, ROWS_KEPT);
+    rows.value = [...byId.values()].sort(compareRows).slice(0, rowsKept);
 }
 
 async function readClock(): Promise<void> {
@@ -51,8 +51,13 @@ async function readClock(): Promise<void> {
     clock.value = answer;
 }
 
+// The newest, and those on the screen.
 async function readPeople(): Promise<void> {
-    people.value = (await get<List<Subscriber>>('/subscribers?limit=100')).data;
+    const newest = (await get<List<Subscriber>>('/subscribers?limit=100')).data;
+    const others = watched.value.filter((number) => !newest.some((one) => one.msisdn === number));
+    const found = await Promise.all(others.map((number) =>
+        get<Subscriber>(`/subscribers/${number}`).catch(() => undefined)));
+    people.value = [...newest, ...found.filter((one): one is Subscriber => one !== undefined)];
 }
 
 async function readPrompts(numbers: string[]): Promise<void> {
@@ -129,6 +134,24 @@ function soon(): void {
 export async function watch(numbers: string[]): Promise<void> {
     watched.value = numbers;
     await readPrompts(numbers).catch(() => undefined);
+    if (loaded.value && numbers.some((number) => !person(number))) await readPeople().catch(() => undefined);
+}
+
+// Payments before those at hand; false: there are none.
+export async function readOlder(): Promise<boolean> {
+    const last = rows.value.filter((row) => row.id.startsWith('txn_')).at(-1);
+    if (!last) return false;
+    const older = await get<List<Transaction>>(`/transactions?limit=100&starting_after=${last.id}`);
+    rowsKept += older.data.length;
+    keepRows(older.data.map(rowOf));
+    return older.has_more;
+}
+
+// A payment that is not at hand, by any id or receipt; undefined: there is none.
+export async function lookUp(id: string): Promise<Row | undefined> {
+    const name = encodeURIComponent(id);
+    return get<Transaction>(`/transactions/${name}`).then(rowOf, () =>
+        get<Request>(`/requests/${name}`).then(rowOf, () => undefined));
 }
 
 function mark(event: Happening): void {

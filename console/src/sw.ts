@@ -239,7 +239,9 @@ export const swahili = {
     'The money is all there': 'Pesa zote zipo',
     'The money moves and the callback says 1037.': 'Pesa husogea na taarifa husema 1037.',
     'The network refused it. Nothing moved.': 'Mtandao umekataa. Hakuna pesa iliyosogea.',
-    'The newest 200 are shown.': 'Mpya 200 zinaonyeshwa.',
+    'Show more': 'Onyesha zaidi',
+    'Show older ones': 'Onyesha za zamani',
+    'That is all there is.': 'Hizi ndizo zote.',
     'the one before': 'iliyotangulia',
     'The page gets an access token by itself. What goes out and comes back is shown here.': 'Ukurasa hupata tokeni wenyewe. Kinachotumwa na kurudi huonekana hapa.',
     'the password, encrypted': 'nenosiri, limefichwa',
@@ -297,4 +299,5 @@ export const swahili = {
     'Signal on the event stream': 'Ishara kwenye mkondo wa matukio',
     'None. Either a rule took it away, or nobody wanted to be told.': 'Hakuna. Kanuni imeiondoa, au hakuna aliyetaka kuambiwa.',
     'The newest 100 are shown.': 'Mpya 100 zinaonyeshwa.',
+    'now': 'sasa',
 } as const;

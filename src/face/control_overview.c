@@ -131,6 +131,7 @@ static void render_side(struct surface *s, struct writer *w, const char *name, u
     json_field_text(w, "kind", account_kind(a->code));
     json_field_text(w, "owner", owner);
     json_field_string(w, "name", words);
+    json_field_i64(w, "balance_now", account_balance(a));
     json_close(w, '}');
 }
 

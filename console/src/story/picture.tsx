@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { money, pretty, time } from '../format';
 import { t } from '../i18n';
 import type { Entry } from '../model';
-import { useWidth, Wire } from '../ui';
+import { Money, useWidth, Wire } from '../ui';
 import { LEDGER, lanes, OPERATOR, type Message } from './messages';
 
 const ROW = 58;
@@ -124,7 +124,8 @@ function Row({ message, width, opened, toggle }: {
             {opened ? <div class="said">
                 <p class="fine"><time dateTime={message.at} title={`${message.at} (UTC)`}>{time(message.at)} EAT</time>
                     {message.position ? <> · {t('journal position')} <code>{message.position}</code></> : null}</p>
-                {message.entry ? <Card entry={message.entry} /> : null}
+                {message.entry ? <><Card entry={message.entry} /><dl class="pairs">{[message.entry.debit, message.entry.credit].map((side) => (
+                    <div key={side.account}><dt>{sideName(side)}, {t('now')}</dt><dd><Money cents={side.balance_now} /></dd></div>))}</dl></> : null}
                 {message.contents.map((one) => (
                     <section key={one.title}><h4>{one.title}</h4><Wire lines text={pretty(one.text)} what={one.title} /></section>
                 ))}

@@ -1,13 +1,15 @@
 // payments.tsx - every payment and request, newest first, as they move; filters stand in the URL.
 import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
 import { day, money, phone as phoneText, time } from '../format';
 import { t } from '../i18n';
 import type { Row, Status } from '../model';
 import { go, open, place, put } from '../router';
-import { loaded, rows } from '../store';
+import { loaded, lookUp, readOlder, rows } from '../store';
 import { typeName } from '../story/messages';
-import { Button, Empty, Icon, StatusChip, statusWord } from '../ui';
+import { attempt, Button, Empty, Icon, StatusChip, statusWord } from '../ui';
 
+const SHOWN = 200;
 const STATES: Status[] = ['PENDING', 'PROCESSING', 'SUCCESS', 'FAILED', 'CANCELLED'];
 
 function fits(row: Row, query: Record<string, string>): boolean {
@@ -58,10 +60,35 @@ function Line({ row, current }: { row: Row; current: boolean }): JSX.Element {
     );
 }
 
+// What is asked for may be older than what is at hand: ids and receipts are looked up in the book.
+const LOOKS_LIKE_ID = /^(txn_\d+|req_\d+|ws_CO_\w{8,}|[A-Z0-9]{10})$/i;
+
+function useFound(wanted: string): Row | undefined {
+    const [found, setFound] = useState<Row | undefined>(undefined);
+    useEffect(() => {
+        let current = true;
+        setFound(undefined);
+        if (LOOKS_LIKE_ID.test(wanted)) {
+            void lookUp(wanted).then((row) => { if (current) setFound(row); });
+        }
+        return () => { current = false; };
+    }, [wanted]);
+    return found;
+}
+
+function Older(): JSX.Element {
+    const [more, setMore] = useState(true);
+    return more ? <Button onPress={() => attempt(async () => setMore(await readOlder()))}>{t('Show older ones')}</Button>
+        : <p class="fine">{t('That is all there is.')}</p>;
+}
+
 export function Payments(): JSX.Element {
     const { query } = place.value;
     const codes = [...new Set(rows.value.map((row) => row.shortCode))].sort();
-    const shown = rows.value.filter((row) => fits(row, query)).slice(0, 200);
+    const fitting = rows.value.filter((row) => fits(row, query));
+    const found = useFound(fitting.length === 0 ? (query['q'] ?? '').trim() : '');
+    const [most, setMost] = useState(SHOWN);
+    const shown = found && fitting.length === 0 ? [found] : fitting.slice(0, most);
     if (loaded.value && rows.value.length === 0) {
         return (
             <Empty title={t('No payments yet')}>
@@ -77,7 +104,8 @@ export function Payments(): JSX.Element {
             <ol class="lines" aria-label={t('Payments, newest first')}>
                 {shown.map((row) => <Line key={row.id} row={row} current={query['open'] === row.id} />)}
             </ol>
-            {shown.length === 200 ? <p class="fine">{t('The newest 200 are shown.')}</p> : null}
+            <div class="row after">{fitting.length > most ? <Button onPress={() => setMost(most + SHOWN)}>{t('Show more')}</Button>
+                : rows.value.length >= 100 ? <Older /> : null}</div>
         </div>
     );
 }

@@ -26,6 +26,7 @@ await story('the whole at a glance', async (scene) => {
     equal([entry.amount, entry.code, entry.debit.kind, entry.debit.owner, entry.credit.kind,
            entry.credit.owner], [10000, 'stk_push', 'wallet', String(ANNA), 'utility', '174379'],
           'the entry');
+    equal(entry.debit.balance_now, 900 * SHILLING, 'what the payer holds now');
     const after = await operator.simOk('GET', '/money');
     equal([after.difference, after.wallets - before.wallets,
            after.organisations - before.organisations, after.posted - before.posted],

@@ -95,6 +95,29 @@ await story('accidents, time and worlds', async (scene) => {
     browser.clean();
 });
 
+await story('what is older than the list', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    const ids = await Promise.all(Array.from({ length: 130 }, (_, i) => operator.pushed({ PhoneNumber: ANNA + i })));
+    equal((await operator.transactions()).length, ids.length, 'payments');
+    const oldest = await operator.transaction('txn_1');
+    const browser = await Browser.open(scene);
+    const page = await browser.page();
+    await page.goto(`${server.base}/#/payments`);
+    await page.getByTestId('row-txn_130').waitFor();
+    equal(await page.getByTestId('row-txn_1').count(), 0, 'the oldest is not at hand');
+    await page.locator('#search').fill(oldest.checkout_request_id);
+    await page.getByTestId('row-txn_1').click();
+    await page.getByTestId('picture').waitFor();
+    await page.locator('#search').fill('');
+    await page.getByRole('button', { name: 'Show older ones' }).click();
+    await page.getByTestId('row-txn_1').waitFor();
+    await page.goto(`${server.base}/#/phones?phones=${oldest.msisdn}`);
+    await page.getByTestId(`phone-${oldest.msisdn}`).getByTestId('prompt').waitFor();
+    browser.clean();
+    proved('an old payment is found by its id and by asking for older ones, an old phone by its URL');
+});
+
 await story('the server is killed and comes back', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual']);
     await server.operator.openSubscriber(ANNA, 1000 * SHILLING);
