@@ -57,9 +57,19 @@ static bool scene_open(struct scene *s, const struct pay_options *o, const char 
 {
     char data[600];
     const char *view = s->bench->options.view_off ? "off" : "on";
-    const char *snapshots = s->snapshot_bytes != NULL ? "--snapshot-bytes" : NULL;
-    const char *const arguments[] = {"--profile", "sandbox", "--clock",         clock, "--view",
-                                     view,        snapshots, s->snapshot_bytes, NULL};
+    const char *const all[][2] = {{"--profile", "sandbox"},
+                                  {"--clock", clock},
+                                  {"--view", view},
+                                  {"--keep-closed", s->bench->options.keep_closed},
+                                  {"--snapshot-bytes", s->snapshot_bytes}};
+    enum { FLAGS = sizeof(all) / sizeof(all[0]) };
+    const char *arguments[2 * FLAGS + 1] = {NULL};
+    for (size_t i = 0, n = 0; i < FLAGS; i++) {
+        if (all[i][1] != NULL) {
+            arguments[n++] = all[i][0];
+            arguments[n++] = all[i][1];
+        }
+    }
     (void)snprintf(data, sizeof(data), "%s/data", s->bench->folder);
     bench_progress("starting the server, opening phones and paybills", 0);
     if (!child_start(&s->child, data, arguments, error)) {

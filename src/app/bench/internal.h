@@ -17,7 +17,8 @@ struct bench_options {
     uint32_t payers;      /* payments under way in stk and hot; 0: the default */
     uint32_t rate;        /* of the open loops of surge and ack, pushes/s; 0: the default */
     bool json;
-    bool view_off; /* the server keeps no SQL view */
+    bool view_off;           /* the server keeps no SQL view */
+    const char *keep_closed; /* --keep-closed of the server; NULL: its default */
 };
 
 struct bench {
