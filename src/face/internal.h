@@ -62,6 +62,15 @@ struct passkey {
     char text[SECRETS_PLAIN_MAX];
 };
 
+/* Figures of the book's state, for /metrics, which does not wait for the disk: as they were at a
+ * position that is durable (F1). */
+struct book_figures {
+    uint64_t position;
+    uint64_t open, queued, accepted, in_memory, left, keys_left;
+    uint64_t ended[STK_OUTCOMES_MAX];
+    uint64_t waiting, delivered, dead, failed_attempts;
+};
+
 struct surface {
     struct surface_options options;
     struct engine *engine;
@@ -96,6 +105,8 @@ struct surface {
     bool index_unread;                      /* the latest look-up in the index failed */
     uint64_t answers[6];                    /* by first digit of the status */
     char console_token[CONSOLE_TOKEN_SIZE]; /* of this start: what our own page asks with */
+    struct book_figures shown;              /* durable */
+    struct book_figures pending;            /* take their place when they are */
 };
 
 /* A request under way: what handlers are given. */
@@ -230,6 +241,7 @@ void control_entry_list(struct request *q);
 void control_money(struct request *q);
 
 /* status.c: /healthz, /readyz, /metrics, /openapi.json */
+void status_turn(struct surface *s);
 bool status_route(struct request *q);
 /* stream.c */
 /* "1:42" -> 42; a bare number is a position, too. */

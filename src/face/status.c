@@ -29,6 +29,47 @@ static void labelled(struct writer *w, const char *name, const char *label, cons
     put_raw(w, text, (size_t)size);
 }
 
+/* ---- figures of the state, never ahead of the disk ---- */
+
+static void figures_take(struct surface *s, struct book_figures *f)
+{
+    const struct operator_state *o = surface_operator(s);
+    const struct book *b = engine_book(s->engine);
+    f->position = engine_applied(s->engine);
+    f->open = o->open;
+    f->queued = o->queued;
+    f->accepted = o->last_payment;
+    f->in_memory = o->payments.used;
+    f->left = operator_left(o);
+    f->keys_left = b->keys_left;
+    memcpy(f->ended, o->ended, sizeof(f->ended));
+    f->waiting = b->outbox.timed.count + b->outbox.ready;
+    f->delivered = b->outbox.delivered;
+    f->dead = b->outbox.dead;
+    f->failed_attempts = b->outbox.failed_attempts;
+}
+
+void status_turn(struct surface *s)
+{
+    if (s->pending.position <= engine_durable(s->engine)) {
+        s->shown = s->pending;
+        figures_take(s, &s->pending);
+    }
+}
+
+/* What may be shown now. Monitoring must be answered while the disk stands still, so it is told
+ * what the disk has, not made to wait for what it has not. */
+static const struct book_figures *figures(struct surface *s)
+{
+    status_turn(s);
+    if (s->pending.position <= engine_durable(s->engine)) {
+        s->shown = s->pending;
+    }
+    return &s->shown;
+}
+
+/* ---- metrics ---- */
+
 static void metrics_engine(struct surface *s, struct writer *w)
 {
     struct engine_counters e = engine_counters(s->engine);
@@ -58,48 +99,46 @@ static void metrics_engine(struct surface *s, struct writer *w)
          (uint64_t)e.pause_ns_max / 1000);
 }
 
-static void metrics_payments(struct surface *s, struct writer *w)
+static void metrics_payments(const struct book_figures *f, struct writer *w)
 {
-    const struct operator_state *o = surface_operator(s);
     static const char *const names[] = {
         NULL,
 #define X(name, number, state, code, words) #name,
         STK_OUTCOMES(X)
 #undef X
     };
-    line(w, "hakika_payments_open", "Payments that have not ended.", "gauge", o->open);
-    line(w, "hakika_pipeline_depth", "Payments that wait for the network.", "gauge", o->queued);
+    line(w, "hakika_payments_open", "Payments that have not ended.", "gauge", f->open);
+    line(w, "hakika_pipeline_depth", "Payments that wait for the network.", "gauge", f->queued);
     line(w, "hakika_payments_accepted_total", "STK pushes accepted in this generation.", "counter",
-         o->last_payment);
+         f->accepted);
     put_raw(w, "# TYPE hakika_payments_ended_total counter\n", 43);
     for (uint32_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
-        labelled(w, "hakika_payments_ended_total", "outcome", names[i], o->ended[i]);
+        labelled(w, "hakika_payments_ended_total", "outcome", names[i], f->ended[i]);
     }
 }
 
-static void metrics_outbox(struct surface *s, struct writer *w)
+static void metrics_outbox(struct surface *s, const struct book_figures *f, struct writer *w)
 {
     const struct outbox *o = &engine_book(s->engine)->outbox;
     line(w, "hakika_callbacks_waiting", "Callbacks that wait for their time or turn.", "gauge",
-         o->timed.count + o->ready);
+         f->waiting);
     line(w, "hakika_callbacks_in_flight", "Callbacks being sent.", "gauge", o->in_flight);
     line(w, "hakika_callbacks_delivered_total", "Callbacks answered with 2xx.", "counter",
-         o->delivered);
-    line(w, "hakika_callbacks_dead", "Callbacks given up (dead letters).", "gauge", o->dead);
+         f->delivered);
+    line(w, "hakika_callbacks_dead", "Callbacks given up (dead letters).", "gauge", f->dead);
     line(w, "hakika_callback_attempts_failed_total", "Attempts without a 2xx.", "counter",
-         o->failed_attempts);
+         f->failed_attempts);
 }
 
-static void metrics_old_ids(struct surface *s, struct writer *w)
+static void metrics_old_ids(struct surface *s, const struct book_figures *f, struct writer *w)
 {
-    const struct operator_state *o = surface_operator(s);
     const struct book *b = engine_book(s->engine);
     struct engine_counters e = engine_counters(s->engine);
-    line(w, "hakika_payments_in_memory", "Payments that memory holds.", "gauge", o->payments.used);
+    line(w, "hakika_payments_in_memory", "Payments that memory holds.", "gauge", f->in_memory);
     line(w, "hakika_payments_left", "Closed payments that only the index of old ids holds.",
-         "gauge", operator_left(o));
+         "gauge", f->left);
     line(w, "hakika_keys_left", "Idempotency keys that only the index of old ids holds.", "gauge",
-         b->keys_left);
+         f->keys_left);
     line(w, "hakika_recalled_total", "Closed payments that came back into memory.", "counter",
          b->recalled);
     line(w, "hakika_index_fetches_total", "Look-ups that the index of old ids answered.", "counter",
@@ -168,11 +207,12 @@ static void metrics_view(struct surface *s, struct writer *w)
 
 static void handle_metrics(struct request *q)
 {
+    const struct book_figures *f = figures(q->s);
     struct writer w = surface_writer(q->s);
     metrics_engine(q->s, &w);
-    metrics_payments(q->s, &w);
-    metrics_outbox(q->s, &w);
-    metrics_old_ids(q->s, &w);
+    metrics_payments(f, &w);
+    metrics_outbox(q->s, f, &w);
+    metrics_old_ids(q->s, f, &w);
     metrics_http(q->s, &w);
     metrics_view(q->s, &w);
     surface_answer(q, 0, 200, "text/plain; version=0.0.4", &w);

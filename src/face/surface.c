@@ -201,6 +201,7 @@ static void release_durable(struct surface *s)
 bool surface_turn(struct surface *s)
 {
     release_durable(s);
+    status_turn(s);
     face_rules_turn(s);
     control_clock_turn(s);
     control_poll_turn(s);

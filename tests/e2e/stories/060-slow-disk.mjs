@@ -78,8 +78,10 @@ await story('an fdatasync that takes 2 s', async (scene) => {
     // While it lasts: an approval, a read, and 100 pushes a second.
     const approval = timed(operator.approve(prompted.CheckoutRequestID, PIN, 0));
     const reading = timed(operator.subscriber(PHONE).then((json) => ({ json })));
+    const watched = operator.metrics();
     const load = await atRate(100, 1.5, (n) => timed(operator.tryPush({ PhoneNumber: PHONE + 10 + n })));
     await Promise.all([first, approval, reading]);
+    const seen = await watched;
     const slowTo = disk.ended();
     check(slowTo - slowFrom >= 1990, `the sync took only ${slowTo - slowFrom} ms`);
 
@@ -93,6 +95,11 @@ await story('an fdatasync that takes 2 s', async (scene) => {
     check((await reading).ended >= slowTo, 'a read showed what was not on disk');
     equal((await approval).status, 202, 'status of the approval');
     proved(`${accepted.length} pushes, an approval and a read were answered, none before the sync ended`);
+
+    check(seen.hakika_position > seen.hakika_durable_position, 'the metrics came when all was on disk');
+    equal(seen.hakika_payments_accepted_total, 1, 'pushes accepted, as the metrics told meanwhile');
+    equal((await operator.metrics()).hakika_payments_accepted_total, 1 + accepted.length, 'and afterwards');
+    proved('metrics were answered while the disk stood still, with what was on it');
 
     for (const answer of refused) checkBusy(answer, 'a refusal');
     const late = answers.filter((a) => a.begun > slowFrom + 80 + 50 * patience && a.begun < slowTo - 50);
