@@ -12,6 +12,7 @@
 
 enum {
     PAYMENT_RECORD_VERSION = 1, /* of the bytes that record writes: in the journal for ever */
+    PAYMENT_RECORD_RULED = 2,   /* the same, and what a scenario rule ordered for it */
     LOOKED_AT = 4,              /* for each that is wanted */
 };
 /* No push of the same second can get the checkout id of one that left. */
@@ -183,6 +184,13 @@ static void closed_remove(struct operator_state *o, uint32_t slot)
     o->closed--;
 }
 
+/* A rule may have ordered none or many. */
+static bool has_one_callback(const struct operator_state *o, const struct stk_payment *p)
+{
+    struct ruled ruled;
+    return !payment_ruled(o, p, &ruled) || ruled.effects.times == 1;
+}
+
 static bool may_leave(const void *state, uint64_t number, const struct closing_terms *terms)
 {
     const struct operator_state *o = state;
@@ -194,8 +202,8 @@ static bool may_leave(const void *state, uint64_t number, const struct closing_t
     int64_t age_ns = o->settings->fingerprint_ns; /* R1.4 looks back that far */
     age_ns = age_ns > CLOSED_AGE_MIN_NS ? age_ns : CLOSED_AGE_MIN_NS;
     int64_t settled_ns;
-    if (p->ruled != TEXT_NONE) {
-        return false; /* a record has no place for what a rule ordered, nor for several callbacks */
+    if (!has_one_callback(o, p)) {
+        return false; /* a record has no place for several */
     }
     return stk_state_final(p->state) && !p->kept && p->step_position[STEP_ENDED] <= terms->as_of &&
            p->step_ns[STEP_ENDED] <= terms->before_ns &&
@@ -267,6 +275,7 @@ struct payment_record {
     struct span url;
     struct span reference;
     struct span description;
+    struct span order; /* empty: no rule ordered anything for it */
     struct outbox_record callback;
     bool has_entry;
     struct entry entry;
@@ -335,11 +344,14 @@ static void record(const void *state, uint64_t number, struct writer *w, struct 
     const struct stk_payment *p = payment_at(o, slot);
     const struct entry *e = ledger_entry(&o->book->ledger, payment_transfer_id(number, 0));
     CHECK(stk_state_final(p->state));
-    put_u8(w, PAYMENT_RECORD_VERSION);
+    put_u8(w, p->ruled == TEXT_NONE ? PAYMENT_RECORD_VERSION : PAYMENT_RECORD_RULED);
     put_payment(w, p);
     put_text(w, operator_text(o, p->url));
     put_text(w, operator_text(o, p->reference));
     put_text(w, operator_text(o, p->description));
+    if (p->ruled != TEXT_NONE) {
+        put_text(w, operator_text(o, p->ruled));
+    }
     outbox_record(&o->book->outbox, p->delivery, w);
     put_u8(w, e != NULL);
     if (e != NULL) {
@@ -359,8 +371,10 @@ static void record(const void *state, uint64_t number, struct writer *w, struct 
 static bool record_read(const struct operator_state *o, uint64_t number, struct reader *r,
                         struct payment_record *out)
 {
+    struct ruled ruled;
     memset(out, 0, sizeof(*out));
-    if (get_u8(r) != PAYMENT_RECORD_VERSION) {
+    uint8_t version = get_u8(r);
+    if (version != PAYMENT_RECORD_VERSION && version != PAYMENT_RECORD_RULED) {
         return false;
     }
     struct stk_payment *p = &out->payment;
@@ -368,6 +382,12 @@ static bool record_read(const struct operator_state *o, uint64_t number, struct 
     out->url = get_text(r);
     out->reference = get_text(r);
     out->description = get_text(r);
+    if (version == PAYMENT_RECORD_RULED) {
+        out->order = get_text(r);
+        if (r->bad || !operator_ruled_decode(out->order, &ruled) || ruled.effects.times != 1) {
+            return false;
+        }
+    }
     if (r->bad || !operator__payment_plausible(o, p) || !stk_state_final(p->state) ||
         p->number != number || !outbox_record_read(r, &out->callback) ||
         out->callback.item.number != p->delivery || out->callback.item.subject != number) {
@@ -408,6 +428,7 @@ static void leave(void *state, uint64_t number)
     texts_drop(&b->texts, p->url);
     texts_drop(&b->texts, p->reference);
     texts_drop(&b->texts, p->description);
+    texts_drop(&b->texts, p->ruled);
     o->left[p->outcome]++;
     o->touched_count = 0; /* of the frame before, in a replay: this one touches nothing */
     slab_release(&o->payments, slot);
@@ -428,6 +449,7 @@ static bool recall(void *state, uint64_t number, struct reader *r)
     p->url = texts_keep(texts, c.url);
     p->reference = texts_keep(texts, c.reference);
     p->description = texts_keep(texts, c.description);
+    p->ruled = texts_keep(texts, c.order);
     o->left[p->outcome]--;
     outbox_come_home(&o->book->outbox, &c.callback);
     if (c.has_entry) {
@@ -456,6 +478,7 @@ static bool host(void *state, uint64_t number, struct reader *r)
     o->guest.url = texts_lend(texts, c.url);
     o->guest.reference = texts_lend(texts, c.reference);
     o->guest.description = texts_lend(texts, c.description);
+    o->guest.ruled = c.order.size > 0 ? texts_lend(texts, c.order) : TEXT_NONE;
     outbox_host(&o->book->outbox, &c.callback);
     return true;
 }

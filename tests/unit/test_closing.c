@@ -154,6 +154,53 @@ static void test_damaged_records(void **state)
     world_end(&w);
 }
 
+/* What a scenario rule ordered leaves with the payment, is told while it is the guest, and comes
+ * home; one without a callback, or with several, stays. */
+static void test_ruled_payments(void **state)
+{
+    (void)state;
+    struct world w;
+    struct ruled ruled;
+    world_start(&w, true);
+    world_rules(&w, "{\"rules\":[{\"name\":\"lies\",\"match\":{\"amount\":4200},\"then\":{"
+                    "\"callback\":{\"code\":\"1037\"},\"query\":{\"pending\":true}}},"
+                    "{\"name\":\"twice\",\"match\":{\"amount\":4300},\"then\":{"
+                    "\"callback\":{\"times\":2}}},"
+                    "{\"name\":\"never\",\"match\":{\"amount\":4400},\"then\":{"
+                    "\"callback\":{\"never\":true}}}]}");
+    uint64_t lies = closed_payment(&w, WORLD_ANNA, 4200);
+    uint64_t twice = closed_payment(&w, WORLD_BEN, 4300);
+    assert_int_equal(world_report(&w, world_take(&w), 200, 0), BOOK_DONE);
+    uint64_t never = world_push(&w, WORLD_ANNA, 4400);
+    (void)world_run(&w);
+    assert_int_equal(world_approve(&w, never, WORLD_PIN), OPERATOR_DONE);
+    world_rules(&w, "{\"rules\":[]}");
+    world_pass(&w, 120 * WORLD_S);
+    keep_record(&w, lies);
+    assert_int_equal(leave(&w, lies, w.book->position), BOOK_DONE);
+    assert_int_equal(leave(&w, twice, w.book->position), BOOK_NOTHING);
+    assert_int_equal(leave(&w, never, w.book->position), BOOK_NOTHING);
+    world_prove(&w);
+    be_guest(&w, lies);
+    const struct stk_payment *guest = operator_payment(world_operator(&w), lies);
+    assert_non_null(guest);
+    assert_true(payment_ruled(world_operator(&w), guest, &ruled));
+    assert_string_equal(ruled.name, "lies");
+    assert_string_equal(ruled.effects.callback_code, "1037");
+    assert_int_equal(ruled.effects.query, RULE_QUERY_PENDING);
+    struct old_name name = operator_payment_name(lies);
+    for (size_t size = 0; size < record_size; size++) {
+        assert_false(book_host(w.book, &name, (struct span){(const char *)record, size}));
+    }
+    be_guest(&w, lies);
+    enum book_outcome outcome = BOOK_NOTHING;
+    struct delivery_revive_command revive = {operator_payment(world_operator(&w), lies)->delivery};
+    assert_int_not_equal(world_do(&w, COMMAND_DELIVERY_REVIVE, &revive, &outcome), 0);
+    assert_true(payment_ruled(world_operator(&w), world_payment(&w, lies), &ruled));
+    assert_string_equal(ruled.name, "lies");
+    world_end(&w);
+}
+
 static void fund(struct world *w, const uint8_t key[16], enum operator_refusal expected)
 {
     struct operator_reply reply;
@@ -361,9 +408,10 @@ static void test_payments_that_stay(void **state)
     struct world w;
     world_start(&w, true);
     world_rules(&w, "{\"rules\":[{\"name\":\"r\",\"match\":{\"amount\":7700},"
-                    "\"then\":{\"outcome\":{\"code\":\"17\"}}}]}");
+                    "\"then\":{\"outcome\":{\"code\":\"17\"},\"callback\":{\"times\":2}}}]}");
     uint64_t ruled = world_push(&w, WORLD_ANNA, 7700);
     assert_int_equal(world_payment(&w, ruled)->outcome, STK_RULED);
+    assert_int_equal(world_report(&w, world_take(&w), 200, 0), BOOK_DONE);
     assert_int_equal(world_report(&w, world_take(&w), 200, 0), BOOK_DONE);
     uint64_t plain = closed_payment(&w, WORLD_BEN, 4200);
     world_pass(&w, 120 * WORLD_S);
@@ -391,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_who_may_leave),
         cmocka_unit_test(test_guest_and_home),
         cmocka_unit_test(test_damaged_records),
+        cmocka_unit_test(test_ruled_payments),
         cmocka_unit_test(test_keys_leave),
         cmocka_unit_test(test_what_a_command_names),
         cmocka_unit_test(test_names_that_are_not_quite),

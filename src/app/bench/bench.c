@@ -226,21 +226,20 @@ static int usage(FILE *to)
         (void)fprintf(to, "  %-8s %s\n", PROFILES[i].name, PROFILES[i].help);
     }
     (void)fprintf(
-        to,
-        "\n"
-        "  --seconds N      of each measurement (default: 5)\n"
-        "  --json           one JSON object for each profile\n"
-        "  --connections N  of stk and hot (default: 128)\n"
-        "  --payers N       payments under way at once in stk and hot (default: 512)\n"
-        "  --rate N         pushes/s of surge (default: 3 times what stk carried) and of\n"
-        "                   the open loop of ack (default: at most 40,000)\n"
-        "  --view on|off    whether the server keeps its SQL view (default: on)\n"
-        "  --index on|off   on: what is closed leaves memory after 2 s, into the index of old\n"
-        "                   ids; off: nothing leaves (default: the server's)\n"
-        "\nhakika bench history --data DIR --payments N makes a data folder with so many\n"
-        "closed payments in its past, to measure starts and look-ups on.\n"
-        "\nThe journals are written to a folder below the working directory and "
-        "removed at the end.\n");
+        to, "\n"
+            "  --seconds N      of each measurement (default: 5)\n"
+            "  --json           one JSON object for each profile\n"
+            "  --connections N  of stk and hot (default: 128)\n"
+            "  --payers N       payments under way at once in stk and hot (default: 512)\n"
+            "  --rate N         pushes/s of surge (default: 3 times what stk carried) and of\n"
+            "                   the open loop of ack (default: at most 40,000)\n"
+            "  --view on|off    whether the server keeps its SQL view (default: on)\n"
+            "  --index on|off   on: what is closed leaves memory after 2 s, into the index of old\n"
+            "                   ids; off: nothing leaves (default: the server's)\n"
+            "\nhakika bench history --data DIR --payments N makes a data folder with so many\n"
+            "closed payments in its past, to measure starts and look-ups on.\n"
+            "\nThe journals are written to a folder below the working directory and "
+            "removed at the end.\n");
     return to == stderr ? 2 : 0;
 }
 
