@@ -29,7 +29,7 @@
 #include "base/span.h"
 
 enum {
-    DELIVERY_ANSWER_BYTES_MAX = 1024,
+    DELIVERY_ANSWER_BYTES_MAX = 8 * 1024, /* what a provider answers to a question is read whole */
     DELIVERY_HEADERS_MAX = 8,
 };
 
