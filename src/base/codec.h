@@ -104,6 +104,26 @@ CODEC_INTEGER(u64, uint64_t)
 CODEC_INTEGER(i64, int64_t)
 #undef CODEC_INTEGER
 
+/* Fields of a run of bytes that was claimed as a whole: one check of the room for all of them. Each
+ * returns the place behind the field. */
+#define CODEC_FIELD(name, type)                                             \
+    static inline uint8_t *store_##name(uint8_t *at, type v)                \
+    {                                                                       \
+        memcpy(at, &v, sizeof(v));                                          \
+        return at + sizeof(v);                                              \
+    }                                                                       \
+    static inline const uint8_t *fetch_##name(const uint8_t *at, type *out) \
+    {                                                                       \
+        memcpy(out, at, sizeof(*out));                                      \
+        return at + sizeof(*out);                                           \
+    }
+
+CODEC_FIELD(u16, uint16_t)
+CODEC_FIELD(u32, uint32_t)
+CODEC_FIELD(u64, uint64_t)
+CODEC_FIELD(i64, int64_t)
+#undef CODEC_FIELD
+
 /* Bytes of a length that both sides know. */
 void put_raw(struct writer *w, const void *data, size_t size);
 void get_raw(struct reader *r, void *out, size_t size);

@@ -300,7 +300,7 @@ static void decide_expiry(struct decision *d)
     struct ledger_event e;
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_HOLD_EXPIRED;
-    e.transfer.hold_id = hold->transfer.id;
+    e.transfer.hold_id = hold->id;
     decision_ledger(d, &e);
 }
 

@@ -139,7 +139,7 @@ static void render_entry(struct surface *s, struct writer *w, const struct entry
 {
     static const char *const codes[] = {"?",   "issue", "redeem", "stk_push", "c2b",
                                         "b2c", "b2b",   "charge", "reversal", "settlement"};
-    const struct transfer *t = &e->transfer;
+    const struct entry *t = e;
     char id[24];
     (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)t->id);
     json_open(w, '{');

@@ -35,10 +35,11 @@ static void ledger_place_timer(void *context, uint64_t id, uint32_t position)
 {
     struct ledger *l = context;
     CHECK(slab_is_used(&l->entries, (uint32_t)id));
-    struct entry *e = slab_at(&l->entries, (uint32_t)id);
+    const struct entry *e = slab_at(&l->entries, (uint32_t)id);
     CHECK(e->state == ENTRY_HOLD_OPEN); /* a hold leaves the timers before it ends */
-    CHECK(e->transfer.expires_ns != 0);
-    e->timer_position = position;
+    struct entry_hold *hold = slab_at(&l->holds, e->hold);
+    CHECK(hold->expires_ns != 0);
+    hold->timer_position = position;
 }
 
 void ledger_init(struct ledger *l, uint64_t hash_seed)
@@ -46,8 +47,9 @@ void ledger_init(struct ledger *l, uint64_t hash_seed)
     memset(l, 0, sizeof(*l));
     slab_init(&l->accounts, sizeof(struct account), LEDGER_ACCOUNTS_MAX);
     slab_init(&l->entries, sizeof(struct entry), LEDGER_TRANSFERS_MAX);
-    map_init(&l->by_id, hash_seed, MAP_SEQUENTIAL);
-    timers_init(&l->holds, ledger_place_timer, l);
+    slab_init(&l->holds, sizeof(struct entry_hold), LEDGER_TRANSFERS_MAX);
+    id_table_init(&l->by_id, hash_seed);
+    timers_init(&l->expiring, ledger_place_timer, l);
     CHECK(ledger_next_account(l, 0) == 0);
 }
 
@@ -55,16 +57,17 @@ void ledger_fini(struct ledger *l)
 {
     slab_fini(&l->accounts);
     slab_fini(&l->entries);
-    map_fini(&l->by_id);
-    timers_fini(&l->holds);
+    slab_fini(&l->holds);
+    id_table_fini(&l->by_id);
+    timers_fini(&l->expiring);
 }
 
 void ledger_move(struct ledger *to, const struct ledger *from)
 {
     CHECK(to != from);
-    CHECK(from->holds.context == from);
+    CHECK(from->expiring.context == from);
     *to = *from;
-    to->holds.context = to;
+    to->expiring.context = to;
 }
 
 bool ledger_reserve(struct ledger *l, uint32_t accounts, uint32_t transfers)
@@ -72,7 +75,8 @@ bool ledger_reserve(struct ledger *l, uint32_t accounts, uint32_t transfers)
     CHECK(accounts <= LEDGER_ACCOUNTS_MAX);
     CHECK(transfers <= LEDGER_TRANSFERS_MAX);
     return slab_reserve(&l->accounts, accounts) && slab_reserve(&l->entries, transfers) &&
-           map_reserve(&l->by_id, transfers) && timers_reserve(&l->holds, transfers);
+           slab_reserve(&l->holds, transfers) && id_table_reserve(&l->by_id, transfers) &&
+           timers_reserve(&l->expiring, transfers);
 }
 
 const struct account *ledger_account(const struct ledger *l, uint32_t index)
@@ -91,14 +95,35 @@ uint32_t ledger_next_account(const struct ledger *l, uint32_t n)
 
 const struct entry *ledger_entry(const struct ledger *l, uint64_t transfer_id)
 {
-    uint32_t index = map_get(&l->by_id, transfer_id);
-    if (index == MAP_NONE) {
+    uint32_t index = id_table_get(&l->by_id, &l->entries, transfer_id);
+    if (index == SLAB_NONE) {
         return NULL;
     }
     CHECK(slab_is_used(&l->entries, index));
     const struct entry *e = slab_at(&l->entries, index);
-    CHECK(e->transfer.id == transfer_id);
+    CHECK(e->id == transfer_id);
     return e;
+}
+
+void ledger_entry_record(const struct ledger *l, const struct entry *e, struct entry_record *out)
+{
+    CHECK(e->id != 0);
+    memset(out, 0, sizeof(*out));
+    out->transfer.id = e->id;
+    out->transfer.reference = e->reference;
+    out->transfer.amount_minor = e->amount_minor;
+    out->transfer.debit_account = e->debit_account;
+    out->transfer.credit_account = e->credit_account;
+    out->transfer.kind = e->kind;
+    out->transfer.code = e->code;
+    out->state = e->state;
+    out->result = e->result;
+    if (e->hold != SLAB_NONE) {
+        const struct entry_hold *hold = slab_at(&l->holds, e->hold);
+        CHECK(hold->expires_ns != 0 || hold->hold_id != 0);
+        out->transfer.expires_ns = hold->expires_ns;
+        out->transfer.hold_id = hold->hold_id;
+    }
 }
 
 int64_t account_balance(const struct account *a)
@@ -131,11 +156,14 @@ void ledger_check_account(const struct account *a)
     /* L4, all four at once: the sign bit of one is the sign bit of all of them or'ed together. */
     CHECK((a->debits_pending | a->debits_posted | a->credits_pending | a->credits_posted) >= 0);
     CHECK(a->currency != 0);
+    /* L2. None is below zero, so that as unsigned numbers the sums of two do not overflow. */
     if ((a->flags & ACCOUNT_DEBITS_LIMITED) != 0) {
-        CHECK(account_available(a) >= 0);
+        CHECK((uint64_t)a->debits_posted + (uint64_t)a->debits_pending <=
+              (uint64_t)a->credits_posted);
     }
     if ((a->flags & ACCOUNT_CREDITS_LIMITED) != 0) {
-        CHECK(account_room(a) >= 0);
+        CHECK((uint64_t)a->credits_posted + (uint64_t)a->credits_pending <=
+              (uint64_t)a->debits_posted);
     }
 }
 
@@ -174,31 +202,33 @@ static bool transfer_repeats(const struct transfer *asked, const struct transfer
            (!amount_counts || asked->amount_minor == kept->amount_minor);
 }
 
-/* Adds amount to *total and takes released away; false when that leaves the range. */
-static bool total_move(int64_t *total, int64_t amount_minor, int64_t released_minor)
-{
-    CHECK(amount_minor >= 0);
-    CHECK(released_minor >= 0);
-    return money_add(*total, amount_minor, total) && money_sub(*total, released_minor, total);
-}
+/* What a transfer does to a pair of totals: those of an account on one side, or of the ledger. */
+struct effect {
+    int64_t posted_minor;
+    int64_t pending_minor; /* below zero: what a hold had set aside is given back */
+};
 
-/*
- * The transfer's effect on a pair of totals, posted and pending: those of an account on one side,
- * or of the whole ledger. held_minor: what the hold that it ends had set aside. False: out of
- * range, and the totals are not to be used.
- */
-static bool totals_move(const struct transfer *t, int64_t held_minor, int64_t *posted_minor,
-                        int64_t *pending_minor)
+/* held_minor: what the hold that the transfer ends had set aside. */
+static struct effect transfer_effect(const struct transfer *t, int64_t held_minor)
 {
-    bool posts = t->kind == TRANSFER_POST || t->kind == TRANSFER_POST_HOLD;
-    bool holds = t->kind == TRANSFER_HOLD;
-    CHECK(posts || holds || t->kind == TRANSFER_VOID_HOLD);
+    CHECK(t->amount_minor > 0);
     CHECK(transfer_ends_hold(t) == (held_minor > 0));
-    return total_move(posted_minor, posts ? t->amount_minor : 0, 0) &&
-           total_move(pending_minor, holds ? t->amount_minor : 0, held_minor);
+    if (t->kind == TRANSFER_POST) {
+        return (struct effect){t->amount_minor, 0};
+    }
+    if (t->kind == TRANSFER_HOLD) {
+        return (struct effect){0, t->amount_minor};
+    }
+    CHECK(held_minor > 0);
+    return (struct effect){t->kind == TRANSFER_POST_HOLD ? t->amount_minor : 0, -held_minor};
 }
 
-/* ---- plans ---- */
+/* False: out of range, and the totals are not to be used. */
+static bool totals_move(struct effect effect, int64_t *posted_minor, int64_t *pending_minor)
+{
+    return money_add(*posted_minor, effect.posted_minor, posted_minor) &&
+           money_add(*pending_minor, effect.pending_minor, pending_minor);
+}
 
 void ledger_plan_init(struct ledger_plan *plan, const struct ledger *l)
 {
@@ -225,7 +255,6 @@ static struct account *plan_account(struct ledger_plan *plan, uint32_t index)
     if (now == NULL) {
         return NULL;
     }
-    ledger_check_account(now);
     CHECK(plan->touched < LEDGER_PLAN_MAX * 2);
     plan->account_index[plan->touched] = index;
     plan->account_after[plan->touched] = *now;
@@ -253,7 +282,9 @@ static enum ledger_result plan_check_id(const struct ledger_plan *plan, const st
     const struct entry *before = ledger_entry(plan->ledger, t->id);
     if (before != NULL && !MUTATED(TRANSFER_ID_UNCHECKED)) {
         CHECK(before->state >= ENTRY_POSTED && before->state <= ENTRY_HOLD_EXPIRED);
-        if (!transfer_repeats(t, &before->transfer)) {
+        struct entry_record record;
+        ledger_entry_record(plan->ledger, before, &record);
+        if (!transfer_repeats(t, &record.transfer)) {
             return LEDGER_ID_REUSED;
         }
         return before->state == ENTRY_REFUSED ? LEDGER_FAILED_BEFORE : LEDGER_REPEATED;
@@ -267,6 +298,19 @@ static enum ledger_result plan_check_id(const struct ledger_plan *plan, const st
     return LEDGER_OK;
 }
 
+/* When a hold ends by itself; 0: never. */
+static int64_t ledger_expires(const struct ledger *l, const struct entry *e)
+{
+    CHECK(e->kind == TRANSFER_HOLD);
+    if (e->hold == SLAB_NONE) {
+        return 0;
+    }
+    const struct entry_hold *hold = slab_at(&l->holds, e->hold);
+    CHECK(hold->expires_ns != 0);
+    CHECK(hold->hold_id == 0);
+    return hold->expires_ns;
+}
+
 /* Finds the hold that t ends, fills in its accounts (and, for a void, its amount) and says how much
  * it holds. */
 static enum ledger_result plan_resolve_hold(const struct ledger_plan *plan, struct transfer *t,
@@ -274,13 +318,14 @@ static enum ledger_result plan_resolve_hold(const struct ledger_plan *plan, stru
 {
     CHECK(transfer_ends_hold(t));
     const struct entry *hold = ledger_entry(plan->ledger, t->hold_id);
-    if (hold == NULL || hold->transfer.kind != TRANSFER_HOLD || hold->state == ENTRY_REFUSED) {
+    if (hold == NULL || hold->kind != TRANSFER_HOLD || hold->state == ENTRY_REFUSED) {
         return LEDGER_HOLD_UNKNOWN;
     }
     if (hold->state != ENTRY_HOLD_OPEN) {
         return LEDGER_HOLD_NOT_OPEN;
     }
-    if (hold->transfer.expires_ns != 0 && hold->transfer.expires_ns <= plan->now_ns) {
+    int64_t expires_ns = ledger_expires(plan->ledger, hold);
+    if (expires_ns != 0 && expires_ns <= plan->now_ns) {
         return LEDGER_HOLD_NOT_OPEN; /* its time is over, whether that was noticed yet or not */
     }
     for (uint32_t i = 0; i < plan->count; i++) {
@@ -288,33 +333,41 @@ static enum ledger_result plan_resolve_hold(const struct ledger_plan *plan, stru
             return LEDGER_HOLD_NOT_OPEN; /* an earlier transfer of this group ends it */
         }
     }
-    *held_minor = hold->transfer.amount_minor;
+    *held_minor = hold->amount_minor;
     CHECK(*held_minor > 0);
     if (t->kind == TRANSFER_VOID_HOLD) {
         t->amount_minor = *held_minor;
     } else if (t->amount_minor > *held_minor) {
         return LEDGER_HOLD_EXCEEDED;
     }
-    t->debit_account = hold->transfer.debit_account;
-    t->credit_account = hold->transfer.credit_account;
+    t->debit_account = hold->debit_account;
+    t->credit_account = hold->credit_account;
     CHECK(t->amount_minor > 0);
     CHECK(t->debit_account != t->credit_account);
     return LEDGER_OK;
 }
 
-static enum ledger_result plan_check_accounts(struct ledger_plan *plan, const struct transfer *t)
+/* The two accounts of a transfer, in the plan. */
+struct plan_sides {
+    struct account *debit;
+    struct account *credit;
+};
+
+static enum ledger_result plan_check_accounts(struct ledger_plan *plan, const struct transfer *t,
+                                              struct plan_sides *sides)
 {
     if (t->debit_account == t->credit_account) {
         return LEDGER_ACCOUNTS_SAME;
     }
-    const struct account *debit = plan_account(plan, t->debit_account);
+    struct account *debit = plan_account(plan, t->debit_account);
     if (debit == NULL) {
         return LEDGER_DEBIT_UNKNOWN;
     }
-    const struct account *credit = plan_account(plan, t->credit_account);
+    struct account *credit = plan_account(plan, t->credit_account);
     if (credit == NULL) {
         return LEDGER_CREDIT_UNKNOWN;
     }
+    *sides = (struct plan_sides){debit, credit};
     if (debit->currency != credit->currency) {
         return LEDGER_CURRENCY_DIFFERS;
     }
@@ -350,27 +403,24 @@ static enum ledger_result plan_check_limits(const struct transfer *t, const stru
 
 /* Limits, range (L4), and the effect on the accounts in the plan. */
 static enum ledger_result plan_move(struct ledger_plan *plan, const struct transfer *t,
-                                    int64_t held_minor)
+                                    const struct plan_sides *sides, int64_t held_minor)
 {
-    struct account *debit = plan_account(plan, t->debit_account);
-    struct account *credit = plan_account(plan, t->credit_account);
-    CHECK(debit != NULL);
-    CHECK(credit != NULL);
+    struct account *debit = sides->debit;
+    struct account *credit = sides->credit;
     enum ledger_result result = plan_check_limits(t, debit, credit);
     if (result != LEDGER_OK) {
         return result;
     }
     int64_t all_minor;
-    if (!totals_move(t, held_minor, &plan->posted_minor, &plan->pending_minor) ||
+    struct effect effect = transfer_effect(t, held_minor);
+    if (!totals_move(effect, &plan->posted_minor, &plan->pending_minor) ||
         !money_add(plan->posted_minor, plan->pending_minor, &all_minor)) {
         return LEDGER_OVERFLOW;
     }
     /* No account's total is above the ledger's, so these fit as well. */
-    CHECK(totals_move(t, held_minor, &debit->debits_posted, &debit->debits_pending));
-    CHECK(totals_move(t, held_minor, &credit->credits_posted, &credit->credits_pending));
-    ledger_check_account(debit);
-    ledger_check_account(credit);
-    return LEDGER_OK;
+    CHECK(totals_move(effect, &debit->debits_posted, &debit->debits_pending));
+    CHECK(totals_move(effect, &credit->credits_posted, &credit->credits_pending));
+    return LEDGER_OK; /* L2 and L4 of both are checked when the event is applied */
 }
 
 enum ledger_result ledger_plan_add(struct ledger_plan *plan, const struct transfer *asked)
@@ -378,6 +428,7 @@ enum ledger_result ledger_plan_add(struct ledger_plan *plan, const struct transf
     CHECK(plan->count < LEDGER_PLAN_MAX);
     CHECK(!plan->failed);
     struct transfer t = *asked;
+    struct plan_sides sides = {NULL, NULL};
     int64_t held_minor = 0;
     enum ledger_result result = plan_check_shape(&t);
     if (result == LEDGER_OK) {
@@ -388,10 +439,10 @@ enum ledger_result ledger_plan_add(struct ledger_plan *plan, const struct transf
         result = plan_resolve_hold(plan, &t, &held_minor);
     }
     if (result == LEDGER_OK) {
-        result = plan_check_accounts(plan, &t);
+        result = plan_check_accounts(plan, &t, &sides);
     }
     if (result == LEDGER_OK) {
-        result = plan_move(plan, &t, held_minor);
+        result = plan_move(plan, &t, &sides, held_minor);
     }
     plan->failed = result != LEDGER_OK;
     if (result == LEDGER_OK) {
@@ -447,6 +498,37 @@ static void apply_account_flags(struct ledger *l, const struct ledger_event *e)
     ledger_check_account(a); /* a limit may only be set on an account that keeps it */
 }
 
+static void entry_fill(struct entry *e, const struct transfer *t, uint8_t state, uint8_t result)
+{
+    CHECK(state <= ENTRY_HOLD_EXPIRED);
+    CHECK(t->kind >= TRANSFER_POST && t->kind <= TRANSFER_VOID_HOLD);
+    e->id = t->id;
+    e->reference = t->reference;
+    e->amount_minor = t->amount_minor;
+    e->debit_account = t->debit_account;
+    e->credit_account = t->credit_account;
+    e->code = t->code;
+    e->kind = t->kind & 15u;
+    e->state = state & 15u;
+    e->result = result;
+}
+
+/* What only holds have. */
+static uint32_t apply_keep_hold(struct ledger *l, const struct transfer *t)
+{
+    CHECK(t->expires_ns == 0 || t->kind == TRANSFER_HOLD);
+    if (t->expires_ns == 0 && t->hold_id == 0) {
+        return SLAB_NONE;
+    }
+    CHECK(t->hold_id == 0 || transfer_ends_hold(t));
+    uint32_t index = slab_take(&l->holds);
+    struct entry_hold *hold = slab_at(&l->holds, index);
+    hold->expires_ns = t->expires_ns;
+    hold->hold_id = t->hold_id;
+    hold->timer_position = TIMERS_NOWHERE;
+    return index;
+}
+
 static void apply_remember(struct ledger *l, const struct transfer *t, uint8_t state,
                            uint8_t result)
 {
@@ -454,31 +536,29 @@ static void apply_remember(struct ledger *l, const struct transfer *t, uint8_t s
     CHECK((state == ENTRY_REFUSED) == (result != LEDGER_OK));
     uint32_t index = slab_take(&l->entries);
     struct entry *e = slab_at(&l->entries, index);
-    e->transfer = *t;
-    e->state = state;
-    e->result = result;
-    e->timer_position = TIMERS_NOWHERE;
-    map_put(&l->by_id, t->id, index); /* L5: CHECKs that the id is new */
+    entry_fill(e, t, state, result);
+    e->hold = apply_keep_hold(l, t);
+    id_table_put(&l->by_id, &l->entries, index); /* L5: CHECKs that the id is new */
     if (state == ENTRY_HOLD_OPEN && t->expires_ns != 0) {
-        timers_add(&l->holds, t->expires_ns, index);
-        CHECK(e->timer_position != TIMERS_NOWHERE);
+        timers_add(&l->expiring, t->expires_ns, index);
     }
 }
 
 /* Ends an open hold and returns it. */
-static const struct transfer *apply_end_hold(struct ledger *l, uint64_t hold_id, uint8_t state)
+static const struct entry *apply_end_hold(struct ledger *l, uint64_t hold_id, uint8_t state)
 {
-    uint32_t index = map_get(&l->by_id, hold_id);
-    CHECK(index != MAP_NONE);
-    struct entry *hold = slab_at(&l->entries, index);
-    CHECK(hold->state == ENTRY_HOLD_OPEN);
-    CHECK(hold->transfer.kind == TRANSFER_HOLD);
-    if (hold->timer_position != TIMERS_NOWHERE) {
-        timers_remove(&l->holds, hold->timer_position);
+    uint32_t index = id_table_get(&l->by_id, &l->entries, hold_id);
+    CHECK(index != SLAB_NONE);
+    struct entry *e = slab_at(&l->entries, index);
+    CHECK(e->state == ENTRY_HOLD_OPEN);
+    CHECK(e->kind == TRANSFER_HOLD);
+    if (e->hold != SLAB_NONE) {
+        const struct entry_hold *hold = slab_at(&l->holds, e->hold);
+        timers_remove(&l->expiring, hold->timer_position);
         CHECK(hold->timer_position == TIMERS_NOWHERE);
     }
-    hold->state = state;
-    return &hold->transfer;
+    e->state = state & 15u;
+    return e;
 }
 
 /* The money side of an event, on the two accounts and on the ledger's sums (L1). */
@@ -488,10 +568,10 @@ static void apply_move(struct ledger *l, const struct transfer *t, int64_t held_
     struct account *credit = apply_account(l, t->credit_account);
     CHECK(debit != credit);
     CHECK(debit->currency == credit->currency);
-    CHECK(t->amount_minor > 0);
-    CHECK(totals_move(t, held_minor, &debit->debits_posted, &debit->debits_pending));
-    CHECK(totals_move(t, held_minor, &credit->credits_posted, &credit->credits_pending));
-    CHECK(totals_move(t, held_minor, &l->posted_minor, &l->pending_minor));
+    struct effect effect = transfer_effect(t, held_minor);
+    CHECK(totals_move(effect, &debit->debits_posted, &debit->debits_pending));
+    CHECK(totals_move(effect, &credit->credits_posted, &credit->credits_pending));
+    CHECK(totals_move(effect, &l->posted_minor, &l->pending_minor));
     ledger_check_account(debit);
     ledger_check_account(credit);
     CHECK(l->posted_minor >= 0 && l->pending_minor >= 0);
@@ -507,7 +587,7 @@ static void apply_transfer(struct ledger *l, const struct ledger_event *e, uint8
 static void apply_hold_ended(struct ledger *l, const struct ledger_event *e, uint8_t hold_state)
 {
     CHECK(transfer_ends_hold(&e->transfer));
-    const struct transfer *hold = apply_end_hold(l, e->transfer.hold_id, hold_state);
+    const struct entry *hold = apply_end_hold(l, e->transfer.hold_id, hold_state);
     CHECK(hold->debit_account == e->transfer.debit_account);
     CHECK(hold->credit_account == e->transfer.credit_account);
     CHECK(e->transfer.amount_minor <= hold->amount_minor);
@@ -517,11 +597,12 @@ static void apply_hold_ended(struct ledger *l, const struct ledger_event *e, uin
 
 static void apply_hold_expired(struct ledger *l, uint64_t hold_id)
 {
-    const struct transfer *hold = apply_end_hold(l, hold_id, ENTRY_HOLD_EXPIRED);
-    CHECK(hold->expires_ns != 0);
-    struct transfer release = *hold; /* what a void would do, without an id of its own */
-    release.kind = TRANSFER_VOID_HOLD;
-    apply_move(l, &release, hold->amount_minor);
+    const struct entry *hold = apply_end_hold(l, hold_id, ENTRY_HOLD_EXPIRED);
+    struct entry_record record;
+    CHECK(ledger_expires(l, hold) != 0);
+    ledger_entry_record(l, hold, &record);
+    record.transfer.kind = TRANSFER_VOID_HOLD; /* what a void would do, without an id of its own */
+    apply_move(l, &record.transfer, hold->amount_minor);
 }
 
 void ledger_apply(struct ledger *l, const struct ledger_event *e)
@@ -537,8 +618,8 @@ void ledger_apply(struct ledger *l, const struct ledger_event *e)
     case EVENT_HOLD_EXPIRED: apply_hold_expired(l, e->transfer.hold_id); break;
     default: UNREACHABLE("unknown ledger event");
     }
-    CHECK(map_count(&l->by_id) == l->entries.used);    /* L5 */
-    CHECK(l->accounts.used == l->accounts.high_water); /* accounts are never removed */
+    CHECK(id_table_count(&l->by_id) == l->entries.used); /* L5 */
+    CHECK(l->accounts.used == l->accounts.high_water);   /* accounts are never removed */
 }
 
 /* ---- leaving and coming home ---- */
@@ -546,16 +627,15 @@ void ledger_apply(struct ledger *l, const struct ledger_event *e)
 /* Moves an entry's part of the posted sums into the base (sign 1) or out of it (-1). */
 static void base_move(struct ledger *l, const struct entry *e, int64_t sign)
 {
-    const struct transfer *t = &e->transfer;
-    if (e->state != ENTRY_POSTED || t->kind == TRANSFER_VOID_HOLD) {
+    if (e->state != ENTRY_POSTED || e->kind == TRANSFER_VOID_HOLD) {
         return; /* nothing was posted under this id */
     }
-    struct account *debit = apply_account(l, t->debit_account);
-    struct account *credit = apply_account(l, t->credit_account);
-    CHECK(t->amount_minor > 0);
-    debit->debits_left += sign * t->amount_minor;
-    credit->credits_left += sign * t->amount_minor;
-    l->left_minor += sign * t->amount_minor;
+    struct account *debit = apply_account(l, e->debit_account);
+    struct account *credit = apply_account(l, e->credit_account);
+    CHECK(e->amount_minor > 0);
+    debit->debits_left += sign * e->amount_minor;
+    credit->credits_left += sign * e->amount_minor;
+    l->left_minor += sign * e->amount_minor;
     CHECK(debit->debits_left >= 0 && debit->debits_left <= debit->debits_posted);
     CHECK(credit->credits_left >= 0 && credit->credits_left <= credit->credits_posted);
     CHECK(l->left_minor >= 0 && l->left_minor <= l->posted_minor);
@@ -563,37 +643,39 @@ static void base_move(struct ledger *l, const struct entry *e, int64_t sign)
 
 void ledger_leave(struct ledger *l, uint64_t transfer_id)
 {
-    uint32_t index = map_get(&l->by_id, transfer_id);
-    CHECK(index != MAP_NONE);
+    uint32_t index = id_table_get(&l->by_id, &l->entries, transfer_id);
+    CHECK(index != SLAB_NONE);
     const struct entry *e = slab_at(&l->entries, index);
     CHECK(e->state != ENTRY_HOLD_OPEN);
-    CHECK(e->timer_position == TIMERS_NOWHERE);
     if (!MUTATED(BASE_FORGOTTEN)) {
         base_move(l, e, 1);
     }
+    if (e->hold != SLAB_NONE) {
+        slab_release(&l->holds, e->hold);
+    }
     l->left++;
-    CHECK(map_remove(&l->by_id, transfer_id));
+    CHECK(id_table_remove(&l->by_id, &l->entries, transfer_id));
     slab_release(&l->entries, index);
 }
 
-void ledger_come_home(struct ledger *l, const struct entry *e)
+void ledger_come_home(struct ledger *l, const struct entry_record *e)
 {
     CHECK(l->left > 0);
     CHECK(e->state != ENTRY_HOLD_OPEN);
-    base_move(l, e, -1);
-    l->left--;
     apply_remember(l, &e->transfer, e->state, e->result);
+    base_move(l, ledger_entry(l, e->transfer.id), -1);
+    l->left--;
 }
 
 const struct entry *ledger_next_expiry(const struct ledger *l, int64_t *due_ns)
 {
-    const struct timer_entry *first = timers_first(&l->holds);
+    const struct timer_entry *first = timers_first(&l->expiring);
     if (first == NULL) {
         return NULL;
     }
     *due_ns = first->due_ns;
     const struct entry *hold = slab_at(&l->entries, (uint32_t)first->id);
     CHECK(hold->state == ENTRY_HOLD_OPEN);
-    CHECK(hold->transfer.expires_ns == first->due_ns);
+    CHECK(ledger_expires(l, hold) == first->due_ns);
     return hold;
 }

@@ -28,7 +28,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
-#include "base/map.h"
+#include "base/id_table.h"
 #include "base/money.h"
 #include "base/slab.h"
 #include "base/timers.h"
@@ -129,24 +129,46 @@ enum entry_state {
     ENTRY_HOLD_EXPIRED = 6,
 };
 
-/* A transfer as the ledger keeps it. */
+/* A transfer as the ledger keeps it. Most have nothing to do with holds, and there are many: what
+ * only holds have is elsewhere. */
 struct entry {
-    struct transfer transfer;
+    uint64_t id; /* first, for the table of ids */
+    uint64_t reference;
+    int64_t amount_minor;
+    uint32_t debit_account;
+    uint32_t credit_account;
+    uint32_t hold; /* of holds; SLAB_NONE: it neither expires nor ends a hold */
+    uint16_t code;
+    uint8_t kind : 4;  /* enum transfer_kind */
+    uint8_t state : 4; /* enum entry_state */
+    uint8_t result;    /* enum ledger_result, of a refused one */
+};
+_Static_assert(sizeof(struct entry) == 40, "memory is most of what a transfer costs");
+
+/* What an entry has besides when it is a hold that expires, or ends one. */
+struct entry_hold {
+    int64_t expires_ns;
+    uint64_t hold_id;
     uint32_t timer_position; /* of an open hold that expires */
-    uint8_t state;           /* enum entry_state */
-    uint8_t result;          /* enum ledger_result, of a refused one */
-    uint16_t reserved;
+};
+
+/* An entry as a whole: in bytes, and while it is elsewhere. */
+struct entry_record {
+    struct transfer transfer;
+    uint8_t state;
+    uint8_t result;
 };
 
 struct ledger {
-    struct slab accounts;  /* struct account */
-    struct slab entries;   /* struct entry */
-    struct map by_id;      /* transfer id -> entry */
-    struct timers holds;   /* open holds that expire; id is the entry's index */
-    int64_t posted_minor;  /* sum of everything ever posted, for L1 and for the metrics */
-    int64_t pending_minor; /* sum of the open holds */
-    int64_t left_minor;    /* of posted_minor: by entries that left */
-    uint64_t left;         /* entries that left */
+    struct slab accounts;   /* struct account */
+    struct slab entries;    /* struct entry */
+    struct slab holds;      /* struct entry_hold */
+    struct id_table by_id;  /* transfer id -> entry */
+    struct timers expiring; /* open holds that expire; id is the entry's index */
+    int64_t posted_minor;   /* sum of everything ever posted, for L1 and for the metrics */
+    int64_t pending_minor;  /* sum of the open holds */
+    int64_t left_minor;     /* of posted_minor: by entries that left */
+    uint64_t left;          /* entries that left */
 };
 
 /* Event kinds of the ledger in the journal; numbers are never reused. Version 1 of each. */
@@ -163,13 +185,21 @@ enum ledger_event_kind {
     LEDGER_EVENT_LAST = 31,
 };
 
+/* What an account begins as. */
+struct account_opening {
+    uint64_t owner;
+    uint16_t code;
+    uint16_t flags;
+    uint16_t currency;
+};
+
 /* One event, decoded. Fields that its kind does not use are zero. */
 struct ledger_event {
     uint16_t kind;
-    uint8_t result;           /* TRANSFER_REFUSED */
-    struct transfer transfer; /* transfers; HOLD_EXPIRED uses hold_id only */
-    uint32_t account;         /* ACCOUNT_*: index */
-    struct account opened;    /* ACCOUNT_OPENED: owner, code, flags, currency; FLAGS_SET: flags */
+    uint8_t result;                /* TRANSFER_REFUSED */
+    uint32_t account;              /* ACCOUNT_*: index */
+    struct transfer transfer;      /* transfers; HOLD_EXPIRED uses hold_id only */
+    struct account_opening opened; /* ACCOUNT_OPENED; FLAGS_SET: flags */
 };
 
 void ledger_init(struct ledger *l, uint64_t hash_seed);
@@ -229,10 +259,11 @@ const struct entry *ledger_next_expiry(const struct ledger *l, int64_t *due_ns);
  * the accounts as a base; coming home undoes that. Not an open hold. (book/closing.h says when.)
  */
 void ledger_leave(struct ledger *l, uint64_t transfer_id);
-void ledger_come_home(struct ledger *l, const struct entry *e);
-/* One entry in bytes. */
-void ledger_entry_encode(struct writer *w, const struct entry *e);
-bool ledger_entry_decode(struct reader *r, struct entry *out) MUST_USE;
+void ledger_come_home(struct ledger *l, const struct entry_record *e);
+/* One entry as a whole, and in bytes. */
+void ledger_entry_record(const struct ledger *l, const struct entry *e, struct entry_record *out);
+void ledger_entry_encode(struct writer *w, const struct entry_record *e);
+bool ledger_entry_decode(struct reader *r, struct entry_record *out) MUST_USE;
 
 void ledger_save(const struct ledger *l, struct writer *w);
 /* Into a ledger fresh from ledger_init. */

@@ -8,7 +8,10 @@
 #include "base/mutant.h"
 #include "ledger/ledger.h"
 
-enum { ACCOUNT_FLAGS_KNOWN = ACCOUNT_DEBITS_LIMITED | ACCOUNT_CREDITS_LIMITED | ACCOUNT_CLOSED };
+enum {
+    ACCOUNT_FLAGS_KNOWN = ACCOUNT_DEBITS_LIMITED | ACCOUNT_CREDITS_LIMITED | ACCOUNT_CLOSED,
+    TRANSFER_BYTES = 8 + 8 + 8 + 4 + 4 + 2, /* without what only holds have */
+};
 
 static bool kind_known(uint16_t kind)
 {
@@ -26,12 +29,16 @@ static void transfer_encode(struct writer *w, const struct transfer *t)
 {
     CHECK(t->id != 0);
     CHECK(kind_known(t->kind));
-    put_u64(w, t->id);
-    put_u64(w, t->reference);
-    put_i64(w, t->amount_minor);
-    put_u32(w, t->debit_account);
-    put_u32(w, t->credit_account);
-    put_u16(w, t->code);
+    uint8_t *at = writer_claim(w, TRANSFER_BYTES);
+    if (at == NULL) {
+        return;
+    }
+    at = store_u64(at, t->id);
+    at = store_u64(at, t->reference);
+    at = store_i64(at, t->amount_minor);
+    at = store_u32(at, t->debit_account);
+    at = store_u32(at, t->credit_account);
+    (void)store_u16(at, t->code);
     if (t->kind == TRANSFER_HOLD) {
         put_i64(w, t->expires_ns);
     } else if (t->kind != TRANSFER_POST) {
@@ -43,17 +50,18 @@ static void transfer_encode(struct writer *w, const struct transfer *t)
 static void transfer_decode(struct reader *r, uint16_t kind, struct transfer *t)
 {
     memset(t, 0, sizeof(*t));
-    if (!kind_known(kind)) {
+    const uint8_t *at = kind_known(kind) ? reader_claim(r, TRANSFER_BYTES) : NULL;
+    if (at == NULL) {
         r->bad = true;
         return;
     }
     t->kind = kind;
-    t->id = get_u64(r);
-    t->reference = get_u64(r);
-    t->amount_minor = get_i64(r);
-    t->debit_account = get_u32(r);
-    t->credit_account = get_u32(r);
-    t->code = get_u16(r);
+    at = fetch_u64(at, &t->id);
+    at = fetch_u64(at, &t->reference);
+    at = fetch_i64(at, &t->amount_minor);
+    at = fetch_u32(at, &t->debit_account);
+    at = fetch_u32(at, &t->credit_account);
+    (void)fetch_u16(at, &t->code);
     if (kind == TRANSFER_HOLD) {
         t->expires_ns = get_i64(r);
     } else if (kind != TRANSFER_POST) {
@@ -165,6 +173,8 @@ static void account_save(struct writer *w, const struct account *a)
  * fit together, a load cannot say: that is ledger_check's. */
 static bool account_plausible(const struct account *a)
 {
+    CHECK(a->debits_posted >= 0 && a->debits_pending >= 0);
+    CHECK(a->credits_posted >= 0 && a->credits_pending >= 0);
     uint64_t debits = (uint64_t)a->debits_posted + (uint64_t)a->debits_pending;
     uint64_t credits = (uint64_t)a->credits_posted + (uint64_t)a->credits_pending;
     return debits <= INT64_MAX && credits <= INT64_MAX &&
@@ -190,7 +200,7 @@ static bool account_load(struct reader *r, struct account *a)
            (a->flags & ~ACCOUNT_FLAGS_KNOWN) == 0 && account_plausible(a);
 }
 
-void ledger_entry_encode(struct writer *w, const struct entry *e)
+void ledger_entry_encode(struct writer *w, const struct entry_record *e)
 {
     CHECK(e->state >= ENTRY_POSTED && e->state <= ENTRY_HOLD_EXPIRED);
     CHECK((e->state == ENTRY_REFUSED) == result_may_stay(e->result));
@@ -200,13 +210,12 @@ void ledger_entry_encode(struct writer *w, const struct entry *e)
     transfer_encode(w, &e->transfer);
 }
 
-bool ledger_entry_decode(struct reader *r, struct entry *e)
+bool ledger_entry_decode(struct reader *r, struct entry_record *e)
 {
     memset(e, 0, sizeof(*e));
     e->state = get_u8(r);
     e->result = get_u8(r);
     transfer_decode(r, get_u8(r), &e->transfer);
-    e->timer_position = TIMERS_NOWHERE;
     bool refused = e->state == ENTRY_REFUSED;
     bool was_hold = e->state >= ENTRY_HOLD_OPEN;
     return !r->bad && e->state >= ENTRY_POSTED && e->state <= ENTRY_HOLD_EXPIRED &&
@@ -218,8 +227,8 @@ bool ledger_entry_decode(struct reader *r, struct entry *e)
 void ledger_save(const struct ledger *l, struct writer *w)
 {
     CHECK(l->posted_minor >= 0 && l->pending_minor >= 0);
-    CHECK(map_count(&l->by_id) == l->entries.used);
-    CHECK(l->holds.count <= l->entries.used);
+    CHECK(id_table_count(&l->by_id) == l->entries.used);
+    CHECK(l->expiring.count <= l->holds.used);
     put_i64(w, l->posted_minor);
     put_i64(w, l->pending_minor);
     put_i64(w, l->left_minor);
@@ -232,7 +241,9 @@ void ledger_save(const struct ledger *l, struct writer *w)
     slab_shape_save(&l->entries, w);
     for (uint32_t i = slab_next(&l->entries, 0); i != SLAB_NONE;
          i = slab_next(&l->entries, i + 1)) {
-        ledger_entry_encode(w, slab_at(&l->entries, i));
+        struct entry_record record;
+        ledger_entry_record(l, slab_at(&l->entries, i), &record);
+        ledger_entry_encode(w, &record);
     }
 }
 
@@ -250,33 +261,64 @@ static bool load_accounts(struct ledger *l, struct reader *r)
     return l->accounts.free_head == SLAB_NONE; /* accounts are never removed */
 }
 
+/* What only holds have; false: no memory. */
+static bool load_hold(struct ledger *l, struct entry *e, uint32_t index, const struct transfer *t)
+{
+    CHECK(e->id == t->id);
+    CHECK(slab_is_used(&l->entries, index));
+    e->hold = SLAB_NONE;
+    if (t->expires_ns == 0 && t->hold_id == 0) {
+        return true;
+    }
+    if (!slab_reserve(&l->holds, 1) || !timers_reserve(&l->expiring, 1)) {
+        return false;
+    }
+    e->hold = slab_take(&l->holds);
+    struct entry_hold *hold = slab_at(&l->holds, e->hold);
+    *hold = (struct entry_hold){t->expires_ns, t->hold_id, TIMERS_NOWHERE};
+    if (e->state == ENTRY_HOLD_OPEN && t->expires_ns != 0 && !MUTATED(HOLD_TIMER_LOST)) {
+        timers_add(&l->expiring, t->expires_ns, index);
+        CHECK(hold->timer_position != TIMERS_NOWHERE);
+    }
+    return true;
+}
+
 static bool load_entries(struct ledger *l, struct reader *r)
 {
-    if (!slab_shape_load(&l->entries, r) || !map_reserve(&l->by_id, l->entries.used) ||
-        !timers_reserve(&l->holds, l->entries.used)) {
+    if (!slab_shape_load(&l->entries, r) || !id_table_reserve(&l->by_id, l->entries.used)) {
         return false;
     }
     for (uint32_t i = slab_next(&l->entries, 0); i != SLAB_NONE;
          i = slab_next(&l->entries, i + 1)) {
         struct entry *e = slab_at(&l->entries, i);
-        if (!ledger_entry_decode(r, e) || map_get(&l->by_id, e->transfer.id) != MAP_NONE) {
+        struct entry_record record;
+        if (!ledger_entry_decode(r, &record) ||
+            id_table_get(&l->by_id, &l->entries, record.transfer.id) != SLAB_NONE) {
             return false;
         }
-        map_put(&l->by_id, e->transfer.id, i);
-        bool expires = e->transfer.expires_ns != 0 && !MUTATED(HOLD_TIMER_LOST);
-        if (e->state == ENTRY_HOLD_OPEN && expires) {
-            timers_add(&l->holds, e->transfer.expires_ns, i);
-            CHECK(e->timer_position != TIMERS_NOWHERE);
+        e->id = record.transfer.id;
+        e->reference = record.transfer.reference;
+        e->amount_minor = record.transfer.amount_minor;
+        e->debit_account = record.transfer.debit_account;
+        e->credit_account = record.transfer.credit_account;
+        e->code = record.transfer.code;
+        e->kind = record.transfer.kind & 15u;
+        e->state = record.state & 15u;
+        e->result = record.result;
+        id_table_put(&l->by_id, &l->entries, i);
+        if (!load_hold(l, e, i, &record.transfer)) {
+            return false;
         }
     }
-    CHECK(map_count(&l->by_id) == l->entries.used);
+    CHECK(id_table_count(&l->by_id) == l->entries.used);
+    CHECK(l->holds.used <= l->entries.used);
     return !r->bad;
 }
 
 bool ledger_load(struct ledger *l, struct reader *r)
 {
     CHECK(l->accounts.high_water == 0 && l->entries.high_water == 0);
-    CHECK(l->holds.count == 0 && map_count(&l->by_id) == 0);
+    CHECK(l->expiring.count == 0 && id_table_count(&l->by_id) == 0);
     l->posted_minor = get_i64(r);
     l->pending_minor = get_i64(r);
     l->left_minor = get_i64(r);
@@ -334,33 +376,44 @@ static void check_accounts(const struct ledger *l, struct check_sums *s)
     CHECK(l->left_minor <= l->posted_minor);
 }
 
-/* One transfer: L5, and its part in L3 is taken out of the sums. */
+/* L5 of what expires: exactly an open hold that does has a timer, and it is the right one. */
+static bool check_expiry(const struct ledger *l, const struct entry *e, uint32_t index)
+{
+    if (e->hold == SLAB_NONE) {
+        return false;
+    }
+    CHECK(slab_is_used(&l->holds, e->hold));
+    const struct entry_hold *hold = slab_at(&l->holds, e->hold);
+    bool expires = e->state == ENTRY_HOLD_OPEN && hold->expires_ns != 0;
+    CHECK((hold->timer_position != TIMERS_NOWHERE) == expires);
+    if (expires) {
+        CHECK(hold->timer_position < l->expiring.count);
+        CHECK(l->expiring.entries[hold->timer_position].id == index);
+        CHECK(l->expiring.entries[hold->timer_position].due_ns == hold->expires_ns);
+    }
+    return expires;
+}
+
+/* One transfer: its part in L3 is taken out of the sums. */
 static void check_entry(const struct ledger *l, uint32_t index, struct check_sums *s)
 {
     const struct entry *e = slab_at(&l->entries, index);
-    const struct transfer *t = &e->transfer;
-    CHECK(map_get(&l->by_id, t->id) == index);
+    CHECK(id_table_get(&l->by_id, &l->entries, e->id) == index);
     CHECK((e->state == ENTRY_REFUSED) == (e->result != LEDGER_OK));
     bool open = e->state == ENTRY_HOLD_OPEN;
-    bool posted = e->state == ENTRY_POSTED && t->kind != TRANSFER_VOID_HOLD;
-    CHECK((e->timer_position != TIMERS_NOWHERE) == (open && t->expires_ns != 0));
-    if (e->timer_position != TIMERS_NOWHERE) {
-        CHECK(e->timer_position < l->holds.count);
-        CHECK(l->holds.entries[e->timer_position].id == index);
-        CHECK(l->holds.entries[e->timer_position].due_ns == t->expires_ns);
-    }
+    bool posted = e->state == ENTRY_POSTED && e->kind != TRANSFER_VOID_HOLD;
     if (!open && !posted) {
         return;
     }
-    CHECK(ledger_account(l, t->debit_account) != NULL);
-    CHECK(ledger_account(l, t->credit_account) != NULL);
+    CHECK(ledger_account(l, e->debit_account) != NULL);
+    CHECK(ledger_account(l, e->credit_account) != NULL);
     uint64_t weighted =
-        (check_weight(t->debit_account, true) + check_weight(t->credit_account, false)) *
-        (uint64_t)t->amount_minor;
+        (check_weight(e->debit_account, true) + check_weight(e->credit_account, false)) *
+        (uint64_t)e->amount_minor;
     s->weighted_pending -= open ? weighted : 0;
     s->weighted_posted -= posted ? weighted : 0;
-    check_sum(&s->debits_pending, open ? t->amount_minor : 0);
-    check_sum(&s->debits_posted, posted ? t->amount_minor : 0);
+    check_sum(&s->debits_pending, open ? e->amount_minor : 0);
+    check_sum(&s->debits_posted, posted ? e->amount_minor : 0);
 }
 
 void ledger_check(const struct ledger *l)
@@ -368,6 +421,7 @@ void ledger_check(const struct ledger *l)
     struct check_sums s;
     int64_t all_minor;
     uint32_t expiring = 0;
+    uint32_t holds = 0;
     check_accounts(l, &s);
     CHECK(money_add(l->posted_minor, l->pending_minor, &all_minor)); /* L4 */
     s.debits_posted = 0;
@@ -376,17 +430,20 @@ void ledger_check(const struct ledger *l)
          i = slab_next(&l->entries, i + 1)) {
         check_entry(l, i, &s);
         const struct entry *e = slab_at(&l->entries, i);
-        expiring += e->timer_position != TIMERS_NOWHERE;
+        expiring += check_expiry(l, e, i);
+        holds += e->hold != SLAB_NONE;
     }
     CHECK(s.debits_posted == l->posted_minor - l->left_minor);
     CHECK(s.debits_pending == l->pending_minor);
     CHECK(s.weighted_posted == 0);
     CHECK(s.weighted_pending == 0);
-    CHECK(expiring == l->holds.count); /* L5 */
-    CHECK(l->entries.used == map_count(&l->by_id));
+    CHECK(expiring == l->expiring.count); /* L5 */
+    CHECK(holds == l->holds.used);
+    CHECK(l->entries.used == id_table_count(&l->by_id));
     CHECK(l->accounts.used == l->accounts.high_water);
-    map_check(&l->by_id);
-    timers_check(&l->holds);
+    id_table_check(&l->by_id, &l->entries);
+    timers_check(&l->expiring);
     slab_check(&l->accounts);
     slab_check(&l->entries);
+    slab_check(&l->holds);
 }

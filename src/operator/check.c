@@ -15,9 +15,9 @@ static void check_money(const struct operator_state *o, const struct stk_payment
     }
     const struct organisation *payee = operator_organisation(o, p->party_b);
     CHECK(payee != NULL);
-    CHECK(e->state == ENTRY_POSTED && e->transfer.amount_minor == p->amount_minor);
-    CHECK(e->transfer.debit_account == subscriber_at(o, p->subscriber)->account);
-    CHECK(e->transfer.credit_account == payee->accounts[ACCOUNT_UTILITY]);
+    CHECK(e->state == ENTRY_POSTED && e->amount_minor == p->amount_minor);
+    CHECK(e->debit_account == subscriber_at(o, p->subscriber)->account);
+    CHECK(e->credit_account == payee->accounts[ACCOUNT_UTILITY]);
     CHECK(map_get(&o->by_receipt, operator__receipt_key(p->receipt_day, p->receipt)) != MAP_NONE);
 }
 

@@ -278,7 +278,7 @@ struct payment_record {
     struct span order; /* empty: no rule ordered anything for it */
     struct outbox_record callback;
     bool has_entry;
-    struct entry entry;
+    struct entry_record entry;
 };
 
 /* The payment's own fields in a record. Records are in the journal for ever (recalled): a changed
@@ -355,7 +355,9 @@ static void record(const void *state, uint64_t number, struct writer *w, struct 
     outbox_record(&o->book->outbox, p->delivery, w);
     put_u8(w, e != NULL);
     if (e != NULL) {
-        ledger_entry_encode(w, e);
+        struct entry_record whole;
+        ledger_entry_record(&o->book->ledger, e, &whole);
+        ledger_entry_encode(w, &whole);
     }
     struct old_name checkout = checkout_name_of(o, p);
     struct old_name delivery = old_name_of(OLD_SPACE_DELIVERY, p->delivery);

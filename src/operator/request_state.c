@@ -458,7 +458,7 @@ static void check_money(const struct operator_state *o, const struct operator_re
     CHECK((e != NULL) == r->has_receipt);
     CHECK(IMPLIES(r->has_receipt, r->state == STK_SUCCESS));
     if (e != NULL) {
-        CHECK(e->state == ENTRY_POSTED && e->transfer.reference == r->number);
+        CHECK(e->state == ENTRY_POSTED && e->reference == r->number);
         uint64_t key = operator__receipt_key(r->receipt_day, r->receipt);
         CHECK(request_at(o, map_get(&o->requests_by_receipt, key)) == r);
     }

@@ -148,7 +148,7 @@ static const char *transfer_reason(uint16_t code)
 
 static void open_account(struct projection *p, const struct ledger_event *e)
 {
-    const struct account *a = &e->opened;
+    const struct account_opening *a = &e->opened;
     bool wallet = a->code == CODE_WALLET;
     bool organisation = a->code >= CODE_UTILITY && a->code < CODE_UTILITY + ORGANISATION_ACCOUNTS;
     char currency[8];

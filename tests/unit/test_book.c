@@ -712,7 +712,7 @@ static void test_transfers_malformed_in_group(void **state)
     assert_null(ledger_entry(&w.book->ledger, 0));
     assert_null(ledger_entry(&w.book->ledger, 3));
     assert_null(ledger_entry(&w.book->ledger, 4));
-    assert_int_equal(ledger_entry(&w.book->ledger, 1)->transfer.amount_minor, 5);
+    assert_int_equal(ledger_entry(&w.book->ledger, 1)->amount_minor, 5);
     world_end(&w);
 }
 

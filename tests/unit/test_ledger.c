@@ -570,13 +570,13 @@ static void test_hold_ends(void **state)
     check_totals(&l, ANNA, 0, 120, 0, 1000); /* the rest is free again */
     check_totals(&l, BEN, 0, 0, 0, 120);
     assert_int_equal(ledger_entry(&l, 10)->state, ENTRY_HOLD_POSTED);
-    assert_int_equal(ledger_entry(&l, 60)->transfer.debit_account, ANNA);
+    assert_int_equal(ledger_entry(&l, 60)->debit_account, ANNA);
     t = hold(61, BEN, ANNA, 120);
     assert_int_equal(ask(&l, &t), LEDGER_OK);
     assert_int_equal(post_now(&l, 62, BEN, ISSUER, 1), LEDGER_EXCEEDS_CREDITS);
     t = end_hold(63, 61, TRANSFER_VOID_HOLD, 0);
     assert_int_equal(ask(&l, &t), LEDGER_OK);
-    assert_int_equal(ledger_entry(&l, 63)->transfer.amount_minor, 120);
+    assert_int_equal(ledger_entry(&l, 63)->amount_minor, 120);
     check_totals(&l, BEN, 0, 0, 0, 120);
     assert_int_equal(ledger_entry(&l, 61)->state, ENTRY_HOLD_VOIDED);
     t.id = 64;
@@ -613,8 +613,7 @@ static void test_hold_expires(void **state)
         assert_int_equal(ask(&l, &t), LEDGER_OK);
     }
     reload(&l);
-    assert_int_equal(ledger_next_expiry(&l, &due_ns)->transfer.id,
-                     61); /* the older of two at 500 */
+    assert_int_equal(ledger_next_expiry(&l, &due_ns)->id, 61); /* the older of two at 500 */
     assert_int_equal(due_ns, 500);
     struct transfer t = end_hold(70, 61, TRANSFER_POST_HOLD, 10);
     assert_int_equal(ask_at(&l, &t, 500), LEDGER_HOLD_NOT_OPEN); /* at its time it is over, */
@@ -623,7 +622,7 @@ static void test_hold_expires(void **state)
     static const uint64_t order[] = {63, 62, 60};
     for (uint32_t i = 0; i < COUNT(order); i++) {
         const struct entry *e = ledger_next_expiry(&l, &due_ns);
-        assert_int_equal(e->transfer.id, order[i]);
+        assert_int_equal(e->id, order[i]);
         expire(&l, order[i]);
         assert_int_equal(ledger_entry(&l, order[i])->state, ENTRY_HOLD_EXPIRED);
     }
@@ -1027,10 +1026,10 @@ static void expire_both(struct test_random *r, struct ledger *l, struct model *m
                 expected = c;
             }
         }
-        REQUIRE(r, expected != NULL && expected->t.id == first->transfer.id);
+        REQUIRE(r, expected != NULL && expected->t.id == first->id);
         expected->state = ENTRY_HOLD_EXPIRED;
         struct ledger_event e = {.kind = EVENT_HOLD_EXPIRED};
-        e.transfer.hold_id = first->transfer.id;
+        e.transfer.hold_id = first->id;
         apply(l, &e);
         first = ledger_next_expiry(l, &due_ns);
     }

@@ -83,8 +83,8 @@ static void test_paid(void **state)
         assert_int_equal(world_utility(&w, WORLD_PAYBILL), utility_minor + SHILLINGS(150));
         const struct entry *moved =
             ledger_entry(&w.book->ledger, payment_transfer_id(reply.number, 0));
-        assert_int_equal(moved->transfer.amount_minor, SHILLINGS(150));
-        assert_int_equal(moved->transfer.reference, reply.number);
+        assert_int_equal(moved->amount_minor, SHILLINGS(150));
+        assert_int_equal(moved->reference, reply.number);
         assert_true(span_is(operator_text(world_operator(&w), p->reference), "INV-1"));
         assert_int_equal(world_run(&w), 0);
         world_end(&w);
