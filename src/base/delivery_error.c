@@ -17,6 +17,9 @@ const char *delivery_error_text(enum delivery_error error)
     case DELIVERY_FORBIDDEN: return "address not allowed as a target";
     case DELIVERY_STOPPED: return "process was stopping";
     case DELIVERY_RULED: return "not sent: a scenario rule ordered the attempt to fail";
+    case DELIVERY_INTERRUPTED: return "the process ended meanwhile: it may have been sent";
+    case DELIVERY_WITHDRAWN: return "not sent: what it asked for is over";
+    case DELIVERY_NO_TOKEN: return "not sent: the provider gave no access token";
     }
     return "unknown";
 }

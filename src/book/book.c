@@ -331,7 +331,7 @@ static enum book_outcome decide_delivery_result(struct decision *d)
     outbox_judge(item, schedule_of(b, item), c->status, c->error, d->command->now_ns,
                  d->command->random, &e);
     e.duration_ms = c->duration_ms;
-    bool once = b->domain->sent_once != NULL && b->domain->sent_once(b->domain_state, item);
+    bool once = b->domain->sent_once != NULL && b->domain->sent_once(b->domain_state, item, c);
     if (once && e.state == OUTBOX_WAITING) {
         e.state = OUTBOX_DEAD;
         e.next_try_ns = 0;
@@ -354,7 +354,7 @@ static enum book_outcome decide_delivery_result(struct decision *d)
         decision_outbox(d, &kept);
     }
     if (b->domain->attempted != NULL) {
-        b->domain->attempted(b->domain_state, d, item, c);
+        b->domain->attempted(b->domain_state, d, item, c, e.state);
     }
     return BOOK_DONE;
 }

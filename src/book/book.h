@@ -46,7 +46,7 @@ enum {
     BOOK_TRANSFERS_MAX = 8190,        /* transfers in one COMMAND_TRANSFERS */
     BOOK_RESERVE_ACCOUNTS = 64,       /* most that one decision creates */
     BOOK_RESERVE_TRANSFERS = 64,
-    BOOK_RESERVE_ITEMS = 16,
+    BOOK_RESERVE_ITEMS = 20,
     BOOK_RESERVE_TEXTS = 64,
 };
 
@@ -183,8 +183,9 @@ struct book_domain {
     void (*decide)(const void *state, struct decision *d);
     /* False: the bytes are not an event of this kind (replay of a damaged or foreign journal). */
     bool (*apply)(void *state, const struct frame_info *frame, uint16_t kind, struct reader *r);
-    /* May this item be sent no more than once? NULL: never; the schedule decides. */
-    bool (*sent_once)(const void *state, const struct outbox_item *item);
+    /* Is this attempt, which failed, the last one, whatever the schedule says? NULL: never. */
+    bool (*sent_once)(const void *state, const struct outbox_item *item,
+                      const struct delivery_result_command *c);
     /* Internal work that is due: fills the command and returns true. */
     bool (*work)(const void *state, int64_t now_ns, struct book_command *out);
     /* Earliest time at which work() may have something; INT64_MAX: never. */
@@ -196,9 +197,10 @@ struct book_domain {
     /* What leaves memory when it is closed; none: all of it stays. One entry a kind of thing. */
     const struct domain_closing *closings;
     uint32_t closing_count;
-    /* An attempt at this item is being journaled; what depends on it joins the frame. Or NULL. */
+    /* An attempt at this item is being journaled; what depends on it joins the frame. `becomes` is
+     * the enum outbox_state that the item has after it. Or NULL. */
     void (*attempted)(const void *state, struct decision *d, const struct outbox_item *item,
-                      const struct delivery_result_command *c);
+                      const struct delivery_result_command *c, uint8_t becomes);
     /* When this item is tried again; NULL (or no such function): as the book's schedule says. */
     const struct outbox_schedule *(*schedule)(const void *state, const struct outbox_item *item);
 };

@@ -327,7 +327,8 @@ static int64_t breaker_pause_ns(uint32_t failures)
 /* What was under way when the breaker opened fails during the pause, and says nothing new. */
 static void target_learn(struct outbox_target *t, const struct outbox_event *e, int64_t now_ns)
 {
-    if (e->error == DELIVERY_RULED) {
+    if (e->error == DELIVERY_RULED || e->error == DELIVERY_WITHDRAWN ||
+        e->error == DELIVERY_INTERRUPTED) {
         return; /* nothing was sent: it says nothing about the receiver */
     }
     if (e->error == 0) {

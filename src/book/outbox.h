@@ -193,6 +193,7 @@ struct delivery_result_command {
     struct span answer;     /* at most OUTBOX_ANSWER_KEPT_MAX bytes are kept */
     uint16_t verdict;       /* what the answer to a question means to the domain; 0: nothing */
     struct span verdict_text;
+    const void *reading; /* the domain's own: what the answer says; NULL: nothing */
 };
 
 struct delivery_revive_command {

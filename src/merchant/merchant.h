@@ -1,10 +1,136 @@
 /*
  * merchant.h - the door of the merchant book: the gateway that stands between a merchant's
- * application and a provider (Daraja, Paystack). See docs/merchant.md.
+ * application and a provider (Daraja, Paystack), and never loses or doubles a payment. Pure: time,
+ * randomness, hashes and what messages say come in with the commands. See docs/merchant.md.
+ *
+ * Invariants (gateway_check; those marked * also after every frame, for what it touched)
+ *  G1* a payment is in exactly one state of the table in payment.h, and moved only along its moves;
+ *      each state is entered at most once.
+ *  G2* a payment that has succeeded has exactly one ledger transfer of its amount, from its
+ *      provider's clearing account to its merchant's wallet or escrow; no other payment has one
+ *      (R5.1, R3.8).
+ *  G3* its push is one outbox item; it leaves only while the state is created or submitted, and
+ *      `sending` is durable before it does (docs/decisions/0009).
+ *  G4* a payment that has not ended has a timer, unless the ladder has left it to a person.
+ *  G5  of the payments for one order at most one is open, unless somebody chose to override an
+ *      unknown one (R2.9).
+ *  G6  notices: every one belongs to one payment, or to the orphans; a key is there once (R5.2).
+ *  G7  events for the application are numbered without gaps, and those of one object, too.
+ *  G8  of the webhooks for one endpoint and object only the first is in the outbox.
  */
 #ifndef HAKIKA_MERCHANT_MERCHANT_H
 #define HAKIKA_MERCHANT_MERCHANT_H
 
-#include "merchant/claim.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/map.h"
+#include "base/observation.h"
+#include "base/slab.h"
+#include "base/span.h"
+#include "base/timers.h"
+#include "book/book.h"
+#include "merchant/accounts.h"
+#include "merchant/commands.h"
+#include "merchant/feed.h"
+#include "merchant/notice.h"
+#include "merchant/payment.h"
+
+/* Settings are inputs, not state. Times in nanoseconds. */
+struct gateway_settings {
+    int64_t unsent_ns;      /* a push that cannot leave is given up after: 60 s */
+    int64_t unconfirmed_ns; /* without an outcome after being sent: 90 s (R5.5) */
+    int64_t question_ns;    /* an answer to a question takes no longer: 30 s */
+};
+struct gateway_settings gateway_settings_default(void);
+
+enum { GATEWAY_TOUCHED_MAX = 16 };
+
+struct gateway {
+    struct book *book;
+    const struct gateway_settings *settings;
+    struct slab merchants;
+    struct slab keys;
+    struct slab providers;
+    struct slab endpoints;
+    struct slab payments;
+    struct slab notices;
+    struct slab feed;
+    struct slab webhooks;
+    struct map by_key_hash;
+    struct map by_provider_token;
+    struct map by_short_code; /* kind and short code -> provider */
+    struct map by_number;
+    struct map by_token;
+    struct map by_provider_id; /* hash of provider and id -> payment */
+    struct map by_order;       /* hash of merchant and order -> the latest payment */
+    struct map by_receipt;     /* hash of provider and receipt -> payment */
+    struct map notice_by_key;
+    struct map notice_by_number;
+    struct map orphan_by_reference; /* hash of provider and reference -> the first such orphan */
+    struct map feed_by_seq;
+    struct map webhook_last; /* chain -> the last webhook of it that has not ended */
+    struct map webhook_by_subject;
+    struct timers due; /* payments; id: gateway__timer_id */
+    uint64_t last_payment;
+    uint64_t last_notice;
+    uint64_t last_seq;
+    uint64_t last_refund;
+    uint32_t orphan_first; /* slots of notices */
+    uint32_t orphan_last;
+    uint64_t orphans;
+    uint32_t open;      /* payments that have not ended */
+    uint32_t attention; /* of those: left to a person */
+    uint64_t repaired;  /* successes that came by another way than their own callback */
+    uint64_t late;      /* successes after another end */
+    uint64_t entered[GATEWAY_STATES_END];  /* moves into each state */
+    uint32_t touched[GATEWAY_TOUCHED_MAX]; /* payments of the last frame; memory only */
+    uint32_t touched_count;
+    uint64_t touched_position;
+};
+
+extern const struct book_domain merchant_domain;
+
+/* Reads. All of them answer from the state as it is, durable or not: the caller waits. */
+const struct gateway *gateway_of(const struct book *b);
+const struct gateway_merchant *gateway_merchant(const struct gateway *g, uint32_t slot);
+const struct gateway_provider *gateway_provider(const struct gateway *g, uint32_t slot);
+const struct gateway_endpoint *gateway_endpoint(const struct gateway *g, uint32_t slot);
+/* The merchant that an API key belongs to; SLAB_NONE: no such key. */
+uint32_t gateway_merchant_of_key(const struct gateway *g, const uint8_t hash[16]);
+/* The first provider account of a merchant of that kind and short code (0: any); SLAB_NONE. */
+uint32_t gateway_provider_of(const struct gateway *g, uint32_t merchant, uint8_t kind,
+                             uint32_t short_code);
+/* NULL when there is none. */
+const struct gateway_payment *gateway_payment(const struct gateway *g, uint64_t number);
+const struct gateway_payment *gateway_payment_by_token(const struct gateway *g,
+                                                       const uint8_t token[16]);
+const struct gateway_payment *gateway_payment_by_provider_id(const struct gateway *g,
+                                                             uint32_t provider, struct span id);
+/* The latest payment for an order, then those before it; NULL at the end. */
+const struct gateway_payment *gateway_payment_of_order(const struct gateway *g, uint32_t merchant,
+                                                       struct span order);
+const struct gateway_payment *gateway_payment_before(const struct gateway *g,
+                                                     const struct gateway_payment *p);
+/* The provider account whose callback URLs end in this token; SLAB_NONE. */
+uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16]);
+const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number);
+/* Slots of notices: those of a payment (from its first_notice), the orphans (orphan_first). */
+const struct gateway_notice *gateway_notice_at(const struct gateway *g, uint32_t slot);
+const struct gateway_feed *gateway_feed_event(const struct gateway *g, uint64_t seq);
+struct span gateway_text(const struct gateway *g, uint32_t handle);
+int64_t gateway_balance(const struct gateway *g, uint32_t account);
+/* May the push with this outbox item leave? */
+enum gateway_push {
+    PUSH_MARK = 0,    /* after COMMAND_PAYMENT_SENDING is durable */
+    PUSH_INTERRUPTED, /* it may have left before the process ended: never again */
+    PUSH_OVER,        /* nobody waits for it any more */
+};
+enum gateway_push gateway_push_may_leave(const struct gateway *g, uint64_t number);
+/* The ledger transfer of a payment, leg 0 to 7. */
+uint64_t gateway_transfer_id(uint64_t number, uint32_t leg);
+
+void gateway_check(const struct gateway *g);
 
 #endif

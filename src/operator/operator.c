@@ -299,8 +299,10 @@ static bool operator_work(const void *state, int64_t now_ns, struct book_command
     return true;
 }
 
-static bool operator_sent_once(const void *state, const struct outbox_item *item)
+static bool operator_sent_once(const void *state, const struct outbox_item *item,
+                               const struct delivery_result_command *c)
 {
+    (void)c;
     const struct operator_request *r = operator_request(state, item->subject);
     bool is_result = (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
     return is_result && r != NULL && request_result_sent_once(r);
@@ -322,8 +324,9 @@ static int64_t operator_next_due(const void *state)
 /* What depends on an answer is decided in the frame that keeps it. */
 static void operator_attempted(const void *state, struct decision *d,
                                const struct outbox_item *item,
-                               const struct delivery_result_command *c)
+                               const struct delivery_result_command *c, uint8_t becomes)
 {
+    (void)becomes;
     operator__rules_attempted(state, d, item);
     if (item->kind == MESSAGE_VALIDATION) {
         operator__c2b_attempted(state, d, item, c);

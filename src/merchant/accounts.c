@@ -1,0 +1,206 @@
+/*
+ * accounts.c - opening merchants, API keys, provider accounts and webhook endpoints; and the seed
+ * of a new book.
+ */
+#include "merchant/accounts.h"
+
+#include <string.h>
+
+#include "merchant/internal.h"
+
+/* Slots and ledger accounts that the next thing gets: of the book, or of the empty one that a seed
+ * makes. */
+struct places {
+    uint32_t account;
+    uint32_t merchant;
+    uint32_t key;
+    uint32_t provider;
+};
+
+static uint32_t slab_first_free(const struct slab *s)
+{
+    return s->free_head != SLAB_NONE ? s->free_head : s->high_water;
+}
+
+static struct places places_of(const struct gateway *g)
+{
+    struct places at = {
+        .account = ledger_next_account(&g->book->ledger, 0),
+        .merchant = slab_first_free(&g->merchants),
+        .key = slab_first_free(&g->keys),
+        .provider = slab_first_free(&g->providers),
+    };
+    return at;
+}
+
+static uint32_t open_account(struct gateway_decision *gd, struct places *at, uint16_t code,
+                             uint64_t owner)
+{
+    struct ledger_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_ACCOUNT_OPENED;
+    e.account = at->account++;
+    e.opened.code = code;
+    e.opened.currency = LEDGER_CURRENCY_KES;
+    e.opened.owner = owner;
+    decision_ledger(gd->d, &e);
+    return e.account;
+}
+
+static void open_merchant(struct gateway_decision *gd, struct places *at, struct span name)
+{
+    uint32_t slot = at->merchant++;
+    struct gateway_event e = {.kind = EVENT_MERCHANT_OPENED};
+    e.merchant_opened.slot = slot;
+    e.merchant_opened.wallet = open_account(gd, at, GATEWAY_WALLET, slot);
+    e.merchant_opened.escrow = open_account(gd, at, GATEWAY_ESCROW, slot);
+    e.merchant_opened.fees = open_account(gd, at, GATEWAY_FEES, slot);
+    e.merchant_opened.suspense = open_account(gd, at, GATEWAY_SUSPENSE, slot);
+    gateway__emit(gd, &e);
+    struct gateway_event kept = {.kind = EVENT_MERCHANT_KEPT};
+    kept.merchant_kept.slot = slot;
+    kept.merchant_kept.name = name;
+    gateway__emit(gd, &kept);
+}
+
+static void open_key(struct gateway_decision *gd, struct places *at, uint32_t merchant,
+                     const uint8_t hash[16])
+{
+    struct gateway_event e = {.kind = EVENT_API_KEY_OPENED};
+    e.api_key_opened.slot = at->key++;
+    e.api_key_opened.merchant = merchant;
+    memcpy(e.api_key_opened.hash, hash, 16);
+    gateway__emit(gd, &e);
+}
+
+static void open_provider(struct gateway_decision *gd, struct places *at,
+                          const struct provider_command *c)
+{
+    uint32_t slot = at->provider++;
+    struct gateway_event e = {.kind = EVENT_PROVIDER_OPENED};
+    e.provider_opened.slot = slot;
+    e.provider_opened.merchant = c->merchant;
+    e.provider_opened.short_code = c->short_code;
+    e.provider_opened.party_b = c->party_b;
+    e.provider_opened.clearing = open_account(gd, at, GATEWAY_CLEARING, slot);
+    e.provider_opened.target = c->target;
+    memcpy(e.provider_opened.token, c->token, sizeof(c->token));
+    e.provider_opened.provider_kind = c->kind;
+    e.provider_opened.production = c->production;
+    e.provider_opened.is_till = c->is_till;
+    gateway__emit(gd, &e);
+    struct gateway_event kept = {.kind = EVENT_PROVIDER_KEPT};
+    kept.provider_kept.slot = slot;
+    kept.provider_kept.base_url = c->base_url;
+    kept.provider_kept.key = c->key;
+    kept.provider_kept.secret = c->secret;
+    kept.provider_kept.passkey = c->passkey;
+    kept.provider_kept.initiator = c->initiator;
+    kept.provider_kept.credential = c->credential;
+    gateway__emit(gd, &kept);
+}
+
+void gateway__decide_seed(const struct gateway *g, struct decision *d)
+{
+    const struct gateway_seed_command *c = d->command->body;
+    struct gateway_decision gd = gateway__decision(g, d);
+    struct places at = {0, 0, 0, 0}; /* the book is empty from here on */
+    decision_open_generation(d);
+    open_merchant(&gd, &at, c->name);
+    if (c->has_key) {
+        open_key(&gd, &at, 0, c->key_hash);
+    }
+    if (c->has_provider) {
+        CHECK(c->provider.merchant == 0);
+        open_provider(&gd, &at, &c->provider);
+    }
+}
+
+void gateway__decide_merchant(const struct gateway *g, struct decision *d)
+{
+    const struct merchant_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    struct places at = places_of(g);
+    if (g->merchants.used >= GATEWAY_MERCHANTS_MAX - 1) {
+        reply->refusal = GATEWAY_TOO_MANY;
+        return;
+    }
+    reply->slot = at.merchant;
+    open_merchant(&gd, &at, c->name);
+}
+
+void gateway__decide_api_key(const struct gateway *g, struct decision *d)
+{
+    const struct api_key_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    struct places at = places_of(g);
+    CHECK(slab_is_used(&g->merchants, c->merchant));
+    if (map_get(&g->by_key_hash, gateway__bytes_key(c->hash)) != MAP_NONE) {
+        reply->refusal = GATEWAY_EXISTS;
+        return;
+    }
+    reply->slot = at.key;
+    open_key(&gd, &at, c->merchant, c->hash);
+}
+
+void gateway__decide_provider(const struct gateway *g, struct decision *d)
+{
+    const struct provider_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    struct places at = places_of(g);
+    CHECK(slab_is_used(&g->merchants, c->merchant));
+    uint64_t key = gateway__short_code_key(c->kind, c->short_code);
+    if (c->short_code != 0 && map_get(&g->by_short_code, key) != MAP_NONE) {
+        reply->refusal = GATEWAY_EXISTS;
+        return;
+    }
+    reply->slot = at.provider;
+    open_provider(&gd, &at, c);
+}
+
+void gateway__decide_endpoint(const struct gateway *g, struct decision *d)
+{
+    const struct endpoint_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    CHECK(slab_is_used(&g->merchants, c->merchant));
+    uint32_t slot = slab_first_free(&g->endpoints);
+    if (merchant_at(g, c->merchant)->endpoints == GATEWAY_ENDPOINTS_EACH ||
+        slot >= GATEWAY_ENDPOINTS_MAX - 1) {
+        reply->refusal = GATEWAY_TOO_MANY;
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_ENDPOINT_OPENED};
+    e.endpoint_opened.slot = slot;
+    e.endpoint_opened.merchant = c->merchant;
+    e.endpoint_opened.target = c->target;
+    e.endpoint_opened.types = c->types;
+    gateway__emit(&gd, &e);
+    struct gateway_event kept = {.kind = EVENT_ENDPOINT_KEPT};
+    kept.endpoint_kept.slot = slot;
+    kept.endpoint_kept.url = c->url;
+    kept.endpoint_kept.secret = c->secret;
+    gateway__emit(&gd, &kept);
+    reply->slot = slot;
+}
+
+void gateway__decide_endpoint_change(const struct gateway *g, struct decision *d)
+{
+    const struct endpoint_change_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_endpoint *endpoint = gateway_endpoint(g, c->endpoint);
+    if (endpoint == NULL || endpoint->merchant != c->merchant) {
+        reply->refusal = GATEWAY_NOT_FOUND;
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_ENDPOINT_CHANGED};
+    e.endpoint_changed.slot = c->endpoint;
+    e.endpoint_changed.status = c->status;
+    e.endpoint_changed.types = c->types;
+    gateway__emit(&gd, &e);
+    reply->slot = c->endpoint;
+}

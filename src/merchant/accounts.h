@@ -1,0 +1,87 @@
+/*
+ * accounts.h - who there is in the merchant book: merchants with their ledger accounts and API
+ * keys, their accounts at providers, and where they want to be told.
+ */
+#ifndef HAKIKA_MERCHANT_ACCOUNTS_H
+#define HAKIKA_MERCHANT_ACCOUNTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "merchant/fields.h"
+#include "merchant/limits.h"
+
+/* Codes of ledger accounts of this book. The owner is the slot of the merchant, or provider. */
+enum gateway_account_code {
+    GATEWAY_CLEARING = 1, /* the money at the provider: debits exceed credits; equals its balance */
+    GATEWAY_WALLET = 2,   /* what the merchant may dispose of */
+    GATEWAY_ESCROW = 3,   /* held for orders (R5.7) */
+    GATEWAY_FEES = 4,     /* what the provider took */
+    GATEWAY_SUSPENSE = 5, /* arrived, and nobody knows for whom */
+};
+
+/* Reasons of transfers of this book. */
+enum gateway_transfer_code {
+    GATEWAY_TRANSFER_PAYMENT = 1,  /* clearing -> wallet or escrow; reference: the payment */
+    GATEWAY_TRANSFER_RELEASE = 2,  /* escrow -> wallet */
+    GATEWAY_TRANSFER_REVERSAL = 3, /* back to clearing */
+};
+
+#define GATEWAY_MERCHANT_FIELDS(X)       \
+    X(u32, name)                         \
+    X(u32, wallet) /* ledger accounts */ \
+    X(u32, escrow)                       \
+    X(u32, fees)                         \
+    X(u32, suspense)                     \
+    X(u32, endpoints) /* webhook endpoints that it has */
+struct gateway_merchant {
+    GATEWAY_MERCHANT_FIELDS(FIELD_DECLARE)
+    uint32_t endpoint[GATEWAY_ENDPOINTS_EACH]; /* slots, the first `endpoints` of them. Saved */
+};
+
+#define GATEWAY_KEY_FIELDS(X)                                      \
+    X(raw16, hash) /* of the API key; the key itself is nowhere */ \
+    X(u32, merchant)                                               \
+    X(flag, closed)
+struct gateway_key {
+    GATEWAY_KEY_FIELDS(FIELD_DECLARE)
+};
+
+#define GATEWAY_PROVIDER_FIELDS(X)                                                      \
+    X(u64, target)  /* of its base URL, for the outbox */                               \
+    X(raw16, token) /* of its callback URLs: C2B and results */                         \
+    X(u32, merchant)                                                                    \
+    X(u32, short_code)                                                                  \
+    X(u32, party_b)                                                                     \
+    X(u32, clearing) /* ledger account */                                               \
+    X(u32, base_url) /* texts; the secrets are sealed. Empty: the operator next door */ \
+    X(u32, key)                                                                         \
+    X(u32, secret)                                                                      \
+    X(u32, passkey)                                                                     \
+    X(u32, initiator)                                                                   \
+    X(u32, credential)                                                                  \
+    X(u8, kind)                                                                         \
+    X(flag, production)                                                                 \
+    X(flag, is_till)
+struct gateway_provider {
+    GATEWAY_PROVIDER_FIELDS(FIELD_DECLARE)
+};
+
+enum gateway_endpoint_status {
+    ENDPOINT_ENABLED = 0,
+    ENDPOINT_DISABLED = 1, /* by its owner, or because it answered 410 */
+};
+
+#define GATEWAY_ENDPOINT_FIELDS(X)                                       \
+    X(u64, target)                                                       \
+    X(u64, types) /* bit 1 << enum feed_type of what it wants; 0: all */ \
+    X(u32, merchant)                                                     \
+    X(u32, url)                                                          \
+    X(u32, secret)                                                       \
+    X(u32, secret_before) /* during rotation: signed with, too */        \
+    X(u8, status)
+struct gateway_endpoint {
+    GATEWAY_ENDPOINT_FIELDS(FIELD_DECLARE)
+};
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * commands.h - what the merchant book can be asked to do, and its reply. Numbers are the causes of
+ * frames in the journal.
+ */
+#ifndef HAKIKA_MERCHANT_COMMANDS_H
+#define HAKIKA_MERCHANT_COMMANDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/observation.h"
+#include "base/span.h"
+#include "merchant/limits.h"
+
+/*
+ * What the book wants of a provider: kinds of outbox items, whose numbers stand in the journal.
+ * X(NAME, number, "name")
+ */
+#define MERCHANT_CALLS(X)                                                        \
+    X(PUSH, 1, "push")         /* ask the customer: STK push, Paystack charge */ \
+    X(QUERY, 2, "query")       /* what became of it: STK query, verify */        \
+    X(STATUS, 3, "status")     /* Transaction Status: receipt, by any id */      \
+    X(PAYOUT, 4, "payout")     /* B2C, Paystack transfer */                      \
+    X(REVERSAL, 5, "reversal") /* take a payment back: reversal, refund */       \
+    X(REGISTER, 6, "register") /* C2B URLs, pull */                              \
+    X(PULL, 7, "pull")                                                           \
+    X(BALANCE, 8, "balance")                                                     \
+    X(TOKEN, 9, "token") /* an access token; never an outbox item */
+
+enum merchant_call_kind {
+#define X(name, number, text) CALL_##name = number,
+    MERCHANT_CALLS(X)
+#undef X
+};
+
+/* Kinds of outbox items: enum merchant_call_kind, and: */
+enum { MESSAGE_WEBHOOK = 64 };
+
+enum gateway_command_kind {
+    COMMAND_GATEWAY_SEED = 192,
+    COMMAND_MERCHANT_OPEN = 193,
+    COMMAND_API_KEY_OPEN = 194,
+    COMMAND_PROVIDER_OPEN = 196,
+    COMMAND_ENDPOINT_OPEN = 197,
+    COMMAND_ENDPOINT_CHANGE = 198,
+    COMMAND_PAYMENT_CREATE = 200,
+    COMMAND_PAYMENT_SENDING = 201, /* struct payment_command: the push is about to leave */
+    COMMAND_PAYMENT_RESOLVE = 202, /* struct payment_command: ask the provider now */
+    COMMAND_PAYMENT_DUE = 203,     /* internal: the first payment whose timer is due */
+    COMMAND_PAYMENT_RELEASE = 204, /* struct payment_command: escrow to the seller */
+    COMMAND_NOTICE = 210,
+};
+
+struct provider_command {
+    uint32_t merchant; /* slot */
+    uint8_t kind;
+    bool production;
+    bool is_till;
+    uint32_t short_code;
+    uint32_t party_b;
+    uint64_t target;
+    uint8_t token[16];
+    struct span base_url; /* empty: the operator next door */
+    struct span key;      /* from here on sealed */
+    struct span secret;
+    struct span passkey;
+    struct span initiator;
+    struct span credential;
+};
+
+struct api_key_command {
+    uint32_t merchant;
+    uint8_t hash[16];
+};
+
+struct merchant_command {
+    struct span name;
+};
+
+/* Opens a new generation with one merchant, its provider and its key. */
+struct gateway_seed_command {
+    struct span name;
+    bool has_provider;
+    bool has_key;
+    uint8_t key_hash[16];
+    struct provider_command provider;
+};
+
+struct endpoint_command {
+    uint32_t merchant;
+    uint64_t target;
+    uint64_t types; /* bits of enum feed_type; 0: all */
+    struct span url;
+    struct span secret; /* sealed */
+};
+
+struct endpoint_change_command {
+    uint32_t merchant;
+    uint32_t endpoint;
+    uint8_t status;
+    uint64_t types;
+};
+
+struct payment_create_command {
+    uint32_t merchant;
+    uint32_t provider;
+    int64_t amount_minor;
+    uint64_t phone;
+    uint8_t method;
+    uint8_t capture;
+    uint64_t overrides; /* the unknown payment that somebody chose to override; 0: none */
+    struct span order;
+    struct span description;
+    uint8_t token[16]; /* random, drawn at the face */
+    uint8_t key[16];   /* idempotency key and request digests */
+    uint8_t request[16];
+};
+
+struct payment_command {
+    uint64_t number;
+};
+
+/* A notice at the door. */
+struct notice_command {
+    uint64_t payment; /* that the token of the URL belongs to; 0: found by what it names */
+    uint32_t provider;
+    const struct observation *claim;
+    uint8_t key[16];
+    uint8_t digest[16];
+    struct span body;
+    struct span headers;
+    struct span peer;
+};
+
+/* What the answer to one of our calls says: struct delivery_result_command.reading. */
+struct gateway_reading {
+    /* Of what was submitted: IN_FLIGHT means that it was taken on, REFUSED that it did not get in
+     * (BUSY and TOKEN: it may be sent again), anything else that nobody can tell. */
+    struct observation answer;
+    struct notice_command notice; /* for answers to questions; claim NULL: none */
+};
+
+enum gateway_refusal {
+    GATEWAY_DONE = 0,
+    GATEWAY_NOT_FOUND,
+    GATEWAY_REPEATED,        /* an idempotency key with the same request: nothing happened */
+    GATEWAY_KEY_REUSED,      /* an idempotency key with another request */
+    GATEWAY_ORDER_PAID,      /* R2.9 */
+    GATEWAY_ORDER_OPEN,      /* R2.9 */
+    GATEWAY_TOO_MANY,        /* endpoints of one merchant */
+    GATEWAY_EXISTS,          /* a provider account with that short code, a key */
+    GATEWAY_NOTHING_TO_DO,   /* it has ended, or is being asked about */
+    GATEWAY_NOT_OVERRIDABLE, /* what is to be overridden is not unknown */
+    GATEWAY_NO_PROVIDER,
+    GATEWAY_NOT_HELD, /* no escrow money is held for it */
+};
+
+/* The reply of every command of the merchant book. */
+struct gateway_reply {
+    enum gateway_refusal refusal;
+    uint32_t slot;   /* of what was opened */
+    uint64_t number; /* of the payment (also of the other one, for ORDER_*), or the notice */
+    uint8_t effect;  /* enum notice_effect */
+};
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * feed.c - telling the application: numbered events, and for each endpoint that wants one a
+ * webhook, in order for each object (G7, G8).
+ */
+#include <string.h>
+
+#include "merchant/internal.h"
+
+uint64_t gateway__chain(uint32_t endpoint, uint8_t object_kind, uint64_t object)
+{
+    CHECK(endpoint < 1 << 16);
+    CHECK(object < UINT64_C(1) << 40);
+    return object << 24 | (uint64_t)object_kind << 16 | endpoint;
+}
+
+uint32_t gateway__webhook_find(const struct gateway *g, uint64_t subject)
+{
+    return map_get(&g->webhook_by_subject, subject);
+}
+
+/* One webhook; it waits when one for the same object and endpoint is on its way. */
+static void add_webhook(struct gateway_decision *gd, const struct gateway_telling *t,
+                        uint32_t index, uint64_t seq)
+{
+    const struct gateway *g = gd->g;
+    uint32_t slot = merchant_at(g, t->merchant)->endpoint[index];
+    const struct gateway_endpoint *endpoint = endpoint_at(g, slot);
+    bool wanted = endpoint->types == 0 || (endpoint->types >> t->type & 1) != 0;
+    if (endpoint->status != ENDPOINT_ENABLED || !wanted) {
+        return;
+    }
+    uint64_t chain = gateway__chain(slot, t->object_kind, t->object);
+    bool waits = map_get(&g->webhook_last, chain) != MAP_NONE || (gd->chained >> index & 1) != 0;
+    struct gateway_event e = {.kind = EVENT_WEBHOOK_ADDED};
+    e.webhook_added.seq = seq;
+    e.webhook_added.endpoint = slot;
+    if (!waits) {
+        e.webhook_added.item =
+            gateway__queue(gd, MESSAGE_WEBHOOK, webhook_subject(seq, slot), endpoint->target);
+    }
+    gateway__emit(gd, &e);
+    gd->chained |= 1u << index;
+}
+
+void gateway__tell(struct gateway_decision *gd, const struct gateway_telling *t)
+{
+    uint64_t told = gateway__chain(0, t->object_kind, t->object);
+    CHECK(gd->feeds < GATEWAY_FRAME_FEED_MAX);
+    if (gd->told != told) {
+        gd->told = told;
+        gd->tellings = 0;
+        gd->chained = 0;
+    }
+    uint64_t seq = gd->g->last_seq + ++gd->feeds;
+    struct gateway_event e = {.kind = EVENT_FEED_ADDED};
+    e.feed_added.seq = seq;
+    e.feed_added.type = t->type;
+    e.feed_added.object_kind = t->object_kind;
+    e.feed_added.object = t->object;
+    e.feed_added.object_seq = t->object_seq + ++gd->tellings;
+    e.feed_added.merchant = t->merchant;
+    e.feed_added.has_receipt = t->has_receipt;
+    gateway__emit(gd, &e);
+    for (uint32_t i = 0; i < merchant_at(gd->g, t->merchant)->endpoints; i++) {
+        add_webhook(gd, t, i, seq);
+    }
+}
+
+void gateway__tell_payment(struct gateway_decision *gd, const struct gateway_payment *p,
+                           uint16_t type, bool has_receipt)
+{
+    struct gateway_telling t = {.type = type,
+                                .object_kind = FEED_OBJECT_PAYMENT,
+                                .object = p->number,
+                                .object_seq = p->object_seq,
+                                .merchant = p->merchant,
+                                .has_receipt = has_receipt};
+    gateway__tell(gd, &t);
+}
+
+/* The receiver has it, or never will: the next one of the chain may leave. */
+void gateway__webhook_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                                const struct delivery_result_command *c, uint8_t becomes)
+{
+    const struct gateway *g = gd->g;
+    uint32_t slot = gateway__webhook_find(g, item->subject);
+    uint32_t endpoint = webhook_subject_endpoint(item->subject);
+    if (becomes == OUTBOX_WAITING || slot == MAP_NONE) {
+        return; /* tried again; or it ended before and somebody sent it once more */
+    }
+    const struct gateway_webhook *w = webhook_at(g, slot);
+    struct gateway_event e = {.kind = EVENT_WEBHOOK_ENDED};
+    e.webhook_ended.seq = w->seq;
+    e.webhook_ended.endpoint = endpoint;
+    e.webhook_ended.state = becomes;
+    if (w->next != SLAB_NONE) {
+        const struct gateway_webhook *next = webhook_at(g, w->next);
+        struct gateway_event queued = {.kind = EVENT_WEBHOOK_QUEUED};
+        queued.webhook_queued.seq = next->seq;
+        queued.webhook_queued.endpoint = endpoint;
+        queued.webhook_queued.item =
+            gateway__queue(gd, MESSAGE_WEBHOOK, webhook_subject(next->seq, endpoint),
+                           endpoint_at(g, endpoint)->target);
+        gateway__emit(gd, &queued);
+    }
+    gateway__emit(gd, &e);
+    if (c->status == 410 && endpoint_at(g, endpoint)->status == ENDPOINT_ENABLED) {
+        struct gateway_event gone = {.kind = EVENT_ENDPOINT_CHANGED};
+        gone.endpoint_changed.slot = endpoint;
+        gone.endpoint_changed.status = ENDPOINT_DISABLED;
+        gone.endpoint_changed.types = endpoint_at(g, endpoint)->types;
+        gateway__emit(gd, &gone);
+    }
+}

@@ -1,0 +1,154 @@
+/*
+ * internal.h - what the files of merchant/ share with each other and with nobody else.
+ */
+#ifndef HAKIKA_MERCHANT_INTERNAL_H
+#define HAKIKA_MERCHANT_INTERNAL_H
+
+#include "merchant/events.h"
+#include "merchant/merchant.h"
+
+static inline struct gateway_merchant *merchant_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->merchants, slot);
+}
+
+static inline struct gateway_provider *provider_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->providers, slot);
+}
+
+static inline struct gateway_endpoint *endpoint_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->endpoints, slot);
+}
+
+static inline struct gateway_payment *payment_slot(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->payments, slot);
+}
+
+static inline struct gateway_notice *notice_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->notices, slot);
+}
+
+static inline struct gateway_webhook *webhook_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->webhooks, slot);
+}
+
+/* The id of a payment's timer: of two at the same time the lower number's comes first, whatever
+ * slots they lie in. */
+static inline uint64_t gateway__timer_id(const struct gateway_payment *p, uint32_t slot)
+{
+    CHECK(slot < GATEWAY_PAYMENTS_MAX);
+    CHECK(p->number < UINT64_C(1) << 36);
+    return p->number << 28 | slot;
+}
+
+_Static_assert(GATEWAY_PAYMENTS_MAX == 1 << 28, "slots fill 28 bits of the id of a timer");
+static inline uint32_t gateway__timer_slot(uint64_t id)
+{
+    return (uint32_t)(id & (GATEWAY_PAYMENTS_MAX - 1));
+}
+
+/* One decision, as the functions that write parts of it see it: what it has written so far counts
+ * although the state does not show it yet. */
+struct gateway_decision {
+    const struct gateway *g;
+    struct decision *d;
+    int64_t now_ns;
+    uint32_t items;    /* outbox items queued by it */
+    uint32_t feeds;    /* events for the application */
+    uint64_t told;     /* the object that they are about (kind and number), ... */
+    uint32_t tellings; /* ... how many, ... */
+    uint32_t chained;  /* ... and bits of the merchant's endpoints that have a webhook of them */
+};
+struct gateway_decision gateway__decision(const struct gateway *g, struct decision *d);
+
+void gateway__emit(struct gateway_decision *gd, const struct gateway_event *e);
+/* Queues an outgoing message; returns its number. */
+uint64_t gateway__queue(struct gateway_decision *gd, uint16_t kind, uint64_t subject,
+                        uint64_t target);
+/* Tells the application: feed and webhooks. */
+struct gateway_telling {
+    uint16_t type; /* enum feed_type */
+    uint8_t object_kind;
+    uint64_t object;
+    uint32_t object_seq; /* of the object before this decision */
+    uint32_t merchant;
+    bool has_receipt;
+};
+void gateway__tell(struct gateway_decision *gd, const struct gateway_telling *t);
+void gateway__tell_payment(struct gateway_decision *gd, const struct gateway_payment *p,
+                           uint16_t type, bool has_receipt);
+
+/* payment.c */
+uint32_t gateway__payment_slot(const struct gateway *g, uint64_t number); /* MAP_NONE */
+struct gateway_move {
+    uint8_t state;
+    uint8_t source;
+    uint8_t reason;
+    uint64_t notice;
+    int64_t due_ns;
+};
+void gateway__move(struct gateway_decision *gd, const struct gateway_payment *p,
+                   const struct gateway_move *m);
+/* Asks the provider what became of it, unless it is being asked or no id is known. */
+void gateway__ask(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t rung,
+                  int64_t due_ns);
+void gateway__unconfirm(struct gateway_decision *gd, const struct gateway_payment *p,
+                        uint8_t reason);
+void gateway__decide_create(const struct gateway *g, struct decision *d);
+void gateway__decide_sending(const struct gateway *g, struct decision *d);
+void gateway__decide_resolve(const struct gateway *g, struct decision *d);
+void gateway__decide_due(const struct gateway *g, struct decision *d);
+void gateway__decide_release(const struct gateway *g, struct decision *d);
+void gateway__push_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                             const struct delivery_result_command *c, uint8_t becomes);
+void gateway__question_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                                 const struct delivery_result_command *c);
+/* Does this end of an attempt mean that the provider surely has nothing of it? */
+bool gateway__surely_unsent(const struct delivery_result_command *c);
+
+/* notice.c */
+void gateway__decide_notice(const struct gateway *g, struct decision *d);
+/* Takes a notice in the decision under way; returns what it did. *number_out may be NULL. */
+uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_command *c,
+                             uint64_t *number_out);
+/* Orphans that name this id belong to the payment, which has just learned it. */
+void gateway__join_orphans(struct gateway_decision *gd, const struct gateway_payment *p,
+                           struct span provider_id);
+
+/* accounts.c */
+void gateway__decide_seed(const struct gateway *g, struct decision *d);
+void gateway__decide_merchant(const struct gateway *g, struct decision *d);
+void gateway__decide_api_key(const struct gateway *g, struct decision *d);
+void gateway__decide_provider(const struct gateway *g, struct decision *d);
+void gateway__decide_endpoint(const struct gateway *g, struct decision *d);
+void gateway__decide_endpoint_change(const struct gateway *g, struct decision *d);
+
+/* feed.c */
+uint64_t gateway__chain(uint32_t endpoint, uint8_t object_kind, uint64_t object);
+void gateway__webhook_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                                const struct delivery_result_command *c, uint8_t becomes);
+
+/* Keys of the maps. What is found is compared; of two things with the same key the second lies one
+ * further on, and so on. */
+uint64_t gateway__bytes_key(const uint8_t bytes[16]);
+uint64_t gateway__text_key(uint32_t scope, struct span text);
+uint64_t gateway__short_code_key(uint8_t kind, uint32_t short_code);
+/* Slot of the payment in the map whose text (its order, id or receipt) is this; MAP_NONE. */
+enum gateway_text { TEXT_OF_ORDER, TEXT_OF_PROVIDER_ID, TEXT_OF_RECEIPT };
+uint32_t gateway__find(const struct gateway *g, enum gateway_text which, uint32_t scope,
+                       struct span text);
+void gateway__index(struct gateway *g, enum gateway_text which, uint32_t slot);
+
+bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, struct reader *r);
+void gateway__save(const void *state, struct writer *w);
+bool gateway__load(void *state, struct reader *r);
+void gateway__check(const void *state);
+void gateway__check_touched(void *state);
+uint32_t gateway__webhook_find(const struct gateway *g, uint64_t subject);
+
+#endif

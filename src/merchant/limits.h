@@ -1,0 +1,36 @@
+/*
+ * limits.h - how large things may be in the merchant book.
+ */
+#ifndef HAKIKA_MERCHANT_LIMITS_H
+#define HAKIKA_MERCHANT_LIMITS_H
+
+#include "base/check.h"
+
+enum {
+    GATEWAY_MERCHANTS_MAX = 4096,
+    GATEWAY_KEYS_MAX = 64 * 1024,
+    GATEWAY_PROVIDERS_MAX = 4096,
+    GATEWAY_ENDPOINTS_MAX = 16 * 1024,
+    GATEWAY_ENDPOINTS_EACH = 4, /* webhook endpoints of one merchant */
+    GATEWAY_PAYMENTS_MAX = 256 * 1024 * 1024,
+    GATEWAY_NOTICES_MAX = 512 * 1024 * 1024,
+    GATEWAY_FEED_MAX = 512 * 1024 * 1024,
+    GATEWAY_REFUNDS_MAX = 64 * 1024 * 1024,
+    GATEWAY_NAME_MAX = 100, /* bytes */
+    GATEWAY_URL_MAX = 1024,
+    GATEWAY_ORDER_MAX = 100,
+    GATEWAY_DESCRIPTION_MAX = 100,
+    GATEWAY_SEALED_MAX = 512, /* a sealed secret; a SecurityCredential is 344 characters */
+    GATEWAY_BODY_MAX = 8000,  /* of a notice; what is larger is refused at the door */
+    GATEWAY_HEADERS_MAX = 400,
+    GATEWAY_PEER_MAX = 64,
+    GATEWAY_ID_MAX = 100, /* of what a notice names; what is longer is cut */
+    GATEWAY_CODE_MAX = 23,
+    GATEWAY_WORDS_MAX = 200,
+    GATEWAY_BODY_PARTS = 4,     /* texts that hold a body */
+    GATEWAY_FRAME_FEED_MAX = 3, /* events for the application in one decision */
+};
+/* Of one payment, in cents: 10^12 shillings, far above every limit, far below an overflow. */
+#define GATEWAY_AMOUNT_MAX ((int64_t)1000 * 1000 * 1000 * 1000 * 100)
+
+#endif

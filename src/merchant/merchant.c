@@ -1,0 +1,506 @@
+/*
+ * merchant.c - the merchant book's tables, keys and reads, and the dispatch of commands to
+ * products. See merchant.h for the invariants G1 to G8. Tests: tests/unit/test_merchant*.c.
+ */
+#include "merchant/merchant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/delivery_error.h"
+#include "base/hash.h"
+#include "merchant/internal.h"
+
+struct gateway_settings gateway_settings_default(void)
+{
+    struct gateway_settings s = {
+        .unsent_ns = 60 * NS_PER_S,
+        .unconfirmed_ns = 90 * NS_PER_S,
+        .question_ns = 30 * NS_PER_S,
+    };
+    return s;
+}
+
+/* ---- life ---- */
+
+static void timer_placed(void *context, uint64_t id, uint32_t position)
+{
+    struct gateway *g = context;
+    payment_slot(g, gateway__timer_slot(id))->timer = position;
+}
+
+static void maps_init(struct gateway *g, uint64_t seed)
+{
+    struct map *hashed[] = {&g->by_key_hash,        &g->by_provider_token,  &g->by_short_code,
+                            &g->by_token,           &g->by_provider_id,     &g->by_order,
+                            &g->by_receipt,         &g->notice_by_key,      &g->webhook_last,
+                            &g->webhook_by_subject, &g->orphan_by_reference};
+    for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++) {
+        map_init(hashed[i], seed, MAP_HASHED);
+    }
+    map_init(&g->by_number, seed, MAP_SEQUENTIAL);
+    map_init(&g->notice_by_number, seed, MAP_SEQUENTIAL);
+    map_init(&g->feed_by_seq, seed, MAP_SEQUENTIAL);
+}
+
+static void *gateway_create(struct book *book)
+{
+    struct gateway *g = calloc(1, sizeof(*g));
+    if (g == NULL) {
+        return NULL;
+    }
+    g->book = book;
+    g->settings = book->settings;
+    CHECK(g->settings != NULL);
+    slab_init(&g->merchants, sizeof(struct gateway_merchant), GATEWAY_MERCHANTS_MAX);
+    slab_init(&g->keys, sizeof(struct gateway_key), GATEWAY_KEYS_MAX);
+    slab_init(&g->providers, sizeof(struct gateway_provider), GATEWAY_PROVIDERS_MAX);
+    slab_init(&g->endpoints, sizeof(struct gateway_endpoint), GATEWAY_ENDPOINTS_MAX);
+    slab_init(&g->payments, sizeof(struct gateway_payment), GATEWAY_PAYMENTS_MAX);
+    slab_init(&g->notices, sizeof(struct gateway_notice), GATEWAY_NOTICES_MAX);
+    slab_init(&g->feed, sizeof(struct gateway_feed), GATEWAY_FEED_MAX);
+    slab_init(&g->webhooks, sizeof(struct gateway_webhook), GATEWAY_FEED_MAX);
+    maps_init(g, book->hash_seed);
+    timers_init(&g->due, timer_placed, g);
+    g->orphan_first = SLAB_NONE;
+    g->orphan_last = SLAB_NONE;
+    return g;
+}
+
+static void gateway_destroy(void *state)
+{
+    struct gateway *g = state;
+    struct slab *slabs[] = {&g->merchants, &g->keys,    &g->providers, &g->endpoints,
+                            &g->payments,  &g->notices, &g->feed,      &g->webhooks};
+    struct map *maps[] = {&g->by_key_hash,        &g->by_provider_token,   &g->by_short_code,
+                          &g->by_token,           &g->by_provider_id,      &g->by_order,
+                          &g->by_receipt,         &g->notice_by_key,       &g->webhook_last,
+                          &g->webhook_by_subject, &g->orphan_by_reference, &g->by_number,
+                          &g->notice_by_number,   &g->feed_by_seq};
+    for (size_t i = 0; i < sizeof(slabs) / sizeof(slabs[0]); i++) {
+        slab_fini(slabs[i]);
+    }
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+        map_fini(maps[i]);
+    }
+    timers_fini(&g->due);
+    free(g);
+}
+
+static void gateway_moved(void *state, struct book *book)
+{
+    struct gateway *g = state;
+    g->book = book;
+}
+
+enum { WEBHOOKS_RESERVED = GATEWAY_ENDPOINTS_EACH * GATEWAY_FRAME_FEED_MAX };
+
+static bool gateway_reserve(void *state)
+{
+    struct gateway *g = state;
+    return slab_reserve(&g->merchants, 1) && slab_reserve(&g->keys, 1) &&
+           slab_reserve(&g->providers, 1) && slab_reserve(&g->endpoints, 1) &&
+           slab_reserve(&g->payments, 1) && slab_reserve(&g->notices, 2) &&
+           slab_reserve(&g->feed, GATEWAY_FRAME_FEED_MAX) &&
+           slab_reserve(&g->webhooks, WEBHOOKS_RESERVED) && map_reserve(&g->by_key_hash, 1) &&
+           map_reserve(&g->by_provider_token, 1) && map_reserve(&g->by_short_code, 1) &&
+           map_reserve(&g->by_number, 1) && map_reserve(&g->by_token, 1) &&
+           map_reserve(&g->by_provider_id, 2) && map_reserve(&g->by_order, 1) &&
+           map_reserve(&g->by_receipt, 2) && map_reserve(&g->notice_by_key, 2) &&
+           map_reserve(&g->notice_by_number, 2) && map_reserve(&g->orphan_by_reference, 2) &&
+           map_reserve(&g->feed_by_seq, GATEWAY_FRAME_FEED_MAX) &&
+           map_reserve(&g->webhook_last, WEBHOOKS_RESERVED) &&
+           map_reserve(&g->webhook_by_subject, WEBHOOKS_RESERVED) && timers_reserve(&g->due, 1);
+}
+
+/* ---- deciding ---- */
+
+struct gateway_decision gateway__decision(const struct gateway *g, struct decision *d)
+{
+    struct gateway_decision gd = {.g = g, .d = d, .now_ns = d->command->now_ns};
+    return gd;
+}
+
+void gateway__emit(struct gateway_decision *gd, const struct gateway_event *e)
+{
+    gateway_event_encode(decision_begin(gd->d, e->kind), e);
+    decision_end(gd->d);
+}
+
+uint64_t gateway__queue(struct gateway_decision *gd, uint16_t kind, uint64_t subject,
+                        uint64_t target)
+{
+    struct outbox_event e;
+    CHECK(gd->items < BOOK_RESERVE_ITEMS);
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_DELIVERY_QUEUED;
+    e.number = outbox_next_number(&gd->g->book->outbox, ++gd->items);
+    e.subject = subject;
+    e.target = target;
+    e.item_kind = kind;
+    e.next_try_ns = gd->now_ns;
+    decision_outbox(gd->d, &e);
+    return e.number;
+}
+
+static void gateway_decide(const void *state, struct decision *d)
+{
+    const struct gateway *g = state;
+    switch (d->command->kind) {
+    case COMMAND_GATEWAY_SEED: gateway__decide_seed(g, d); break;
+    case COMMAND_MERCHANT_OPEN: gateway__decide_merchant(g, d); break;
+    case COMMAND_API_KEY_OPEN: gateway__decide_api_key(g, d); break;
+    case COMMAND_PROVIDER_OPEN: gateway__decide_provider(g, d); break;
+    case COMMAND_ENDPOINT_OPEN: gateway__decide_endpoint(g, d); break;
+    case COMMAND_ENDPOINT_CHANGE: gateway__decide_endpoint_change(g, d); break;
+    case COMMAND_PAYMENT_CREATE: gateway__decide_create(g, d); break;
+    case COMMAND_PAYMENT_SENDING: gateway__decide_sending(g, d); break;
+    case COMMAND_PAYMENT_RESOLVE: gateway__decide_resolve(g, d); break;
+    case COMMAND_PAYMENT_DUE: gateway__decide_due(g, d); break;
+    case COMMAND_PAYMENT_RELEASE: gateway__decide_release(g, d); break;
+    case COMMAND_NOTICE: gateway__decide_notice(g, d); break;
+    default: UNREACHABLE("unknown command of the merchant book");
+    }
+}
+
+static bool gateway_work(const void *state, int64_t now_ns, struct book_command *out)
+{
+    const struct gateway *g = state;
+    const struct timer_entry *first = timers_first(&g->due);
+    if (first == NULL || first->due_ns > now_ns) {
+        return false;
+    }
+    out->kind = COMMAND_PAYMENT_DUE;
+    return true;
+}
+
+static int64_t gateway_next_due(const void *state)
+{
+    const struct gateway *g = state;
+    const struct timer_entry *first = timers_first(&g->due);
+    return first == NULL ? INT64_MAX : first->due_ns;
+}
+
+bool gateway__surely_unsent(const struct delivery_result_command *c)
+{
+    const struct gateway_reading *reading = c->reading;
+    switch (c->error) {
+    case DELIVERY_RESOLVE:
+    case DELIVERY_CONNECT:
+    case DELIVERY_TLS:
+    case DELIVERY_BAD_URL:
+    case DELIVERY_FORBIDDEN:
+    case DELIVERY_RULED:
+    case DELIVERY_NO_TOKEN:
+    case DELIVERY_WITHDRAWN: return true;
+    case DELIVERY_ANSWERED:
+        return reading != NULL && reading->answer.verdict == OBSERVED_REFUSED &&
+               (reading->answer.reason == OBSERVED_REASON_BUSY ||
+                reading->answer.reason == OBSERVED_REASON_TOKEN);
+    default: return false;
+    }
+}
+
+/* What asks a provider for money leaves again only when it surely did not arrive; a question is
+ * asked once, the ladder asks again. */
+static bool gateway_sent_once(const void *state, const struct outbox_item *item,
+                              const struct delivery_result_command *c)
+{
+    (void)state;
+    if (item->kind == MESSAGE_WEBHOOK) {
+        return c->status == 410; /* the receiver wants no more of it */
+    }
+    return item->kind == CALL_QUERY || item->kind == CALL_STATUS ||
+           c->error == DELIVERY_WITHDRAWN || !gateway__surely_unsent(c);
+}
+
+/* A customer waits for the prompt: a push is tried for a few seconds, a webhook for a day. */
+static const struct outbox_schedule *gateway_schedule(const void *state,
+                                                      const struct outbox_item *item)
+{
+    static const struct outbox_schedule push = {
+        .tries = 5, .delay_ns = {0, NS_PER_S, 2 * NS_PER_S, 5 * NS_PER_S, 10 * NS_PER_S}};
+    static const struct outbox_schedule once = {.tries = 1};
+    static const struct outbox_schedule webhook = {
+        .tries = 10,
+        .delay_ns = {0, 5 * NS_PER_S, 300 * NS_PER_S, 1800 * NS_PER_S, 7200 * NS_PER_S,
+                     18000 * NS_PER_S, 36000 * NS_PER_S, 50400 * NS_PER_S, 72000 * NS_PER_S,
+                     86400 * NS_PER_S}};
+    (void)state;
+    if (item->kind == MESSAGE_WEBHOOK) {
+        return &webhook;
+    }
+    return item->kind == CALL_QUERY || item->kind == CALL_STATUS ? &once : &push;
+}
+
+static void gateway_attempted(const void *state, struct decision *d, const struct outbox_item *item,
+                              const struct delivery_result_command *c, uint8_t becomes)
+{
+    struct gateway_decision gd = gateway__decision(state, d);
+    if (item->kind == MESSAGE_WEBHOOK) {
+        gateway__webhook_attempted(&gd, item, c, becomes);
+    } else if (item->kind == CALL_PUSH) {
+        gateway__push_attempted(&gd, item, c, becomes);
+    } else if (item->kind == CALL_QUERY || item->kind == CALL_STATUS) {
+        gateway__question_attempted(&gd, item, c);
+    }
+}
+
+const struct book_domain merchant_domain = {
+    .name = "merchant",
+    .event_first = GATEWAY_EVENT_FIRST,
+    .event_last = GATEWAY_EVENT_LAST,
+    .event_name = gateway_event_name,
+    .create = gateway_create,
+    .destroy = gateway_destroy,
+    .moved = gateway_moved,
+    .reserve = gateway_reserve,
+    .decide = gateway_decide,
+    .apply = gateway__apply,
+    .sent_once = gateway_sent_once,
+    .work = gateway_work,
+    .next_due = gateway_next_due,
+    .save = gateway__save,
+    .load = gateway__load,
+    .check = gateway__check,
+    .check_touched = gateway__check_touched,
+    .attempted = gateway_attempted,
+    .schedule = gateway_schedule,
+};
+
+/* ---- keys ---- */
+
+uint64_t gateway__bytes_key(const uint8_t bytes[16])
+{
+    uint64_t key;
+    memcpy(&key, bytes, sizeof(key));
+    return key;
+}
+
+uint64_t gateway__text_key(uint32_t scope, struct span text)
+{
+    return hash_bytes(text.data, text.size, scope);
+}
+
+uint64_t gateway__short_code_key(uint8_t kind, uint32_t short_code)
+{
+    return (uint64_t)kind << 32 | short_code;
+}
+
+static const struct map *map_of(const struct gateway *g, enum gateway_text which)
+{
+    return which == TEXT_OF_ORDER         ? &g->by_order
+           : which == TEXT_OF_PROVIDER_ID ? &g->by_provider_id
+                                          : &g->by_receipt;
+}
+
+static uint32_t text_of(const struct gateway_payment *p, enum gateway_text which)
+{
+    return which == TEXT_OF_ORDER         ? p->order
+           : which == TEXT_OF_PROVIDER_ID ? p->provider_id
+                                          : p->receipt;
+}
+
+static uint32_t scope_of(const struct gateway_payment *p, enum gateway_text which)
+{
+    return which == TEXT_OF_ORDER ? p->merchant : p->provider;
+}
+
+/* Where the text lies, or the free place where it would. */
+static uint64_t find_place(const struct gateway *g, enum gateway_text which, uint32_t scope,
+                           struct span text, uint32_t *slot_out)
+{
+    const struct map *m = map_of(g, which);
+    uint64_t key = gateway__text_key(scope, text);
+    for (;; key++) {
+        uint32_t slot = map_get(m, key);
+        *slot_out = slot;
+        if (slot == MAP_NONE) {
+            return key;
+        }
+        const struct gateway_payment *p = payment_slot(g, slot);
+        if (scope_of(p, which) == scope && span_equal(gateway_text(g, text_of(p, which)), text)) {
+            return key;
+        }
+    }
+}
+
+uint32_t gateway__find(const struct gateway *g, enum gateway_text which, uint32_t scope,
+                       struct span text)
+{
+    uint32_t slot = MAP_NONE;
+    if (text.size > 0) {
+        (void)find_place(g, which, scope, text, &slot);
+    }
+    return slot;
+}
+
+void gateway__index(struct gateway *g, enum gateway_text which, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    struct map *m = which == TEXT_OF_ORDER         ? &g->by_order
+                    : which == TEXT_OF_PROVIDER_ID ? &g->by_provider_id
+                                                   : &g->by_receipt;
+    struct span text = gateway_text(g, text_of(p, which));
+    uint32_t other;
+    CHECK(text.size > 0);
+    uint64_t key = find_place(g, which, scope_of(p, which), text, &other);
+    if (other != MAP_NONE) {
+        CHECK(map_remove(m, key)); /* of an order, the latest payment counts */
+    }
+    map_put(m, key, slot);
+}
+
+/* ---- reads ---- */
+
+const struct gateway *gateway_of(const struct book *b)
+{
+    CHECK(b->domain == &merchant_domain);
+    return b->domain_state;
+}
+
+const struct gateway_merchant *gateway_merchant(const struct gateway *g, uint32_t slot)
+{
+    return slab_is_used(&g->merchants, slot) ? merchant_at(g, slot) : NULL;
+}
+
+const struct gateway_provider *gateway_provider(const struct gateway *g, uint32_t slot)
+{
+    return slab_is_used(&g->providers, slot) ? provider_at(g, slot) : NULL;
+}
+
+const struct gateway_endpoint *gateway_endpoint(const struct gateway *g, uint32_t slot)
+{
+    return slab_is_used(&g->endpoints, slot) ? endpoint_at(g, slot) : NULL;
+}
+
+uint32_t gateway_merchant_of_key(const struct gateway *g, const uint8_t hash[16])
+{
+    uint32_t slot = map_get(&g->by_key_hash, gateway__bytes_key(hash));
+    if (slot == MAP_NONE) {
+        return SLAB_NONE;
+    }
+    const struct gateway_key *k = slab_at(&g->keys, slot);
+    struct span known = {(const char *)k->hash, sizeof(k->hash)};
+    struct span given = {(const char *)hash, sizeof(k->hash)};
+    return !k->closed && span_equal_secret(known, given) ? k->merchant : SLAB_NONE;
+}
+
+uint32_t gateway_provider_of(const struct gateway *g, uint32_t merchant, uint8_t kind,
+                             uint32_t short_code)
+{
+    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
+         i = slab_next(&g->providers, i + 1)) {
+        const struct gateway_provider *p = provider_at(g, i);
+        if (p->merchant == merchant && p->kind == kind &&
+            (short_code == 0 || p->short_code == short_code)) {
+            return i;
+        }
+    }
+    return SLAB_NONE;
+}
+
+uint32_t gateway__payment_slot(const struct gateway *g, uint64_t number)
+{
+    return map_get(&g->by_number, number);
+}
+
+const struct gateway_payment *gateway_payment(const struct gateway *g, uint64_t number)
+{
+    uint32_t slot = gateway__payment_slot(g, number);
+    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+}
+
+const struct gateway_payment *gateway_payment_by_token(const struct gateway *g,
+                                                       const uint8_t token[16])
+{
+    uint32_t slot = map_get(&g->by_token, gateway__bytes_key(token));
+    if (slot == MAP_NONE) {
+        return NULL;
+    }
+    const struct gateway_payment *p = payment_slot(g, slot);
+    struct span known = {(const char *)p->token, sizeof(p->token)};
+    struct span given = {(const char *)token, sizeof(p->token)};
+    return span_equal_secret(known, given) ? p : NULL;
+}
+
+uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16])
+{
+    uint32_t slot = map_get(&g->by_provider_token, gateway__bytes_key(token));
+    if (slot == MAP_NONE) {
+        return SLAB_NONE;
+    }
+    struct span known = {(const char *)provider_at(g, slot)->token, 16};
+    struct span given = {(const char *)token, 16};
+    return span_equal_secret(known, given) ? slot : SLAB_NONE;
+}
+
+const struct gateway_payment *gateway_payment_by_provider_id(const struct gateway *g,
+                                                             uint32_t provider, struct span id)
+{
+    uint32_t slot = gateway__find(g, TEXT_OF_PROVIDER_ID, provider, id);
+    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+}
+
+const struct gateway_payment *gateway_payment_of_order(const struct gateway *g, uint32_t merchant,
+                                                       struct span order)
+{
+    uint32_t slot = gateway__find(g, TEXT_OF_ORDER, merchant, order);
+    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+}
+
+const struct gateway_payment *gateway_payment_before(const struct gateway *g,
+                                                     const struct gateway_payment *p)
+{
+    return p->before == SLAB_NONE ? NULL : payment_slot(g, p->before);
+}
+
+const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number)
+{
+    uint32_t slot = map_get(&g->notice_by_number, number);
+    return slot == MAP_NONE ? NULL : notice_at(g, slot);
+}
+
+const struct gateway_notice *gateway_notice_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_is_used(&g->notices, slot) ? notice_at(g, slot) : NULL;
+}
+
+const struct gateway_feed *gateway_feed_event(const struct gateway *g, uint64_t seq)
+{
+    uint32_t slot = map_get(&g->feed_by_seq, seq);
+    return slot == MAP_NONE ? NULL : slab_at(&g->feed, slot);
+}
+
+struct span gateway_text(const struct gateway *g, uint32_t handle)
+{
+    return texts_at(&g->book->texts, handle);
+}
+
+int64_t gateway_balance(const struct gateway *g, uint32_t account)
+{
+    const struct account *a = ledger_account(&g->book->ledger, account);
+    CHECK(a != NULL);
+    return account_balance(a);
+}
+
+enum gateway_push gateway_push_may_leave(const struct gateway *g, uint64_t number)
+{
+    const struct gateway_payment *p = gateway_payment(g, number);
+    if (p == NULL || p->state > GATEWAY_SUBMITTED) {
+        return PUSH_OVER;
+    }
+    return p->sending ? PUSH_INTERRUPTED : PUSH_MARK;
+}
+
+uint64_t gateway_transfer_id(uint64_t number, uint32_t leg)
+{
+    CHECK(leg < 8);
+    return BOOK_DOMAIN_IDS | number << 3 | leg;
+}
+
+void gateway_check(const struct gateway *g)
+{
+    gateway__check(g);
+}

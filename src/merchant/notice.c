@@ -1,0 +1,442 @@
+/*
+ * notice.c - the one door for every inbound claim: kept with its raw bytes, recognised when it has
+ * come before, and applied, all in one decision (R5.3). What a claim may do to a payment is decided
+ * here and nowhere else.
+ */
+#include <string.h>
+
+#include "merchant/internal.h"
+
+/* ---- what a claim does to a payment ---- */
+
+/* R6.10: the money must be what we asked for, from whom we asked, to where we asked. 0: it is. */
+static uint8_t objection(const struct gateway *g, const struct gateway_payment *p,
+                         const struct observation *claim)
+{
+    const struct gateway_provider *provider = provider_at(g, p->provider);
+    uint32_t payee = provider->party_b != 0 ? provider->party_b : provider->short_code;
+    if (claim->has_amount && claim->amount_minor != p->amount_minor) {
+        return REASON_AMOUNT;
+    }
+    if (claim->currency[0] != '\0' && memcmp(claim->currency, "KES", 4) != 0) {
+        return REASON_CURRENCY;
+    }
+    if (claim->phone != 0 && claim->phone != p->phone) {
+        return REASON_PHONE;
+    }
+    if (claim->short_code != 0 && claim->short_code != payee &&
+        claim->short_code != provider->short_code) {
+        return REASON_SHORT_CODE;
+    }
+    uint32_t other = gateway__find(g, TEXT_OF_RECEIPT, p->provider, claim->receipt);
+    return other != MAP_NONE && payment_slot(g, other)->number != p->number ? REASON_RECEIPT : 0;
+}
+
+/* What a claim of money means to a payment as it stands. */
+static uint8_t effect_of_paid(const struct gateway *g, const struct gateway_payment *p,
+                              const struct observation *claim)
+{
+    if (p->state == GATEWAY_CREATED) {
+        return NOTICE_CONTRADICTS; /* nothing has left us: nobody can have paid */
+    }
+    if (objection(g, p, claim) != 0) {
+        bool open = !gateway_state_ended(p->state) && p->state != GATEWAY_MISMATCHED;
+        return open ? NOTICE_MOVED : NOTICE_MISMATCH;
+    }
+    if (p->state != GATEWAY_SUCCEEDED && p->state != GATEWAY_REVERSED) {
+        return NOTICE_MOVED;
+    }
+    if (claim->receipt.size == 0) {
+        return NOTICE_CONFIRMS;
+    }
+    if (p->receipt == TEXT_NONE) {
+        return NOTICE_ENRICHES;
+    }
+    bool same = span_equal(gateway_text(g, p->receipt), claim->receipt);
+    return same ? NOTICE_CONFIRMS : NOTICE_CONTRADICTS;
+}
+
+/* R2.3: nobody answered, or the phone could not be reached, is one end: the prompt timed out. */
+static uint8_t state_of(const struct observation *claim)
+{
+    bool timed_out =
+        claim->reason == OBSERVED_REASON_EXPIRED || claim->reason == OBSERVED_REASON_UNREACHABLE;
+    return timed_out                                    ? GATEWAY_EXPIRED
+           : claim->reason == OBSERVED_REASON_CANCELLED ? GATEWAY_CANCELLED
+                                                        : GATEWAY_FAILED;
+}
+
+/* A success is never left for a claim of failure, whoever makes it; nor does one bad end replace
+ * another. */
+static uint8_t effect_of_failure(const struct gateway_payment *p, const struct observation *claim)
+{
+    if (p->state == state_of(claim)) {
+        return NOTICE_CONFIRMS;
+    }
+    bool open = p->state == GATEWAY_SUBMITTED || p->state == GATEWAY_PENDING ||
+                p->state == GATEWAY_UNCONFIRMED;
+    return open ? NOTICE_MOVED : NOTICE_CONTRADICTS;
+}
+
+static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *p,
+                         const struct observation *claim)
+{
+    bool foreign = p->provider_id != TEXT_NONE && claim->reference.size > 0 &&
+                   claim->source <= OBSERVED_BY_CALLBACK &&
+                   !span_equal(gateway_text(g, p->provider_id), claim->reference);
+    if (claim->kind == OBSERVED_NOTHING) {
+        return NOTICE_UNREADABLE;
+    }
+    if (foreign) {
+        return NOTICE_CONTRADICTS; /* an id that is not this payment's */
+    }
+    if (!observation_is_definite(claim->verdict)) {
+        return NOTICE_IN_FLIGHT;
+    }
+    if (claim->kind == OBSERVED_REFUND) {
+        return p->state == GATEWAY_SUCCEEDED && claim->verdict == OBSERVED_SUCCEEDED ? NOTICE_MOVED
+               : p->state == GATEWAY_REVERSED ? NOTICE_CONFIRMS
+                                              : NOTICE_CONTRADICTS;
+    }
+    return claim->verdict == OBSERVED_SUCCEEDED ? effect_of_paid(g, p, claim)
+                                                : effect_of_failure(p, claim);
+}
+
+static void keep_ids(struct gateway_decision *gd, const struct gateway_payment *p,
+                     const struct observation *claim)
+{
+    if (p->provider_id != TEXT_NONE || claim->reference.size == 0) {
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_PAYMENT_IDS_KEPT};
+    e.payment_ids_kept.number = p->number;
+    e.payment_ids_kept.provider_id = claim->reference;
+    e.payment_ids_kept.other_id = claim->second_reference;
+    gateway__emit(gd, &e);
+}
+
+static void keep_result(struct gateway_decision *gd, const struct gateway_payment *p,
+                        const struct observation *claim, bool with_receipt)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_RESULT_KEPT};
+    e.payment_result_kept.number = p->number;
+    e.payment_result_kept.code = claim->code;
+    e.payment_result_kept.words = claim->words;
+    if (with_receipt) {
+        e.payment_result_kept.receipt = claim->receipt;
+    }
+    gateway__emit(gd, &e);
+}
+
+/* R2.1: no state is skipped. A claim about the outcome shows that the prompt was out. */
+static void through_pending(struct gateway_decision *gd, const struct gateway_payment *p,
+                            const struct observation *claim, uint64_t notice)
+{
+    struct gateway_move m = {.state = GATEWAY_PENDING,
+                             .source = (uint8_t)claim->source,
+                             .reason = REASON_PROMPT_SEEN,
+                             .notice = notice,
+                             .due_ns = p->due_ns};
+    if (p->state == GATEWAY_SUBMITTED) {
+        gateway__move(gd, p, &m);
+    }
+}
+
+static bool post(struct gateway_decision *gd, const struct transfer *t)
+{
+    struct ledger_plan plan;
+    struct ledger_event e;
+    ledger_plan_init(&plan, &gd->g->book->ledger);
+    if (ledger_plan_add(&plan, t) != LEDGER_OK) {
+        return false;
+    }
+    ledger_plan_event(&plan, 0, &e);
+    decision_ledger(gd->d, &e);
+    return true;
+}
+
+/* The money as the book sees it: at the provider, and the merchant's. */
+static struct transfer money_of(const struct gateway *g, const struct gateway_payment *p)
+{
+    const struct gateway_merchant *m = merchant_at(g, p->merchant);
+    struct transfer t = {.id = gateway_transfer_id(p->number, 0),
+                         .reference = p->number,
+                         .amount_minor = p->amount_minor,
+                         .debit_account = provider_at(g, p->provider)->clearing,
+                         .credit_account = p->capture == CAPTURE_ESCROW ? m->escrow : m->wallet,
+                         .kind = TRANSFER_POST,
+                         .code = GATEWAY_TRANSFER_PAYMENT};
+    return t;
+}
+
+/* Was the order paid by another payment already? Then this one is money to give back. */
+static void propose_refund(struct gateway_decision *gd, const struct gateway_payment *p)
+{
+    const struct gateway_payment *other =
+        gateway_payment_of_order(gd->g, p->merchant, gateway_text(gd->g, p->order));
+    for (; other != NULL; other = gateway_payment_before(gd->g, other)) {
+        if (other->number != p->number && other->state == GATEWAY_SUCCEEDED) {
+            break;
+        }
+    }
+    if (other == NULL) {
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_REFUND_PROPOSED};
+    e.refund_proposed.number = gd->g->last_refund + 1;
+    e.refund_proposed.payment = p->number;
+    e.refund_proposed.first_payment = other->number;
+    e.refund_proposed.amount_minor = p->amount_minor;
+    gateway__emit(gd, &e);
+    struct gateway_telling t = {.type = FEED_REFUND_PROPOSED,
+                                .object_kind = FEED_OBJECT_REFUND,
+                                .object = gd->g->last_refund + 1,
+                                .merchant = p->merchant};
+    gateway__tell(gd, &t);
+}
+
+static void mismatch(struct gateway_decision *gd, const struct gateway_payment *p,
+                     const struct observation *claim, uint64_t notice, uint8_t reason)
+{
+    through_pending(gd, p, claim, notice);
+    struct gateway_move m = {.state = GATEWAY_MISMATCHED,
+                             .source = (uint8_t)claim->source,
+                             .reason = reason,
+                             .notice = notice};
+    gateway__move(gd, p, &m);
+    gateway__tell_payment(gd, p, FEED_PAYMENT_MISMATCHED, false);
+}
+
+static void succeed(struct gateway_decision *gd, const struct gateway_payment *p,
+                    const struct observation *claim, uint64_t notice)
+{
+    uint8_t reason = objection(gd->g, p, claim);
+    if (reason != 0) {
+        mismatch(gd, p, claim, notice, reason);
+        return;
+    }
+    struct transfer money = money_of(gd->g, p);
+    if (!post(gd, &money)) {
+        mismatch(gd, p, claim, notice, REASON_LEDGER);
+        return;
+    }
+    through_pending(gd, p, claim, notice);
+    keep_result(gd, p, claim, true);
+    struct gateway_move m = {.state = GATEWAY_SUCCEEDED,
+                             .source = (uint8_t)claim->source,
+                             .reason = gateway_state_ended(p->state) ? REASON_LATE : REASON_CLAIM,
+                             .notice = notice};
+    gateway__move(gd, p, &m);
+    gateway__tell_payment(gd, p, FEED_PAYMENT_SUCCEEDED, claim->receipt.size > 0);
+    propose_refund(gd, p);
+}
+
+static void end(struct gateway_decision *gd, const struct gateway_payment *p,
+                const struct observation *claim, uint64_t notice)
+{
+    static const uint16_t types[GATEWAY_STATES_END] = {
+        [GATEWAY_FAILED] = FEED_PAYMENT_FAILED,
+        [GATEWAY_EXPIRED] = FEED_PAYMENT_EXPIRED,
+        [GATEWAY_CANCELLED] = FEED_PAYMENT_CANCELLED,
+    };
+    uint8_t state = state_of(claim);
+    through_pending(gd, p, claim, notice);
+    keep_result(gd, p, claim, false);
+    struct gateway_move m = {
+        .state = state, .source = (uint8_t)claim->source, .reason = REASON_CLAIM, .notice = notice};
+    gateway__move(gd, p, &m);
+    gateway__tell_payment(gd, p, types[state], false);
+}
+
+static void reverse(struct gateway_decision *gd, const struct gateway_payment *p,
+                    const struct observation *claim, uint64_t notice)
+{
+    struct transfer money = money_of(gd->g, p);
+    uint32_t from = p->escrow == ESCROW_RELEASED ? merchant_at(gd->g, p->merchant)->wallet
+                                                 : money.credit_account;
+    struct transfer back = {.id = gateway_transfer_id(p->number, 2),
+                            .reference = p->number,
+                            .amount_minor = p->amount_minor,
+                            .debit_account = from,
+                            .credit_account = money.debit_account,
+                            .kind = TRANSFER_POST,
+                            .code = GATEWAY_TRANSFER_REVERSAL};
+    struct gateway_move m = {.state = GATEWAY_REVERSED,
+                             .source = (uint8_t)claim->source,
+                             .reason = REASON_CLAIM,
+                             .notice = notice};
+    CHECK(post(gd, &back)); /* the accounts have no limits: what has happened is booked */
+    gateway__move(gd, p, &m);
+    gateway__tell_payment(gd, p, FEED_PAYMENT_REVERSED, p->receipt != TEXT_NONE);
+}
+
+/* Carries out what effect_on said. */
+static void act(struct gateway_decision *gd, const struct gateway_payment *p,
+                const struct observation *claim, uint64_t notice, uint8_t effect)
+{
+    if (effect == NOTICE_ENRICHES) {
+        keep_result(gd, p, claim, true);
+        gateway__tell_payment(gd, p, FEED_PAYMENT_RECEIPT, true);
+        return;
+    }
+    if (effect != NOTICE_MOVED) {
+        return;
+    }
+    keep_ids(gd, p, claim);
+    if (claim->kind == OBSERVED_REFUND) {
+        reverse(gd, p, claim, notice);
+    } else if (claim->verdict == OBSERVED_SUCCEEDED) {
+        succeed(gd, p, claim, notice);
+    } else {
+        end(gd, p, claim, notice);
+    }
+}
+
+/* ---- the door ---- */
+
+static struct span cut(struct span text, size_t max)
+{
+    text.size = text.size < max ? text.size : max;
+    return text;
+}
+
+static uint64_t keep(struct gateway_decision *gd, const struct notice_command *c,
+                     const struct gateway_payment *p, uint8_t effect)
+{
+    const struct observation *claim = c->claim;
+    uint64_t number = gd->g->last_notice + 1;
+    struct gateway_event kept = {.kind = EVENT_NOTICE_KEPT};
+    kept.notice_kept.number = number;
+    kept.notice_kept.phone = claim->phone;
+    kept.notice_kept.reference = cut(claim->reference, GATEWAY_ID_MAX);
+    kept.notice_kept.receipt = cut(claim->receipt, GATEWAY_ID_MAX);
+    kept.notice_kept.code = cut(claim->code, GATEWAY_CODE_MAX);
+    kept.notice_kept.words = cut(claim->words, GATEWAY_WORDS_MAX);
+    kept.notice_kept.peer = cut(c->peer, GATEWAY_PEER_MAX);
+    kept.notice_kept.headers = cut(c->headers, GATEWAY_HEADERS_MAX);
+    kept.notice_kept.body = c->body;
+    CHECK(c->body.size <= GATEWAY_BODY_MAX);
+    gateway__emit(gd, &kept);
+    struct gateway_event e = {.kind = EVENT_NOTICE_TAKEN};
+    e.notice_taken.number = number;
+    e.notice_taken.provider = c->provider;
+    e.notice_taken.payment = p != NULL ? p->number : 0;
+    e.notice_taken.source = (uint8_t)claim->source;
+    e.notice_taken.about = (uint8_t)claim->kind;
+    e.notice_taken.verdict = (uint8_t)claim->verdict;
+    e.notice_taken.why = (uint8_t)claim->reason;
+    e.notice_taken.effect = effect;
+    e.notice_taken.amount_minor = claim->has_amount ? claim->amount_minor : 0;
+    memcpy(e.notice_taken.key, c->key, sizeof(c->key));
+    memcpy(e.notice_taken.digest, c->digest, sizeof(c->digest));
+    gateway__emit(gd, &e);
+    return number;
+}
+
+/* The same has come before (R5.2). It does nothing twice; but what it could not do then (it fitted
+ * nothing, or came too early) it may do now. */
+static uint8_t repeat(struct gateway_decision *gd, const struct notice_command *c,
+                      const struct gateway_notice *known, const struct gateway_payment *p)
+{
+    uint8_t effect = p == NULL ? NOTICE_ORPHAN : effect_on(gd->g, p, c->claim);
+    bool acts = effect == NOTICE_MOVED || effect == NOTICE_ENRICHES;
+    if (!acts) {
+        struct gateway_event e = {.kind = EVENT_NOTICE_REPEATED};
+        e.notice_repeated.number = known->number;
+        memcpy(e.notice_repeated.digest, c->digest, sizeof(c->digest));
+        gateway__emit(gd, &e);
+        return effect;
+    }
+    struct gateway_event e = {.kind = EVENT_NOTICE_JOINED};
+    e.notice_joined.number = known->number;
+    e.notice_joined.payment = p->number;
+    e.notice_joined.effect = effect;
+    gateway__emit(gd, &e);
+    act(gd, p, c->claim, known->number, effect);
+    return effect;
+}
+
+uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_command *c,
+                             uint64_t *number_out)
+{
+    const struct gateway *g = gd->g;
+    const struct gateway_payment *p =
+        c->payment != 0 ? gateway_payment(g, c->payment)
+                        : gateway_payment_by_provider_id(g, c->provider, c->claim->reference);
+    uint32_t slot = map_get(&g->notice_by_key, gateway__bytes_key(c->key));
+    const struct gateway_notice *known = slot == MAP_NONE ? NULL : notice_at(g, slot);
+    bool same = known != NULL && memcmp(known->key, c->key, sizeof(c->key)) == 0;
+    uint64_t number = same ? known->number : 0;
+    uint8_t effect;
+    if (same) {
+        effect = repeat(gd, c, known, p);
+    } else {
+        effect = p == NULL ? NOTICE_ORPHAN : effect_on(g, p, c->claim);
+        number = keep(gd, c, p, effect);
+        if (p != NULL) {
+            act(gd, p, c->claim, number, effect);
+        }
+    }
+    if (number_out != NULL) {
+        *number_out = number;
+    }
+    return effect;
+}
+
+void gateway__decide_notice(const struct gateway *g, struct decision *d)
+{
+    const struct notice_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    CHECK(c->claim != NULL);
+    CHECK(slab_is_used(&g->providers, c->provider));
+    CHECK(c->payment == 0 || gateway_payment(g, c->payment) != NULL);
+    reply->effect = gateway__take_notice(&gd, c, &reply->number);
+}
+
+/* ---- orphans ---- */
+
+static struct observation claim_of(const struct gateway *g, const struct gateway_notice *n)
+{
+    struct observation claim = {
+        .kind = n->about,
+        .source = n->source,
+        .verdict = n->verdict,
+        .reason = n->why,
+        .has_amount = n->amount_minor != 0,
+        .amount_minor = n->amount_minor,
+        .phone = n->phone,
+        .reference = gateway_text(g, n->reference),
+        .receipt = gateway_text(g, n->receipt),
+        .code = gateway_text(g, n->code),
+        .words = gateway_text(g, n->words),
+    };
+    return claim;
+}
+
+/* The first orphan that names the id is the one that acts: those after it say the same, or are
+ * looked at again when they come again. */
+void gateway__join_orphans(struct gateway_decision *gd, const struct gateway_payment *p,
+                           struct span provider_id)
+{
+    const struct gateway *g = gd->g;
+    uint32_t slot = map_get(&g->orphan_by_reference, gateway__text_key(p->provider, provider_id));
+    if (slot == MAP_NONE) {
+        return;
+    }
+    const struct gateway_notice *n = notice_at(g, slot);
+    if (n->provider != p->provider || !span_equal(gateway_text(g, n->reference), provider_id)) {
+        return;
+    }
+    struct observation claim = claim_of(g, n);
+    struct gateway_payment now = *p; /* as it stands after what this decision has written */
+    now.state = p->state == GATEWAY_SUBMITTED ? GATEWAY_PENDING : p->state;
+    claim.reference = SPAN_EMPTY; /* learned a moment ago */
+    uint8_t effect = effect_on(g, &now, &claim);
+    struct gateway_event e = {.kind = EVENT_NOTICE_JOINED};
+    e.notice_joined.number = n->number;
+    e.notice_joined.payment = p->number;
+    e.notice_joined.effect = effect;
+    gateway__emit(gd, &e);
+    act(gd, &now, &claim, n->number, effect);
+}

@@ -1,0 +1,370 @@
+/*
+ * payment.c - the life of a payment up to the answer of the provider, and the ladder of questions
+ * when no outcome comes. What claims do to it is in notice.c.
+ */
+#include <string.h>
+
+#include "merchant/internal.h"
+
+void gateway__move(struct gateway_decision *gd, const struct gateway_payment *p,
+                   const struct gateway_move *m)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_MOVED};
+    e.payment_moved.number = p->number;
+    e.payment_moved.state = m->state;
+    e.payment_moved.source = m->source;
+    e.payment_moved.reason = m->reason;
+    e.payment_moved.notice = m->notice;
+    e.payment_moved.due_ns = m->due_ns;
+    gateway__emit(gd, &e);
+}
+
+static const struct outbox_item *item_of(const struct gateway_decision *gd, uint64_t number)
+{
+    return outbox_item(&gd->g->book->outbox, number);
+}
+
+void gateway__ask(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t rung,
+                  int64_t due_ns)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_ASKED};
+    if (p->provider_id == TEXT_NONE || p->question != 0) {
+        struct gateway_event waits = {.kind = EVENT_PAYMENT_RUNG};
+        waits.payment_rung.number = p->number;
+        waits.payment_rung.rung = rung;
+        waits.payment_rung.due_ns = due_ns;
+        gateway__emit(gd, &waits);
+        return;
+    }
+    e.payment_asked.number = p->number;
+    e.payment_asked.rung = rung;
+    e.payment_asked.due_ns = due_ns;
+    e.payment_asked.item =
+        gateway__queue(gd, CALL_QUERY, p->number, provider_at(gd->g, p->provider)->target);
+    gateway__emit(gd, &e);
+}
+
+/* Never failed, because nobody knows (R5.5, R2.6): asked at once, and then up the ladder. */
+void gateway__unconfirm(struct gateway_decision *gd, const struct gateway_payment *p,
+                        uint8_t reason)
+{
+    int64_t due_ns = gd->now_ns + gateway_rung_ns(0);
+    struct gateway_move m = {.state = GATEWAY_UNCONFIRMED, .reason = reason, .due_ns = due_ns};
+    gateway__move(gd, p, &m);
+    gateway__tell_payment(gd, p, FEED_PAYMENT_UNCONFIRMED, false);
+    if (p->provider_id != TEXT_NONE) {
+        gateway__ask(gd, p, 0, due_ns);
+    }
+}
+
+static void fail(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t source,
+                 uint8_t reason)
+{
+    struct gateway_move m = {.state = GATEWAY_FAILED, .source = source, .reason = reason};
+    gateway__move(gd, p, &m);
+    gateway__tell_payment(gd, p, FEED_PAYMENT_FAILED, false);
+}
+
+/* ---- creating ---- */
+
+/* R2.9: the other payment that forbids a new push for this order; NULL: none. */
+static const struct gateway_payment *guard(const struct gateway *g,
+                                           const struct payment_create_command *c,
+                                           enum gateway_refusal *why)
+{
+    const struct gateway_payment *p = gateway_payment_of_order(g, c->merchant, c->order);
+    bool found = c->overrides == 0;
+    for (; p != NULL; p = gateway_payment_before(g, p)) {
+        if (p->state == GATEWAY_SUCCEEDED) {
+            *why = GATEWAY_ORDER_PAID;
+            return p;
+        }
+        bool unknown = p->state == GATEWAY_UNCONFIRMED || p->state == GATEWAY_MISMATCHED;
+        bool overridden = c->overrides == p->number && unknown;
+        found = found || overridden;
+        if (!gateway_state_ended(p->state) && !overridden) {
+            *why = GATEWAY_ORDER_OPEN;
+            return p;
+        }
+    }
+    *why = found ? GATEWAY_DONE : GATEWAY_NOT_OVERRIDABLE;
+    return NULL;
+}
+
+/* True: the key has come before, and the reply says what it made then. */
+static bool repeated(const struct gateway *g, const struct payment_create_command *c,
+                     struct gateway_reply *reply)
+{
+    const struct idempotency_entry *known = book_key(g->book, c->key);
+    if (known == NULL) {
+        return false;
+    }
+    bool same = memcmp(known->request, c->request, sizeof(known->request)) == 0;
+    reply->refusal = same ? GATEWAY_REPEATED : GATEWAY_KEY_REUSED;
+    reply->number = same ? known->subject : 0;
+    return true;
+}
+
+static void create(struct gateway_decision *gd, const struct payment_create_command *c)
+{
+    uint64_t number = gd->g->last_payment + 1;
+    const struct gateway_provider *provider = provider_at(gd->g, c->provider);
+    struct gateway_event kept = {.kind = EVENT_PAYMENT_KEPT};
+    kept.payment_kept.number = number;
+    kept.payment_kept.phone = c->phone;
+    kept.payment_kept.order = c->order;
+    kept.payment_kept.description = c->description;
+    memcpy(kept.payment_kept.token, c->token, sizeof(c->token));
+    gateway__emit(gd, &kept);
+    struct gateway_event e = {.kind = EVENT_PAYMENT_CREATED};
+    e.payment_created.number = number;
+    e.payment_created.merchant = c->merchant;
+    e.payment_created.provider = c->provider;
+    e.payment_created.amount_minor = c->amount_minor;
+    e.payment_created.method = c->method;
+    e.payment_created.capture = c->capture;
+    e.payment_created.overrides = c->overrides;
+    e.payment_created.due_ns = gd->now_ns + gd->g->settings->unsent_ns;
+    e.payment_created.item = gateway__queue(gd, CALL_PUSH, number, provider->target);
+    gateway__emit(gd, &e);
+    struct gateway_telling t = {.type = FEED_PAYMENT_CREATED,
+                                .object_kind = FEED_OBJECT_PAYMENT,
+                                .object = number,
+                                .merchant = c->merchant};
+    gateway__tell(gd, &t);
+    decision_keep_key(gd->d, c->key, c->request, number);
+}
+
+void gateway__decide_create(const struct gateway *g, struct decision *d)
+{
+    const struct payment_create_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    CHECK(slab_is_used(&g->merchants, c->merchant));
+    CHECK(c->amount_minor > 0 && c->amount_minor <= GATEWAY_AMOUNT_MAX);
+    if (repeated(g, c, reply)) {
+        return;
+    }
+    if (!slab_is_used(&g->providers, c->provider) ||
+        provider_at(g, c->provider)->merchant != c->merchant) {
+        reply->refusal = GATEWAY_NO_PROVIDER;
+        return;
+    }
+    const struct gateway_payment *other = guard(g, c, &reply->refusal);
+    if (reply->refusal != GATEWAY_DONE) {
+        reply->number = other != NULL ? other->number : c->overrides;
+        return;
+    }
+    create(&gd, c);
+    reply->number = g->last_payment + 1;
+}
+
+/* ---- sending ---- */
+
+void gateway__decide_sending(const struct gateway *g, struct decision *d)
+{
+    const struct payment_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_payment *p = gateway_payment(g, c->number);
+    if (p == NULL || gateway_push_may_leave(g, c->number) != PUSH_MARK) {
+        reply->refusal = p == NULL ? GATEWAY_NOT_FOUND : GATEWAY_NOTHING_TO_DO;
+        return;
+    }
+    int64_t due_ns = gd.now_ns + g->settings->unconfirmed_ns;
+    struct gateway_event e = {.kind = EVENT_PAYMENT_SENDING};
+    e.payment_sending.number = p->number;
+    e.payment_sending.due_ns = due_ns;
+    gateway__emit(&gd, &e);
+    if (p->state == GATEWAY_CREATED) {
+        struct gateway_move m = {
+            .state = GATEWAY_SUBMITTED, .reason = REASON_SENT, .due_ns = due_ns};
+        gateway__move(&gd, p, &m);
+    }
+    reply->number = p->number;
+}
+
+static void keep_result(struct gateway_decision *gd, const struct gateway_payment *p,
+                        const struct observation *claim)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_RESULT_KEPT};
+    if (claim->code.size == 0 && claim->words.size == 0) {
+        return;
+    }
+    e.payment_result_kept.number = p->number;
+    e.payment_result_kept.code = claim->code;
+    e.payment_result_kept.words = claim->words;
+    gateway__emit(gd, &e);
+}
+
+static void accepted(struct gateway_decision *gd, const struct gateway_payment *p,
+                     const struct observation *claim)
+{
+    bool learns = p->provider_id == TEXT_NONE && claim->reference.size > 0;
+    if (learns) {
+        struct gateway_event e = {.kind = EVENT_PAYMENT_IDS_KEPT};
+        e.payment_ids_kept.number = p->number;
+        e.payment_ids_kept.provider_id = claim->reference;
+        e.payment_ids_kept.other_id = claim->second_reference;
+        gateway__emit(gd, &e);
+    }
+    if (p->state == GATEWAY_SUBMITTED) { /* else its callback came first */
+        struct gateway_move m = {.state = GATEWAY_PENDING,
+                                 .source = OBSERVED_BY_SUBMISSION,
+                                 .reason = REASON_ACCEPTED,
+                                 .due_ns = p->due_ns};
+        gateway__move(gd, p, &m);
+        gateway__tell_payment(gd, p, FEED_PAYMENT_PENDING, false);
+    }
+    if (learns) {
+        gateway__join_orphans(gd, p, claim->reference);
+    }
+}
+
+/* The provider surely has nothing of it. `becomes`: what the outbox makes of the item. */
+static void unsent(struct gateway_decision *gd, const struct gateway_payment *p,
+                   const struct gateway_reading *reading, uint8_t becomes)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_NOT_SENT};
+    e.payment_not_sent.number = p->number;
+    if (p->sending) {
+        gateway__emit(gd, &e);
+    }
+    if (becomes == OUTBOX_WAITING || p->state > GATEWAY_SUBMITTED) {
+        return; /* tried again, or over already */
+    }
+    if (reading != NULL) {
+        keep_result(gd, p, &reading->answer);
+    }
+    fail(gd, p, 0, REASON_NEVER_SENT);
+}
+
+void gateway__push_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                             const struct delivery_result_command *c, uint8_t becomes)
+{
+    const struct gateway_reading *reading = c->reading;
+    const struct gateway_payment *p = gateway_payment(gd->g, item->subject);
+    CHECK(p != NULL && p->item == item->number);
+    enum observation_verdict verdict =
+        c->error == 0 && reading != NULL ? reading->answer.verdict : OBSERVED_UNKNOWN;
+    if (gateway__surely_unsent(c)) {
+        unsent(gd, p, reading, becomes);
+    } else if (verdict == OBSERVED_IN_FLIGHT) {
+        accepted(gd, p, &reading->answer);
+    } else if (verdict == OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
+        keep_result(gd, p, &reading->answer);
+        fail(gd, p, OBSERVED_BY_SUBMISSION, REASON_REFUSED);
+    } else if (verdict != OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
+        gateway__unconfirm(gd, p, REASON_ANSWER_LOST); /* never sent again by itself */
+    }
+}
+
+/* ---- finding out ---- */
+
+void gateway__question_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                                 const struct delivery_result_command *c)
+{
+    const struct gateway_reading *reading = c->reading;
+    const struct gateway_payment *p = gateway_payment(gd->g, item->subject);
+    CHECK(p != NULL);
+    if (p->question == item->number) {
+        struct gateway_event e = {.kind = EVENT_PAYMENT_ANSWERED};
+        e.payment_answered.number = p->number;
+        gateway__emit(gd, &e);
+    }
+    if (c->error == 0 && reading != NULL && reading->notice.claim != NULL) {
+        (void)gateway__take_notice(gd, &reading->notice, NULL);
+    }
+}
+
+void gateway__decide_resolve(const struct gateway *g, struct decision *d)
+{
+    const struct payment_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_payment *p = gateway_payment(g, c->number);
+    if (p == NULL) {
+        reply->refusal = GATEWAY_NOT_FOUND;
+        return;
+    }
+    reply->number = p->number;
+    if (gateway_state_ended(p->state) || p->question != 0 || p->provider_id == TEXT_NONE) {
+        reply->refusal = GATEWAY_NOTHING_TO_DO;
+        return;
+    }
+    gateway__ask(&gd, p, p->rung, p->due_ns);
+}
+
+/* One step up the ladder; at its end somebody has to look. */
+static void next_rung(struct gateway_decision *gd, const struct gateway_payment *p)
+{
+    if (p->rung < GATEWAY_RUNGS) {
+        uint8_t rung = (uint8_t)(p->rung + 1);
+        int64_t wait_ns =
+            rung < GATEWAY_RUNGS ? gateway_rung_ns(rung) : gd->g->settings->question_ns;
+        gateway__ask(gd, p, rung, gd->now_ns + wait_ns);
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_PAYMENT_RUNG};
+    e.payment_rung.number = p->number;
+    e.payment_rung.rung = p->rung;
+    e.payment_rung.attention = true;
+    gateway__emit(gd, &e);
+    gateway__tell_payment(gd, p, FEED_PAYMENT_STUCK, false);
+}
+
+void gateway__decide_due(const struct gateway *g, struct decision *d)
+{
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct timer_entry *first = timers_first(&g->due);
+    CHECK(first != NULL && first->due_ns <= gd.now_ns);
+    const struct gateway_payment *p = payment_slot(g, gateway__timer_slot(first->id));
+    CHECK(!gateway_state_ended(p->state));
+    const struct outbox_item *item = item_of(&gd, p->item);
+    if (p->state <= GATEWAY_SUBMITTED && !p->sending && item != NULL) {
+        fail(&gd, p, 0, REASON_NEVER_SENT); /* what waits in the outbox is never sent now */
+    } else if (p->state <= GATEWAY_PENDING) {
+        gateway__unconfirm(&gd, p, REASON_NO_CALLBACK);
+    } else {
+        next_rung(&gd, p);
+    }
+}
+
+/* ---- escrow (R5.7) ---- */
+
+void gateway__decide_release(const struct gateway *g, struct decision *d)
+{
+    const struct payment_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_payment *p = gateway_payment(g, c->number);
+    reply->number = c->number;
+    if (p == NULL || p->escrow != ESCROW_HELD) {
+        reply->refusal = p == NULL                      ? GATEWAY_NOT_FOUND
+                         : p->escrow == ESCROW_RELEASED ? GATEWAY_NOTHING_TO_DO
+                                                        : GATEWAY_NOT_HELD;
+        return;
+    }
+    const struct gateway_merchant *m = merchant_at(g, p->merchant);
+    struct transfer t = {.id = gateway_transfer_id(p->number, 1),
+                         .reference = p->number,
+                         .amount_minor = p->amount_minor,
+                         .debit_account = m->escrow,
+                         .credit_account = m->wallet,
+                         .kind = TRANSFER_POST,
+                         .code = GATEWAY_TRANSFER_RELEASE};
+    struct ledger_plan plan;
+    struct ledger_event posted;
+    ledger_plan_init(&plan, &g->book->ledger);
+    if (ledger_plan_add(&plan, &t) != LEDGER_OK) {
+        reply->refusal = GATEWAY_NOT_HELD;
+        return;
+    }
+    ledger_plan_event(&plan, 0, &posted);
+    decision_ledger(d, &posted);
+    struct gateway_event e = {.kind = EVENT_PAYMENT_ESCROW};
+    e.payment_escrow.number = p->number;
+    e.payment_escrow.escrow = ESCROW_RELEASED;
+    gateway__emit(&gd, &e);
+    gateway__tell_payment(&gd, p, FEED_PAYMENT_RELEASED, p->receipt != TEXT_NONE);
+}

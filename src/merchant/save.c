@@ -1,0 +1,341 @@
+/*
+ * save.c - the merchant book's tables in a snapshot and in the digest. Maps, timers and counters
+ * that follow from the tables are rebuilt.
+ */
+#include "merchant/internal.h"
+
+#define DEFINE_CODEC(name, type, FIELDS)                     \
+    static void save_##name(struct writer *w, const type *e) \
+    {                                                        \
+        FIELDS(FIELD_PUT)                                    \
+    }                                                        \
+    static void load_##name(struct reader *r, type *e)       \
+    {                                                        \
+        FIELDS(FIELD_GET)                                    \
+    }
+DEFINE_CODEC(merchant, struct gateway_merchant, GATEWAY_MERCHANT_FIELDS)
+DEFINE_CODEC(key, struct gateway_key, GATEWAY_KEY_FIELDS)
+DEFINE_CODEC(provider, struct gateway_provider, GATEWAY_PROVIDER_FIELDS)
+DEFINE_CODEC(endpoint, struct gateway_endpoint, GATEWAY_ENDPOINT_FIELDS)
+DEFINE_CODEC(payment, struct gateway_payment, GATEWAY_PAYMENT_FIELDS)
+DEFINE_CODEC(notice, struct gateway_notice, GATEWAY_NOTICE_FIELDS)
+DEFINE_CODEC(feed, struct gateway_feed, GATEWAY_FEED_FIELDS)
+DEFINE_CODEC(webhook, struct gateway_webhook, GATEWAY_WEBHOOK_FIELDS)
+#undef DEFINE_CODEC
+
+#define FOR_EACH(slab, i) \
+    for (uint32_t i = slab_next(slab, 0); i != SLAB_NONE; i = slab_next(slab, i + 1))
+
+static void save_counters(const struct gateway *g, struct writer *w)
+{
+    put_u64(w, g->last_payment);
+    put_u64(w, g->last_notice);
+    put_u64(w, g->last_seq);
+    put_u64(w, g->last_refund);
+    put_u32(w, g->orphan_first);
+    put_u32(w, g->orphan_last);
+    put_u64(w, g->orphans);
+    put_u64(w, g->repaired);
+    put_u64(w, g->late);
+    for (uint32_t i = 0; i < GATEWAY_STATES_END; i++) {
+        put_u64(w, g->entered[i]);
+    }
+}
+
+static void save_payments(const struct gateway *g, struct writer *w)
+{
+    slab_shape_save(&g->payments, w);
+    FOR_EACH(&g->payments, i)
+    {
+        const struct gateway_payment *p = payment_slot(g, i);
+        save_payment(w, p);
+        for (uint32_t s = 0; s < GATEWAY_STATES_END; s++) {
+            put_i64(w, p->entered_ns[s]);
+            put_u64(w, p->entered_position[s]);
+        }
+    }
+    slab_shape_save(&g->notices, w);
+    FOR_EACH(&g->notices, i)
+    {
+        const struct gateway_notice *n = notice_at(g, i);
+        save_notice(w, n);
+        for (uint32_t b = 0; b < GATEWAY_BODY_PARTS; b++) {
+            put_u32(w, n->body[b]);
+        }
+    }
+}
+
+void gateway__save(const void *state, struct writer *w)
+{
+    const struct gateway *g = state;
+    save_counters(g, w);
+    slab_shape_save(&g->merchants, w);
+    FOR_EACH(&g->merchants, i)
+    {
+        save_merchant(w, merchant_at(g, i));
+        for (uint32_t n = 0; n < GATEWAY_ENDPOINTS_EACH; n++) {
+            put_u32(w, merchant_at(g, i)->endpoint[n]);
+        }
+    }
+    slab_shape_save(&g->keys, w);
+    FOR_EACH(&g->keys, i)
+    {
+        save_key(w, slab_at(&g->keys, i));
+    }
+    slab_shape_save(&g->providers, w);
+    FOR_EACH(&g->providers, i)
+    {
+        save_provider(w, provider_at(g, i));
+    }
+    slab_shape_save(&g->endpoints, w);
+    FOR_EACH(&g->endpoints, i)
+    {
+        save_endpoint(w, endpoint_at(g, i));
+    }
+    save_payments(g, w);
+    slab_shape_save(&g->feed, w);
+    FOR_EACH(&g->feed, i)
+    {
+        save_feed(w, slab_at(&g->feed, i));
+    }
+    slab_shape_save(&g->webhooks, w);
+    FOR_EACH(&g->webhooks, i)
+    {
+        save_webhook(w, webhook_at(g, i));
+    }
+}
+
+/* ---- loading ---- */
+
+static void load_counters(struct gateway *g, struct reader *r)
+{
+    g->last_payment = get_u64(r);
+    g->last_notice = get_u64(r);
+    g->last_seq = get_u64(r);
+    g->last_refund = get_u64(r);
+    g->orphan_first = get_u32(r);
+    g->orphan_last = get_u32(r);
+    g->orphans = get_u64(r);
+    g->repaired = get_u64(r);
+    g->late = get_u64(r);
+    for (uint32_t i = 0; i < GATEWAY_STATES_END; i++) {
+        g->entered[i] = get_u64(r);
+    }
+}
+
+static bool load_people(struct gateway *g, struct reader *r)
+{
+    if (!slab_shape_load(&g->merchants, r)) {
+        return false;
+    }
+    FOR_EACH(&g->merchants, i)
+    {
+        struct gateway_merchant *m = merchant_at(g, i);
+        load_merchant(r, m);
+        for (uint32_t n = 0; n < GATEWAY_ENDPOINTS_EACH; n++) {
+            m->endpoint[n] = get_u32(r);
+        }
+        if (m->endpoints > GATEWAY_ENDPOINTS_EACH) {
+            return false;
+        }
+    }
+    if (!slab_shape_load(&g->keys, r) || !map_reserve(&g->by_key_hash, g->keys.used)) {
+        return false;
+    }
+    FOR_EACH(&g->keys, i)
+    {
+        struct gateway_key *k = slab_at(&g->keys, i);
+        load_key(r, k);
+        if (r->bad || map_get(&g->by_key_hash, gateway__bytes_key(k->hash)) != MAP_NONE) {
+            return false;
+        }
+        map_put(&g->by_key_hash, gateway__bytes_key(k->hash), i);
+    }
+    return true;
+}
+
+static bool load_places(struct gateway *g, struct reader *r)
+{
+    if (!slab_shape_load(&g->providers, r) ||
+        !map_reserve(&g->by_provider_token, g->providers.used) ||
+        !map_reserve(&g->by_short_code, g->providers.used)) {
+        return false;
+    }
+    FOR_EACH(&g->providers, i)
+    {
+        struct gateway_provider *p = provider_at(g, i);
+        load_provider(r, p);
+        uint64_t code = gateway__short_code_key(p->kind, p->short_code);
+        if (r->bad || map_get(&g->by_provider_token, gateway__bytes_key(p->token)) != MAP_NONE ||
+            (p->short_code != 0 && map_get(&g->by_short_code, code) != MAP_NONE)) {
+            return false;
+        }
+        map_put(&g->by_provider_token, gateway__bytes_key(p->token), i);
+        if (p->short_code != 0) {
+            map_put(&g->by_short_code, code, i);
+        }
+    }
+    if (!slab_shape_load(&g->endpoints, r)) {
+        return false;
+    }
+    FOR_EACH(&g->endpoints, i)
+    {
+        load_endpoint(r, endpoint_at(g, i));
+    }
+    return !r->bad;
+}
+
+static bool payment_plausible(const struct gateway *g, const struct gateway_payment *p)
+{
+    const struct texts *t = &g->book->texts;
+    return p->state >= GATEWAY_CREATED && p->state < GATEWAY_STATES_END && p->number != 0 &&
+           p->number <= g->last_payment && slab_is_used(&g->merchants, p->merchant) &&
+           slab_is_used(&g->providers, p->provider) && texts_known(t, p->order) &&
+           p->order != TEXT_NONE && texts_known(t, p->provider_id) && texts_known(t, p->receipt) &&
+           p->amount_minor > 0 && map_get(&g->by_number, p->number) == MAP_NONE &&
+           map_get(&g->by_token, gateway__bytes_key(p->token)) == MAP_NONE;
+}
+
+static void index_payment(struct gateway *g, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    map_put(&g->by_number, p->number, slot);
+    map_put(&g->by_token, gateway__bytes_key(p->token), slot);
+    if (p->provider_id != TEXT_NONE) {
+        gateway__index(g, TEXT_OF_PROVIDER_ID, slot);
+    }
+    if (p->receipt != TEXT_NONE) {
+        gateway__index(g, TEXT_OF_RECEIPT, slot);
+    }
+    uint32_t latest = gateway__find(g, TEXT_OF_ORDER, p->merchant, gateway_text(g, p->order));
+    if (latest == MAP_NONE || payment_slot(g, latest)->number < p->number) {
+        gateway__index(g, TEXT_OF_ORDER, slot);
+    }
+    if (p->due_ns != 0) {
+        timers_add(&g->due, p->due_ns, gateway__timer_id(p, slot));
+    }
+    g->open += !gateway_state_ended(p->state);
+    g->attention += p->attention;
+}
+
+static bool load_payments(struct gateway *g, struct reader *r)
+{
+    if (!slab_shape_load(&g->payments, r)) {
+        return false;
+    }
+    uint32_t count = g->payments.used;
+    if (!map_reserve(&g->by_number, count) || !map_reserve(&g->by_token, count) ||
+        !map_reserve(&g->by_provider_id, count) || !map_reserve(&g->by_receipt, count) ||
+        !map_reserve(&g->by_order, count) || !timers_reserve(&g->due, count)) {
+        return false;
+    }
+    FOR_EACH(&g->payments, i)
+    {
+        struct gateway_payment *p = payment_slot(g, i);
+        load_payment(r, p);
+        for (uint32_t s = 0; s < GATEWAY_STATES_END; s++) {
+            p->entered_ns[s] = get_i64(r);
+            p->entered_position[s] = get_u64(r);
+        }
+        p->timer = TIMERS_NOWHERE;
+        if (r->bad || !payment_plausible(g, p)) {
+            return false;
+        }
+        index_payment(g, i);
+    }
+    return true;
+}
+
+static bool load_notices(struct gateway *g, struct reader *r)
+{
+    if (!slab_shape_load(&g->notices, r) || !map_reserve(&g->notice_by_key, g->notices.used) ||
+        !map_reserve(&g->notice_by_number, g->notices.used) ||
+        !map_reserve(&g->orphan_by_reference, g->notices.used)) {
+        return false;
+    }
+    FOR_EACH(&g->notices, i)
+    {
+        struct gateway_notice *n = notice_at(g, i);
+        load_notice(r, n);
+        for (uint32_t b = 0; b < GATEWAY_BODY_PARTS; b++) {
+            n->body[b] = get_u32(r);
+        }
+        if (r->bad || map_get(&g->notice_by_number, n->number) != MAP_NONE ||
+            !texts_known(&g->book->texts, n->reference)) {
+            return false;
+        }
+        map_put(&g->notice_by_number, n->number, i);
+    }
+    return true;
+}
+
+/* The first of its kind counts, as it was when they were taken one after the other. */
+static bool index_notices(struct gateway *g)
+{
+    for (uint64_t number = 1; number <= g->last_notice; number++) {
+        uint32_t slot = map_get(&g->notice_by_number, number);
+        if (slot == MAP_NONE) {
+            return false;
+        }
+        uint64_t key = gateway__bytes_key(notice_at(g, slot)->key);
+        if (map_get(&g->notice_by_key, key) == MAP_NONE) {
+            map_put(&g->notice_by_key, key, slot);
+        }
+    }
+    uint64_t left = g->orphans;
+    for (uint32_t i = g->orphan_first; i != SLAB_NONE; i = notice_at(g, i)->next) {
+        if (!slab_is_used(&g->notices, i) || left-- == 0) {
+            return false;
+        }
+        const struct gateway_notice *n = notice_at(g, i);
+        uint64_t key = gateway__text_key(n->provider, gateway_text(g, n->reference));
+        if (n->reference != TEXT_NONE && map_get(&g->orphan_by_reference, key) == MAP_NONE) {
+            map_put(&g->orphan_by_reference, key, i);
+        }
+    }
+    return true;
+}
+
+static bool load_telling(struct gateway *g, struct reader *r)
+{
+    if (!slab_shape_load(&g->feed, r) || !map_reserve(&g->feed_by_seq, g->feed.used)) {
+        return false;
+    }
+    FOR_EACH(&g->feed, i)
+    {
+        struct gateway_feed *f = slab_at(&g->feed, i);
+        load_feed(r, f);
+        if (r->bad || map_get(&g->feed_by_seq, f->seq) != MAP_NONE) {
+            return false;
+        }
+        map_put(&g->feed_by_seq, f->seq, i);
+    }
+    if (!slab_shape_load(&g->webhooks, r) || !map_reserve(&g->webhook_last, g->webhooks.used) ||
+        !map_reserve(&g->webhook_by_subject, g->webhooks.used)) {
+        return false;
+    }
+    FOR_EACH(&g->webhooks, i)
+    {
+        struct gateway_webhook *w = webhook_at(g, i);
+        load_webhook(r, w);
+        uint64_t subject = webhook_subject(w->seq, w->endpoint);
+        if (r->bad || map_get(&g->webhook_by_subject, subject) != MAP_NONE ||
+            (w->next == SLAB_NONE && map_get(&g->webhook_last, w->chain) != MAP_NONE)) {
+            return false;
+        }
+        map_put(&g->webhook_by_subject, subject, i);
+        if (w->next == SLAB_NONE) {
+            map_put(&g->webhook_last, w->chain, i);
+        }
+    }
+    return !r->bad;
+}
+
+bool gateway__load(void *state, struct reader *r)
+{
+    struct gateway *g = state;
+    CHECK(g->payments.high_water == 0);
+    load_counters(g, r);
+    return load_people(g, r) && load_places(g, r) && load_payments(g, r) && load_notices(g, r) &&
+           index_notices(g) && load_telling(g, r);
+}
