@@ -138,6 +138,17 @@ void delivery__attempt_fini(struct attempt *a)
     a->easy = NULL;
 }
 
+static bool attempt_body(CURL *e, const struct delivery_slot *slot)
+{
+    if (slot->is_get) {
+        return curl_easy_setopt(e, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    }
+    return curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_POSTFIELDS, slot->body) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)slot->body_size) ==
+               CURLE_OK;
+}
+
 bool delivery__attempt_begin(struct attempt *a, struct delivery_slot *slot)
 {
     CHECK(a->slot == NULL);
@@ -154,9 +165,7 @@ bool delivery__attempt_begin(struct attempt *a, struct delivery_slot *slot)
     a->answer_read = 0;
     a->forbidden = false;
     CURL *e = a->easy;
-    if (curl_easy_setopt(e, CURLOPT_URL, slot->url) != CURLE_OK ||
-        curl_easy_setopt(e, CURLOPT_POSTFIELDS, slot->body) != CURLE_OK ||
-        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)slot->body_size) != CURLE_OK ||
+    if (curl_easy_setopt(e, CURLOPT_URL, slot->url) != CURLE_OK || !attempt_body(e, slot) ||
         curl_easy_setopt(e, CURLOPT_HTTPHEADER, slot->headers) != CURLE_OK ||
         curl_easy_setopt(e, CURLOPT_TIMEOUT_MS,
                          slot->total_ms > 0 ? slot->total_ms : a->settings->total_ms) != CURLE_OK) {

@@ -32,8 +32,9 @@ struct delivery_slot {
     uint64_t generation;
     uint64_t target_key;
     long total_ms; /* its own time limit; 0: that of all */
-    bool valid;    /* URL and headers hold nothing that could smuggle a request */
-    char *bytes;   /* the job's strings: URL, content type, headers, body */
+    bool is_get;
+    bool valid;  /* URL and headers hold nothing that could smuggle a request */
+    char *bytes; /* the job's strings: URL, content type, headers, body */
     size_t bytes_capacity;
     const char *url;
     const char *body;

@@ -529,6 +529,7 @@ static void slot_fill(struct delivery_slot *slot, const struct delivery_job *job
     slot->id = job->id;
     slot->generation = job->generation;
     slot->total_ms = (long)job->total_ms;
+    slot->is_get = job->body.data == NULL;
     slot->url = copy_text(&at, job->url.data, job->url.size);
     slot->valid = text_is_clean(job->url.data, job->url.size, 0x21) && job->url.size > 0;
     slot->target_key = delivery__target_key(job->url);

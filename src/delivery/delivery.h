@@ -37,7 +37,7 @@ struct delivery_job {
     uint64_t id; /* the caller's; comes back in the report */
     uint64_t generation;
     struct span url;
-    struct span body; /* POSTed as content_type */
+    struct span body; /* POSTed as content_type; data NULL: a GET */
     const char *content_type;
     uint32_t total_ms; /* time limit of this one, instead of the options'; 0: theirs */
     const char *headers[DELIVERY_HEADERS_MAX]; /* "Name: value", NULL-terminated when fewer */

@@ -66,6 +66,7 @@ struct engine {
     int64_t advance_from_ns;
     int64_t wake_ns; /* of the face */
     int64_t advance_to_ns;
+    struct engine *peer; /* shares the clock; NULL: none does */
     struct engine_counters counters;
 };
 
@@ -622,14 +623,30 @@ static enum engine_advance_end advance_end(struct engine *e, enum engine_advance
     return end;
 }
 
+void engine_join(struct engine *a, struct engine *b)
+{
+    CHECK(a->peer == NULL && b->peer == NULL);
+    CHECK(a->clock == b->clock);
+    a->peer = b;
+    b->peer = a;
+}
+
+int64_t engine_next_due_of_all(const struct engine *e)
+{
+    int64_t due_ns = engine_next_due(e);
+    int64_t other_ns = e->peer == NULL ? INT64_MAX : engine_next_due(e->peer);
+    return other_ns < due_ns ? other_ns : due_ns;
+}
+
 enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight,
                                             int64_t *advanced_ns_out)
 {
     CHECK(e->advancing);
-    if (in_flight > 0 || !engine_idle(e)) {
+    bool idle = engine_idle(e) && (e->peer == NULL || engine_idle(e->peer));
+    if (in_flight > 0 || !idle) {
         return ADVANCE_RUNNING; /* time stands still while HTTP is in flight */
     }
-    int64_t due_ns = engine_next_due(e);
+    int64_t due_ns = engine_next_due_of_all(e);
     if (due_ns <= engine_now(e)) {
         return ADVANCE_RUNNING; /* outgoing items are about to be taken */
     }

@@ -201,6 +201,11 @@ bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle);
 enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight,
                                             int64_t *advanced_ns_out);
 bool engine_advancing(const struct engine *e);
+/* Two books of one process share the clock: when one moves it, it waits for both, and stops at what
+ * is due in either. */
+void engine_join(struct engine *a, struct engine *b);
+/* The earliest time at which anything is due in any of them; INT64_MAX: never. */
+int64_t engine_next_due_of_all(const struct engine *e);
 
 /* ---- durable frames, for the event stream ---- */
 

@@ -160,7 +160,7 @@ static void answer_idle(struct request *q, uint64_t wait_position, int64_t advan
 {
     struct surface *s = q->s;
     struct writer w = surface_writer(s);
-    int64_t next_ns = engine_next_due(s->engine);
+    int64_t next_ns = engine_next_due_of_all(s->engine);
     char next[RFC3339_SIZE];
     json_open(&w, '{');
     json_field_i64(&w, "advanced_ms", advanced_ns / NS_PER_MS);
