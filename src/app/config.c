@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/span.h"
+#include "wire/daraja_url.h"
 
 /* A secret is never repeated in a message. */
 enum setting_kind { SETTING_TEXT, SETTING_NUMBER, SETTING_SWITCH, SETTING_CHOICE, SETTING_SECRET };
@@ -68,10 +69,29 @@ static bool set_port(struct config *c, const char *value)
     return true;
 }
 
+static bool set_merchant_port(struct config *c, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, 65535, &number)) {
+        return false;
+    }
+    c->merchant_port = (uint16_t)number;
+    c->merchant_port_given = true;
+    return true;
+}
+
+static bool set_merchant_url(struct config *c, const char *value)
+{
+    struct daraja_url_rule rule = {.https_only = false, .public_only = false};
+    size_t size = strlen(value);
+    return daraja_url_refusal(span_from(value), &rule) == NULL && value[size - 1] != '/' &&
+           copy_text(c->merchant_url, sizeof(c->merchant_url), value);
+}
+
 static bool set_profile(struct config *c, const char *value)
 {
     c->profile_given = true;
-    for (int p = PROFILE_DEV; p <= PROFILE_STRICT; p++) {
+    for (int p = PROFILE_DEV; p <= PROFILE_PRODUCTION; p++) {
         if (strcmp(value, profile_name((enum profile)p)) == 0) {
             c->profile = (enum profile)p;
             return true;
@@ -88,8 +108,10 @@ static bool set_clock(struct config *c, const char *value)
 
 static bool set_book(struct config *c, const char *value)
 {
-    (void)c;
-    return strcmp(value, "operator") == 0; /* the merchant book is not built yet */
+    bool merchant = strcmp(value, "merchant") == 0;
+    bool both = strcmp(value, "both") == 0;
+    c->books = merchant ? BOOKS_MERCHANT : both ? BOOKS_BOTH : BOOKS_OPERATOR;
+    return merchant || both || strcmp(value, "operator") == 0;
 }
 
 static bool set_ephemeral(struct config *c, const char *value)
@@ -183,6 +205,8 @@ static const struct setting SETTINGS[] = {
     {"data", SETTING_TEXT, set_data},
     {"listen", SETTING_TEXT, set_listen},
     {"port", SETTING_NUMBER, set_port},
+    {"merchant-port", SETTING_NUMBER, set_merchant_port},
+    {"merchant-url", SETTING_TEXT, set_merchant_url},
     {"profile", SETTING_CHOICE, set_profile},
     {"book", SETTING_CHOICE, set_book},
     {"clock", SETTING_CHOICE, set_clock},
@@ -207,9 +231,12 @@ const char *config_help(void)
     return "  --data DIR             where the journal lives (default: hakika-data)\n"
            "  --listen ADDRESS       address to listen on (default: 127.0.0.1)\n"
            "  --port N               operator's port; 0 picks a free one (default: 8254)\n"
-           "  --profile NAME         dev, sandbox or daraja-strict (default: dev; sandbox with\n"
-           "                         --ephemeral)\n"
-           "  --book operator        which book runs\n"
+           "  --merchant-port N      merchant gateway's port (default: 8255; 0 when --port is 0)\n"
+           "  --merchant-url URL     where providers reach the merchant's port (default: as it\n"
+           "                         listens)\n"
+           "  --profile NAME         dev, sandbox, daraja-strict or production (default: dev;\n"
+           "                         sandbox with --ephemeral)\n"
+           "  --book NAME            operator, merchant or both (default: both)\n"
            "  --clock real|virtual   a virtual clock moves only when told (default: real)\n"
            "  --ephemeral            keep the journal in a temporary folder, removed at exit\n"
            "  --in-flight 4999|500   form of the STK query answer while a payment is open\n"
@@ -296,6 +323,7 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
     (void)copy_text(out->data, sizeof(out->data), "hakika-data");
     (void)copy_text(out->listen, sizeof(out->listen), "127.0.0.1");
     out->port = 8254;
+    out->merchant_port = 8255;
     out->connections_max = 2048;
     out->total_ms = 10000;
     out->view = true;
@@ -318,6 +346,15 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
     }
     if (out->ephemeral && !out->profile_given) {
         out->profile = PROFILE_SANDBOX;
+    }
+    if (out->port == 0 && !out->merchant_port_given) {
+        out->merchant_port = 0;
+    }
+    if (out->profile == PROFILE_PRODUCTION && out->books != BOOKS_MERCHANT) {
+        (void)snprintf(error, 256,
+                       "the production profile is for the merchant book alone: give --book "
+                       "merchant. The operator's book is a simulation");
+        return false;
     }
     bool loopback = strcmp(out->listen, "127.0.0.1") == 0 || strcmp(out->listen, "::1") == 0;
     if (!loopback && out->admin_key[0] == '\0') {

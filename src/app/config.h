@@ -9,6 +9,12 @@
 
 #include "face/face.h"
 
+enum books {
+    BOOKS_BOTH = 0,
+    BOOKS_OPERATOR = 1,
+    BOOKS_MERCHANT = 2,
+};
+
 struct config {
     char data[512];
     char listen[64];
@@ -16,6 +22,10 @@ struct config {
     char admin_key[128];   /* empty: none */
     char callback_allow[256];
     uint16_t port;
+    uint16_t merchant_port;
+    bool merchant_port_given;
+    char merchant_url[200]; /* where providers reach the merchant's port; empty: as it listens */
+    enum books books;
     enum profile profile;
     bool profile_given;
     bool virtual_clock;

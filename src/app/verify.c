@@ -34,11 +34,20 @@ struct verify_arguments {
     bool json;
 };
 
+/* One journal and what was found. */
+struct verified {
+    char directory[PATH_MAX_BYTES];
+    bool merchant;
+    double seconds;
+    struct verify_report report;
+};
+
 static const char HELP[] =
     "hakika verify DIR [--json]: proves from the journal in the data folder DIR that no money was\n"
     "made or lost, that every payment went its way once and that the state can be rebuilt.\n"
     "\n"
-    "  DIR      what was given to hakika serve --data (the operator's journal is DIR/operator)\n"
+    "  DIR      what was given to hakika serve --data (the journals are DIR/operator and\n"
+    "           DIR/merchant; those that are there are verified), or a journal's own folder\n"
     "  --json   one JSON object instead of text\n"
     "\n"
     "It only reads, so it may run beside the server; it then covers what was written when it\n"
@@ -291,34 +300,47 @@ static void json_money(struct writer *w, const struct verify_totals *t)
     json_close(w, '}');
 }
 
-static void print_json(const struct verify_report *r, const char *directory, double seconds)
+static void json_report(struct writer *w, const struct verified *v)
+{
+    const struct verify_report *r = &v->report;
+    const struct verify_totals *t = &r->totals;
+    json_field_bool(w, "ok", findings_hold(r));
+    json_field_text(w, "directory", v->directory);
+    json_proofs(w, r);
+    json_field_u64(w, "batches", t->batches);
+    json_field_u64(w, "frames", t->frames);
+    json_field_u64(w, "events", t->events);
+    json_field_u64(w, "generation", t->generation);
+    json_field_u64(w, "position", t->head.position);
+    json_field_i64(w, "journal_format", JOURNAL_FORMAT_VERSION);
+    json_field_i64(w, "state_version", BOOK_STATE_VERSION);
+    json_payments(w, t);
+    json_money(w, t);
+    json_field_u64(w, "subscribers", t->subscribers);
+    json_field_u64(w, "organisations", t->organisations);
+    json_field_u64(w, "accounts", t->accounts);
+    json_field_u64(w, "checkpoints", t->checkpoints);
+    json_field_u64(w, "checkpoints_foreign", t->checkpoints_foreign);
+    json_field_u64(w, "snapshots", t->snapshots);
+    json_field_u64(w, "snapshots_ignored", t->snapshots_ignored);
+    json_field_u64(w, "elapsed_ms", (uint64_t)(v->seconds * 1000));
+}
+
+/* The first journal's report; the merchant's beside the operator's is a member of it. */
+static void print_json(const struct verified *books, uint32_t count)
 {
     uint8_t buffer[4096];
-    const struct verify_totals *t = &r->totals;
     struct writer w = writer_init(buffer, sizeof(buffer));
     w.flush = json_flush;
     w.context = stdout;
     json_open(&w, '{');
-    json_field_bool(&w, "ok", findings_hold(r));
-    json_field_text(&w, "directory", directory);
-    json_proofs(&w, r);
-    json_field_u64(&w, "batches", t->batches);
-    json_field_u64(&w, "frames", t->frames);
-    json_field_u64(&w, "events", t->events);
-    json_field_u64(&w, "generation", t->generation);
-    json_field_u64(&w, "position", t->head.position);
-    json_field_i64(&w, "journal_format", JOURNAL_FORMAT_VERSION);
-    json_field_i64(&w, "state_version", BOOK_STATE_VERSION);
-    json_payments(&w, t);
-    json_money(&w, t);
-    json_field_u64(&w, "subscribers", t->subscribers);
-    json_field_u64(&w, "organisations", t->organisations);
-    json_field_u64(&w, "accounts", t->accounts);
-    json_field_u64(&w, "checkpoints", t->checkpoints);
-    json_field_u64(&w, "checkpoints_foreign", t->checkpoints_foreign);
-    json_field_u64(&w, "snapshots", t->snapshots);
-    json_field_u64(&w, "snapshots_ignored", t->snapshots_ignored);
-    json_field_u64(&w, "elapsed_ms", (uint64_t)(seconds * 1000));
+    json_report(&w, &books[0]);
+    if (count == 2) {
+        json_key(&w, "merchant");
+        json_open(&w, '{');
+        json_report(&w, &books[1]);
+        json_close(&w, '}');
+    }
     json_close(&w, '}');
     json_raw(&w, "\n");
     CHECK(writer_finish(&w) || ferror(stdout));
@@ -364,22 +386,66 @@ static bool parse(int argc, char **argv, struct verify_arguments *out)
     return true;
 }
 
-/* DIR/operator; or DIR itself when it is the journal's own folder. */
-static void find_journal(const char *data, char out[PATH_MAX_BYTES])
+static bool has_journal(const char *folder)
 {
     char segment[PATH_MAX_BYTES + 32];
     struct stat info;
-    (void)snprintf(segment, sizeof(segment), "%s/journal-00000001.seg", data);
-    bool inside = stat(segment, &info) == 0;
-    (void)snprintf(out, PATH_MAX_BYTES, "%.*s%s", DATA_MAX_BYTES, data, inside ? "" : "/operator");
+    (void)snprintf(segment, sizeof(segment), "%s/journal-00000001.seg", folder);
+    return stat(segment, &info) == 0;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t size = strlen(text);
+    while (size > 0 && text[size - 1] == '/') {
+        size--;
+    }
+    size_t wanted = strlen(end);
+    return size >= wanted && memcmp(text + size - wanted, end, wanted) == 0;
+}
+
+/* DIR/operator and DIR/merchant, those that are there; or DIR itself when it is a journal's own
+ * folder. How many. */
+static uint32_t find_journals(const char *data, struct verified books[2])
+{
+    if (has_journal(data)) {
+        (void)snprintf(books[0].directory, PATH_MAX_BYTES, "%.*s", DATA_MAX_BYTES, data);
+        books[0].merchant = ends_in(data, "merchant");
+        return 1;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        (void)snprintf(books[count].directory, PATH_MAX_BYTES, "%.*s/%s", DATA_MAX_BYTES, data,
+                       i == 0 ? "operator" : "merchant");
+        books[count].merchant = i == 1;
+        count += has_journal(books[count].directory);
+    }
+    if (count == 0) { /* opening it explains what is wrong */
+        (void)snprintf(books[0].directory, PATH_MAX_BYTES, "%.*s/operator", DATA_MAX_BYTES, data);
+        books[0].merchant = false;
+        count = 1;
+    }
+    return count;
+}
+
+static bool verify_one(struct verified *v)
+{
+    struct journal_error error;
+    struct verify_options options = {
+        .directory = v->directory, .merchant = v->merchant, .progress = print_progress};
+    double begun = seconds_now();
+    if (!verify_run(&options, &v->report, &error)) {
+        (void)fprintf(stderr, "hakika: %s\n", error.message);
+        return false;
+    }
+    v->seconds = seconds_now() - begun;
+    return true;
 }
 
 int verify_command(int argc, char **argv)
 {
-    static struct verify_report report;
+    static struct verified books[2];
     struct verify_arguments arguments;
-    struct journal_error error;
-    char directory[PATH_MAX_BYTES];
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         (void)fputs(HELP, stdout);
         return EXIT_HOLDS;
@@ -387,21 +453,21 @@ int verify_command(int argc, char **argv)
     if (!parse(argc, argv, &arguments)) {
         return EXIT_USAGE;
     }
-    find_journal(arguments.data, directory);
-    struct verify_options options = {.directory = directory, .progress = print_progress};
-    double begun = seconds_now();
-    if (!verify_run(&options, &report, &error)) {
-        (void)fprintf(stderr, "hakika: %s\n", error.message);
-        return EXIT_UNREADABLE;
+    uint32_t count = find_journals(arguments.data, books);
+    bool holds = true;
+    bool breach = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!verify_one(&books[i])) {
+            return EXIT_UNREADABLE;
+        }
+        holds = holds && findings_hold(&books[i].report);
+        breach = breach || findings_total(&books[i].report) > 0;
+        if (!arguments.json) {
+            print_report(&books[i].report, books[i].directory, books[i].seconds);
+        }
     }
-    double seconds = seconds_now() - begun;
     if (arguments.json) {
-        print_json(&report, directory, seconds);
-    } else {
-        print_report(&report, directory, seconds);
+        print_json(books, count);
     }
-    if (findings_hold(&report)) {
-        return EXIT_HOLDS;
-    }
-    return findings_total(&report) > 0 ? EXIT_BREACH : EXIT_UNREADABLE;
+    return holds ? EXIT_HOLDS : breach ? EXIT_BREACH : EXIT_UNREADABLE;
 }

@@ -953,12 +953,6 @@ static void handle_deliveries(struct request *q)
 
 /* ---- which call is which ---- */
 
-struct route {
-    const char *method;
-    const char *pattern; /* {} stands for one part of the path */
-    void (*handle)(struct request *q);
-};
-
 static const struct route ROUTES[] = {
     {"POST", "/sim/v1/subscribers", control_subscriber_open},
     {"GET", "/sim/v1/subscribers", control_subscriber_list},
@@ -1003,54 +997,14 @@ static const struct route ROUTES[] = {
     {"GET", "/sim/v1/certificate", control_certificate},
 };
 
-/* Does the path fit the pattern? Fills q->parts. */
-static bool path_fits(struct request *q, const char *pattern)
-{
-    size_t at = 0;
-    uint32_t part = 0;
-    for (const char *c = pattern; *c != '\0'; c++) {
-        if (*c == '{') {
-            size_t start = at;
-            while (at < q->path.size && q->path.data[at] != '/') {
-                at++;
-            }
-            if (at == start) {
-                return false;
-            }
-            q->parts[part].data = q->path.data + start;
-            q->parts[part].size = at - start;
-            part++;
-            c++; /* the closing brace */
-        } else if (at == q->path.size || q->path.data[at++] != *c) {
-            return false;
-        }
-    }
-    return at == q->path.size;
-}
-
 bool control_route(struct request *q)
 {
-    bool path_known = false;
     if (!span_starts_with(q->path, SPAN_LITERAL("/sim/"))) {
         return false;
     }
     if (!is_allowed(q)) {
         return true;
     }
-    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
-        if (path_fits(q, ROUTES[i].pattern)) {
-            if (span_is(q->method, ROUTES[i].method)) {
-                ROUTES[i].handle(q);
-                return true;
-            }
-            path_known = true;
-        }
-    }
-    if (path_known) {
-        surface_problem(q, 0, 405, "method_not_allowed",
-                        "this path exists with another method; see /openapi.json");
-    } else {
-        surface_problem(q, 0, 404, "no_such_path", "see /openapi.json for what there is");
-    }
+    surface_dispatch(q, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]));
     return true;
 }

@@ -28,7 +28,8 @@
 enum profile {
     PROFILE_DEV = 0,
     PROFILE_SANDBOX = 1,
-    PROFILE_STRICT = 2, /* daraja-strict */
+    PROFILE_STRICT = 2,     /* daraja-strict */
+    PROFILE_PRODUCTION = 3, /* of the merchant book alone */
 };
 const char *profile_name(enum profile profile);
 
@@ -42,7 +43,14 @@ struct surface_view {
     bool waits;
 };
 
+/* Which book a surface serves. */
+enum surface_book {
+    SURFACE_OPERATOR = 0,
+    SURFACE_MERCHANT = 1,
+};
+
 struct surface_options {
+    enum surface_book book;
     struct engine *engine;
     struct old_index *index;     /* NULL: there is none */
     const struct keeper *keeper; /* NULL: nothing leaves memory */
@@ -109,5 +117,33 @@ bool surface_question(struct surface *s, uint64_t number, struct span answer, ui
                       struct span *text);
 /* How long an attempt at this item may take; 0: as long as any. */
 uint32_t surface_time_limit_ms(const struct outbox_item *item);
+
+/* ---- the merchant's surface: what the sender of its messages needs ---- */
+
+/* Where the operator next door listens (data NULL: there is none), and where providers reach us. */
+void gateway_urls(struct surface *s, struct span operator_url, struct span own_url);
+/* Fills a new merchant book: one merchant; in dev also its key and a provider next door. */
+struct engine_result gateway_seed(struct surface *s);
+
+/* One request to send. Texts lie in the writer that was given, or in the book. */
+enum { GATEWAY_JOB_HEADERS = 4 };
+struct gateway_job {
+    struct span url;
+    struct span body; /* data NULL: a GET */
+    const char *headers[GATEWAY_JOB_HEADERS + 1];
+};
+/* The provider account whose access token the message needs; SLAB_NONE: none. */
+uint32_t gateway_outgoing_provider(struct surface *s, const struct outbox_item *item);
+/* Is there a good token for it? Or the request that fetches one, and what came of that. */
+bool gateway_token_good(struct surface *s, uint32_t provider);
+bool gateway_token_job(struct surface *s, uint32_t provider, struct writer *w,
+                       struct gateway_job *job);
+bool gateway_token_taken(struct surface *s, uint32_t provider, uint16_t status, struct span answer);
+/* False: there is nothing to send any more. */
+bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct writer *w,
+                      struct gateway_job *job);
+/* What was answered, into c->reading: lives until the next call. */
+void gateway_read(struct surface *s, const struct outbox_item *item,
+                  struct delivery_result_command *c);
 
 #endif

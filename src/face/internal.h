@@ -8,6 +8,7 @@
 #include "face/apps.h"
 #include "face/credential.h"
 #include "face/face.h"
+#include "merchant/merchant.h"
 #include "wire/daraja_envelope.h"
 #include "wire/daraja_error.h"
 #include "wire/daraja_url.h"
@@ -40,12 +41,13 @@ struct delayed_reply {
     uint64_t about;    /* request_original_*: whose callback must have gone out; 0: no matter */
 };
 
-/* A request that waits for a payment to end (?wait=). */
+/* A request that waits for a payment to end, or of the merchant's to move (?wait=). */
 struct long_poll {
     struct http_ticket ticket;
     uint64_t generation; /* of the book: a reset or restored one has other payments */
     uint64_t number;
     int64_t deadline_ns; /* monotonic */
+    uint8_t state;       /* that the merchant's payment had */
     bool used;
 };
 
@@ -68,11 +70,17 @@ struct book_figures {
     uint64_t position;
     uint64_t open, queued, accepted, in_memory, left, keys_left;
     uint64_t ended[STK_OUTCOMES_MAX];
+    /* Of the merchant book: */
+    uint64_t entered[GATEWAY_STATES_END];
+    uint64_t orphans, attention, repaired, late;
     uint64_t waiting, delivered, dead, failed_attempts;
 };
 
+struct gateway_face;
+
 struct surface {
     struct surface_options options;
+    struct gateway_face *gateway; /* of the merchant's surface; NULL: it is the operator's */
     struct engine *engine;
     struct http_server *server;
     struct json_scratch *json;
@@ -120,7 +128,17 @@ struct request {
     const struct ruled *ruled; /* what a scenario rule orders for the answer; NULL: nothing */
     uint64_t ruled_position;   /* of the count of it */
     uint64_t about;            /* request_original_*: what a ruled answer is about */
+    uint32_t merchant;         /* slot: whose API key it came with */
 };
+
+/* Which call is which. */
+struct route {
+    const char *method;
+    const char *pattern; /* {} stands for one part of the path */
+    void (*handle)(struct request *q);
+};
+/* Calls the handler of the route that fits, or answers that there is none. */
+void surface_dispatch(struct request *q, const struct route *routes, size_t count);
 
 struct face_answer {
     unsigned status;

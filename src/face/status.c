@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "face/daraja.h"
-#include "face/internal.h"
 #include "face/documents.h"
+#include "face/gateway.h"
+#include "face/internal.h"
 
 static void line(struct writer *w, const char *name, const char *help, const char *type,
                  uint64_t value)
@@ -31,18 +32,38 @@ static void labelled(struct writer *w, const char *name, const char *label, cons
 
 /* ---- figures of the state, never ahead of the disk ---- */
 
-static void figures_take(struct surface *s, struct book_figures *f)
+static void figures_take_operator(const struct operator_state *o, struct book_figures *f)
 {
-    const struct operator_state *o = surface_operator(s);
-    const struct book *b = engine_book(s->engine);
-    f->position = engine_applied(s->engine);
     f->open = o->open;
     f->queued = o->queued;
     f->accepted = o->last_payment;
     f->in_memory = o->payments.used;
     f->left = operator_left(o);
-    f->keys_left = b->keys_left;
     memcpy(f->ended, o->ended, sizeof(f->ended));
+}
+
+static void figures_take_merchant(const struct gateway *g, struct book_figures *f)
+{
+    f->open = g->open;
+    f->accepted = g->last_payment;
+    f->in_memory = g->payments.used;
+    memcpy(f->entered, g->entered, sizeof(f->entered));
+    f->orphans = g->orphans;
+    f->attention = g->attention;
+    f->repaired = g->repaired;
+    f->late = g->late;
+}
+
+static void figures_take(struct surface *s, struct book_figures *f)
+{
+    const struct book *b = engine_book(s->engine);
+    if (s->gateway != NULL) {
+        figures_take_merchant(surface_gateway(s), f);
+    } else {
+        figures_take_operator(surface_operator(s), f);
+    }
+    f->position = engine_applied(s->engine);
+    f->keys_left = b->keys_left;
     f->waiting = b->outbox.timed.count + b->outbox.ready;
     f->delivered = b->outbox.delivered;
     f->dead = b->outbox.dead;
@@ -114,6 +135,22 @@ static void metrics_payments(const struct book_figures *f, struct writer *w)
     put_raw(w, "# TYPE hakika_payments_ended_total counter\n", 43);
     for (uint32_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
         labelled(w, "hakika_payments_ended_total", "outcome", names[i], f->ended[i]);
+    }
+}
+
+static void metrics_gateway(const struct book_figures *f, struct writer *w)
+{
+    line(w, "hakika_gateway_payments_open", "Payments without a definite end.", "gauge", f->open);
+    line(w, "hakika_gateway_payments_created_total", "Payments asked for.", "counter", f->accepted);
+    line(w, "hakika_gateway_attention", "Open payments that only a person can settle.", "gauge",
+         f->attention);
+    line(w, "hakika_gateway_orphans", "Notices that fit no payment (yet).", "gauge", f->orphans);
+    line(w, "hakika_gateway_repaired_total",
+         "Successes that came by another way than their own callback.", "counter", f->repaired);
+    line(w, "hakika_gateway_late_total", "Successes after another end.", "counter", f->late);
+    put_raw(w, "# TYPE hakika_gateway_entered_total counter\n", 44);
+    for (uint8_t i = GATEWAY_CREATED; i < GATEWAY_STATES_END; i++) {
+        labelled(w, "hakika_gateway_entered_total", "state", gateway_state_name(i), f->entered[i]);
     }
 }
 
@@ -210,7 +247,11 @@ static void handle_metrics(struct request *q)
     const struct book_figures *f = figures(q->s);
     struct writer w = surface_writer(q->s);
     metrics_engine(q->s, &w);
-    metrics_payments(f, &w);
+    if (q->s->gateway != NULL) {
+        metrics_gateway(f, &w);
+    } else {
+        metrics_payments(f, &w);
+    }
     metrics_outbox(q->s, f, &w);
     metrics_old_ids(q->s, f, &w);
     metrics_http(q->s, &w);

@@ -10,12 +10,13 @@
 
 #include "face/console.h"
 #include "face/daraja.h"
+#include "face/gateway.h"
 #include "face/internal.h"
 #include "face/rules.h"
 
 const char *profile_name(enum profile profile)
 {
-    static const char *const names[] = {"dev", "sandbox", "daraja-strict"};
+    static const char *const names[] = {"dev", "sandbox", "daraja-strict", "production"};
     return names[profile];
 }
 
@@ -30,13 +31,18 @@ struct surface *surface_create(const struct surface_options *options)
     s->json = json_scratch_create();
     s->waiting = calloc(SURFACE_WAIT_MAX, sizeof(*s->waiting));
     s->body = malloc(SURFACE_BODY_MAX);
-    s->passkeys = calloc(SURFACE_KEYS_MAX, sizeof(*s->passkeys));
-    s->credential = credential_open(options->credential_path);
+    bool merchant = options->book == SURFACE_MERCHANT;
     apps_init(&s->apps, options->secrets, options->profile == PROFILE_STRICT);
     secrets_random(&s->request_seed, sizeof(s->request_seed));
     console_token_make(s->console_token);
-    if (s->json == NULL || s->waiting == NULL || s->body == NULL || s->passkeys == NULL ||
-        s->credential == NULL) {
+    if (merchant) {
+        s->gateway = gateway_face_create();
+    } else {
+        s->passkeys = calloc(SURFACE_KEYS_MAX, sizeof(*s->passkeys));
+        s->credential = credential_open(options->credential_path);
+    }
+    bool own = merchant ? s->gateway != NULL : s->passkeys != NULL && s->credential != NULL;
+    if (s->json == NULL || s->waiting == NULL || s->body == NULL || !own) {
         surface_destroy(s);
         return NULL;
     }
@@ -49,6 +55,7 @@ void surface_destroy(struct surface *s)
         return;
     }
     json_scratch_destroy(s->json);
+    gateway_face_destroy(s->gateway);
     credential_close(s->credential);
     apps_fini(&s->apps);
     if (s->passkeys != NULL) {
@@ -201,6 +208,11 @@ static void release_durable(struct surface *s)
 bool surface_turn(struct surface *s)
 {
     release_durable(s);
+    if (s->gateway != NULL) {
+        status_turn(s);
+        gateway_poll_turn(s);
+        return stream_turn(s);
+    }
     status_turn(s);
     face_rules_turn(s);
     control_clock_turn(s);
@@ -274,10 +286,55 @@ bool msisdn_valid(uint64_t msisdn)
     return prefix == 2547 || prefix == 2541;
 }
 
+/* Does the path fit the pattern? Fills q->parts. */
+static bool path_fits(struct request *q, const char *pattern)
+{
+    size_t at = 0;
+    uint32_t part = 0;
+    for (const char *c = pattern; *c != '\0'; c++) {
+        if (*c == '{') {
+            size_t start = at;
+            while (at < q->path.size && q->path.data[at] != '/') {
+                at++;
+            }
+            if (at == start) {
+                return false;
+            }
+            q->parts[part].data = q->path.data + start;
+            q->parts[part].size = at - start;
+            part++;
+            c++; /* the closing brace */
+        } else if (at == q->path.size || q->path.data[at++] != *c) {
+            return false;
+        }
+    }
+    return at == q->path.size;
+}
+
+void surface_dispatch(struct request *q, const struct route *routes, size_t count)
+{
+    bool path_known = false;
+    for (size_t i = 0; i < count; i++) {
+        if (path_fits(q, routes[i].pattern)) {
+            if (span_is(q->method, routes[i].method)) {
+                routes[i].handle(q);
+                return;
+            }
+            path_known = true;
+        }
+    }
+    if (path_known) {
+        surface_problem(q, 0, 405, "method_not_allowed",
+                        "this path exists with another method; see /openapi.json");
+    } else {
+        surface_problem(q, 0, 404, "no_such_path", "see /openapi.json for what there is");
+    }
+}
+
 bool surface_admit(void *context, struct http_exchange *x)
 {
     struct surface *s = context;
-    return daraja_admit(s, x);
+    return s->gateway != NULL ? gateway_admit(s, x) : daraja_admit(s, x);
 }
 
 void surface_handle(void *context, struct http_exchange *x)
@@ -285,8 +342,10 @@ void surface_handle(void *context, struct http_exchange *x)
     struct surface *s = context;
     struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
     s->request_counter++;
-    if (!console_believes(&q) || daraja_route(&q) || control_route(&q) || status_route(&q) ||
-        console_route(&q)) {
+    bool merchant = s->gateway != NULL;
+    if (merchant ? gateway_route(&q) || status_route(&q)
+                 : !console_believes(&q) || daraja_route(&q) || control_route(&q) ||
+                       status_route(&q) || console_route(&q)) {
         return;
     }
     surface_problem(&q, 0, 404, "no_such_path",

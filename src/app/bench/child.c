@@ -43,8 +43,9 @@ static int64_t now_ms(void)
 static _Noreturn void become_server(const char *data, const char *const *arguments, int ready_fd,
                                     int log_fd)
 {
-    const char *all[CHILD_ARGUMENTS_MAX + 8] = {"hakika", "serve", "--port", "0", "--data", data};
-    size_t count = 6;
+    const char *all[CHILD_ARGUMENTS_MAX + 10] = {"hakika", "serve", "--port", "0",
+                                                 "--data", data,    "--book", "operator"};
+    size_t count = 8;
     for (size_t i = 0; i < CHILD_ARGUMENTS_MAX && arguments[i] != NULL; i++) {
         all[count++] = arguments[i];
     }

@@ -32,6 +32,7 @@ static void generation_init(struct audit *a)
     audit__standing_init(a);
     audit__outbox_init(a);
     audit__left_init(a);
+    audit__gateway_init(a);
     table_init(&a->keys, 0);
 }
 
@@ -44,12 +45,14 @@ static void generation_fini(struct audit *a)
     audit__standing_fini(a);
     audit__outbox_fini(a);
     audit__left_fini(a);
+    audit__gateway_fini(a);
     table_fini(&a->keys);
 }
 
-void audit_init(struct audit *a, struct verify_report *report)
+void audit_init(struct audit *a, struct verify_report *report, bool merchant)
 {
     memset(a, 0, sizeof(*a));
+    a->merchant = merchant;
     a->report = report;
     array_init(&a->checkpoints, sizeof(struct audit_checkpoint));
     generation_init(a);
@@ -66,7 +69,11 @@ void audit_fini(struct audit *a)
 void audit__generation_finish(struct audit *a)
 {
     audit__ledger_finish(a);
-    audit__payments_finish(a);
+    if (a->merchant) {
+        audit__gateway_finish(a);
+    } else {
+        audit__payments_finish(a);
+    }
 }
 
 /* ---- events of the book itself ---- */
@@ -207,6 +214,8 @@ static void audit_event(struct audit *a, uint16_t kind, struct reader *body)
         audit__ledger_event(a, kind, body);
     } else if (kind >= OUTBOX_EVENT_FIRST && kind <= OUTBOX_EVENT_LAST) {
         audit__outbox_event(a, kind, body);
+    } else if (a->merchant) {
+        audit__gateway_event(a, kind, body);
     } else {
         event_operator(a, kind, body);
     }
@@ -249,6 +258,11 @@ static void audit_frame(struct audit *a, struct frame_reader *f)
     audit__checked(a, PROOF_RECORDS);
     if (f->events.bad || a->frame.events == 0) {
         audit__breach(a, PROOF_RECORDS, "the frame is malformed after %u events", a->frame.events);
+    }
+    if (a->merchant) {
+        audit__gateway_frame(a);
+        a->report->totals.frames++;
+        return;
     }
     audit__payments_frame(a);
     audit__requests_frame(a);
@@ -297,7 +311,7 @@ void audit_finish(struct audit *a)
     a->report->place = (struct verify_place){0, 0, 0};
     audit__generation_finish(a);
     t->generation = a->generation;
-    t->open = a->open.count;
+    t->open = a->merchant ? t->open : a->open.count;
     t->subscribers = a->subscribers.count;
     t->organisations = a->organisations.count;
     t->accounts = a->accounts.count;

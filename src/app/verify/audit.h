@@ -15,6 +15,7 @@
 #ifndef HAKIKA_APP_VERIFY_AUDIT_H
 #define HAKIKA_APP_VERIFY_AUDIT_H
 
+#include "app/verify/audit_gateway.h"
 #include "app/verify/findings.h"
 #include "app/verify/table.h"
 #include "base/hash.h"
@@ -164,6 +165,8 @@ struct audit_world {
 
 struct audit {
     struct verify_report *report;
+    bool merchant;                /* it is the merchant's journal */
+    struct audit_gateway gateway; /* that book has no saved worlds */
     struct audit_frame frame;
     uint64_t position; /* of the last frame */
     int64_t time_ns;
@@ -209,7 +212,7 @@ struct audit {
     uint64_t left_keys;
 };
 
-void audit_init(struct audit *a, struct verify_report *report);
+void audit_init(struct audit *a, struct verify_report *report, bool merchant);
 void audit_fini(struct audit *a);
 /* A journal_read_fn: context is the audit. False only when memory has run out. */
 bool audit_batch(void *context, const struct journal_read_batch *batch);

@@ -71,7 +71,7 @@ static bool add(struct audit *a, const struct outbox_event *e)
     }
     a->last_delivery = e->number;
     set_waiting(a, e->number);
-    if (e->item_kind == MESSAGE_STK) {
+    if (e->item_kind == MESSAGE_STK && !a->merchant) {
         audit__left_follow(a, e->subject, e->number);
     }
     a->report->totals.deliveries++;
@@ -91,7 +91,7 @@ static void edited(struct audit *a, const struct outbox_event *e)
 
 static void queued(struct audit *a, const struct outbox_event *e)
 {
-    if (!add(a, e)) {
+    if (!add(a, e) || a->merchant) {
         return;
     }
     uint16_t kind = e->item_kind & (uint16_t)~MESSAGE_RULED;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "app/verify/guarded.h"
+#include "merchant/merchant.h"
 
 enum { SNAPSHOTS_MAX = 16 };
 
@@ -49,6 +50,7 @@ struct replay {
     const struct replay_options *options;
     struct shared *shared;
     struct operator_settings settings;
+    struct gateway_settings gateway_settings;
     struct book *book;
     uint64_t below; /* snapshots: only older than this position */
 };
@@ -58,6 +60,10 @@ static struct book *new_book(const struct replay *replay)
     /* Settings and seed decide nothing that was decided before. */
     struct book_options options = {
         .domain = &operator_domain, .settings = &replay->settings, .hash_seed = 1};
+    if (replay->options->audit->merchant) {
+        options.domain = &merchant_domain;
+        options.settings = &replay->gateway_settings;
+    }
     return book_create(&options);
 }
 
@@ -157,21 +163,42 @@ static void compare_count(struct shared *shared, const char *what, uint64_t book
     }
 }
 
-/* The book that replay gave against what the auditor counted. */
-static void compare_with_audit(const struct replay *replay)
+static void compare_operator(struct shared *shared, const struct operator_state *o,
+                             const struct audit *a)
 {
-    const struct audit *a = replay->options->audit;
-    const struct book *b = replay->book;
-    const struct operator_state *o = operator_of(b);
-    struct shared *shared = replay->shared;
-    compare_count(shared, "accounts", b->ledger.accounts.used, a->accounts.count);
-    compare_count(shared, "keys", b->keys.used + b->keys_left, a->keys.count);
-    compare_count(shared, "keys that left", b->keys_left, a->left_keys);
     compare_count(shared, "payments that left", operator_left(o), a->left_payments);
     compare_count(shared, "subscribers", o->subscribers.used, a->subscribers.count);
     compare_count(shared, "organisations", o->organisations.used, a->organisations.count);
     compare_count(shared, "payments", o->last_payment, a->last_payment);
     compare_count(shared, "open payments", o->open, a->open.count);
+    for (uint32_t i = 1; i < 16; i++) {
+        compare_count(shared, "payments of one outcome", o->ended[i], a->ended[i]);
+    }
+}
+
+static void compare_gateway(struct shared *shared, const struct gateway *g, const struct audit *a)
+{
+    compare_count(shared, "payments", g->last_payment, a->gateway.payments.count);
+    compare_count(shared, "open payments", g->open, a->report->totals.open);
+    compare_count(shared, "notices", g->last_notice, a->gateway.notices.count);
+    compare_count(shared, "events for the application", g->last_seq, a->gateway.last_seq);
+    compare_count(shared, "receipts", map_count(&g->by_receipt), a->gateway.receipts.count);
+}
+
+/* The book that replay gave against what the auditor counted. */
+static void compare_with_audit(const struct replay *replay)
+{
+    const struct audit *a = replay->options->audit;
+    const struct book *b = replay->book;
+    struct shared *shared = replay->shared;
+    if (a->merchant) {
+        compare_gateway(shared, gateway_of(b), a);
+    } else {
+        compare_operator(shared, operator_of(b), a);
+    }
+    compare_count(shared, "accounts", b->ledger.accounts.used, a->accounts.count);
+    compare_count(shared, "keys", b->keys.used + b->keys_left, a->keys.count);
+    compare_count(shared, "keys that left", b->keys_left, a->left_keys);
     compare_count(shared, "deliveries", b->outbox.last_number, a->last_delivery);
     compare_count(shared, "waiting deliveries",
                   b->outbox.items.used + b->outbox.left_delivered + b->outbox.left_dead -
@@ -179,9 +206,6 @@ static void compare_with_audit(const struct replay *replay)
                   a->waiting_count);
     compare_count(shared, "generation", b->generation, a->generation);
     compare_count(shared, "saved worlds", b->world_count, a->world_count);
-    for (uint32_t i = 1; i < 16; i++) {
-        compare_count(shared, "payments of one outcome", o->ended[i], a->ended[i]);
-    }
     for (uint32_t i = 0; i < a->accounts.count && shared->difference[0] == '\0'; i++) {
         const struct account *account = ledger_account(&b->ledger, i);
         if (account != NULL) {
@@ -370,6 +394,7 @@ void replay_verify(const struct replay_options *options)
         .options = options,
         .shared = guarded_share(size),
         .settings = operator_settings_default(true),
+        .gateway_settings = gateway_settings_default(),
     };
     struct guarded_end end;
     if (replay.shared == NULL) {

@@ -48,10 +48,11 @@ static enum journal_status open_journal(struct run *run, struct journal_error *e
 {
     struct journal_options options = {
         .directory = run->options->directory,
-        .book = "operator",
         .verify_bytes = UINT64_MAX,
         .read_only = true,
     };
+    (void)snprintf(options.book, sizeof(options.book), "%s",
+                   run->options->merchant ? "merchant" : "operator");
     enum journal_status status = JOURNAL_OK;
     for (int tried = 0; tried < OPEN_TRIES; tried++) {
         struct timespec pause = {0, (long)OPEN_PAUSE_MS * 1000 * 1000};
@@ -166,7 +167,7 @@ bool verify_run(const struct verify_options *options, struct verify_report *repo
     run->options = options;
     run->report = report;
     run->beat_ms = now_ms();
-    audit_init(&run->audit, report);
+    audit_init(&run->audit, report, options->merchant);
     enum journal_status status = open_journal(run, error);
     bool good = false;
     if (status == JOURNAL_CORRUPT) {

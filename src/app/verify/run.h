@@ -14,6 +14,7 @@ typedef void (*verify_progress_fn)(void *context, const char *doing, uint64_t po
 
 struct verify_options {
     const char *directory; /* of the journal */
+    bool merchant;         /* it is the merchant's */
     verify_progress_fn progress;
     void *context;
 };

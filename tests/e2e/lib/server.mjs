@@ -40,7 +40,9 @@ export class Server {
 
     arguments() {
         const data = this.flags.includes('--ephemeral') ? [] : ['--data', this.data];
-        return ['serve', '--port', String(this.port), ...data, ...this.flags];
+        // Most stories are about the operator alone.
+        const book = this.flags.includes('--book') ? [] : ['--book', 'operator'];
+        return ['serve', '--port', String(this.port), ...data, ...book, ...this.flags];
     }
 
     // Until the ready line; rejects when the process ends before it.

@@ -1,0 +1,210 @@
+/*
+ * courier.c - see courier.h.
+ */
+#include "app/courier.h"
+
+#include <string.h>
+
+#include "merchant/merchant.h"
+
+#define TOKEN_JOB ((uint64_t)1 << 63) /* of a delivery job's id: not an item of the outbox */
+
+uint32_t courier_waiting(const struct courier *c)
+{
+    return c->count;
+}
+
+static const struct outbox_item *item_of(const struct courier *c, uint64_t number)
+{
+    return outbox_item(&engine_book(c->engine)->outbox, number);
+}
+
+/* Tells the book of an attempt that was none. */
+static void report(struct courier *c, uint64_t number, enum delivery_error error)
+{
+    struct delivery_report r = {
+        .id = number,
+        .generation = engine_book(c->engine)->generation,
+        .error = error,
+        .retry_after_ms = -1,
+    };
+    c->report(c->context, &r);
+}
+
+static void drop(struct courier *c, uint32_t i)
+{
+    CHECK(i < c->count);
+    c->waiting[i] = c->waiting[--c->count];
+}
+
+static bool submit(struct courier *c, uint64_t id, const struct gateway_job *job)
+{
+    struct delivery_job out = {
+        .id = id,
+        .generation = engine_book(c->engine)->generation,
+        .url = job->url,
+        .body = job->body,
+        .content_type = "application/json",
+    };
+    for (uint32_t i = 0; i < GATEWAY_JOB_HEADERS && job->headers[i] != NULL; i++) {
+        out.headers[i] = job->headers[i];
+    }
+    return delivery_submit(c->delivery, &out);
+}
+
+/* ---- access tokens ---- */
+
+static void fetch_token(struct courier *c, uint32_t provider)
+{
+    struct writer w = writer_init(c->bytes, sizeof(c->bytes));
+    struct gateway_job job;
+    for (uint32_t i = 0; i < c->token_count; i++) {
+        if (c->tokens[i] == provider) {
+            return; /* under way */
+        }
+    }
+    if (c->token_count == COURIER_TOKENS_MAX || delivery_room(c->delivery) == 0) {
+        return; /* in a later turn */
+    }
+    if (gateway_token_job(c->surface, provider, &w, &job) &&
+        submit(c, TOKEN_JOB | provider, &job)) {
+        c->tokens[c->token_count++] = provider;
+    }
+}
+
+/* Nothing of what waits for the token was sent: the book decides what becomes of it. */
+static void give_up(struct courier *c, uint32_t provider)
+{
+    for (uint32_t i = c->count; i-- > 0;) {
+        if (c->waiting[i].provider == provider) {
+            uint64_t number = c->waiting[i].number;
+            drop(c, i);
+            report(c, number, DELIVERY_NO_TOKEN);
+        }
+    }
+}
+
+bool courier_token_report(struct courier *c, const struct delivery_report *r)
+{
+    if ((r->id & TOKEN_JOB) == 0) {
+        return false;
+    }
+    uint32_t provider = (uint32_t)(r->id & UINT32_MAX);
+    for (uint32_t i = 0; i < c->token_count; i++) {
+        if (c->tokens[i] == provider) {
+            c->tokens[i] = c->tokens[--c->token_count];
+            break;
+        }
+    }
+    bool same = r->generation == engine_book(c->engine)->generation;
+    bool answered = r->error == DELIVERY_ANSWERED;
+    if (same && (!answered || !gateway_token_taken(c->surface, provider, r->status, r->answer))) {
+        give_up(c, provider);
+    }
+    return true;
+}
+
+/* ---- what was taken ---- */
+
+enum courier_step {
+    STEP_WAITS,
+    STEP_DONE, /* submitted or reported: it is no longer here */
+};
+
+/* The push is about to leave: the book must know before. */
+static enum courier_step mark(struct courier *c, struct courier_entry *e)
+{
+    const struct outbox_item *item = item_of(c, e->number);
+    struct payment_command command = {.number = item->subject};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct engine_result result =
+        engine_execute(c->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_SENDING, &command, &reply);
+    if (result.status == ENGINE_APPLIED) {
+        e->marked = true;
+        e->wait_position = result.wait_position;
+        return STEP_WAITS;
+    }
+    if (result.status == ENGINE_REFUSED) {
+        report(c, e->number, DELIVERY_WITHDRAWN);
+        return STEP_DONE;
+    }
+    return STEP_WAITS; /* no room to remember it: not sent before there is */
+}
+
+static enum courier_step step(struct courier *c, struct courier_entry *e)
+{
+    const struct outbox_item *item = item_of(c, e->number);
+    if (item == NULL || item->state != OUTBOX_WAITING) {
+        return STEP_DONE;
+    }
+    if (e->provider != SLAB_NONE && !gateway_token_good(c->surface, e->provider)) {
+        fetch_token(c, e->provider);
+        return STEP_WAITS;
+    }
+    if (e->is_push && !e->marked) {
+        return mark(c, e);
+    }
+    if (e->wait_position > engine_durable(c->engine) || delivery_room(c->delivery) == 0) {
+        return STEP_WAITS;
+    }
+    struct writer w = writer_init(c->bytes, sizeof(c->bytes));
+    struct gateway_job job;
+    if (!gateway_outgoing(c->surface, item, &w, &job)) {
+        report(c, e->number, DELIVERY_WITHDRAWN);
+        return STEP_DONE;
+    }
+    return submit(c, e->number, &job) ? STEP_DONE : STEP_WAITS;
+}
+
+/* False: it was reported at once. */
+static bool take(struct courier *c, const struct outbox_item *item)
+{
+    struct courier_entry *e = &c->waiting[c->count];
+    *e = (struct courier_entry){
+        .number = item->number,
+        .provider = gateway_outgoing_provider(c->surface, item),
+        .is_push = item->kind == CALL_PUSH,
+    };
+    if (!e->is_push) {
+        c->count++;
+        return true;
+    }
+    enum gateway_push may =
+        gateway_push_may_leave(gateway_of(engine_book(c->engine)), item->subject);
+    if (may == PUSH_MARK) {
+        c->count++;
+        return true;
+    }
+    report(c, item->number, may == PUSH_OVER ? DELIVERY_WITHDRAWN : DELIVERY_INTERRUPTED);
+    return false;
+}
+
+void courier_turn(struct courier *c)
+{
+    uint64_t applied = engine_applied(c->engine);
+    if (c->generation != engine_book(c->engine)->generation) {
+        c->generation = engine_book(c->engine)->generation; /* reset: these are no more */
+        c->count = 0;
+    }
+    while (c->count < COURIER_WAITING_MAX && delivery_room(c->delivery) > c->count) {
+        const struct outbox_item *item = engine_take_outgoing(c->engine);
+        if (item == NULL) {
+            break;
+        }
+        (void)take(c, item);
+    }
+    for (uint32_t i = c->count; i-- > 0;) {
+        struct courier_entry e = c->waiting[i];
+        bool done = step(c, &e) == STEP_DONE;
+        if (i < c->count && c->waiting[i].number == e.number) {
+            c->waiting[i] = e;
+            if (done) {
+                drop(c, i);
+            }
+        }
+    }
+    delivery_flush(c->delivery);
+    if (engine_applied(c->engine) != applied) {
+        engine_turn(c->engine); /* nobody will wake the loop for what that wrote */
+    }
+}

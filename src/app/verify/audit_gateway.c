@@ -1,0 +1,300 @@
+/*
+ * audit_gateway.c - the auditor of the merchant's journal: payments move only along their arrows, a
+ * success moves its amount once from clearing to the merchant, notices and events for the
+ * application are numbered without gaps and a key takes effect once. The rules are written a second
+ * time here, on purpose.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "app/verify/audit.h"
+#include "merchant/events.h"
+
+enum {
+    CODE_CLEARING = 1, /* of ledger accounts */
+    CODE_WALLET_OF_MERCHANT = 2,
+    CODE_ESCROW = 3,
+    WAY_PAYMENT = 1, /* codes of transfers */
+    WAY_RELEASE = 2,
+    WAY_REVERSAL = 3,
+};
+
+/* Numbers of states. */
+enum {
+    CREATED = 1,
+    SUBMITTED,
+    PENDING,
+    UNCONFIRMED,
+    MISMATCHED,
+    SUCCEEDED,
+    FAILED,
+    EXPIRED,
+    CANCELLED,
+    REVERSED
+};
+
+void audit__gateway_init(struct audit *a)
+{
+    struct audit_gateway *g = &a->gateway;
+    memset(g, 0, sizeof(*g));
+    array_init(&g->payments, sizeof(struct audit_gateway_payment));
+    array_init(&g->notices, sizeof(uint64_t));
+    table_init(&g->receipts, 0);
+}
+
+void audit__gateway_fini(struct audit *a)
+{
+    array_fini(&a->gateway.payments);
+    array_fini(&a->gateway.notices);
+    table_fini(&a->gateway.receipts);
+}
+
+static struct audit_gateway_payment *payment_of(struct audit *a, uint64_t number)
+{
+    struct audit_gateway_payment *p =
+        number == 0 ? NULL : array_at(&a->gateway.payments, number - 1);
+    if (p == NULL) {
+        audit__breach(a, PROOF_PAYMENTS, "payment %" PRIu64 " does not exist", number);
+    }
+    return p;
+}
+
+static bool may_move(uint8_t from, uint8_t to)
+{
+    bool bad_end = to == FAILED || to == EXPIRED || to == CANCELLED;
+    switch (from) {
+    case CREATED: return to == SUBMITTED || to == FAILED;
+    case SUBMITTED: return to == PENDING || to == UNCONFIRMED || to == FAILED;
+    case PENDING: return to == UNCONFIRMED || to == MISMATCHED || to == SUCCEEDED || bad_end;
+    case UNCONFIRMED: return to == MISMATCHED || to == SUCCEEDED || bad_end;
+    case MISMATCHED: return to == SUCCEEDED || to == FAILED;
+    case FAILED:
+    case EXPIRED:
+    case CANCELLED: return to == SUCCEEDED;
+    case SUCCEEDED: return to == REVERSED;
+    default: return false;
+    }
+}
+
+static void created(struct audit *a, const struct gateway_event *e)
+{
+    uint64_t number = e->payment_created.number;
+    audit__checked(a, PROOF_PAYMENTS);
+    audit__checked(a, PROOF_REFERENCES);
+    if (number != a->gateway.payments.count + 1) {
+        audit__breach(a, PROOF_REFERENCES, "payment %" PRIu64 " follows payment %" PRIu64, number,
+                      a->gateway.payments.count);
+        return;
+    }
+    struct audit_gateway_payment *p = array_add(&a->gateway.payments);
+    if (p == NULL) {
+        a->report->no_memory = true;
+        return;
+    }
+    p->amount_minor = e->payment_created.amount_minor;
+    p->state = CREATED;
+    a->report->totals.payments++;
+}
+
+static void moved(struct audit *a, const struct gateway_event *e)
+{
+    struct audit_gateway_payment *p = payment_of(a, e->payment_moved.number);
+    uint8_t to = e->payment_moved.state;
+    audit__checked(a, PROOF_PAYMENTS);
+    if (p == NULL) {
+        return;
+    }
+    if (!may_move(p->state, to) || (p->entered >> to & 1) != 0) {
+        audit__breach(a, PROOF_PAYMENTS, "payment %" PRIu64 " moves from state %u to state %u",
+                      e->payment_moved.number, p->state, to);
+    }
+    if (to == SUBMITTED && !p->sending) {
+        audit__breach(a, PROOF_EFFECTS, "payment %" PRIu64 " is submitted without a mark",
+                      e->payment_moved.number);
+    }
+    p->entered = (uint16_t)(p->entered | 1u << to);
+    p->state = to;
+    a->gateway.succeeded = to == SUCCEEDED ? e->payment_moved.number : a->gateway.succeeded;
+    a->gateway.reversed = to == REVERSED ? e->payment_moved.number : a->gateway.reversed;
+    a->report->totals.paid_minor += to == SUCCEEDED ? (uint64_t)p->amount_minor : 0;
+}
+
+/* A push leaves only after a mark, and again only when it surely did not arrive. */
+static void marked(struct audit *a, uint64_t number, bool sending)
+{
+    struct audit_gateway_payment *p = payment_of(a, number);
+    audit__checked(a, PROOF_EFFECTS);
+    if (p != NULL && p->sending == sending) {
+        audit__breach(a, PROOF_EFFECTS, "payment %" PRIu64 " is marked %s twice", number,
+                      sending ? "as being sent" : "as not sent");
+    }
+    if (p != NULL) {
+        p->sending = sending;
+    }
+}
+
+static void receipt_known(struct audit *a, const struct gateway_event *e)
+{
+    struct span receipt = e->payment_result_kept.receipt;
+    if (receipt.size == 0) {
+        return;
+    }
+    uint64_t key = hash_bytes(receipt.data, receipt.size, 0x5eed);
+    audit__checked(a, PROOF_REFERENCES);
+    if (table_find(&a->gateway.receipts, key) != NULL) {
+        audit__breach(a, PROOF_REFERENCES, "receipt %.*s takes effect a second time",
+                      (int)receipt.size, receipt.data);
+        return;
+    }
+    a->report->no_memory = a->report->no_memory || table_add(&a->gateway.receipts, key) == NULL;
+}
+
+static void feed_added(struct audit *a, const struct gateway_event *e)
+{
+    audit__checked(a, PROOF_REFERENCES);
+    if (e->feed_added.seq != a->gateway.last_seq + 1) {
+        audit__breach(a, PROOF_REFERENCES, "event %" PRIu64 " follows event %" PRIu64,
+                      e->feed_added.seq, a->gateway.last_seq);
+    }
+    a->gateway.last_seq = e->feed_added.seq;
+    if (e->feed_added.object_kind != FEED_OBJECT_PAYMENT) {
+        return;
+    }
+    struct audit_gateway_payment *p = payment_of(a, e->feed_added.object);
+    if (p != NULL && e->feed_added.object_seq != ++p->told) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "event %u of payment %" PRIu64 " comes when %u were told",
+                      e->feed_added.object_seq, e->feed_added.object, p->told - 1);
+    }
+}
+
+/* Of a notice one bit: whether it was taken. */
+static void notice(struct audit *a, const struct gateway_event *e)
+{
+    uint64_t *taken;
+    audit__checked(a, PROOF_REFERENCES);
+    if (e->kind == EVENT_NOTICE_KEPT) {
+        if (e->notice_kept.number != a->gateway.notices.count + 1) {
+            audit__breach(a, PROOF_REFERENCES, "notice %" PRIu64 " follows notice %" PRIu64,
+                          e->notice_kept.number, a->gateway.notices.count);
+            return;
+        }
+        a->report->no_memory = array_add(&a->gateway.notices) == NULL || a->report->no_memory;
+        return;
+    }
+    uint64_t number = e->notice_taken.number; /* the first field of all of them */
+    taken = number == 0 ? NULL : array_at(&a->gateway.notices, number - 1);
+    if (taken == NULL || (*taken != 0) == (e->kind == EVENT_NOTICE_TAKEN)) {
+        audit__breach(a, PROOF_REFERENCES, "notice %" PRIu64 " is taken twice, or never was kept",
+                      number);
+        return;
+    }
+    *taken = 1;
+}
+
+void audit__gateway_event(struct audit *a, uint16_t kind, struct reader *body)
+{
+    struct gateway_event e;
+    if (gateway_event_name(kind) == NULL) {
+        audit__breach(a, PROOF_RECORDS, "event kind %u is unknown", kind);
+        return;
+    }
+    if (!gateway_event_decode(kind, body, &e)) {
+        audit__breach(a, PROOF_RECORDS, "%s is malformed", gateway_event_name(kind));
+        return;
+    }
+    switch (kind) {
+    case EVENT_PAYMENT_CREATED: created(a, &e); break;
+    case EVENT_PAYMENT_MOVED: moved(a, &e); break;
+    case EVENT_PAYMENT_SENDING: marked(a, e.payment_sending.number, true); break;
+    case EVENT_PAYMENT_NOT_SENT: marked(a, e.payment_not_sent.number, false); break;
+    case EVENT_PAYMENT_RESULT_KEPT: receipt_known(a, &e); break;
+    case EVENT_FEED_ADDED: feed_added(a, &e); break;
+    case EVENT_NOTICE_KEPT:
+    case EVENT_NOTICE_TAKEN:
+    case EVENT_NOTICE_REPEATED:
+    case EVENT_NOTICE_JOINED: notice(a, &e); break;
+    default: break;
+    }
+}
+
+static uint16_t code_of(const struct audit *a, uint32_t account)
+{
+    const struct audit_account *known = array_at(&a->accounts, account);
+    return known == NULL ? 0 : known->code;
+}
+
+/* Money moves for a payment only: its amount, its way, and each way once. */
+void audit__gateway_transfer(struct audit *a, const struct transfer *t)
+{
+    uint64_t number = t->id << 4 >> 7;
+    uint32_t leg = (uint32_t)(t->id & 7);
+    struct audit_gateway_payment *p = payment_of(a, number);
+    audit__checked(a, PROOF_EFFECTS);
+    if (p == NULL) {
+        return;
+    }
+    uint16_t from = code_of(a, t->debit_account);
+    uint16_t to = code_of(a, t->credit_account);
+    bool merchants = to == CODE_WALLET_OF_MERCHANT || to == CODE_ESCROW;
+    bool right = (t->code == WAY_PAYMENT && leg == 0 && from == CODE_CLEARING && merchants) ||
+                 (t->code == WAY_RELEASE && leg == 1 && from == CODE_ESCROW &&
+                  to == CODE_WALLET_OF_MERCHANT) ||
+                 (t->code == WAY_REVERSAL && leg == 2 && to == CODE_CLEARING);
+    if (!right || t->amount_minor != p->amount_minor || (p->legs >> leg & 1) != 0) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "transfer %" PRIx64 " of payment %" PRIu64 " moves %" PRId64
+                      " cents from account %u to %u: not as it should, or a second time",
+                      t->id, number, t->amount_minor, t->debit_account, t->credit_account);
+    }
+    p->legs = (uint8_t)(p->legs | 1u << leg);
+}
+
+static void check_legs(struct audit *a, uint64_t number, uint32_t leg, bool should)
+{
+    const struct audit_gateway_payment *p =
+        number == 0 ? NULL : array_at(&a->gateway.payments, number - 1);
+    if (p != NULL && ((p->legs >> leg & 1) != 0) != should) {
+        audit__breach(a, PROOF_EFFECTS, "payment %" PRIu64 " ends in state %u %s its transfer",
+                      number, p->state, should ? "without" : "with");
+    }
+}
+
+/* A success and its money are one frame. */
+void audit__gateway_frame(struct audit *a)
+{
+    check_legs(a, a->gateway.succeeded, 0, true);
+    check_legs(a, a->gateway.reversed, 2, true);
+    a->gateway.succeeded = 0;
+    a->gateway.reversed = 0;
+}
+
+void audit__gateway_finish(struct audit *a)
+{
+    struct verify_totals *t = &a->report->totals;
+    uint64_t open = 0;
+    for (uint64_t i = 0; i < a->gateway.payments.count; i++) {
+        const struct audit_gateway_payment *p = array_at(&a->gateway.payments, i);
+        check_legs(a, i + 1, 0, (p->entered >> SUCCEEDED & 1) != 0);
+        check_legs(a, i + 1, 2, p->state == REVERSED);
+        open += p->state < SUCCEEDED;
+    }
+    t->open = open;
+    /* What lies at providers is what the merchants have, and what others have of it. */
+    for (uint64_t i = 0; i < a->accounts.count; i++) {
+        const struct audit_account *account = array_at(&a->accounts, i);
+        int64_t balance = account->credits_posted - account->debits_posted;
+        if (account->code == CODE_CLEARING) {
+            t->issued_minor -= balance;
+        } else if (account->code == CODE_WALLET_OF_MERCHANT) {
+            t->wallets_minor += balance;
+        } else {
+            t->others_minor += balance;
+        }
+    }
+    if (t->issued_minor != t->wallets_minor + t->others_minor) {
+        audit__breach(a, PROOF_MONEY,
+                      "%" PRId64 " cents lie at providers, %" PRId64 " belong to somebody",
+                      t->issued_minor, t->wallets_minor + t->others_minor);
+    }
+}

@@ -1,0 +1,273 @@
+/*
+ * gateway.c - the merchant's surface: who may call (an API key for each merchant), which call is
+ * which, and what the calls share. Object access is checked in each: an id of another merchant's
+ * is "not found". See docs/merchant.md. Tests: tests/e2e/300-gateway.sh.
+ */
+#include "face/gateway.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/caltime.h"
+#include "base/hash.h"
+
+struct gateway_face *gateway_face_create(void)
+{
+    return calloc(1, sizeof(struct gateway_face));
+}
+
+void gateway_face_destroy(struct gateway_face *f)
+{
+    if (f != NULL) {
+        explicit_bzero(f, sizeof(*f));
+        free(f);
+    }
+}
+
+static void copy_url(char out[GATEWAY_BASE_URL_MAX], struct span url)
+{
+    CHECK(url.size < GATEWAY_BASE_URL_MAX);
+    if (url.size > 0) {
+        memcpy(out, url.data, url.size);
+    }
+    out[url.size] = '\0';
+}
+
+void gateway_urls(struct surface *s, struct span operator_url, struct span own_url)
+{
+    copy_url(s->gateway->operator_url, operator_url);
+    copy_url(s->gateway->own_url, own_url);
+}
+
+/* ---- what the calls share ---- */
+
+bool gateway_parse_number(struct span id, const char *prefix, uint64_t *out)
+{
+    struct span start = span_from(prefix);
+    if (!span_starts_with(id, start)) {
+        return false;
+    }
+    struct span digits = {id.data + start.size, id.size - start.size};
+    return span_parse_u64(digits, out);
+}
+
+void gateway_key_hash(struct surface *s, struct span key, uint8_t out[16])
+{
+    struct span parts[2] = {SPAN_LITERAL("api key"), key};
+    secrets_digest(s->options.secrets, parts, 2, out);
+}
+
+void gateway_hex(const uint8_t bytes[16], char out[GATEWAY_TOKEN_TEXT])
+{
+    for (uint32_t i = 0; i < 16; i++) {
+        (void)snprintf(out + (size_t)2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+static int nibble(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool gateway_unhex(struct span text, uint8_t out[16])
+{
+    if (text.size != 32) {
+        return false;
+    }
+    for (uint32_t i = 0; i < 16; i++) {
+        int high = nibble(text.data[2 * i]);
+        int low = nibble(text.data[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+void gateway_time_field(struct writer *w, const char *name, int64_t ns)
+{
+    char text[RFC3339_SIZE];
+    if (ns == 0) {
+        json_field_null(w, name);
+        return;
+    }
+    (void)rfc3339_format(ns, text);
+    json_field_text(w, name, text);
+}
+
+void gateway_text_field(struct surface *s, struct writer *w, const char *name, uint32_t handle)
+{
+    if (handle == TEXT_NONE) {
+        json_field_null(w, name);
+    } else {
+        json_field_string(w, name, gateway_text(surface_gateway(s), handle));
+    }
+}
+
+void gateway_list_open(struct writer *w)
+{
+    json_open(w, '{');
+    json_field_text(w, "object", "list");
+    json_key(w, "data");
+    json_open(w, '[');
+}
+
+void gateway_list_close(struct request *q, struct writer *w, bool has_more)
+{
+    json_close(w, ']');
+    json_field_bool(w, "has_more", has_more);
+    json_close(w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, w);
+}
+
+bool gateway_list_limit(struct request *q, uint64_t *limit)
+{
+    struct span text = http_query_value(q->x, "limit");
+    *limit = LIST_LIMIT_DEFAULT;
+    if (text.data != NULL &&
+        (!span_parse_u64(text, limit) || *limit < 1 || *limit > LIST_LIMIT_MAX)) {
+        surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
+        return false;
+    }
+    return true;
+}
+
+bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out)
+{
+    struct json_object *member = json_member(body, name);
+    return member != NULL && json_string(member, out) && out->size > 0 && out->size <= max;
+}
+
+uint64_t gateway_target(struct span url)
+{
+    size_t slashes = 0;
+    size_t end = 0;
+    for (; end < url.size; end++) {
+        slashes += url.data[end] == '/';
+        if (slashes == 3) {
+            break;
+        }
+    }
+    return hash_bytes(url.data, end, 0);
+}
+
+/* ---- who may call ---- */
+
+static bool authenticate(struct request *q)
+{
+    struct span given = http_header(q->x, "Authorization");
+    struct span bearer = SPAN_LITERAL("Bearer ");
+    uint8_t hash[16];
+    if (given.data != NULL && span_starts_with(given, bearer)) {
+        struct span key = {given.data + bearer.size, given.size - bearer.size};
+        gateway_key_hash(q->s, key, hash);
+        q->merchant = gateway_merchant_of_key(surface_gateway(q->s), hash);
+        if (q->merchant != SLAB_NONE) {
+            return true;
+        }
+    }
+    http_reply_header(q->x, "WWW-Authenticate", SPAN_LITERAL("Bearer"));
+    surface_problem(q, engine_read_position(q->s->engine), 401, "api_key_needed",
+                    "send an API key: Authorization: Bearer sk_...");
+    return false;
+}
+
+/* Shedding before a body is read (R3.2): new payments, not what continues accepted ones. */
+bool gateway_admit(struct surface *s, struct http_exchange *x)
+{
+    if (!span_is(http_path(x), "/v1/payments") || !span_is(http_method(x), "POST")) {
+        return true;
+    }
+    enum engine_status status = engine_admits(s->engine, ENGINE_NEW_WORK);
+    if (status == ENGINE_APPLIED) {
+        return true;
+    }
+    struct request q = {.s = s, .x = x};
+    s->refused_busy += status != ENGINE_DISK_FULL;
+    s->refused_disk += status == ENGINE_DISK_FULL;
+    surface_not_decided(&q, status);
+    return false;
+}
+
+static const struct route ROUTES[] = {
+    {"POST", "/v1/payments", gateway_payment_create},
+    {"GET", "/v1/payments", gateway_payment_list},
+    {"GET", "/v1/payments/{}", gateway_payment_get},
+    {"GET", "/v1/payments/{}/timeline", gateway_payment_timeline},
+    {"POST", "/v1/payments/{}/resolve", gateway_payment_resolve},
+    {"POST", "/v1/payments/{}/release", gateway_payment_release},
+    {"GET", "/v1/accounts/{}", gateway_account_get},
+    {"POST", "/v1/webhook_endpoints", gateway_endpoint_create},
+    {"GET", "/v1/webhook_endpoints", gateway_endpoint_list},
+    {"DELETE", "/v1/webhook_endpoints/{}", gateway_endpoint_remove},
+    {"GET", "/v1/events", gateway_event_list},
+    {"GET", "/v1/events/{}", gateway_event_get},
+    {"GET", "/v1/notices", gateway_notice_list},
+    {"POST", "/v1/providers", gateway_provider_create},
+    {"GET", "/v1/providers", gateway_provider_list},
+    {"POST", "/v1/api_keys", gateway_key_create},
+};
+
+static const struct route CALLBACK_ROUTES[] = {
+    {"POST", "/callbacks/{}", gateway_callback},
+    {"POST", "/callbacks/{}/{}", gateway_callback},
+};
+
+bool gateway_route(struct request *q)
+{
+    if (span_starts_with(q->path, SPAN_LITERAL("/callbacks/"))) {
+        surface_dispatch(q, CALLBACK_ROUTES, sizeof(CALLBACK_ROUTES) / sizeof(CALLBACK_ROUTES[0]));
+        return true;
+    }
+    if (!span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {
+        return false;
+    }
+    if (authenticate(q)) {
+        surface_dispatch(q, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]));
+    }
+    return true;
+}
+
+/* ---- the seed ---- */
+
+/* What the sandbox and the operator next door know as well (interfaces: seeded at first start). */
+#define DEV_KEY        "sk_test_hakika"
+#define DEV_SHORT_CODE 174379
+#define DEV_PASSKEY    "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
+
+struct sealed {
+    uint8_t bytes[GATEWAY_SEALED_MAX];
+    size_t size;
+};
+
+static struct span seal(struct surface *s, struct sealed *out, const char *plain)
+{
+    out->size = secrets_seal(s->options.secrets, span_from(plain), out->bytes, sizeof(out->bytes));
+    return (struct span){(const char *)out->bytes, out->size};
+}
+
+struct engine_result gateway_seed(struct surface *s)
+{
+    struct gateway_seed_command c = {.name = SPAN_LITERAL("Default merchant")};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct sealed sealed[3];
+    bool dev = s->options.profile != PROFILE_PRODUCTION;
+    if (dev) {
+        c.has_key = true;
+        gateway_key_hash(s, SPAN_LITERAL(DEV_KEY), c.key_hash);
+        c.has_provider = s->gateway->operator_url[0] != '\0';
+    }
+    if (c.has_provider) {
+        c.provider.kind = OBSERVED_AT_DARAJA;
+        c.provider.short_code = DEV_SHORT_CODE;
+        c.provider.target = hash_u64(DEV_SHORT_CODE, 0);
+        secrets_random(c.provider.token, sizeof(c.provider.token));
+        c.provider.key = seal(s, &sealed[0], APPS_PUBLIC_KEY);
+        c.provider.secret = seal(s, &sealed[1], APPS_PUBLIC_KEY);
+        c.provider.passkey = seal(s, &sealed[2], DEV_PASSKEY);
+    }
+    return engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_GATEWAY_SEED, &c, &reply);
+}

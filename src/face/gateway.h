@@ -1,0 +1,99 @@
+/*
+ * gateway.h - the merchant's surface (port 8255): what its files share. /v1 for the application,
+ * /callbacks for providers. One file per part: gateway.c (who may call, which call is which),
+ * gateway_payments.c, gateway_accounts.c, gateway_notices.c (callbacks), gateway_outgoing.c
+ * (messages to providers and applications).
+ */
+#ifndef HAKIKA_FACE_GATEWAY_H
+#define HAKIKA_FACE_GATEWAY_H
+
+#include "face/internal.h"
+#include "merchant/merchant.h"
+
+enum {
+    GATEWAY_TOKENS_MAX = 256, /* access tokens kept, one for each provider account */
+    GATEWAY_ACCESS_TOKEN_MAX = 512,
+    GATEWAY_BASE_URL_MAX = 256,
+    GATEWAY_TOKEN_TEXT = 33, /* 16 bytes in hexadecimal */
+};
+
+/* An access token of a provider account: memory only. */
+struct access_token {
+    uint32_t provider;
+    uint64_t generation; /* of the book */
+    int64_t until_ns;    /* book time */
+    uint32_t size;       /* 0: none */
+    char text[GATEWAY_ACCESS_TOKEN_MAX];
+};
+
+/* What the merchant's surface has beside struct surface. */
+struct gateway_face {
+    char operator_url[GATEWAY_BASE_URL_MAX];
+    char own_url[GATEWAY_BASE_URL_MAX];
+    struct access_token tokens[GATEWAY_TOKENS_MAX];
+    struct gateway_reading reading; /* of the latest answer */
+    struct observation observed;
+    char authorization[GATEWAY_ACCESS_TOKEN_MAX + 32];
+    char signature[3][256];  /* header lines of a webhook */
+    uint64_t refused_tokens; /* callbacks on URLs that we never gave */
+};
+
+struct gateway_face *gateway_face_create(void);
+void gateway_face_destroy(struct gateway_face *f);
+
+static inline const struct gateway *surface_gateway(struct surface *s)
+{
+    return gateway_of(engine_book(s->engine));
+}
+
+bool gateway_admit(struct surface *s, struct http_exchange *x);
+bool gateway_route(struct request *q);
+void gateway_poll_turn(struct surface *s);
+
+/* "pay_12" with the prefix "pay_" */
+bool gateway_parse_number(struct span id, const char *prefix, uint64_t *out);
+/* The digest of an API key, as the book knows it. */
+void gateway_key_hash(struct surface *s, struct span key, uint8_t out[16]);
+/* 16 bytes as 32 hexadecimal digits, and back. */
+void gateway_hex(const uint8_t bytes[16], char out[GATEWAY_TOKEN_TEXT]);
+bool gateway_unhex(struct span text, uint8_t out[16]);
+void gateway_time_field(struct writer *w, const char *name, int64_t ns); /* 0: null */
+void gateway_text_field(struct surface *s, struct writer *w, const char *name, uint32_t handle);
+void gateway_list_open(struct writer *w);
+void gateway_list_close(struct request *q, struct writer *w, bool has_more);
+/* limit (20, at most 100); false after answering. */
+bool gateway_list_limit(struct request *q, uint64_t *limit);
+/* A member of a JSON object as text of 1 to max bytes; false: absent or not that. */
+bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out);
+/* Hash of scheme, host and port: the outbox's target. */
+uint64_t gateway_target(struct span url);
+
+/* gateway_payments.c */
+void gateway_payment_create(struct request *q);
+void gateway_payment_list(struct request *q);
+void gateway_payment_get(struct request *q);
+void gateway_payment_timeline(struct request *q);
+void gateway_payment_resolve(struct request *q);
+void gateway_payment_release(struct request *q);
+/* As it is shown. feed NULL: as it is now; else as it was when that event happened. */
+void gateway_payment_render(struct surface *s, struct writer *w, const struct gateway_payment *p,
+                            const struct gateway_feed *feed);
+/* gateway_accounts.c */
+void gateway_account_get(struct request *q);
+void gateway_endpoint_create(struct request *q);
+void gateway_endpoint_list(struct request *q);
+void gateway_endpoint_remove(struct request *q);
+void gateway_event_list(struct request *q);
+void gateway_event_get(struct request *q);
+void gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f);
+void gateway_provider_create(struct request *q);
+void gateway_provider_list(struct request *q);
+void gateway_key_create(struct request *q);
+/* gateway_notices.c */
+void gateway_callback(struct request *q);
+void gateway_notice_list(struct request *q);
+void gateway_notice_render(struct surface *s, struct writer *w, const struct gateway_notice *n);
+/* The key by which the same claim is recognised (R5.2), and the digest of its bytes. */
+void gateway_notice_digests(struct surface *s, struct notice_command *c, uint64_t payment);
+
+#endif

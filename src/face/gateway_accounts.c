@@ -1,0 +1,483 @@
+/*
+ * gateway_accounts.c - /v1: balances, webhook endpoints, the feed of events, provider accounts and
+ * API keys.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "face/gateway.h"
+#include "wire/base64.h"
+
+enum { WEBHOOK_SECRET_BYTES = 32, WEBHOOK_SECRET_TEXT = 64, API_KEY_BYTES = 24 };
+
+/* ---- ledger accounts ---- */
+
+static void answer_account(struct request *q, const char *id, const char *kind, uint32_t account,
+                           bool is_asset)
+{
+    struct writer w = surface_writer(q->s);
+    int64_t balance_minor = gateway_balance(surface_gateway(q->s), account);
+    json_open(&w, '{');
+    json_field_text(&w, "id", id);
+    json_field_text(&w, "object", "account");
+    json_field_text(&w, "kind", kind);
+    json_field_text(&w, "currency", "KES");
+    json_field_i64(&w, "balance", is_asset ? -balance_minor : balance_minor);
+    json_close(&w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+}
+
+/* wallet, escrow, fees, suspense, or clearing_<short code>. */
+void gateway_account_get(struct request *q)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    const struct gateway_merchant *m = gateway_merchant(g, q->merchant);
+    const struct {
+        const char *name;
+        uint32_t account;
+    } own[] = {
+        {"wallet", m->wallet}, {"escrow", m->escrow}, {"fees", m->fees}, {"suspense", m->suspense}};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (span_is(q->parts[0], own[i].name)) {
+            answer_account(q, own[i].name, own[i].name, own[i].account, false);
+            return;
+        }
+    }
+    uint64_t short_code;
+    if (gateway_parse_number(q->parts[0], "clearing_", &short_code) && short_code <= UINT32_MAX) {
+        uint32_t slot =
+            gateway_provider_of(g, q->merchant, OBSERVED_AT_DARAJA, (uint32_t)short_code);
+        if (slot != SLAB_NONE) {
+            char id[32];
+            (void)snprintf(id, sizeof(id), "clearing_%u", (uint32_t)short_code);
+            answer_account(q, id, "clearing", gateway_provider(g, slot)->clearing, true);
+            return;
+        }
+    }
+    surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
+                    "accounts are wallet, escrow, fees, suspense and clearing_<short code>");
+}
+
+/* ---- webhook endpoints ---- */
+
+static void render_endpoint(struct surface *s, struct writer *w, uint32_t slot, const char *secret)
+{
+    const struct gateway_endpoint *e = gateway_endpoint(surface_gateway(s), slot);
+    char id[32];
+    (void)snprintf(id, sizeof(id), "we_%u", slot + 1);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "webhook_endpoint");
+    gateway_text_field(s, w, "url", e->url);
+    json_field_text(w, "status", e->status == ENDPOINT_ENABLED ? "enabled" : "disabled");
+    json_key(w, "events");
+    json_open(w, '[');
+    for (uint16_t type = 1; type <= FEED_TYPE_LAST && e->types != 0; type++) {
+        if ((e->types >> type & 1) != 0) {
+            json_put_string(w, span_from(feed_type_name(type)));
+        }
+    }
+    json_close(w, ']');
+    if (secret != NULL) {
+        json_field_text(w, "secret", secret);
+    }
+    json_close(w, '}');
+}
+
+static bool endpoint_url_parse(struct request *q, struct json_object *body, struct span *url)
+{
+    bool open =
+        q->s->options.profile != PROFILE_STRICT && q->s->options.profile != PROFILE_PRODUCTION;
+    bool private = open || q->s->options.allow_loopback_callbacks;
+    struct daraja_url_rule rule = {.https_only = !private, .public_only = !private};
+    const char *why = "must be given";
+    if (gateway_member_text(body, "url", GATEWAY_URL_MAX, url)) {
+        why = daraja_url_refusal(*url, &rule);
+    }
+    if (why != NULL) {
+        char words[200];
+        (void)snprintf(words, sizeof(words), "url %s", why);
+        surface_problem(q, 0, 422, "invalid_url", words);
+        return false;
+    }
+    return true;
+}
+
+/* "events": a list of types; none or ["*"]: all of them. False after answering. */
+static bool endpoint_types_parse(struct request *q, struct json_object *body, uint64_t *types)
+{
+    struct json_object *list = json_member(body, "events");
+    *types = 0;
+    for (size_t i = 0; list != NULL && i < json_count(list); i++) {
+        struct span name;
+        uint16_t type = 1;
+        if (!json_string(json_item(list, i), &name)) {
+            name = SPAN_EMPTY;
+        }
+        if (span_is(name, "*")) {
+            *types = 0;
+            return true;
+        }
+        while (type <= FEED_TYPE_LAST && !span_is(name, feed_type_name(type))) {
+            type++;
+        }
+        if (type > FEED_TYPE_LAST) {
+            surface_problem(q, 0, 422, "invalid_events", "events is a list of types of events");
+            return false;
+        }
+        *types |= UINT64_C(1) << type;
+    }
+    return true;
+}
+
+static void make_secret(char out[WEBHOOK_SECRET_TEXT])
+{
+    uint8_t random[WEBHOOK_SECRET_BYTES];
+    struct writer w = writer_init(out, WEBHOOK_SECRET_TEXT - 1);
+    secrets_random(random, sizeof(random));
+    put_raw(&w, "whsec_", 6);
+    base64_encode(&w, (struct span){(const char *)random, sizeof(random)});
+    CHECK(!w.overflow);
+    out[w.size] = '\0';
+}
+
+void gateway_endpoint_create(struct request *q)
+{
+    struct surface *s = q->s;
+    struct endpoint_command c = {.merchant = q->merchant};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    char secret[WEBHOOK_SECRET_TEXT];
+    uint8_t sealed[GATEWAY_SEALED_MAX];
+    struct json_object *body = control_body(q);
+    if (body == NULL || !endpoint_url_parse(q, body, &c.url) ||
+        !endpoint_types_parse(q, body, &c.types)) {
+        return;
+    }
+    make_secret(secret);
+    c.secret.data = (const char *)sealed;
+    c.secret.size = secrets_seal(s->options.secrets, span_from(secret), sealed, sizeof(sealed));
+    c.target = gateway_target(c.url);
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ENDPOINT_OPEN, &c, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE) {
+        surface_problem(q, result.wait_position, 409, "too_many",
+                        "a merchant has at most four webhook endpoints");
+        return;
+    }
+    struct writer w = surface_writer(s);
+    render_endpoint(s, &w, reply.slot, secret);
+    surface_json(q, result.wait_position, 201, &w);
+}
+
+void gateway_endpoint_list(struct request *q)
+{
+    const struct gateway_merchant *m = gateway_merchant(surface_gateway(q->s), q->merchant);
+    struct writer w = surface_writer(q->s);
+    gateway_list_open(&w);
+    for (uint32_t i = 0; i < m->endpoints; i++) {
+        render_endpoint(q->s, &w, m->endpoint[i], NULL);
+    }
+    gateway_list_close(q, &w, false);
+}
+
+void gateway_endpoint_remove(struct request *q)
+{
+    uint64_t number;
+    struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
+    struct engine_result result = {ENGINE_REFUSED, engine_read_position(q->s->engine)};
+    if (gateway_parse_number(q->parts[0], "we_", &number) && number > 0 && number <= UINT32_MAX) {
+        struct endpoint_change_command c = {.merchant = q->merchant,
+                                            .endpoint = (uint32_t)(number - 1),
+                                            .status = ENDPOINT_DISABLED};
+        reply.refusal = GATEWAY_DONE;
+        result =
+            engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_ENDPOINT_CHANGE, &c, &reply);
+    }
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+    } else if (reply.refusal != GATEWAY_DONE) {
+        surface_problem(q, result.wait_position, 404, "not_found",
+                        "there is no webhook endpoint with this id");
+    } else {
+        struct writer w = surface_writer(q->s);
+        render_endpoint(q->s, &w, reply.slot, NULL);
+        surface_json(q, result.wait_position, 200, &w);
+    }
+}
+
+/* ---- events ---- */
+
+void gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f)
+{
+    char id[32];
+    (void)snprintf(id, sizeof(id), "evt_%llu", (unsigned long long)f->seq);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "event");
+    json_field_text(w, "type", feed_type_name(f->type));
+    gateway_time_field(w, "timestamp", f->at_ns);
+    json_field_u64(w, "seq", f->seq);
+    json_field_u64(w, "object_seq", f->object_seq);
+    json_key(w, "data");
+    if (f->object_kind == FEED_OBJECT_PAYMENT) {
+        gateway_payment_render(s, w, gateway_payment(surface_gateway(s), f->object), f);
+    } else {
+        (void)snprintf(id, sizeof(id), "ref_%llu", (unsigned long long)f->object);
+        json_open(w, '{');
+        json_field_text(w, "id", id);
+        json_field_text(w, "object", "refund");
+        json_close(w, '}');
+    }
+    json_close(w, '}');
+}
+
+/* ?after_seq=: everything after that, oldest first, so that a consumer can prove completeness. */
+void gateway_event_list(struct request *q)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    struct span after = http_query_value(q->x, "after_seq");
+    uint64_t limit;
+    uint64_t seq = 0;
+    if (!gateway_list_limit(q, &limit)) {
+        return;
+    }
+    if (after.data != NULL && !span_parse_u64(after, &seq)) {
+        surface_problem(q, 0, 400, "invalid_after_seq", "after_seq is the seq of an event, or 0");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    gateway_list_open(&w);
+    uint64_t shown = 0;
+    bool more = false;
+    while (seq < g->last_seq && !more) {
+        const struct gateway_feed *f = gateway_feed_event(g, ++seq);
+        bool wanted = f != NULL && f->merchant == q->merchant;
+        more = wanted && (shown == limit || w.size > SURFACE_BODY_MAX / 2);
+        if (wanted && !more) {
+            gateway_event_render(q->s, &w, f);
+            shown++;
+        }
+    }
+    gateway_list_close(q, &w, more);
+}
+
+void gateway_event_get(struct request *q)
+{
+    uint64_t seq;
+    const struct gateway_feed *f = NULL;
+    if (gateway_parse_number(q->parts[0], "evt_", &seq)) {
+        f = gateway_feed_event(surface_gateway(q->s), seq);
+    }
+    if (f == NULL || f->merchant != q->merchant) {
+        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
+                        "there is no event with this id");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    gateway_event_render(q->s, &w, f);
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+}
+
+/* ---- provider accounts: credentials go in, and never come out ---- */
+
+static void render_provider(struct surface *s, struct writer *w, uint32_t slot)
+{
+    const struct gateway_provider *p = gateway_provider(surface_gateway(s), slot);
+    char id[32];
+    char token[GATEWAY_TOKEN_TEXT];
+    char url[GATEWAY_BASE_URL_MAX + 64];
+    (void)snprintf(id, sizeof(id), "prov_%u", slot + 1);
+    gateway_hex(p->token, token);
+    (void)snprintf(url, sizeof(url), "%s/callbacks/%s", s->gateway->own_url, token);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "provider");
+    json_field_text(w, "kind", p->kind == OBSERVED_AT_PAYSTACK ? "paystack" : "daraja");
+    json_field_bool(w, "production", p->production);
+    json_field_u64(w, "short_code", p->short_code);
+    json_field_bool(w, "is_till", p->is_till);
+    if (p->base_url == TEXT_NONE) {
+        json_field_text(w, "base_url", s->gateway->operator_url);
+    } else {
+        gateway_text_field(s, w, "base_url", p->base_url);
+    }
+    json_field_text(w, "callback_url", url);
+    json_close(w, '}');
+}
+
+struct sealed_member {
+    uint8_t bytes[GATEWAY_SEALED_MAX];
+};
+
+/* A secret of the body, sealed; empty when it is not given. False: it is no fitting text. */
+static bool seal_member(struct surface *s, struct json_object *body, const char *name,
+                        struct sealed_member *room, struct span *out)
+{
+    struct json_object *member = json_member(body, name);
+    struct span plain;
+    *out = SPAN_EMPTY;
+    if (member == NULL || json_is_null(member)) {
+        return true;
+    }
+    if (!json_string(member, &plain) || plain.size == 0 || plain.size > SECRETS_PLAIN_MAX) {
+        return false;
+    }
+    out->data = (const char *)room->bytes;
+    out->size = secrets_seal(s->options.secrets, plain, room->bytes, sizeof(room->bytes));
+    return true;
+}
+
+static bool provider_parse(struct request *q, struct json_object *body, struct provider_command *c)
+{
+    struct span kind = SPAN_LITERAL("daraja");
+    int64_t short_code = 0;
+    int64_t party_b = 0;
+    struct json_object *member = json_member(body, "short_code");
+    (void)gateway_member_text(body, "kind", 20, &kind);
+    c->kind = span_is(kind, "paystack") ? OBSERVED_AT_PAYSTACK : OBSERVED_AT_DARAJA;
+    if (member != NULL) {
+        (void)json_integer(member, &short_code);
+    }
+    member = json_member(body, "party_b");
+    if (member != NULL) {
+        (void)json_integer(member, &party_b);
+    }
+    bool daraja = c->kind == OBSERVED_AT_DARAJA;
+    if ((daraja && (short_code < 10000 || short_code > 9999999)) || party_b < 0 ||
+        party_b > 9999999 || short_code < 0) {
+        surface_problem(q, 0, 422, "invalid_short_code", "short_code has 5 to 7 digits");
+        return false;
+    }
+    c->short_code = (uint32_t)short_code;
+    c->party_b = (uint32_t)party_b;
+    if ((member = json_member(body, "is_till")) != NULL) {
+        (void)json_boolean(member, &c->is_till);
+    }
+    if ((member = json_member(body, "production")) != NULL) {
+        (void)json_boolean(member, &c->production);
+    }
+    return true;
+}
+
+/* Where it is: https, but for the operator next door and tests. */
+static bool base_url_parse(struct request *q, struct json_object *body, struct provider_command *c)
+{
+    bool open = q->s->options.profile == PROFILE_DEV || q->s->options.profile == PROFILE_SANDBOX ||
+                q->s->options.allow_loopback_callbacks;
+    struct daraja_url_rule rule = {.https_only = !open, .public_only = !open};
+    const char *why = NULL;
+    if (gateway_member_text(body, "base_url", GATEWAY_BASE_URL_MAX - 1, &c->base_url)) {
+        why = daraja_url_refusal(c->base_url, &rule);
+    } else if (q->s->gateway->operator_url[0] == '\0') {
+        why = "must be given";
+    }
+    while (c->base_url.size > 0 && c->base_url.data[c->base_url.size - 1] == '/') {
+        c->base_url.size--;
+    }
+    c->target = c->base_url.size > 0 ? gateway_target(c->base_url) : c->short_code;
+    if (why != NULL) {
+        char words[200];
+        (void)snprintf(words, sizeof(words), "base_url %s", why);
+        surface_problem(q, 0, 422, "invalid_base_url", words);
+        return false;
+    }
+    return true;
+}
+
+void gateway_provider_create(struct request *q)
+{
+    struct surface *s = q->s;
+    struct provider_command c = {.merchant = q->merchant};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct sealed_member room[5];
+    struct json_object *body = control_body(q);
+    if (body == NULL || !provider_parse(q, body, &c) || !base_url_parse(q, body, &c)) {
+        return;
+    }
+    if (!seal_member(s, body, "consumer_key", &room[0], &c.key) ||
+        !seal_member(s, body, "consumer_secret", &room[1], &c.secret) ||
+        !seal_member(s, body, "passkey", &room[2], &c.passkey) ||
+        !seal_member(s, body, "initiator", &room[3], &c.initiator) ||
+        !seal_member(s, body, "security_credential", &room[4], &c.credential)) {
+        surface_problem(q, 0, 422, "invalid_secret", "a secret is a text that is not too long");
+        return;
+    }
+    secrets_random(c.token, sizeof(c.token));
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_PROVIDER_OPEN, &c, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE) {
+        surface_problem(q, result.wait_position, 409, "exists",
+                        "an account with this short code exists already");
+        return;
+    }
+    struct writer w = surface_writer(s);
+    render_provider(s, &w, reply.slot);
+    surface_json(q, result.wait_position, 201, &w);
+}
+
+void gateway_provider_list(struct request *q)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    struct writer w = surface_writer(q->s);
+    gateway_list_open(&w);
+    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
+         i = slab_next(&g->providers, i + 1)) {
+        if (gateway_provider(g, i)->merchant == q->merchant) {
+            render_provider(q->s, &w, i);
+        }
+    }
+    gateway_list_close(q, &w, false);
+}
+
+/* ---- API keys ---- */
+
+/* Another key for the caller's merchant, or with {"merchant":"name"} the first of a new one. */
+void gateway_key_create(struct request *q)
+{
+    struct surface *s = q->s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct merchant_command merchant;
+    struct api_key_command c = {.merchant = q->merchant};
+    uint8_t random[16];
+    char digits[GATEWAY_TOKEN_TEXT];
+    char key[64];
+    struct json_object *body = control_body(q);
+    if (body == NULL) {
+        return;
+    }
+    if (gateway_member_text(body, "merchant", GATEWAY_NAME_MAX, &merchant.name)) {
+        struct engine_result opened = engine_execute(s->engine, ENGINE_CONTINUATION,
+                                                     COMMAND_MERCHANT_OPEN, &merchant, &reply);
+        if (opened.status != ENGINE_APPLIED) {
+            surface_not_decided(q, opened.status);
+            return;
+        }
+        c.merchant = reply.slot;
+    }
+    secrets_random(random, sizeof(random));
+    gateway_hex(random, digits);
+    (void)snprintf(key, sizeof(key), "sk_%s", digits);
+    gateway_key_hash(s, span_from(key), c.hash);
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_API_KEY_OPEN, &c, &reply);
+    if (result.status != ENGINE_APPLIED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    struct writer w = surface_writer(s);
+    json_open(&w, '{');
+    json_field_text(&w, "object", "api_key");
+    json_field_u64(&w, "merchant", c.merchant + 1);
+    json_field_text(&w, "key", key);
+    json_close(&w, '}');
+    surface_json(q, result.wait_position, 201, &w);
+}

@@ -1,0 +1,239 @@
+/*
+ * gateway_notices.c - what providers send us: /callbacks/{token}/{door}. The token says whose it is
+ * and cannot be guessed (R6.10); the notice is on disk before the 200 leaves (R2.4). And the list
+ * of notices for the application.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "face/gateway.h"
+#include "provider/provider.h"
+
+/* A message may hold several observations; a callback is about one thing. */
+static void take_first(void *context, const struct observation *seen)
+{
+    struct observation *out = context;
+    if (out->source == 0) {
+        *out = *seen;
+    }
+}
+
+static enum provider_door door_of(struct span name)
+{
+    static const struct {
+        const char *name;
+        enum provider_door door;
+    } doors[] = {
+        {"stk", PROVIDER_DOOR_STK},           {"payout", PROVIDER_DOOR_PAYOUT},
+        {"reversal", PROVIDER_DOOR_REVERSAL}, {"status", PROVIDER_DOOR_STATUS},
+        {"balance", PROVIDER_DOOR_BALANCE},   {"confirmation", PROVIDER_DOOR_CONFIRMATION},
+    };
+    for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]); i++) {
+        if (span_is(name, doors[i].name)) {
+            return doors[i].door;
+        }
+    }
+    return PROVIDER_DOOR_STK;
+}
+
+static struct span bytes_of(const void *data, size_t size)
+{
+    return (struct span){data, size};
+}
+
+void gateway_notice_digests(struct surface *s, struct notice_command *c, uint64_t payment)
+{
+    const struct observation *o = c->claim;
+    uint8_t what[4] = {(uint8_t)o->kind, (uint8_t)o->source, (uint8_t)o->verdict,
+                       (uint8_t)o->reason};
+    bool named = o->reference.size > 0 || o->receipt.size > 0;
+    struct span parts[9] = {
+        SPAN_LITERAL("notice"),
+        bytes_of(&c->provider, sizeof(c->provider)),
+        bytes_of(&payment, sizeof(payment)),
+        bytes_of(what, sizeof(what)),
+        o->reference,
+        o->receipt,
+        o->code,
+        bytes_of(&o->amount_minor, sizeof(o->amount_minor)),
+        named ? SPAN_EMPTY : c->body, /* what names nothing is recognised by its bytes */
+    };
+    secrets_digest(s->options.secrets, &c->body, 1, c->digest);
+    secrets_digest(s->options.secrets, parts, 9, c->key);
+}
+
+/* Which headers came, without those that may carry credentials. */
+static struct span headers_of(struct request *q, struct writer *w)
+{
+    static const char *const names[] = {"Content-Type", "User-Agent", "X-Forwarded-For",
+                                        "X-Request-Id"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct span value = http_header(q->x, names[i]);
+        if (value.size > 0 && value.size <= 80) {
+            put_raw(w, names[i], strlen(names[i]));
+            put_raw(w, ": ", 2);
+            put_raw(w, value.data, value.size);
+            put_raw(w, "\n", 1);
+        }
+    }
+    return (struct span){(const char *)w->data, w->overflow ? 0 : w->size};
+}
+
+static void answer_accepted(struct request *q, uint64_t wait_position)
+{
+    struct writer w = surface_writer(q->s);
+    json_open(&w, '{');
+    json_field_i64(&w, "ResultCode", 0);
+    json_field_text(&w, "ResultDesc", "Accepted");
+    json_close(&w, '}');
+    surface_json(q, wait_position, 200, &w);
+}
+
+/* Whose URL it is: the payment's own, or that of a provider account. False after answering. */
+static bool owner_of(struct request *q, struct notice_command *c)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    const struct gateway_payment *p = NULL;
+    uint8_t token[16];
+    c->provider = SLAB_NONE;
+    if (gateway_unhex(q->parts[0], token)) {
+        p = gateway_payment_by_token(g, token);
+        c->provider = p != NULL ? p->provider : gateway_provider_by_token(g, token);
+    }
+    c->payment = p != NULL ? p->number : 0;
+    if (c->provider == SLAB_NONE) {
+        q->s->gateway->refused_tokens++;
+        surface_problem(q, engine_read_position(q->s->engine), 404, "no_such_path",
+                        "there is nothing at this path");
+        return false;
+    }
+    return true;
+}
+
+void gateway_callback(struct request *q)
+{
+    struct surface *s = q->s;
+    struct notice_command c = {.body = http_body(q->x), .peer = http_peer(q->x)};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct observation seen;
+    uint8_t headers[GATEWAY_HEADERS_MAX];
+    struct writer w = writer_init(headers, sizeof(headers));
+    if (!owner_of(q, &c)) {
+        return;
+    }
+    if (c.body.size > GATEWAY_BODY_MAX) {
+        surface_problem(q, 0, 413, "too_large", "a notice is at most 8,000 bytes");
+        return;
+    }
+    const struct gateway_provider *provider = gateway_provider(surface_gateway(s), c.provider);
+    struct provider_account account = {.provider = (enum observation_provider)provider->kind,
+                                       .production = provider->production,
+                                       .is_till = provider->is_till,
+                                       .short_code = provider->short_code,
+                                       .party_b = provider->party_b};
+    struct provider_message message = {.door = door_of(q->parts[1]), .body = c.body};
+    memset(&seen, 0, sizeof(seen));
+    provider_read_message(&account, &message, s->json, take_first, &seen);
+    seen.source = seen.source == 0 ? OBSERVED_BY_CALLBACK : seen.source;
+    c.claim = &seen;
+    c.headers = headers_of(q, &w);
+    gateway_notice_digests(s, &c, c.payment);
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_NOTICE, &c, &reply);
+    if (result.status != ENGINE_APPLIED) {
+        surface_not_decided(q, result.status); /* the sender tries again */
+        return;
+    }
+    answer_accepted(q, result.wait_position);
+}
+
+/* ---- the application's view of them ---- */
+
+static void render_body(struct surface *s, struct writer *w, const struct gateway_notice *n)
+{
+    const struct gateway *g = surface_gateway(s);
+    char body[GATEWAY_BODY_MAX + 1];
+    size_t size = 0;
+    for (uint32_t i = 0; i < GATEWAY_BODY_PARTS; i++) {
+        struct span part = gateway_text(g, n->body[i]);
+        CHECK(part.size <= sizeof(body) - size);
+        if (part.size > 0) {
+            memcpy(body + size, part.data, part.size);
+        }
+        size += part.size;
+    }
+    json_field_string(w, "body", (struct span){body, size});
+}
+
+void gateway_notice_render(struct surface *s, struct writer *w, const struct gateway_notice *n)
+{
+    char id[32];
+    char digest[GATEWAY_TOKEN_TEXT];
+    (void)snprintf(id, sizeof(id), "ntc_%llu", (unsigned long long)n->number);
+    gateway_hex(n->digest, digest);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "notice");
+    json_field_text(w, "status", notice_effect_name(n->effect));
+    json_field_text(w, "source", observation_source_name(n->source));
+    json_field_text(w, "about", observation_kind_name(n->about));
+    json_field_text(w, "verdict", observation_verdict_name(n->verdict));
+    json_field_text(w, "reason", observation_reason_name(n->why));
+    if (n->payment != 0) {
+        (void)snprintf(id, sizeof(id), "pay_%llu", (unsigned long long)n->payment);
+        json_field_text(w, "payment", id);
+    } else {
+        json_field_null(w, "payment");
+    }
+    gateway_text_field(s, w, "reference", n->reference);
+    gateway_text_field(s, w, "receipt", n->receipt);
+    gateway_text_field(s, w, "result_code", n->code);
+    json_field_i64(w, "amount", n->amount_minor);
+    json_field_u64(w, "repeats", n->repeats);
+    gateway_time_field(w, "received_at", n->taken_ns);
+    gateway_text_field(s, w, "peer", n->peer);
+    gateway_text_field(s, w, "headers", n->headers);
+    json_field_text(w, "digest", digest);
+    render_body(s, w, n);
+    json_close(w, '}');
+}
+
+/* Is the provider account that it came for the caller's? */
+static bool is_mine(struct request *q, const struct gateway_notice *n)
+{
+    const struct gateway_provider *p = gateway_provider(surface_gateway(q->s), n->provider);
+    return p != NULL && p->merchant == q->merchant;
+}
+
+void gateway_notice_list(struct request *q)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    struct span status = http_query_value(q->x, "status");
+    struct span after = http_query_value(q->x, "starting_after");
+    uint64_t limit;
+    uint64_t number = g->last_notice + 1;
+    if (!gateway_list_limit(q, &limit)) {
+        return;
+    }
+    if (after.data != NULL && !gateway_parse_number(after, "ntc_", &number)) {
+        surface_problem(q, 0, 400, "invalid_starting_after",
+                        "starting_after must be an id from this list");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    gateway_list_open(&w);
+    uint64_t shown = 0;
+    bool more = false;
+    number = number > g->last_notice ? g->last_notice : number - 1;
+    for (; number > 0 && !more; number--) {
+        const struct gateway_notice *n = gateway_notice(g, number);
+        bool wanted = n != NULL && is_mine(q, n) &&
+                      (status.data == NULL || span_is(status, notice_effect_name(n->effect)));
+        more = wanted && (shown == limit || w.size > SURFACE_BODY_MAX / 2);
+        if (wanted && !more) {
+            gateway_notice_render(q->s, &w, n);
+            shown++;
+        }
+    }
+    gateway_list_close(q, &w, more);
+}

@@ -1,0 +1,321 @@
+/*
+ * gateway_outgoing.c - the messages that leave the merchant book: requests to providers (with their
+ * access tokens) and webhooks to the application, signed (Standard Webhooks 1.0.0); and what was
+ * answered, brought into the book's words.
+ */
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/caltime.h"
+#include "face/gateway.h"
+#include "provider/provider.h"
+#include "wire/base64.h"
+
+enum { UNSEALED_MAX = GATEWAY_SEALED_MAX, REFERENCE_SHOWN_MAX = 12, DESCRIPTION_SHOWN_MAX = 13 };
+
+/* ---- provider accounts with their secrets ---- */
+
+struct unsealed {
+    char text[5][UNSEALED_MAX];
+};
+
+static struct span unseal(struct surface *s, uint32_t handle, char out[UNSEALED_MAX])
+{
+    size_t size = 0;
+    struct span sealed = gateway_text(surface_gateway(s), handle);
+    if (sealed.size == 0 || !secrets_unseal(s->options.secrets, sealed, out, UNSEALED_MAX, &size)) {
+        return SPAN_EMPTY;
+    }
+    return (struct span){out, size};
+}
+
+static void account_of(struct surface *s, uint32_t slot, struct unsealed *room,
+                       struct provider_account *out)
+{
+    const struct gateway *g = surface_gateway(s);
+    const struct gateway_provider *p = gateway_provider(g, slot);
+    struct span base = gateway_text(g, p->base_url);
+    memset(out, 0, sizeof(*out));
+    out->provider = (enum observation_provider)p->kind;
+    out->production = p->production;
+    out->is_till = p->is_till;
+    out->short_code = p->short_code;
+    out->party_b = p->party_b;
+    out->base_url = base.size > 0 ? base : span_from(s->gateway->operator_url);
+    out->key = unseal(s, p->key, room->text[0]);
+    out->secret = unseal(s, p->secret, room->text[1]);
+    out->passkey = unseal(s, p->passkey, room->text[2]);
+    out->initiator = unseal(s, p->initiator, room->text[3]);
+    out->credential = unseal(s, p->credential, room->text[4]);
+}
+
+static void forget(struct unsealed *room)
+{
+    explicit_bzero(room, sizeof(*room));
+}
+
+/* ---- access tokens ---- */
+
+static struct access_token *token_of(struct surface *s, uint32_t provider)
+{
+    return &s->gateway->tokens[provider % GATEWAY_TOKENS_MAX];
+}
+
+bool gateway_token_good(struct surface *s, uint32_t provider)
+{
+    const struct access_token *t = token_of(s, provider);
+    return t->size > 0 && t->provider == provider &&
+           t->generation == engine_book(s->engine)->generation &&
+           engine_now(s->engine) < t->until_ns;
+}
+
+uint32_t gateway_outgoing_provider(struct surface *s, const struct outbox_item *item)
+{
+    const struct gateway *g = surface_gateway(s);
+    const struct gateway_payment *p =
+        item->kind == MESSAGE_WEBHOOK ? NULL : gateway_payment(g, item->subject);
+    if (p == NULL) {
+        return SLAB_NONE;
+    }
+    const struct gateway_provider *provider = gateway_provider(g, p->provider);
+    bool needs = provider_needs_token((enum observation_provider)provider->kind,
+                                      (enum provider_call_kind)item->kind);
+    return needs ? p->provider : SLAB_NONE;
+}
+
+/* Puts the request into w and the job. */
+static bool write_call(struct surface *s, uint32_t provider, const struct provider_call *call,
+                       struct writer *w, struct gateway_job *job)
+{
+    struct unsealed room;
+    struct provider_account account;
+    struct provider_request request;
+    uint8_t *buffer = writer_claim(w, PROVIDER_REQUEST_BYTES_MAX);
+    CHECK(buffer != NULL);
+    account_of(s, provider, &room, &account);
+    const char *why = provider_write(&account, call, (char *)buffer, &request);
+    forget(&room);
+    if (why != NULL) {
+        return false;
+    }
+    memset(job, 0, sizeof(*job));
+    job->url = request.url;
+    if (strcmp(request.method, "POST") == 0) {
+        job->body = request.body;
+    }
+    if (request.authorization.size > 0) {
+        char *line = s->gateway->authorization;
+        int size = snprintf(line, sizeof(s->gateway->authorization), "Authorization: %.*s",
+                            (int)request.authorization.size, request.authorization.data);
+        if (size < 0 || (size_t)size >= sizeof(s->gateway->authorization)) {
+            return false;
+        }
+        job->headers[0] = line;
+    }
+    return true;
+}
+
+bool gateway_token_job(struct surface *s, uint32_t provider, struct writer *w,
+                       struct gateway_job *job)
+{
+    struct provider_call call = {.kind = PROVIDER_CALL_TOKEN, .now_ns = engine_now(s->engine)};
+    return write_call(s, provider, &call, w, job);
+}
+
+bool gateway_token_taken(struct surface *s, uint32_t provider, uint16_t status, struct span answer)
+{
+    struct provider_reply reply = {.http_status = status, .body = answer};
+    struct provider_token taken;
+    struct access_token *t = token_of(s, provider);
+    provider_read_token(&reply, s->json, &taken);
+    t->size = 0;
+    if (taken.verdict != OBSERVED_SUCCEEDED || taken.token.size == 0 ||
+        taken.token.size > sizeof(t->text)) {
+        return false;
+    }
+    uint32_t life_s = taken.life_s > 0 ? taken.life_s : 3600;
+    uint32_t margin_s = life_s > 120 ? 60 : life_s / 2;
+    memcpy(t->text, taken.token.data, taken.token.size);
+    t->size = (uint32_t)taken.token.size;
+    t->provider = provider;
+    t->generation = engine_book(s->engine)->generation;
+    t->until_ns = engine_now(s->engine) + (int64_t)(life_s - margin_s) * NS_PER_S;
+    return true;
+}
+
+/* ---- requests to providers ---- */
+
+static struct span shown(struct span text, size_t max)
+{
+    text.size = text.size < max ? text.size : max;
+    return text;
+}
+
+static void call_of(struct surface *s, const struct outbox_item *item,
+                    const struct gateway_payment *p, struct writer *w, struct provider_call *out)
+{
+    const struct gateway *g = surface_gateway(s);
+    char token[GATEWAY_TOKEN_TEXT];
+    char url[GATEWAY_BASE_URL_MAX + 64];
+    gateway_hex(p->token, token);
+    int size = snprintf(url, sizeof(url), "%s/callbacks/%s/stk", s->gateway->own_url, token);
+    CHECK(size > 0 && (size_t)size < sizeof(url));
+    const uint8_t *at = w->data + w->size;
+    put_raw(w, url, (size_t)size);
+    const struct access_token *t = token_of(s, p->provider);
+    struct span description = gateway_text(g, p->description);
+    memset(out, 0, sizeof(*out));
+    out->kind = (enum provider_call_kind)item->kind;
+    out->now_ns = engine_now(s->engine);
+    out->amount_minor = p->amount_minor;
+    out->phone = p->phone;
+    out->provider_id = gateway_text(g, p->provider_id);
+    out->receipt = gateway_text(g, p->receipt);
+    out->account = shown(gateway_text(g, p->order), REFERENCE_SHOWN_MAX);
+    out->description =
+        shown(description.size > 0 ? description : SPAN_LITERAL("Payment"), DESCRIPTION_SHOWN_MAX);
+    out->callback_url = (struct span){(const char *)at, (size_t)size};
+    if (gateway_token_good(s, p->provider)) {
+        out->token = (struct span){t->text, t->size};
+    }
+}
+
+/* ---- webhooks ---- */
+
+static void sign(struct surface *s, uint32_t handle, struct span content, struct writer *out)
+{
+    char text[UNSEALED_MAX];
+    char secret[UNSEALED_MAX];
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned int mac_size = 0;
+    size_t size = 0;
+    struct span prefix = SPAN_LITERAL("whsec_");
+    struct span plain = unseal(s, handle, text);
+    if (plain.size <= prefix.size) {
+        return;
+    }
+    struct span encoded = {plain.data + prefix.size, plain.size - prefix.size};
+    CHECK(base64_decode(encoded, secret, sizeof(secret), &size));
+    CHECK(HMAC(EVP_sha256(), secret, (int)size, (const unsigned char *)content.data, content.size,
+               mac, &mac_size) != NULL);
+    if (out->size > 0 && out->data[out->size - 1] != ' ') {
+        put_raw(out, " ", 1);
+    }
+    put_raw(out, "v1,", 3);
+    base64_encode(out, (struct span){(const char *)mac, mac_size});
+    explicit_bzero(secret, sizeof(secret));
+    explicit_bzero(text, sizeof(text));
+}
+
+/* webhook-timestamp is the real time, whatever the book's clock shows (interfaces). */
+static void sign_headers(struct surface *s, const struct gateway_endpoint *endpoint, uint64_t seq,
+                         struct writer *w, struct gateway_job *job)
+{
+    struct gateway_face *f = s->gateway;
+    struct timespec now;
+    char signature[200];
+    struct writer list = writer_init(signature, sizeof(signature) - 1);
+    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    uint8_t *content = w->data + w->size;
+    char head[64];
+    int size = snprintf(head, sizeof(head), "evt_%llu.%lld.", (unsigned long long)seq,
+                        (long long)now.tv_sec);
+    put_raw(w, head, (size_t)size);
+    put_raw(w, job->body.data, job->body.size);
+    CHECK(!w->overflow);
+    struct span signed_text = {(const char *)content, (size_t)size + job->body.size};
+    sign(s, endpoint->secret, signed_text, &list);
+    sign(s, endpoint->secret_before, signed_text, &list);
+    signature[list.size] = '\0';
+    (void)snprintf(f->signature[0], sizeof(f->signature[0]), "webhook-id: evt_%llu",
+                   (unsigned long long)seq);
+    (void)snprintf(f->signature[1], sizeof(f->signature[1]), "webhook-timestamp: %lld",
+                   (long long)now.tv_sec);
+    (void)snprintf(f->signature[2], sizeof(f->signature[2]), "webhook-signature: %s", signature);
+    for (uint32_t i = 0; i < 3; i++) {
+        job->headers[i] = f->signature[i];
+    }
+}
+
+static bool webhook(struct surface *s, const struct outbox_item *item, struct writer *w,
+                    struct gateway_job *job)
+{
+    const struct gateway *g = surface_gateway(s);
+    uint64_t seq = webhook_subject_seq(item->subject);
+    const struct gateway_feed *f = gateway_feed_event(g, seq);
+    const struct gateway_endpoint *endpoint =
+        gateway_endpoint(g, webhook_subject_endpoint(item->subject));
+    if (f == NULL || endpoint == NULL || endpoint->status != ENDPOINT_ENABLED) {
+        return false;
+    }
+    memset(job, 0, sizeof(*job));
+    size_t start = w->size;
+    gateway_event_render(s, w, f);
+    CHECK(!w->overflow);
+    job->body = (struct span){(const char *)w->data + start, w->size - start};
+    job->url = gateway_text(g, endpoint->url);
+    sign_headers(s, endpoint, seq, w, job);
+    return true;
+}
+
+bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct writer *w,
+                      struct gateway_job *job)
+{
+    if (item->kind == MESSAGE_WEBHOOK) {
+        return webhook(s, item, w, job);
+    }
+    const struct gateway_payment *p = gateway_payment(surface_gateway(s), item->subject);
+    struct provider_call call;
+    if (p == NULL) {
+        return false;
+    }
+    call_of(s, item, p, w, &call);
+    return write_call(s, p->provider, &call, w, job);
+}
+
+/* ---- what was answered ---- */
+
+static void take_first(void *context, const struct observation *seen)
+{
+    struct observation *out = context;
+    if (out->source == 0) {
+        *out = *seen;
+    }
+}
+
+void gateway_read(struct surface *s, const struct outbox_item *item,
+                  struct delivery_result_command *c)
+{
+    struct gateway_face *f = s->gateway;
+    const struct gateway_payment *p =
+        item->kind == MESSAGE_WEBHOOK ? NULL : gateway_payment(surface_gateway(s), item->subject);
+    if (p == NULL || c->error != 0) {
+        return;
+    }
+    const struct gateway_provider *provider = gateway_provider(surface_gateway(s), p->provider);
+    struct provider_account account = {.provider = (enum observation_provider)provider->kind,
+                                       .production = provider->production,
+                                       .short_code = provider->short_code,
+                                       .party_b = provider->party_b};
+    struct provider_call call = {.kind = (enum provider_call_kind)item->kind};
+    struct provider_reply reply = {.http_status = c->status, .body = c->answer};
+    memset(&f->reading, 0, sizeof(f->reading));
+    memset(&f->observed, 0, sizeof(f->observed));
+    call.provider_id = gateway_text(surface_gateway(s), p->provider_id);
+    provider_read_reply(&account, &call, &reply, s->json, take_first, &f->observed);
+    f->reading.answer = f->observed;
+    if (f->observed.reason == OBSERVED_REASON_TOKEN) {
+        token_of(s, p->provider)->size = 0; /* another one is fetched for the next try */
+    }
+    if (item->kind == CALL_QUERY && f->observed.source != 0 && c->answer.size <= GATEWAY_BODY_MAX) {
+        f->reading.notice = (struct notice_command){.payment = p->number,
+                                                    .provider = p->provider,
+                                                    .claim = &f->observed,
+                                                    .body = c->answer};
+        gateway_notice_digests(s, &f->reading.notice, p->number);
+    }
+    c->reading = &f->reading;
+}

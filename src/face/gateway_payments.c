@@ -1,0 +1,656 @@
+/*
+ * gateway_payments.c - /v1/payments: asking for one, reading it, waiting for it, its timeline.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/caltime.h"
+#include "base/delivery_error.h"
+#include "face/gateway.h"
+
+enum { WAIT_SECONDS_MAX = 60, TIMELINE_MAX = 200 };
+#define STALE_NS         (60 * NS_PER_S)  /* an unknown one that was not asked about so long is */
+#define ORDER_RESOLVE_NS (120 * NS_PER_S) /* R2.9: an open one of this age is resolved first */
+#define DAY_NS           ((int64_t)SECONDS_PER_DAY * NS_PER_S)
+
+/* ---- how it is shown ---- */
+
+static const char *method_name(uint8_t method)
+{
+    return method == METHOD_PAYSTACK ? "paystack" : "mpesa_stk";
+}
+
+static const char *escrow_name(uint8_t escrow)
+{
+    static const char *const names[] = {"none", "held", "released", "refunded"};
+    return names[escrow];
+}
+
+/* The state right after an event for the application. */
+static uint8_t state_of_feed(const struct gateway_payment *p, const struct gateway_feed *f)
+{
+    static const uint8_t states[FEED_TYPE_LAST + 1] = {
+        [FEED_PAYMENT_CREATED] = GATEWAY_CREATED,
+        [FEED_PAYMENT_PENDING] = GATEWAY_PENDING,
+        [FEED_PAYMENT_UNCONFIRMED] = GATEWAY_UNCONFIRMED,
+        [FEED_PAYMENT_MISMATCHED] = GATEWAY_MISMATCHED,
+        [FEED_PAYMENT_SUCCEEDED] = GATEWAY_SUCCEEDED,
+        [FEED_PAYMENT_FAILED] = GATEWAY_FAILED,
+        [FEED_PAYMENT_EXPIRED] = GATEWAY_EXPIRED,
+        [FEED_PAYMENT_CANCELLED] = GATEWAY_CANCELLED,
+        [FEED_PAYMENT_REVERSED] = GATEWAY_REVERSED,
+        [FEED_PAYMENT_RECEIPT] = GATEWAY_SUCCEEDED,
+        [FEED_PAYMENT_STUCK] = GATEWAY_UNCONFIRMED,
+        [FEED_PAYMENT_RELEASED] = GATEWAY_SUCCEEDED,
+    };
+    return f == NULL || states[f->type] == 0 ? p->state : states[f->type];
+}
+
+static int64_t latest_ns(const struct gateway_payment *p)
+{
+    int64_t latest = 0;
+    for (uint32_t i = 0; i < GATEWAY_STATES_END; i++) {
+        latest = p->entered_ns[i] > latest ? p->entered_ns[i] : latest;
+    }
+    return latest;
+}
+
+/* What never changes: the same in every event about it. */
+static void render_asked(struct surface *s, struct writer *w, const struct gateway_payment *p)
+{
+    const struct gateway_provider *provider = gateway_provider(surface_gateway(s), p->provider);
+    json_field_i64(w, "amount", p->amount_minor);
+    json_field_text(w, "currency", "KES");
+    json_field_u64(w, "phone", p->phone);
+    gateway_text_field(s, w, "order_id", p->order);
+    gateway_text_field(s, w, "description", p->description);
+    json_field_text(w, "method", method_name(p->method));
+    json_field_text(w, "capture", p->capture == CAPTURE_ESCROW ? "escrow" : "wallet");
+    json_field_text(w, "provider", provider->kind == OBSERVED_AT_PAYSTACK ? "paystack" : "daraja");
+    json_field_u64(w, "short_code", provider->short_code);
+    gateway_time_field(w, "created_at", p->entered_ns[GATEWAY_CREATED]);
+}
+
+static void render_outcome(struct surface *s, struct writer *w, const struct gateway_payment *p)
+{
+    bool ended = gateway_state_ended(p->state);
+    gateway_text_field(s, w, "checkout_request_id", p->provider_id);
+    gateway_text_field(s, w, "merchant_request_id", p->other_id);
+    gateway_text_field(s, w, "result_code", p->code);
+    gateway_text_field(s, w, "result_desc", p->words);
+    if (p->reason != 0) {
+        json_field_text(w, "reason", gateway_reason_name(p->reason));
+        json_field_text(w, "explanation", gateway_reason_words(p->reason));
+    } else {
+        json_field_null(w, "reason");
+        json_field_null(w, "explanation");
+    }
+    if (p->source != 0) {
+        json_field_text(w, "source", observation_source_name(p->source));
+    } else {
+        json_field_null(w, "source");
+    }
+    json_field_text(w, "escrow", escrow_name(p->escrow));
+    json_field_bool(w, "querying", p->question != 0);
+    json_field_bool(w, "late", p->late);
+    json_field_bool(w, "attention", p->attention);
+    gateway_time_field(w, "updated_at", latest_ns(p));
+    gateway_time_field(w, "ended_at", ended ? p->entered_ns[p->state] : 0);
+    gateway_time_field(w, "next_check_at", p->due_ns);
+}
+
+void gateway_payment_render(struct surface *s, struct writer *w, const struct gateway_payment *p,
+                            const struct gateway_feed *feed)
+{
+    char id[32];
+    uint8_t state = state_of_feed(p, feed);
+    (void)snprintf(id, sizeof(id), "pay_%llu", (unsigned long long)p->number);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "payment");
+    json_field_text(w, "status", gateway_state_name(state));
+    json_field_text(w, "stk_state", gateway_state_stk_name(state));
+    json_field_bool(w, "retryable", gateway_state_retryable(state));
+    render_asked(s, w, p);
+    bool shows_receipt = feed == NULL || feed->has_receipt;
+    gateway_text_field(s, w, "receipt", shows_receipt ? p->receipt : TEXT_NONE);
+    if (feed == NULL) {
+        render_outcome(s, w, p); /* of an event only what will never change is told */
+    }
+    json_close(w, '}');
+}
+
+static void answer_payment(struct request *q, uint64_t wait_position, unsigned status,
+                           const struct gateway_payment *p)
+{
+    struct writer w = surface_writer(q->s);
+    gateway_payment_render(q->s, &w, p, NULL);
+    surface_json(q, wait_position, status, &w);
+}
+
+/* The payment of the path, when it is the caller's; NULL after answering. */
+static const struct gateway_payment *find(struct request *q)
+{
+    uint64_t number;
+    const struct gateway_payment *p = NULL;
+    if (gateway_parse_number(q->parts[0], "pay_", &number)) {
+        p = gateway_payment(surface_gateway(q->s), number);
+    }
+    if (p == NULL || p->merchant != q->merchant) {
+        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
+                        "there is no payment with this id");
+        return NULL;
+    }
+    return p;
+}
+
+/* ---- asking for one ---- */
+
+/* 2547..., 07..., +2547..., 7...: as people write it. */
+static bool phone_parse(struct json_object *body, uint64_t *out)
+{
+    struct json_object *member = json_member(body, "phone");
+    struct span text;
+    int64_t number;
+    if (member != NULL && json_integer(member, &number) && number > 0) {
+        *out = (uint64_t)number;
+        return msisdn_valid(*out);
+    }
+    if (member == NULL || !json_string(member, &text)) {
+        return false;
+    }
+    if (text.size > 0 && text.data[0] == '+') {
+        text.data++;
+        text.size--;
+    }
+    if (!span_parse_u64(text, out)) {
+        return false;
+    }
+    if (text.size == 10 && text.data[0] == '0') {
+        *out += UINT64_C(254000000000);
+    }
+    return msisdn_valid(*out);
+}
+
+static void invalid(struct request *q, const char *code, const char *detail)
+{
+    surface_problem(q, 0, 422, code, detail);
+}
+
+/* An optional text; false: it is there and not one. */
+static bool optional_text(struct json_object *body, const char *name, size_t max, struct span *out)
+{
+    *out = SPAN_EMPTY;
+    struct json_object *member = json_member(body, name);
+    return member == NULL || json_is_null(member) || (json_string(member, out) && out->size <= max);
+}
+
+static bool method_parse(struct request *q, struct json_object *body,
+                         struct payment_create_command *c)
+{
+    struct span method;
+    struct span capture;
+    if (!optional_text(body, "method", 20, &method) ||
+        !optional_text(body, "capture", 20, &capture)) {
+        invalid(q, "invalid_method", "method and capture are texts");
+        return false;
+    }
+    c->method = span_is(method, "paystack") ? METHOD_PAYSTACK : METHOD_MPESA_STK;
+    c->capture = span_is(capture, "escrow") ? CAPTURE_ESCROW : CAPTURE_WALLET;
+    if (method.size > 0 && c->method == METHOD_MPESA_STK && !span_is(method, "mpesa_stk")) {
+        invalid(q, "invalid_method", "method must be mpesa_stk or paystack");
+        return false;
+    }
+    if (capture.size > 0 && c->capture == CAPTURE_WALLET && !span_is(capture, "wallet")) {
+        invalid(q, "invalid_capture", "capture must be wallet or escrow");
+        return false;
+    }
+    return true;
+}
+
+static bool amount_parse(struct request *q, struct json_object *body,
+                         struct payment_create_command *c)
+{
+    struct span currency;
+    struct json_object *amount = json_member(body, "amount");
+    if (amount == NULL || !json_integer(amount, &c->amount_minor) || c->amount_minor <= 0 ||
+        c->amount_minor > GATEWAY_AMOUNT_MAX) {
+        invalid(q, "invalid_amount", "amount must be a whole number of cents above 0");
+        return false;
+    }
+    if (c->method == METHOD_MPESA_STK && c->amount_minor % MONEY_MINOR_PER_MAJOR != 0) {
+        invalid(q, "whole_shillings", "M-Pesa prompts take whole shillings: a multiple of 100");
+        return false;
+    }
+    if (!optional_text(body, "currency", 3, &currency) ||
+        (currency.size > 0 && !span_is(currency, "KES"))) {
+        invalid(q, "invalid_currency", "currency must be KES");
+        return false;
+    }
+    return true;
+}
+
+static bool create_parse(struct request *q, struct json_object *body,
+                         struct payment_create_command *c)
+{
+    struct span overrides;
+    if (!method_parse(q, body, c) || !amount_parse(q, body, c)) {
+        return false;
+    }
+    if (!phone_parse(body, &c->phone)) {
+        invalid(q, "invalid_phone", "phone must be a Kenyan mobile number like 254712345678");
+        return false;
+    }
+    if (!gateway_member_text(body, "order_id", GATEWAY_ORDER_MAX, &c->order)) {
+        invalid(q, "invalid_order_id", "order_id must be a text of 1 to 100 bytes");
+        return false;
+    }
+    if (!optional_text(body, "description", GATEWAY_DESCRIPTION_MAX, &c->description)) {
+        invalid(q, "invalid_description", "description must be a text of at most 100 bytes");
+        return false;
+    }
+    if (!optional_text(body, "override", 32, &overrides) ||
+        (overrides.size > 0 && !gateway_parse_number(overrides, "pay_", &c->overrides))) {
+        invalid(q, "invalid_override", "override must be the id of the unconfirmed payment");
+        return false;
+    }
+    return true;
+}
+
+static struct span bytes_of(const void *data, size_t size)
+{
+    return (struct span){data, size};
+}
+
+/* The key belongs to the merchant; the request is what it asks, however it was written. */
+static void create_digests(struct request *q, struct span key, struct payment_create_command *c)
+{
+    struct span scope[3] = {SPAN_LITERAL("payment"), bytes_of(&c->merchant, sizeof(c->merchant)),
+                            key};
+    uint8_t how[2] = {c->method, c->capture};
+    struct span asked[6] = {bytes_of(&c->amount_minor, sizeof(c->amount_minor)),
+                            bytes_of(&c->phone, sizeof(c->phone)),
+                            bytes_of(how, sizeof(how)),
+                            bytes_of(&c->overrides, sizeof(c->overrides)),
+                            c->order,
+                            c->description};
+    secrets_digest(q->s->options.secrets, scope, 3, c->key);
+    secrets_digest(q->s->options.secrets, asked, 6, c->request);
+}
+
+static void answer_conflict(struct request *q, uint64_t wait_position,
+                            const struct gateway_reply *reply)
+{
+    struct writer w = surface_writer(q->s);
+    bool paid = reply->refusal == GATEWAY_ORDER_PAID;
+    char id[32];
+    (void)snprintf(id, sizeof(id), "pay_%llu", (unsigned long long)reply->number);
+    json_open(&w, '{');
+    json_field_text(&w, "type", "about:blank");
+    json_field_text(&w, "title", "Conflict");
+    json_field_i64(&w, "status", 409);
+    json_field_text(&w, "code", paid ? "order_already_paid" : "order_in_progress");
+    json_field_text(&w, "detail",
+                    paid ? "this order has been paid; no prompt was sent"
+                         : "a payment for this order is not decided yet; no prompt was sent");
+    json_field_text(&w, "payment", id);
+    json_close(&w, '}');
+    surface_answer(q, wait_position, 409, "application/problem+json", &w);
+}
+
+static void answer_refusal(struct request *q, uint64_t wait_position,
+                           const struct gateway_reply *reply)
+{
+    enum gateway_refusal refusal = reply->refusal;
+    if (refusal == GATEWAY_ORDER_PAID || refusal == GATEWAY_ORDER_OPEN) {
+        answer_conflict(q, wait_position, reply);
+    } else if (refusal == GATEWAY_KEY_REUSED) {
+        surface_problem(q, wait_position, 422, "idempotency_key_reused",
+                        "this Idempotency-Key came with another request before");
+    } else if (refusal == GATEWAY_NOT_OVERRIDABLE) {
+        surface_problem(q, wait_position, 422, "not_overridable",
+                        "only a payment of this order whose outcome is unknown can be overridden");
+    } else {
+        surface_problem(q, wait_position, 422, "no_provider",
+                        "no provider account is configured for this method: POST /v1/providers");
+    }
+}
+
+/* R2.9: after two minutes an open one is resolved first. */
+static void resolve_other(struct request *q, uint64_t number)
+{
+    const struct gateway_payment *p = gateway_payment(surface_gateway(q->s), number);
+    int64_t now_ns = engine_now(q->s->engine);
+    if (p == NULL || now_ns - p->entered_ns[GATEWAY_CREATED] < ORDER_RESOLVE_NS ||
+        now_ns - p->asked_ns < STALE_NS) {
+        return;
+    }
+    struct payment_command c = {.number = number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    (void)engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_RESOLVE, &c, &reply);
+}
+
+void gateway_payment_create(struct request *q)
+{
+    struct surface *s = q->s;
+    struct payment_create_command c = {.merchant = q->merchant};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct span key = http_header(q->x, "Idempotency-Key");
+    if (key.size == 0 || key.size > 255) {
+        surface_problem(q, 0, 400, "idempotency_key_missing",
+                        "send an Idempotency-Key of 1 to 255 characters: a retry with the same "
+                        "key never makes a second payment");
+        return;
+    }
+    struct json_object *body = control_body(q);
+    if (body == NULL || !create_parse(q, body, &c)) {
+        return;
+    }
+    uint8_t kind = c.method == METHOD_PAYSTACK ? OBSERVED_AT_PAYSTACK : OBSERVED_AT_DARAJA;
+    c.provider = gateway_provider_of(surface_gateway(s), c.merchant, kind, 0);
+    secrets_random(c.token, sizeof(c.token));
+    create_digests(q, key, &c);
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYMENT_CREATE, &c, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE && reply.refusal != GATEWAY_REPEATED) {
+        if (reply.refusal == GATEWAY_ORDER_OPEN) {
+            resolve_other(q, reply.number);
+        }
+        answer_refusal(q, result.wait_position, &reply);
+        return;
+    }
+    if (reply.refusal == GATEWAY_REPEATED) {
+        http_reply_header(q->x, "Idempotent-Replayed", SPAN_LITERAL("true"));
+    }
+    const struct gateway_payment *p = gateway_payment(surface_gateway(s), reply.number);
+    CHECK(p != NULL);
+    answer_payment(q, result.wait_position, 201, p);
+}
+
+/* ---- reading ---- */
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec t;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static bool poll_add(struct request *q, const struct gateway_payment *p, uint64_t seconds)
+{
+    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
+        struct long_poll *poll = &q->s->polls[i];
+        if (!poll->used) {
+            poll->used = true;
+            poll->ticket = http_ticket(q->x);
+            poll->generation = engine_book(q->s->engine)->generation;
+            poll->number = p->number;
+            poll->state = p->state;
+            poll->deadline_ns = monotonic_ns() + (int64_t)seconds * NS_PER_S;
+            q->s->poll_count++;
+            http_hold_open(q->x);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True: it is answered, or its client has gone. */
+static bool poll_done(struct surface *s, const struct long_poll *poll, int64_t now_ns)
+{
+    struct http_exchange *x = http_find(s->server, poll->ticket);
+    bool same = poll->generation == engine_book(s->engine)->generation;
+    const struct gateway_payment *p =
+        same ? gateway_payment(surface_gateway(s), poll->number) : NULL;
+    bool moved = p == NULL || p->state != poll->state;
+    if (x == NULL) {
+        return true;
+    }
+    if (!moved && now_ns < poll->deadline_ns) {
+        return false;
+    }
+    struct request q = {.s = s, .x = x};
+    if (p == NULL) {
+        surface_problem(&q, 0, 404, "not_found", "the book was reset while this waited");
+    } else {
+        answer_payment(&q, engine_read_position(s->engine), 200, p);
+    }
+    return true;
+}
+
+void gateway_poll_turn(struct surface *s)
+{
+    if (s->poll_count == 0) {
+        return;
+    }
+    int64_t now_ns = monotonic_ns();
+    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
+        struct long_poll *poll = &s->polls[i];
+        if (poll->used && poll_done(s, poll, now_ns)) {
+            poll->used = false;
+            s->poll_count--;
+        }
+    }
+}
+
+/* Asks on GET too, when nobody has for a while (issue: "asks on GET too when stale"). */
+static void ask_if_stale(struct request *q, const struct gateway_payment *p)
+{
+    int64_t now_ns = engine_now(q->s->engine);
+    if (p->state != GATEWAY_UNCONFIRMED || p->question != 0 || now_ns - p->asked_ns < STALE_NS ||
+        now_ns - p->entered_ns[GATEWAY_CREATED] > 7 * DAY_NS) {
+        return;
+    }
+    struct payment_command c = {.number = p->number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    (void)engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_RESOLVE, &c, &reply);
+}
+
+void gateway_payment_get(struct request *q)
+{
+    struct span text = http_query_value(q->x, "wait");
+    uint64_t seconds = 0;
+    const struct gateway_payment *p = find(q);
+    if (p == NULL) {
+        return;
+    }
+    if (text.data != NULL && (!span_parse_u64(text, &seconds) || seconds > WAIT_SECONDS_MAX)) {
+        surface_problem(q, 0, 400, "invalid_wait", "wait must be 0 to 60 seconds");
+        return;
+    }
+    ask_if_stale(q, p);
+    if (seconds > 0 && !gateway_state_ended(p->state) && poll_add(q, p, seconds)) {
+        return;
+    }
+    answer_payment(q, engine_read_position(q->s->engine), 200, p);
+}
+
+void gateway_payment_list(struct request *q)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    struct span after = http_query_value(q->x, "starting_after");
+    struct span order = http_query_value(q->x, "order_id");
+    uint64_t limit;
+    uint64_t number = g->last_payment + 1;
+    if (!gateway_list_limit(q, &limit)) {
+        return;
+    }
+    if (after.data != NULL && !gateway_parse_number(after, "pay_", &number)) {
+        surface_problem(q, 0, 400, "invalid_starting_after",
+                        "starting_after must be an id from this list");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    gateway_list_open(&w);
+    uint64_t shown = 0;
+    bool more = false;
+    for (number = number > g->last_payment ? g->last_payment : number - 1; number > 0; number--) {
+        const struct gateway_payment *p = gateway_payment(g, number);
+        bool wanted = p != NULL && p->merchant == q->merchant &&
+                      (order.data == NULL || span_equal(gateway_text(g, p->order), order));
+        if (wanted && shown == limit) {
+            more = true;
+            break;
+        }
+        if (wanted) {
+            gateway_payment_render(q->s, &w, p, NULL);
+            shown++;
+        }
+    }
+    gateway_list_close(q, &w, more);
+}
+
+void gateway_payment_resolve(struct request *q)
+{
+    const struct gateway_payment *p = find(q);
+    if (p == NULL) {
+        return;
+    }
+    struct payment_command c = {.number = p->number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct engine_result result =
+        engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_RESOLVE, &c, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    answer_payment(q, result.wait_position, 202, gateway_payment(surface_gateway(q->s), c.number));
+}
+
+void gateway_payment_release(struct request *q)
+{
+    const struct gateway_payment *p = find(q);
+    if (p == NULL) {
+        return;
+    }
+    struct payment_command c = {.number = p->number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct engine_result result =
+        engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_RELEASE, &c, &reply);
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+        return;
+    }
+    if (reply.refusal == GATEWAY_NOT_HELD) {
+        surface_problem(q, result.wait_position, 409, "not_held",
+                        "no money of this payment is held in escrow");
+        return;
+    }
+    answer_payment(q, result.wait_position, 200, gateway_payment(surface_gateway(q->s), c.number));
+}
+
+/* ---- the timeline (R6.7, R2.8) ---- */
+
+struct moment {
+    uint64_t position;
+    int64_t at_ns;
+    uint8_t state;                        /* entered; 0: */
+    const struct gateway_notice *notice;  /* or taken, or */
+    const struct outbox_attempt *attempt; /* an attempt at a request to the provider */
+    uint16_t call;
+};
+
+struct moments {
+    uint32_t count;
+    struct moment at[TIMELINE_MAX];
+};
+
+static void add_moment(struct moments *m, struct moment moment)
+{
+    if (m->count == TIMELINE_MAX) {
+        return;
+    }
+    uint32_t i = m->count++;
+    for (; i > 0 && m->at[i - 1].position > moment.position; i--) {
+        m->at[i] = m->at[i - 1];
+    }
+    m->at[i] = moment;
+}
+
+static void add_attempts(struct surface *s, struct moments *m, uint64_t number)
+{
+    const struct outbox *outbox = &engine_book(s->engine)->outbox;
+    const struct outbox_item *item = outbox_item(outbox, number);
+    uint32_t a = item != NULL ? item->first_attempt : SLAB_NONE;
+    for (uint32_t n = 0; a != SLAB_NONE && n < 20; n++) {
+        const struct outbox_attempt *attempt = outbox_attempt(outbox, a);
+        add_moment(m, (struct moment){.position = attempt->position,
+                                      .at_ns = attempt->at_ns,
+                                      .attempt = attempt,
+                                      .call = item->kind});
+        a = attempt->next;
+    }
+}
+
+static void render_attempt(struct surface *s, struct writer *w, const struct moment *m)
+{
+    const char *name = m->call == CALL_PUSH ? "push_attempted" : "query_attempted";
+    json_field_text(w, "event", name);
+    if (m->attempt->error != 0) {
+        json_field_text(w, "error", delivery_error_text(m->attempt->error));
+    } else {
+        json_field_i64(w, "response_status", m->attempt->status);
+        gateway_text_field(s, w, "response_body", m->attempt->answer);
+    }
+}
+
+static void render_moment(struct surface *s, struct writer *w, const struct moment *m)
+{
+    char position[48];
+    (void)snprintf(position, sizeof(position), "%llu:%llu",
+                   (unsigned long long)engine_book(s->engine)->generation,
+                   (unsigned long long)m->position);
+    json_open(w, '{');
+    json_field_text(w, "position", position);
+    gateway_time_field(w, "at", m->at_ns);
+    if (m->state != 0) {
+        json_field_text(w, "event", gateway_state_name(m->state));
+        json_field_text(w, "stk_state", gateway_state_stk_name(m->state));
+    } else if (m->notice != NULL) {
+        json_field_text(w, "event", "notice");
+        json_key(w, "notice");
+        gateway_notice_render(s, w, m->notice);
+    } else {
+        render_attempt(s, w, m);
+    }
+    json_close(w, '}');
+}
+
+void gateway_payment_timeline(struct request *q)
+{
+    static struct moments moments; /* too large for the stack; one request at a time */
+    const struct gateway *g = surface_gateway(q->s);
+    const struct gateway_payment *p = find(q);
+    if (p == NULL) {
+        return;
+    }
+    moments.count = 0;
+    for (uint8_t state = 1; state < GATEWAY_STATES_END; state++) {
+        if (p->entered_position[state] != 0) {
+            add_moment(&moments, (struct moment){.position = p->entered_position[state],
+                                                 .at_ns = p->entered_ns[state],
+                                                 .state = state});
+        }
+    }
+    add_attempts(q->s, &moments, p->item);
+    for (uint32_t i = p->first_notice; i != SLAB_NONE; i = gateway_notice_at(g, i)->next) {
+        const struct gateway_notice *n = gateway_notice_at(g, i);
+        add_moment(&moments,
+                   (struct moment){.position = n->position, .at_ns = n->taken_ns, .notice = n});
+    }
+    struct writer w = surface_writer(q->s);
+    gateway_list_open(&w);
+    bool cut = false;
+    for (uint32_t i = 0; i < moments.count && !cut; i++) {
+        cut = w.size > SURFACE_BODY_MAX / 2;
+        if (!cut) {
+            render_moment(q->s, &w, &moments.at[i]);
+        }
+    }
+    gateway_list_close(q, &w, cut);
+}
