@@ -1,0 +1,324 @@
+/*
+ * shop.c - see shop.h.
+ */
+#include "support/shop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/delivery_error.h"
+#include "base/hash.h"
+
+static struct book *shop_book(const struct shop *s, uint64_t hash_seed)
+{
+    struct book_options options = {
+        .domain = &merchant_domain, .hash_seed = hash_seed, .settings = &s->settings};
+    struct book *b = book_create(&options);
+    assert_non_null(b);
+    return b;
+}
+
+void shop_start(struct shop *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->settings = gateway_settings_default();
+    s->now_ns = SHOP_START_NS;
+    s->random = 7;
+    s->book = shop_book(s, 1);
+    struct gateway_seed_command c = {.name = SPAN_LITERAL("Shop"), .has_provider = true};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    c.has_key = true;
+    memset(c.key_hash, 1, sizeof(c.key_hash));
+    c.provider.kind = OBSERVED_AT_DARAJA;
+    c.provider.short_code = SHOP_PAYBILL;
+    c.provider.target = 70;
+    memset(c.provider.token, 2, sizeof(c.provider.token));
+    assert_true(shop_do(s, COMMAND_GATEWAY_SEED, &c, &reply) > 0);
+}
+
+/* ---- the proof ---- */
+
+static void prove_replay(const struct shop *s)
+{
+    struct book *b = shop_book(s, 2);
+    b->outbox.replaying = true;
+    struct reader r = reader_init(s->frames, s->frames_size);
+    while (r.at < r.size) {
+        assert_int_equal(book_replay_frame(b, &r), BOOK_REPLAYED);
+    }
+    b->outbox.replaying = false;
+    assert_true(digest_equal(book_digest(b), book_digest(s->book)));
+    book_check(b);
+    book_destroy(b);
+}
+
+static struct book *shop_copy(const struct shop *s, uint64_t hash_seed)
+{
+    size_t room = 1024 * 1024 + s->frames_size * 8;
+    uint8_t *bytes = malloc(room);
+    assert_non_null(bytes);
+    struct writer out = writer_init(bytes, room);
+    book_save(s->book, &out);
+    assert_true(writer_finish(&out));
+    struct book *b = shop_book(s, hash_seed);
+    struct reader r = reader_init(bytes, out.size);
+    assert_true(book_load(b, &r));
+    free(bytes);
+    assert_true(digest_equal(book_digest(b), book_digest(s->book)));
+    book_check(b);
+    return b;
+}
+
+void shop_prove(const struct shop *s)
+{
+    book_check(s->book);
+    prove_replay(s);
+    book_destroy(shop_copy(s, 3));
+}
+
+void shop_restart(struct shop *s)
+{
+    struct book *b = shop_copy(s, s->book->hash_seed + 1);
+    book_destroy(s->book);
+    s->book = b;
+}
+
+void shop_end(struct shop *s)
+{
+    shop_prove(s);
+    book_destroy(s->book);
+    free(s->frames);
+    memset(s, 0, sizeof(*s));
+}
+
+/* ---- commands ---- */
+
+static void keep_frame(struct shop *s, const struct writer *out)
+{
+    while (s->frames_room - s->frames_size < out->size) {
+        s->frames_room = s->frames_room == 0 ? 64 * 1024 : s->frames_room * 2;
+        s->frames = realloc(s->frames, s->frames_room);
+        assert_non_null(s->frames);
+    }
+    memcpy(s->frames + s->frames_size, out->data, out->size);
+    s->frames_size += out->size;
+}
+
+uint64_t shop_do(struct shop *s, uint16_t kind, const void *body, void *reply)
+{
+    static uint8_t scratch[BOOK_FRAME_BYTES_MAX];
+    struct book_command command = {kind, s->now_ns, s->random, body, reply};
+    struct writer out = writer_init(scratch, sizeof(scratch));
+    s->random = hash_u64(s->random, 4);
+    uint64_t position = book_execute(s->book, &command, &out);
+    assert_true(position != BOOK_NO_MEMORY);
+    if (position != 0) {
+        keep_frame(s, &out);
+    }
+    return position;
+}
+
+static void run(struct shop *s)
+{
+    struct book_command due;
+    while (book_work(s->book, s->now_ns, &due)) {
+        assert_true(shop_do(s, due.kind, due.body, due.reply) > 0);
+    }
+}
+
+void shop_pass(struct shop *s, int64_t duration_ns)
+{
+    int64_t until_ns = s->now_ns + duration_ns;
+    for (;;) {
+        int64_t due_ns = s->book->domain->next_due(s->book->domain_state);
+        if (due_ns > until_ns) {
+            break;
+        }
+        s->now_ns = due_ns > s->now_ns ? due_ns : s->now_ns;
+        run(s);
+    }
+    s->now_ns = until_ns;
+}
+
+/* ---- reads ---- */
+
+const struct gateway *shop_gateway(const struct shop *s)
+{
+    return gateway_of(s->book);
+}
+
+const struct gateway_payment *shop_payment(const struct shop *s, uint64_t number)
+{
+    const struct gateway_payment *p = gateway_payment(shop_gateway(s), number);
+    assert_non_null(p);
+    return p;
+}
+
+int64_t shop_wallet(const struct shop *s)
+{
+    return gateway_balance(shop_gateway(s), gateway_merchant(shop_gateway(s), 0)->wallet);
+}
+
+int64_t shop_clearing(const struct shop *s)
+{
+    return -gateway_balance(shop_gateway(s), gateway_provider(shop_gateway(s), 0)->clearing);
+}
+
+uint64_t shop_told(const struct shop *s, uint16_t type)
+{
+    uint64_t count = 0;
+    for (uint64_t seq = 1; seq <= shop_gateway(s)->last_seq; seq++) {
+        count += gateway_feed_event(shop_gateway(s), seq)->type == type;
+    }
+    return count;
+}
+
+/* ---- payments ---- */
+
+struct gateway_reply shop_create(struct shop *s, const char *order, uint64_t overrides)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payment_create_command c = {
+        .amount_minor = SHOP_AMOUNT,
+        .phone = SHOP_PHONE,
+        .method = METHOD_MPESA_STK,
+        .capture = CAPTURE_WALLET,
+        .overrides = overrides,
+        .order = span_from(order),
+    };
+    s->keys++;
+    memcpy(c.key, &s->keys, sizeof(s->keys));
+    memcpy(c.token, &s->keys, sizeof(s->keys));
+    c.token[15] = 0x77;
+    (void)shop_do(s, COMMAND_PAYMENT_CREATE, &c, &reply);
+    return reply;
+}
+
+uint64_t shop_pay(struct shop *s, const char *order)
+{
+    struct gateway_reply reply = shop_create(s, order, 0);
+    assert_int_equal(reply.refusal, GATEWAY_DONE);
+    return reply.number;
+}
+
+uint64_t shop_take(struct shop *s, uint16_t kind)
+{
+    uint64_t others[64];
+    uint32_t count = 0;
+    uint64_t found = 0;
+    while (found == 0 && count < 64) {
+        const struct outbox_item *item =
+            outbox_take(&s->book->outbox, s->now_ns, s->book->position);
+        if (item == NULL) {
+            break;
+        }
+        if (item->kind == kind) {
+            found = item->number;
+        } else {
+            others[count++] = item->number;
+        }
+    }
+    while (count > 0) {
+        outbox_return(&s->book->outbox, others[--count]);
+    }
+    return found;
+}
+
+static void result(struct shop *s, const struct delivery_result_command *c)
+{
+    enum book_outcome outcome = BOOK_DONE;
+    assert_true(shop_do(s, COMMAND_DELIVERY_RESULT, c, &outcome) > 0);
+}
+
+void shop_fail(struct shop *s, uint64_t item, uint8_t error)
+{
+    struct delivery_result_command c = {
+        .number = item, .generation = s->book->generation, .error = error, .retry_after_ms = -1};
+    result(s, &c);
+}
+
+void shop_answer(struct shop *s, uint64_t number, enum observation_verdict verdict,
+                 enum observation_reason reason, const char *reference)
+{
+    struct payment_command sending = {.number = number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct gateway_reading reading;
+    memset(&reading, 0, sizeof(reading));
+    reading.answer.kind = OBSERVED_PAYMENT;
+    reading.answer.source = OBSERVED_BY_SUBMISSION;
+    reading.answer.verdict = verdict;
+    reading.answer.reason = reason;
+    reading.answer.reference = span_from(reference);
+    uint64_t item = shop_take(s, CALL_PUSH);
+    assert_int_equal(item, shop_payment(s, number)->item);
+    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    struct delivery_result_command c = {
+        .number = item,
+        .generation = s->book->generation,
+        .status = verdict == OBSERVED_IN_FLIGHT ? 200 : 500,
+        .retry_after_ms = -1,
+        .reading = &reading,
+    };
+    result(s, &c);
+}
+
+uint64_t shop_pending(struct shop *s, const char *order)
+{
+    char id[32];
+    uint64_t number = shop_pay(s, order);
+    (void)snprintf(id, sizeof(id), "ws_CO_%llu", (unsigned long long)number);
+    shop_answer(s, number, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, id);
+    assert_int_equal(shop_payment(s, number)->state, GATEWAY_PENDING);
+    return number;
+}
+
+/* ---- claims ---- */
+
+uint8_t shop_claims(struct shop *s, uint64_t payment, const struct shop_claim *c)
+{
+    char id[32];
+    char body[200];
+    struct observation o;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    memset(&o, 0, sizeof(o));
+    (void)snprintf(id, sizeof(id), "ws_CO_%llu", (unsigned long long)payment);
+    o.kind = c->kind != 0 ? c->kind : OBSERVED_PAYMENT;
+    o.source = c->source;
+    o.verdict = c->verdict;
+    o.reason = c->reason;
+    o.reference = span_from(c->reference != NULL ? c->reference : id);
+    o.receipt = span_from(c->receipt);
+    o.code = span_from(c->code);
+    o.has_amount = c->amount_minor != 0;
+    o.amount_minor = c->amount_minor;
+    o.phone = c->phone;
+    (void)snprintf(body, sizeof(body), "%d %d %d %s %s %s %lld", (int)o.kind, (int)o.source,
+                   (int)o.verdict, c->reference != NULL ? c->reference : id,
+                   c->receipt != NULL ? c->receipt : "", c->code != NULL ? c->code : "",
+                   (long long)c->amount_minor);
+    struct notice_command n = {.claim = &o, .body = span_from(body)};
+    n.payment = c->reference == NULL ? payment : 0;
+    uint64_t high = hash_bytes(body, strlen(body), 1);
+    uint64_t low = hash_bytes(body, strlen(body), payment + 2);
+    memcpy(n.key, &low, sizeof(low));
+    memcpy(n.key + 8, &high, sizeof(high));
+    memcpy(n.digest, n.key, sizeof(n.key));
+    assert_true(shop_do(s, COMMAND_NOTICE, &n, &reply) > 0);
+    return reply.effect;
+}
+
+struct shop_claim shop_paid(void)
+{
+    struct shop_claim c = {.source = OBSERVED_BY_CALLBACK,
+                           .verdict = OBSERVED_SUCCEEDED,
+                           .receipt = "UA1A000001",
+                           .code = "0",
+                           .amount_minor = SHOP_AMOUNT,
+                           .phone = SHOP_PHONE};
+    return c;
+}
