@@ -35,7 +35,7 @@ static uint64_t audit_all(const struct journal_read_batch *batch)
 {
     uint64_t breaches = 0;
     findings_init(&report);
-    audit_init(&audit, &report, size % 2 == 1);
+    audit_init(&audit, &report, batch->payload_size % 2 == 1); /* of either book */
     CHECK(audit_batch(&audit, batch));
     audit_finish(&audit);
     for (int p = 0; p < PROOF_COUNT; p++) {
