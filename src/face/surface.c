@@ -208,12 +208,11 @@ static void release_durable(struct surface *s)
 bool surface_turn(struct surface *s)
 {
     release_durable(s);
+    status_turn(s);
     if (s->gateway != NULL) {
-        status_turn(s);
         gateway_poll_turn(s);
         return stream_turn(s);
     }
-    status_turn(s);
     face_rules_turn(s);
     control_clock_turn(s);
     control_poll_turn(s);

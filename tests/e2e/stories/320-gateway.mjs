@@ -34,6 +34,9 @@ await story('a payment through the gateway', async (scene) => {
     check(delivered.every((one) => signed(one, endpoint.secret)), 'each is signed');
     equal(delivered[2].json.data.receipt, told.receipt, 'the receipt is in it');
     equal((await gateway.events()).map((one) => one.seq), [1, 2, 3], 'and the feed has all of them');
+    const metrics = await gateway.call('GET', '/metrics');
+    check(metrics.text.includes('hakika_gateway_entered_total{state="succeeded"} 1\n'),
+          'the metrics count it');
     proved('webhooks are signed and in order; the feed proves that none is missing');
 
     // The idempotency key: the same again, another body, none.
