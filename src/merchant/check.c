@@ -14,9 +14,9 @@ static void check_money(const struct gateway *g, const struct gateway_payment *p
     }
     const struct gateway_merchant *m = merchant_at(g, p->merchant);
     CHECK(e->state == ENTRY_POSTED);
-    CHECK(e->transfer.amount_minor == p->amount_minor);
-    CHECK(e->transfer.debit_account == provider_at(g, p->provider)->clearing);
-    CHECK(e->transfer.credit_account == (p->capture == CAPTURE_ESCROW ? m->escrow : m->wallet));
+    CHECK(e->amount_minor == p->amount_minor);
+    CHECK(e->debit_account == provider_at(g, p->provider)->clearing);
+    CHECK(e->credit_account == (p->capture == CAPTURE_ESCROW ? m->escrow : m->wallet));
     const struct entry *back = ledger_entry(&g->book->ledger, gateway_transfer_id(p->number, 2));
     CHECK((back != NULL) == (p->state == GATEWAY_REVERSED));
 }
