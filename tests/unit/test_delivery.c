@@ -922,7 +922,7 @@ static void test_close_reports_everything(void **state)
     for (uint32_t i = 50; i < 60; i++) {
         assert_true(bench_submit(&b, i, "/ok"));
     }
-    delivery_close(b.delivery, 200);
+    delivery_close(b.delivery, 1000); /* the grace */
     assert_int_equal(delivery_room(b.delivery), 0);
     assert_false(bench_submit(&b, 99, "/ok"));
     bench_wait(&b, 60);
