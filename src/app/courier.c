@@ -163,7 +163,7 @@ static bool take(struct courier *c, const struct outbox_item *item)
     *e = (struct courier_entry){
         .number = item->number,
         .provider = gateway_outgoing_provider(c->surface, item),
-        .is_push = item->kind == CALL_PUSH,
+        .is_push = merchant_call_moves_money(item->kind),
     };
     if (!e->is_push) {
         c->count++;

@@ -199,6 +199,15 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/payments/{}/timeline", gateway_payment_timeline},
     {"POST", "/v1/payments/{}/resolve", gateway_payment_resolve},
     {"POST", "/v1/payments/{}/release", gateway_payment_release},
+    {"POST", "/v1/payments/{}/refund", gateway_refund_payment},
+    {"POST", "/v1/refunds", gateway_refund_create},
+    {"GET", "/v1/refunds", gateway_refund_list},
+    {"GET", "/v1/refunds/{}", gateway_refund_get},
+    {"GET", "/v1/refunds/{}/timeline", gateway_refund_timeline},
+    {"POST", "/v1/payouts", gateway_payout_create},
+    {"GET", "/v1/payouts", gateway_payout_list},
+    {"GET", "/v1/payouts/{}", gateway_payout_get},
+    {"GET", "/v1/payouts/{}/timeline", gateway_payout_timeline},
     {"GET", "/v1/accounts/{}", gateway_account_get},
     {"POST", "/v1/webhook_endpoints", gateway_endpoint_create},
     {"GET", "/v1/webhook_endpoints", gateway_endpoint_list},
@@ -253,7 +262,7 @@ struct engine_result gateway_seed(struct surface *s)
 {
     struct gateway_seed_command c = {.name = SPAN_LITERAL("Default merchant")};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct sealed sealed[3];
+    struct sealed sealed[5];
     bool dev = s->options.profile != PROFILE_PRODUCTION;
     if (dev) {
         c.has_key = true;
@@ -268,6 +277,8 @@ struct engine_result gateway_seed(struct surface *s)
         c.provider.key = seal(s, &sealed[0], APPS_PUBLIC_KEY);
         c.provider.secret = seal(s, &sealed[1], APPS_PUBLIC_KEY);
         c.provider.passkey = seal(s, &sealed[2], DEV_PASSKEY);
+        c.provider.initiator = seal(s, &sealed[3], "testapi");
+        c.provider.credential = seal(s, &sealed[4], "dev"); /* dev asks for no real one */
     }
     return engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_GATEWAY_SEED, &c, &reply);
 }

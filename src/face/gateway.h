@@ -78,6 +78,32 @@ void gateway_payment_release(struct request *q);
 /* As it is shown. feed NULL: as it is now; else as it was when that event happened. */
 void gateway_payment_render(struct surface *s, struct writer *w, const struct gateway_payment *p,
                             const struct gateway_feed *feed);
+/* What is shared with payouts: the object of the path when it is the caller's, of that kind (NULL
+ * after answering); its timeline; a list of one kind; the phone of a body; an answer. */
+enum gateway_what { GATEWAY_A_PAYMENT, GATEWAY_A_PAYOUT, GATEWAY_A_REFUND };
+enum gateway_what gateway_what_of(const struct gateway_payment *p);
+const char *gateway_prefix(enum gateway_what what); /* "pay_" */
+const struct gateway_payment *gateway_find(struct request *q, enum gateway_what what);
+void gateway_timeline(struct request *q, enum gateway_what what);
+void gateway_list(struct request *q, enum gateway_what what);
+void gateway_get(struct request *q, enum gateway_what what);
+bool gateway_phone_parse(struct json_object *body, uint64_t *out);
+bool gateway_optional_text(struct json_object *body, const char *name, size_t max,
+                           struct span *out);
+void gateway_answer_payment(struct request *q, uint64_t wait_position, unsigned status,
+                            const struct gateway_payment *p);
+/* The header; data NULL after answering that it is missing. */
+struct span gateway_idempotency_key(struct request *q);
+/* gateway_payouts.c */
+void gateway_payout_create(struct request *q);
+void gateway_payout_list(struct request *q);
+void gateway_payout_get(struct request *q);
+void gateway_payout_timeline(struct request *q);
+void gateway_refund_payment(struct request *q);
+void gateway_refund_create(struct request *q);
+void gateway_refund_list(struct request *q);
+void gateway_refund_get(struct request *q);
+void gateway_refund_timeline(struct request *q);
 /* gateway_accounts.c */
 void gateway_account_get(struct request *q);
 void gateway_endpoint_create(struct request *q);

@@ -224,15 +224,7 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
     json_field_u64(w, "seq", f->seq);
     json_field_u64(w, "object_seq", f->object_seq);
     json_key(w, "data");
-    if (f->object_kind == FEED_OBJECT_PAYMENT) {
-        gateway_payment_render(s, w, gateway_payment(surface_gateway(s), f->object), f);
-    } else {
-        (void)snprintf(id, sizeof(id), "ref_%llu", (unsigned long long)f->object);
-        json_open(w, '{');
-        json_field_text(w, "id", id);
-        json_field_text(w, "object", "refund");
-        json_close(w, '}');
-    }
+    gateway_payment_render(s, w, gateway_payment(surface_gateway(s), f->object), f);
     json_close(w, '}');
 }
 

@@ -18,16 +18,21 @@ static void take_first(void *context, const struct observation *seen)
     }
 }
 
-static enum provider_door door_of(struct span name)
+/* Which URL of ours it came to: its last part, as gateway_outgoing.c gave it. */
+static enum provider_door door_of(struct span name, bool *timed_out)
 {
     static const struct {
         const char *name;
         enum provider_door door;
     } doors[] = {
-        {"stk", PROVIDER_DOOR_STK},           {"payout", PROVIDER_DOOR_PAYOUT},
-        {"reversal", PROVIDER_DOOR_REVERSAL}, {"status", PROVIDER_DOOR_STATUS},
-        {"balance", PROVIDER_DOOR_BALANCE},   {"confirmation", PROVIDER_DOOR_CONFIRMATION},
+        {"stk", PROVIDER_DOOR_STK},         {"payout", PROVIDER_DOOR_PAYOUT},
+        {"status", PROVIDER_DOOR_STATUS},   {"reversal", PROVIDER_DOOR_REVERSAL},
+        {"balance", PROVIDER_DOOR_BALANCE}, {"confirmation", PROVIDER_DOOR_CONFIRMATION},
     };
+    struct span end = SPAN_LITERAL("_timeout");
+    *timed_out =
+        name.size > end.size && memcmp(name.data + name.size - end.size, end.data, end.size) == 0;
+    name.size -= *timed_out ? end.size : 0;
     for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]); i++) {
         if (span_is(name, doors[i].name)) {
             return doors[i].door;
@@ -131,7 +136,8 @@ void gateway_callback(struct request *q)
                                        .is_till = provider->is_till,
                                        .short_code = provider->short_code,
                                        .party_b = provider->party_b};
-    struct provider_message message = {.door = door_of(q->parts[1]), .body = c.body};
+    struct provider_message message = {.body = c.body};
+    message.door = door_of(q->parts[1], &message.timed_out);
     memset(&seen, 0, sizeof(seen));
     provider_read_message(&account, &message, s->json, take_first, &seen);
     seen.source = seen.source == 0 ? OBSERVED_BY_CALLBACK : seen.source;

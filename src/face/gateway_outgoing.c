@@ -154,30 +154,74 @@ static struct span shown(struct span text, size_t max)
     return text;
 }
 
+/* The payment's own callback URL with this door, into w. */
+static struct span callback_url(struct surface *s, const struct gateway_payment *p,
+                                const char *door, struct writer *w)
+{
+    char token[GATEWAY_TOKEN_TEXT];
+    char url[GATEWAY_BASE_URL_MAX + 80];
+    gateway_hex(p->token, token);
+    int size = snprintf(url, sizeof(url), "%s/callbacks/%s/%s", s->gateway->own_url, token, door);
+    CHECK(size > 0 && (size_t)size < sizeof(url));
+    const uint8_t *at = w->data + w->size;
+    put_raw(w, url, (size_t)size);
+    CHECK(!w->overflow);
+    return (struct span){(const char *)at, (size_t)size};
+}
+
+/* The id that we chose for what has none of the provider's: of payouts and refunds. */
+static struct span own_id(const struct gateway_payment *p, struct writer *w)
+{
+    char token[GATEWAY_TOKEN_TEXT];
+    gateway_hex(p->token, token);
+    const uint8_t *at = w->data + w->size;
+    put_raw(w, "hk-", 3);
+    put_raw(w, token, GATEWAY_TOKEN_TEXT - 1);
+    CHECK(!w->overflow);
+    return (struct span){(const char *)at, 3 + GATEWAY_TOKEN_TEXT - 1};
+}
+
+static void call_doors(struct surface *s, const struct gateway_payment *p, uint16_t kind,
+                       struct writer *w, struct provider_call *out)
+{
+    const char *door = kind == CALL_PAYOUT     ? "payout"
+                       : kind == CALL_REVERSAL ? "reversal"
+                       : kind == CALL_STATUS   ? "status"
+                                               : "stk";
+    const char *late = kind == CALL_PAYOUT     ? "payout_timeout"
+                       : kind == CALL_REVERSAL ? "reversal_timeout"
+                                               : "status_timeout";
+    out->callback_url = callback_url(s, p, door, w);
+    if (kind != CALL_PUSH) {
+        out->timeout_url = callback_url(s, p, late, w);
+    }
+}
+
 static void call_of(struct surface *s, const struct outbox_item *item,
                     const struct gateway_payment *p, struct writer *w, struct provider_call *out)
 {
     const struct gateway *g = surface_gateway(s);
-    char token[GATEWAY_TOKEN_TEXT];
-    char url[GATEWAY_BASE_URL_MAX + 64];
-    gateway_hex(p->token, token);
-    int size = snprintf(url, sizeof(url), "%s/callbacks/%s/stk", s->gateway->own_url, token);
-    CHECK(size > 0 && (size_t)size < sizeof(url));
-    const uint8_t *at = w->data + w->size;
-    put_raw(w, url, (size_t)size);
     const struct access_token *t = token_of(s, p->provider);
+    const struct gateway_payment *original = gateway_payment(g, p->overrides);
     struct span description = gateway_text(g, p->description);
     memset(out, 0, sizeof(*out));
+    call_doors(s, p, item->kind, w, out);
     out->kind = (enum provider_call_kind)item->kind;
     out->now_ns = engine_now(s->engine);
     out->amount_minor = p->amount_minor;
     out->phone = p->phone;
     out->provider_id = gateway_text(g, p->provider_id);
     out->receipt = gateway_text(g, p->receipt);
+    if (gateway_pays_out(p->method)) {
+        out->our_id = own_id(p, w);
+        out->provider_id = p->method == METHOD_MPESA_B2C ? SPAN_EMPTY : out->provider_id;
+    }
+    if (item->kind == CALL_REVERSAL && original != NULL) {
+        out->receipt = gateway_text(g, original->receipt);
+    }
     out->account = shown(gateway_text(g, p->order), REFERENCE_SHOWN_MAX);
     out->description =
         shown(description.size > 0 ? description : SPAN_LITERAL("Payment"), DESCRIPTION_SHOWN_MAX);
-    out->callback_url = (struct span){(const char *)at, (size_t)size};
     if (gateway_token_good(s, p->provider)) {
         out->token = (struct span){t->text, t->size};
     }

@@ -18,7 +18,22 @@ enum { WAIT_SECONDS_MAX = 60, TIMELINE_MAX = 200 };
 
 static const char *method_name(uint8_t method)
 {
-    return method == METHOD_PAYSTACK ? "paystack" : "mpesa_stk";
+    static const char *const names[METHOD_LAST + 1] = {NULL, "mpesa_stk", "paystack", "mpesa_b2c",
+                                                       "mpesa_reversal"};
+    return names[method];
+}
+
+enum gateway_what gateway_what_of(const struct gateway_payment *p)
+{
+    return p->method == METHOD_MPESA_B2C        ? GATEWAY_A_PAYOUT
+           : p->method == METHOD_MPESA_REVERSAL ? GATEWAY_A_REFUND
+                                                : GATEWAY_A_PAYMENT;
+}
+
+const char *gateway_prefix(enum gateway_what what)
+{
+    static const char *const prefixes[] = {"pay_", "po_", "ref_"};
+    return prefixes[what];
 }
 
 static const char *escrow_name(uint8_t escrow)
@@ -43,8 +58,24 @@ static uint8_t state_of_feed(const struct gateway_payment *p, const struct gatew
         [FEED_PAYMENT_RECEIPT] = GATEWAY_SUCCEEDED,
         [FEED_PAYMENT_STUCK] = GATEWAY_UNCONFIRMED,
         [FEED_PAYMENT_RELEASED] = GATEWAY_SUCCEEDED,
+        [FEED_REFUND_PROPOSED] = GATEWAY_SUCCEEDED,
+        [FEED_PAYOUT_CREATED] = GATEWAY_CREATED,
+        [FEED_PAYOUT_PENDING] = GATEWAY_PENDING,
+        [FEED_PAYOUT_UNCONFIRMED] = GATEWAY_UNCONFIRMED,
+        [FEED_PAYOUT_MISMATCHED] = GATEWAY_MISMATCHED,
+        [FEED_PAYOUT_SUCCEEDED] = GATEWAY_SUCCEEDED,
+        [FEED_PAYOUT_FAILED] = GATEWAY_FAILED,
+        [FEED_PAYOUT_RECEIPT] = GATEWAY_SUCCEEDED,
+        [FEED_PAYOUT_STUCK] = GATEWAY_UNCONFIRMED,
     };
-    return f == NULL || states[f->type] == 0 ? p->state : states[f->type];
+    if (f == NULL) {
+        return p->state;
+    }
+    uint16_t type = f->type >= FEED_REFUND_CREATED
+                        ? f->type - FEED_REFUND_CREATED + FEED_PAYOUT_CREATED
+                        : f->type;
+    CHECK(states[type] != 0);
+    return states[type];
 }
 
 static int64_t latest_ns(const struct gateway_payment *p)
@@ -63,7 +94,8 @@ static void render_asked(struct surface *s, struct writer *w, const struct gatew
     json_field_i64(w, "amount", p->amount_minor);
     json_field_text(w, "currency", "KES");
     json_field_u64(w, "phone", p->phone);
-    gateway_text_field(s, w, "order_id", p->order);
+    gateway_text_field(s, w, gateway_what_of(p) == GATEWAY_A_PAYOUT ? "reference" : "order_id",
+                       p->order);
     gateway_text_field(s, w, "description", p->description);
     json_field_text(w, "method", method_name(p->method));
     json_field_text(w, "capture", p->capture == CAPTURE_ESCROW ? "escrow" : "wallet");
@@ -105,12 +137,19 @@ void gateway_payment_render(struct surface *s, struct writer *w, const struct ga
 {
     char id[32];
     uint8_t state = state_of_feed(p, feed);
-    (void)snprintf(id, sizeof(id), "pay_%llu", (unsigned long long)p->number);
+    static const char *const objects[] = {"payment", "payout", "refund"};
+    enum gateway_what what = gateway_what_of(p);
+    (void)snprintf(id, sizeof(id), "%s%llu", gateway_prefix(what), (unsigned long long)p->number);
     json_open(w, '{');
     json_field_text(w, "id", id);
-    json_field_text(w, "object", "payment");
+    json_field_text(w, "object", objects[what]);
     json_field_text(w, "status", gateway_state_name(state));
-    json_field_text(w, "stk_state", gateway_state_stk_name(state));
+    if (what == GATEWAY_A_PAYMENT) {
+        json_field_text(w, "stk_state", gateway_state_stk_name(state));
+    } else if (what == GATEWAY_A_REFUND) {
+        (void)snprintf(id, sizeof(id), "pay_%llu", (unsigned long long)p->overrides);
+        json_field_text(w, "payment", id);
+    }
     json_field_bool(w, "retryable", gateway_state_retryable(state));
     render_asked(s, w, p);
     bool shows_receipt = feed == NULL || feed->has_receipt;
@@ -121,8 +160,8 @@ void gateway_payment_render(struct surface *s, struct writer *w, const struct ga
     json_close(w, '}');
 }
 
-static void answer_payment(struct request *q, uint64_t wait_position, unsigned status,
-                           const struct gateway_payment *p)
+void gateway_answer_payment(struct request *q, uint64_t wait_position, unsigned status,
+                            const struct gateway_payment *p)
 {
     struct writer w = surface_writer(q->s);
     gateway_payment_render(q->s, &w, p, NULL);
@@ -130,16 +169,16 @@ static void answer_payment(struct request *q, uint64_t wait_position, unsigned s
 }
 
 /* The payment of the path, when it is the caller's; NULL after answering. */
-static const struct gateway_payment *find(struct request *q)
+const struct gateway_payment *gateway_find(struct request *q, enum gateway_what what)
 {
     uint64_t number;
     const struct gateway_payment *p = NULL;
-    if (gateway_parse_number(q->parts[0], "pay_", &number)) {
+    if (gateway_parse_number(q->parts[0], gateway_prefix(what), &number)) {
         p = gateway_payment(surface_gateway(q->s), number);
     }
-    if (p == NULL || p->merchant != q->merchant) {
+    if (p == NULL || p->merchant != q->merchant || gateway_what_of(p) != what) {
         surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
-                        "there is no payment with this id");
+                        "there is nothing of this kind with this id");
         return NULL;
     }
     return p;
@@ -148,7 +187,7 @@ static const struct gateway_payment *find(struct request *q)
 /* ---- asking for one ---- */
 
 /* 2547..., 07..., +2547..., 7...: as people write it. */
-static bool phone_parse(struct json_object *body, uint64_t *out)
+bool gateway_phone_parse(struct json_object *body, uint64_t *out)
 {
     struct json_object *member = json_member(body, "phone");
     struct span text;
@@ -179,7 +218,7 @@ static void invalid(struct request *q, const char *code, const char *detail)
 }
 
 /* An optional text; false: it is there and not one. */
-static bool optional_text(struct json_object *body, const char *name, size_t max, struct span *out)
+bool gateway_optional_text(struct json_object *body, const char *name, size_t max, struct span *out)
 {
     *out = SPAN_EMPTY;
     struct json_object *member = json_member(body, name);
@@ -191,8 +230,8 @@ static bool method_parse(struct request *q, struct json_object *body,
 {
     struct span method;
     struct span capture;
-    if (!optional_text(body, "method", 20, &method) ||
-        !optional_text(body, "capture", 20, &capture)) {
+    if (!gateway_optional_text(body, "method", 20, &method) ||
+        !gateway_optional_text(body, "capture", 20, &capture)) {
         invalid(q, "invalid_method", "method and capture are texts");
         return false;
     }
@@ -223,7 +262,7 @@ static bool amount_parse(struct request *q, struct json_object *body,
         invalid(q, "whole_shillings", "M-Pesa prompts take whole shillings: a multiple of 100");
         return false;
     }
-    if (!optional_text(body, "currency", 3, &currency) ||
+    if (!gateway_optional_text(body, "currency", 3, &currency) ||
         (currency.size > 0 && !span_is(currency, "KES"))) {
         invalid(q, "invalid_currency", "currency must be KES");
         return false;
@@ -238,7 +277,7 @@ static bool create_parse(struct request *q, struct json_object *body,
     if (!method_parse(q, body, c) || !amount_parse(q, body, c)) {
         return false;
     }
-    if (!phone_parse(body, &c->phone)) {
+    if (!gateway_phone_parse(body, &c->phone)) {
         invalid(q, "invalid_phone", "phone must be a Kenyan mobile number like 254712345678");
         return false;
     }
@@ -246,11 +285,11 @@ static bool create_parse(struct request *q, struct json_object *body,
         invalid(q, "invalid_order_id", "order_id must be a text of 1 to 100 bytes");
         return false;
     }
-    if (!optional_text(body, "description", GATEWAY_DESCRIPTION_MAX, &c->description)) {
+    if (!gateway_optional_text(body, "description", GATEWAY_DESCRIPTION_MAX, &c->description)) {
         invalid(q, "invalid_description", "description must be a text of at most 100 bytes");
         return false;
     }
-    if (!optional_text(body, "override", 32, &overrides) ||
+    if (!gateway_optional_text(body, "override", 32, &overrides) ||
         (overrides.size > 0 && !gateway_parse_number(overrides, "pay_", &c->overrides))) {
         invalid(q, "invalid_override", "override must be the id of the unconfirmed payment");
         return false;
@@ -331,19 +370,25 @@ static void resolve_other(struct request *q, uint64_t number)
     (void)engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_RESOLVE, &c, &reply);
 }
 
-void gateway_payment_create(struct request *q)
+struct span gateway_idempotency_key(struct request *q)
 {
-    struct surface *s = q->s;
-    struct payment_create_command c = {.merchant = q->merchant};
-    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     struct span key = http_header(q->x, "Idempotency-Key");
     if (key.size == 0 || key.size > 255) {
         surface_problem(q, 0, 400, "idempotency_key_missing",
                         "send an Idempotency-Key of 1 to 255 characters: a retry with the same "
                         "key never makes a second payment");
-        return;
+        return SPAN_EMPTY;
     }
-    struct json_object *body = control_body(q);
+    return key;
+}
+
+void gateway_payment_create(struct request *q)
+{
+    struct surface *s = q->s;
+    struct payment_create_command c = {.merchant = q->merchant};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct span key = gateway_idempotency_key(q);
+    struct json_object *body = key.data != NULL ? control_body(q) : NULL;
     if (body == NULL || !create_parse(q, body, &c)) {
         return;
     }
@@ -369,7 +414,7 @@ void gateway_payment_create(struct request *q)
     }
     const struct gateway_payment *p = gateway_payment(surface_gateway(s), reply.number);
     CHECK(p != NULL);
-    answer_payment(q, result.wait_position, 201, p);
+    gateway_answer_payment(q, result.wait_position, 201, p);
 }
 
 /* ---- reading ---- */
@@ -418,7 +463,7 @@ static bool poll_done(struct surface *s, const struct long_poll *poll, int64_t n
     if (p == NULL) {
         surface_problem(&q, 0, 404, "not_found", "the book was reset while this waited");
     } else {
-        answer_payment(&q, engine_read_position(s->engine), 200, p);
+        gateway_answer_payment(&q, engine_read_position(s->engine), 200, p);
     }
     return true;
 }
@@ -453,9 +498,14 @@ static void ask_if_stale(struct request *q, const struct gateway_payment *p)
 
 void gateway_payment_get(struct request *q)
 {
+    gateway_get(q, GATEWAY_A_PAYMENT);
+}
+
+void gateway_get(struct request *q, enum gateway_what what)
+{
     struct span text = http_query_value(q->x, "wait");
     uint64_t seconds = 0;
-    const struct gateway_payment *p = find(q);
+    const struct gateway_payment *p = gateway_find(q, what);
     if (p == NULL) {
         return;
     }
@@ -467,10 +517,15 @@ void gateway_payment_get(struct request *q)
     if (seconds > 0 && !gateway_state_ended(p->state) && poll_add(q, p, seconds)) {
         return;
     }
-    answer_payment(q, engine_read_position(q->s->engine), 200, p);
+    gateway_answer_payment(q, engine_read_position(q->s->engine), 200, p);
 }
 
 void gateway_payment_list(struct request *q)
+{
+    gateway_list(q, GATEWAY_A_PAYMENT);
+}
+
+void gateway_list(struct request *q, enum gateway_what what)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct span after = http_query_value(q->x, "starting_after");
@@ -480,7 +535,7 @@ void gateway_payment_list(struct request *q)
     if (!gateway_list_limit(q, &limit)) {
         return;
     }
-    if (after.data != NULL && !gateway_parse_number(after, "pay_", &number)) {
+    if (after.data != NULL && !gateway_parse_number(after, gateway_prefix(what), &number)) {
         surface_problem(q, 0, 400, "invalid_starting_after",
                         "starting_after must be an id from this list");
         return;
@@ -491,7 +546,7 @@ void gateway_payment_list(struct request *q)
     bool more = false;
     for (number = number > g->last_payment ? g->last_payment : number - 1; number > 0; number--) {
         const struct gateway_payment *p = gateway_payment(g, number);
-        bool wanted = p != NULL && p->merchant == q->merchant &&
+        bool wanted = p != NULL && p->merchant == q->merchant && gateway_what_of(p) == what &&
                       (order.data == NULL || span_equal(gateway_text(g, p->order), order));
         if (wanted && shown == limit) {
             more = true;
@@ -507,7 +562,7 @@ void gateway_payment_list(struct request *q)
 
 void gateway_payment_resolve(struct request *q)
 {
-    const struct gateway_payment *p = find(q);
+    const struct gateway_payment *p = gateway_find(q, GATEWAY_A_PAYMENT);
     if (p == NULL) {
         return;
     }
@@ -519,12 +574,13 @@ void gateway_payment_resolve(struct request *q)
         surface_not_decided(q, result.status);
         return;
     }
-    answer_payment(q, result.wait_position, 202, gateway_payment(surface_gateway(q->s), c.number));
+    gateway_answer_payment(q, result.wait_position, 202,
+                           gateway_payment(surface_gateway(q->s), c.number));
 }
 
 void gateway_payment_release(struct request *q)
 {
-    const struct gateway_payment *p = find(q);
+    const struct gateway_payment *p = gateway_find(q, GATEWAY_A_PAYMENT);
     if (p == NULL) {
         return;
     }
@@ -541,7 +597,8 @@ void gateway_payment_release(struct request *q)
                         "no money of this payment is held in escrow");
         return;
     }
-    answer_payment(q, result.wait_position, 200, gateway_payment(surface_gateway(q->s), c.number));
+    gateway_answer_payment(q, result.wait_position, 200,
+                           gateway_payment(surface_gateway(q->s), c.number));
 }
 
 /* ---- the timeline (R6.7, R2.8) ---- */
@@ -589,7 +646,10 @@ static void add_attempts(struct surface *s, struct moments *m, uint64_t number)
 
 static void render_attempt(struct surface *s, struct writer *w, const struct moment *m)
 {
-    const char *name = m->call == CALL_PUSH ? "push_attempted" : "query_attempted";
+    const char *name = m->call == CALL_PUSH       ? "push_attempted"
+                       : m->call == CALL_PAYOUT   ? "payout_attempted"
+                       : m->call == CALL_REVERSAL ? "reversal_attempted"
+                                                  : "query_attempted";
     json_field_text(w, "event", name);
     if (m->attempt->error != 0) {
         json_field_text(w, "error", delivery_error_text(m->attempt->error));
@@ -623,9 +683,14 @@ static void render_moment(struct surface *s, struct writer *w, const struct mome
 
 void gateway_payment_timeline(struct request *q)
 {
+    gateway_timeline(q, GATEWAY_A_PAYMENT);
+}
+
+void gateway_timeline(struct request *q, enum gateway_what what)
+{
     static struct moments moments; /* too large for the stack; one request at a time */
     const struct gateway *g = surface_gateway(q->s);
-    const struct gateway_payment *p = find(q);
+    const struct gateway_payment *p = gateway_find(q, what);
     if (p == NULL) {
         return;
     }

@@ -25,6 +25,8 @@ enum gateway_transfer_code {
     GATEWAY_TRANSFER_PAYMENT = 1,  /* clearing -> wallet or escrow; reference: the payment */
     GATEWAY_TRANSFER_RELEASE = 2,  /* escrow -> wallet */
     GATEWAY_TRANSFER_REVERSAL = 3, /* back to clearing */
+    GATEWAY_TRANSFER_PAYOUT = 4,   /* wallet (or escrow) -> clearing, held first */
+    GATEWAY_TRANSFER_FEE = 5,      /* fees -> clearing: what the provider took */
 };
 
 #define GATEWAY_MERCHANT_FIELDS(X)       \

@@ -177,10 +177,17 @@ static void apply_created(struct gateway *g, uint32_t slot, const struct gateway
     p->item = e->payment_created.item;
     enter(g, p, GATEWAY_CREATED, frame);
     g->open++;
-    uint32_t before = gateway__find(g, TEXT_OF_ORDER, p->merchant, gateway_text(g, p->order));
+    uint32_t before =
+        gateway__find(g, TEXT_OF_ORDER, gateway__order_scope(p), gateway_text(g, p->order));
     p->before = before == MAP_NONE ? SLAB_NONE : before;
     gateway__index(g, TEXT_OF_ORDER, slot);
     set_due(g, slot, e->payment_created.due_ns);
+    if (p->method == METHOD_MPESA_REVERSAL) {
+        uint32_t original = gateway__payment_slot(g, p->overrides);
+        CHECK(original != MAP_NONE);
+        payment_slot(g, original)->refund = p->number;
+        touch(g, original);
+    }
 }
 
 static void apply_moved(struct gateway *g, uint32_t slot, const struct gateway_event *e,
@@ -204,7 +211,8 @@ static void apply_moved(struct gateway *g, uint32_t slot, const struct gateway_e
     if (state == GATEWAY_SUCCEEDED) {
         p->late = ended;
         g->late += ended;
-        g->repaired += p->source != OBSERVED_BY_CALLBACK && p->source != OBSERVED_BY_WEBHOOK;
+        g->repaired += p->source != OBSERVED_BY_CALLBACK && p->source != OBSERVED_BY_WEBHOOK &&
+                       !gateway_pays_out(p->method);
         p->escrow = p->capture == CAPTURE_ESCROW ? ESCROW_HELD : ESCROW_NONE;
     }
     if (state == GATEWAY_REVERSED && p->escrow == ESCROW_HELD) {
@@ -496,7 +504,7 @@ static void apply_telling(struct gateway *g, const struct gateway_event *e,
     case EVENT_WEBHOOK_ENDED: apply_webhook_ended(g, e); break;
     case EVENT_REFUND_PROPOSED:
         CHECK(e->refund_proposed.number == g->last_refund + 1);
-        g->last_refund = e->refund_proposed.number;
+        g->last_refund = e->refund_proposed.number; /* how many were proposed */
         break;
     default: UNREACHABLE("unknown event of the merchant book");
     }

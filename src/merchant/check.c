@@ -3,11 +3,32 @@
  */
 #include "merchant/internal.h"
 
+/* G2 of payouts and refunds: held while it is open, posted when it succeeded, else released. */
+static void check_out(const struct gateway *g, const struct gateway_payment *p)
+{
+    const struct entry *hold = ledger_entry(&g->book->ledger, gateway_transfer_id(p->number, 4));
+    const struct entry *late = ledger_entry(&g->book->ledger, gateway_transfer_id(p->number, 6));
+    CHECK(hold != NULL && hold->amount_minor == p->amount_minor);
+    CHECK(hold->credit_account == provider_at(g, p->provider)->clearing);
+    bool paid = p->entered_position[GATEWAY_SUCCEEDED] != 0;
+    if (paid) {
+        CHECK((hold->state == ENTRY_HOLD_POSTED) == (late == NULL));
+    } else {
+        CHECK(late == NULL);
+        CHECK((hold->state == ENTRY_HOLD_OPEN) == !gateway_state_ended(p->state));
+    }
+}
+
 /* G2: the money of a payment was booked once and exactly, or not at all. */
 static void check_money(const struct gateway *g, const struct gateway_payment *p)
 {
     const struct entry *e = ledger_entry(&g->book->ledger, gateway_transfer_id(p->number, 0));
     bool paid = p->entered_position[GATEWAY_SUCCEEDED] != 0;
+    if (gateway_pays_out(p->method)) {
+        CHECK(e == NULL);
+        check_out(g, p);
+        return;
+    }
     CHECK((e != NULL) == paid);
     if (e == NULL) {
         return;
@@ -18,7 +39,7 @@ static void check_money(const struct gateway *g, const struct gateway_payment *p
     CHECK(e->debit_account == provider_at(g, p->provider)->clearing);
     CHECK(e->credit_account == (p->capture == CAPTURE_ESCROW ? m->escrow : m->wallet));
     const struct entry *back = ledger_entry(&g->book->ledger, gateway_transfer_id(p->number, 2));
-    CHECK((back != NULL) == (p->state == GATEWAY_REVERSED));
+    CHECK((back != NULL) == (p->state == GATEWAY_REVERSED && p->reason != REASON_REFUNDED));
 }
 
 /* G1, G3, G4. */
@@ -108,7 +129,8 @@ void gateway__check(const void *state)
         check_payment(g, i);
         open += !gateway_state_ended(p->state);
         attention += p->attention;
-        if (gateway__find(g, TEXT_OF_ORDER, p->merchant, gateway_text(g, p->order)) == i) {
+        if (!gateway_pays_out(p->method) &&
+            gateway__find(g, TEXT_OF_ORDER, p->merchant, gateway_text(g, p->order)) == i) {
             check_order(g, p);
         }
     }

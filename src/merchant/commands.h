@@ -32,6 +32,11 @@ enum merchant_call_kind {
     MERCHANT_CALLS(X)
 #undef X
 };
+/* What is asked of the provider can be done twice only with harm: marked before it leaves. */
+static inline bool merchant_call_moves_money(uint16_t kind)
+{
+    return kind == CALL_PUSH || kind == CALL_PAYOUT || kind == CALL_REVERSAL;
+}
 
 /* Kinds of outbox items: enum merchant_call_kind, and: */
 enum { MESSAGE_WEBHOOK = 64 };
@@ -48,6 +53,7 @@ enum gateway_command_kind {
     COMMAND_PAYMENT_RESOLVE = 202, /* struct payment_command: ask the provider now */
     COMMAND_PAYMENT_DUE = 203,     /* internal: the first payment whose timer is due */
     COMMAND_PAYMENT_RELEASE = 204, /* struct payment_command: escrow to the seller */
+    COMMAND_PAYOUT_CREATE = 205,   /* struct payout_command: payouts and refunds */
     COMMAND_NOTICE = 210,
 };
 
@@ -120,6 +126,19 @@ struct payment_command {
     uint64_t number;
 };
 
+struct payout_command {
+    uint32_t merchant;
+    uint32_t provider;    /* of a refund: the payment's own */
+    int64_t amount_minor; /* of a refund: all of it */
+    uint64_t phone;
+    uint64_t refunds; /* the payment that is given back by reversal; 0: a payout */
+    struct span reference;
+    struct span description;
+    uint8_t token[16];
+    uint8_t key[16];
+    uint8_t request[16];
+};
+
 /* A notice at the door. */
 struct notice_command {
     uint64_t payment; /* that the token of the URL belongs to; 0: found by what it names */
@@ -153,6 +172,8 @@ enum gateway_refusal {
     GATEWAY_NOT_OVERRIDABLE, /* what is to be overridden is not unknown */
     GATEWAY_NO_PROVIDER,
     GATEWAY_NOT_HELD, /* no escrow money is held for it */
+    GATEWAY_NO_MONEY, /* the wallet has less than that */
+    GATEWAY_NOT_PAID, /* only what succeeded, and whose receipt is known, is given back */
 };
 
 /* The reply of every command of the merchant book. */

@@ -50,7 +50,7 @@ static bool plausible(const struct gateway_event *e)
         return e->payment_created.amount_minor > 0 &&
                e->payment_created.amount_minor <= GATEWAY_AMOUNT_MAX &&
                e->payment_created.method >= METHOD_MPESA_STK &&
-               e->payment_created.method <= METHOD_PAYSTACK &&
+               e->payment_created.method <= METHOD_LAST &&
                e->payment_created.capture >= CAPTURE_WALLET &&
                e->payment_created.capture <= CAPTURE_ESCROW;
     case EVENT_PAYMENT_MOVED:

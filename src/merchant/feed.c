@@ -66,10 +66,29 @@ void gateway__tell(struct gateway_decision *gd, const struct gateway_telling *t)
     }
 }
 
+uint16_t gateway__type_for(uint8_t method, uint16_t payment_type)
+{
+    static const uint16_t payouts[FEED_TYPE_LAST + 1] = {
+        [FEED_PAYMENT_CREATED] = FEED_PAYOUT_CREATED,
+        [FEED_PAYMENT_PENDING] = FEED_PAYOUT_PENDING,
+        [FEED_PAYMENT_UNCONFIRMED] = FEED_PAYOUT_UNCONFIRMED,
+        [FEED_PAYMENT_MISMATCHED] = FEED_PAYOUT_MISMATCHED,
+        [FEED_PAYMENT_SUCCEEDED] = FEED_PAYOUT_SUCCEEDED,
+        [FEED_PAYMENT_FAILED] = FEED_PAYOUT_FAILED,
+        [FEED_PAYMENT_RECEIPT] = FEED_PAYOUT_RECEIPT,
+        [FEED_PAYMENT_STUCK] = FEED_PAYOUT_STUCK,
+    };
+    uint16_t type = gateway_pays_out(method) ? payouts[payment_type] : payment_type;
+    CHECK(type != 0);
+    return type != payment_type && method == METHOD_MPESA_REVERSAL
+               ? (uint16_t)(type - FEED_PAYOUT_CREATED + FEED_REFUND_CREATED)
+               : type;
+}
+
 void gateway__tell_payment(struct gateway_decision *gd, const struct gateway_payment *p,
                            uint16_t type, bool has_receipt)
 {
-    struct gateway_telling t = {.type = type,
+    struct gateway_telling t = {.type = gateway__type_for(p->method, type),
                                 .object_kind = FEED_OBJECT_PAYMENT,
                                 .object = p->number,
                                 .object_seq = p->object_seq,

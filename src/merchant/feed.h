@@ -24,20 +24,34 @@
     X(PAYMENT_RECEIPT, 10, "payment.receipt_known") /* it was paid before, by a query */          \
     X(PAYMENT_STUCK, 11, "payment.stuck")           /* the ladder is at its end: somebody look */ \
     X(REFUND_PROPOSED, 12, "refund.proposed")                                                     \
-    X(PAYMENT_RELEASED, 13, "payment.released") /* escrow to the seller */
+    X(PAYMENT_RELEASED, 13, "payment.released") /* escrow to the seller */                        \
+    X(PAYOUT_CREATED, 14, "payout.created")                                                       \
+    X(PAYOUT_PENDING, 15, "payout.pending")                                                       \
+    X(PAYOUT_UNCONFIRMED, 16, "payout.unconfirmed")                                               \
+    X(PAYOUT_MISMATCHED, 17, "payout.mismatched")                                                 \
+    X(PAYOUT_SUCCEEDED, 18, "payout.succeeded")                                                   \
+    X(PAYOUT_FAILED, 19, "payout.failed")                                                         \
+    X(PAYOUT_RECEIPT, 20, "payout.receipt_known")                                                 \
+    X(PAYOUT_STUCK, 21, "payout.stuck")                                                           \
+    X(REFUND_CREATED, 22, "refund.created")                                                       \
+    X(REFUND_PENDING, 23, "refund.pending")                                                       \
+    X(REFUND_UNCONFIRMED, 24, "refund.unconfirmed")                                               \
+    X(REFUND_MISMATCHED, 25, "refund.mismatched")                                                 \
+    X(REFUND_SUCCEEDED, 26, "refund.succeeded")                                                   \
+    X(REFUND_FAILED, 27, "refund.failed")                                                         \
+    X(REFUND_RECEIPT, 28, "refund.receipt_known")                                                 \
+    X(REFUND_STUCK, 29, "refund.stuck")
 
 enum feed_type {
 #define X(name, number, text) FEED_##name = number,
     FEED_TYPES(X)
 #undef X
-        FEED_TYPE_LAST = 13,
+        FEED_TYPE_LAST = 29,
 };
 const char *feed_type_name(uint16_t type);
 
 enum feed_object {
-    FEED_OBJECT_PAYMENT = 1,
-    FEED_OBJECT_REFUND = 2,
-    FEED_OBJECT_PAYOUT = 3,
+    FEED_OBJECT_PAYMENT = 1, /* payments, payouts and refunds: they are numbered together */
     FEED_OBJECT_RECEIPT = 4,
 };
 

@@ -82,6 +82,8 @@ struct gateway_telling {
 void gateway__tell(struct gateway_decision *gd, const struct gateway_telling *t);
 void gateway__tell_payment(struct gateway_decision *gd, const struct gateway_payment *p,
                            uint16_t type, bool has_receipt);
+/* The same event of a payout or a refund, when it is one. */
+uint16_t gateway__type_for(uint8_t method, uint16_t payment_type);
 
 /* payment.c */
 uint32_t gateway__payment_slot(const struct gateway *g, uint64_t number); /* MAP_NONE */
@@ -111,6 +113,19 @@ void gateway__question_attempted(struct gateway_decision *gd, const struct outbo
 /* Does this end of an attempt mean that the provider surely has nothing of it? */
 bool gateway__surely_unsent(const struct delivery_result_command *c);
 
+/* payout.c */
+void gateway__decide_payout(const struct gateway *g, struct decision *d);
+/* The hold of a payout that has failed for certain ends; of anything else nothing happens. */
+void gateway__release_hold(struct gateway_decision *gd, const struct gateway_payment *p);
+/* The money of a payout that succeeded. False: the ledger would not take it. */
+bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment *p,
+                      const struct observation *claim);
+/* Posts a group of transfers that stand or fall together. */
+bool gateway__post(struct gateway_decision *gd, const struct transfer *transfers, uint32_t count);
+/* "already made with this key": the reply says what. */
+bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uint8_t request[16],
+                       struct gateway_reply *reply);
+
 /* notice.c */
 void gateway__decide_notice(const struct gateway *g, struct decision *d);
 /* Takes a notice in the decision under way; returns what it did. *number_out may be NULL. */
@@ -138,6 +153,8 @@ void gateway__webhook_attempted(struct gateway_decision *gd, const struct outbox
 uint64_t gateway__bytes_key(const uint8_t bytes[16]);
 uint64_t gateway__text_key(uint32_t scope, struct span text);
 uint64_t gateway__short_code_key(uint8_t kind, uint32_t short_code);
+/* Payouts have references of their own, beside the orders of payments. */
+uint32_t gateway__order_scope(const struct gateway_payment *p);
 /* Slot of the payment in the map whose text (its order, id or receipt) is this; MAP_NONE. */
 enum gateway_text { TEXT_OF_ORDER, TEXT_OF_PROVIDER_ID, TEXT_OF_RECEIPT };
 uint32_t gateway__find(const struct gateway *g, enum gateway_text which, uint32_t scope,

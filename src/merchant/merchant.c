@@ -159,6 +159,7 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_PAYMENT_RESOLVE: gateway__decide_resolve(g, d); break;
     case COMMAND_PAYMENT_DUE: gateway__decide_due(g, d); break;
     case COMMAND_PAYMENT_RELEASE: gateway__decide_release(g, d); break;
+    case COMMAND_PAYOUT_CREATE: gateway__decide_payout(g, d); break;
     case COMMAND_NOTICE: gateway__decide_notice(g, d); break;
     default: UNREACHABLE("unknown command of the merchant book");
     }
@@ -240,7 +241,7 @@ static void gateway_attempted(const void *state, struct decision *d, const struc
     struct gateway_decision gd = gateway__decision(state, d);
     if (item->kind == MESSAGE_WEBHOOK) {
         gateway__webhook_attempted(&gd, item, c, becomes);
-    } else if (item->kind == CALL_PUSH) {
+    } else if (merchant_call_moves_money(item->kind)) {
         gateway__push_attempted(&gd, item, c, becomes);
     } else if (item->kind == CALL_QUERY || item->kind == CALL_STATUS) {
         gateway__question_attempted(&gd, item, c);
@@ -302,9 +303,15 @@ static uint32_t text_of(const struct gateway_payment *p, enum gateway_text which
                                           : p->receipt;
 }
 
+uint32_t gateway__order_scope(const struct gateway_payment *p)
+{
+    CHECK(p->merchant < UINT32_C(1) << 31);
+    return p->merchant | (gateway_pays_out(p->method) ? UINT32_C(1) << 31 : 0);
+}
+
 static uint32_t scope_of(const struct gateway_payment *p, enum gateway_text which)
 {
-    return which == TEXT_OF_ORDER ? p->merchant : p->provider;
+    return which == TEXT_OF_ORDER ? gateway__order_scope(p) : p->provider;
 }
 
 /* Where the text lies, or the free place where it would. */

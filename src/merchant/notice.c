@@ -24,7 +24,7 @@ static uint8_t objection(const struct gateway *g, const struct gateway_payment *
     if (claim->phone != 0 && claim->phone != p->phone) {
         return REASON_PHONE;
     }
-    if (claim->short_code != 0 && claim->short_code != payee &&
+    if (!gateway_pays_out(p->method) && claim->short_code != 0 && claim->short_code != payee &&
         claim->short_code != provider->short_code) {
         return REASON_SHORT_CODE;
     }
@@ -57,8 +57,11 @@ static uint8_t effect_of_paid(const struct gateway *g, const struct gateway_paym
 }
 
 /* R2.3: nobody answered, or the phone could not be reached, is one end: the prompt timed out. */
-static uint8_t state_of(const struct observation *claim)
+static uint8_t state_of(const struct gateway_payment *p, const struct observation *claim)
 {
+    if (gateway_pays_out(p->method)) {
+        return GATEWAY_FAILED;
+    }
     bool timed_out =
         claim->reason == OBSERVED_REASON_EXPIRED || claim->reason == OBSERVED_REASON_UNREACHABLE;
     return timed_out                                    ? GATEWAY_EXPIRED
@@ -70,7 +73,7 @@ static uint8_t state_of(const struct observation *claim)
  * another. */
 static uint8_t effect_of_failure(const struct gateway_payment *p, const struct observation *claim)
 {
-    if (p->state == state_of(claim)) {
+    if (p->state == state_of(p, claim)) {
         return NOTICE_CONFIRMS;
     }
     bool open = p->state == GATEWAY_SUBMITTED || p->state == GATEWAY_PENDING ||
@@ -93,7 +96,7 @@ static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *
     if (!observation_is_definite(claim->verdict)) {
         return NOTICE_IN_FLIGHT;
     }
-    if (claim->kind == OBSERVED_REFUND) {
+    if (claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method)) {
         return p->state == GATEWAY_SUCCEEDED && claim->verdict == OBSERVED_SUCCEEDED ? NOTICE_MOVED
                : p->state == GATEWAY_REVERSED ? NOTICE_CONFIRMS
                                               : NOTICE_CONTRADICTS;
@@ -142,19 +145,6 @@ static void through_pending(struct gateway_decision *gd, const struct gateway_pa
     }
 }
 
-static bool post(struct gateway_decision *gd, const struct transfer *t)
-{
-    struct ledger_plan plan;
-    struct ledger_event e;
-    ledger_plan_init(&plan, &gd->g->book->ledger);
-    if (ledger_plan_add(&plan, t) != LEDGER_OK) {
-        return false;
-    }
-    ledger_plan_event(&plan, 0, &e);
-    decision_ledger(gd->d, &e);
-    return true;
-}
-
 /* The money as the book sees it: at the provider, and the merchant's. */
 static struct transfer money_of(const struct gateway *g, const struct gateway_payment *p)
 {
@@ -170,7 +160,8 @@ static struct transfer money_of(const struct gateway *g, const struct gateway_pa
 }
 
 /* Was the order paid by another payment already? Then this one is money to give back. */
-static void propose_refund(struct gateway_decision *gd, const struct gateway_payment *p)
+static void propose_refund(struct gateway_decision *gd, const struct gateway_payment *p,
+                           const struct observation *claim)
 {
     const struct gateway_payment *other =
         gateway_payment_of_order(gd->g, p->merchant, gateway_text(gd->g, p->order));
@@ -188,11 +179,7 @@ static void propose_refund(struct gateway_decision *gd, const struct gateway_pay
     e.refund_proposed.first_payment = other->number;
     e.refund_proposed.amount_minor = p->amount_minor;
     gateway__emit(gd, &e);
-    struct gateway_telling t = {.type = FEED_REFUND_PROPOSED,
-                                .object_kind = FEED_OBJECT_REFUND,
-                                .object = gd->g->last_refund + 1,
-                                .merchant = p->merchant};
-    gateway__tell(gd, &t);
+    gateway__tell_payment(gd, p, FEED_REFUND_PROPOSED, claim->receipt.size > 0);
 }
 
 static void mismatch(struct gateway_decision *gd, const struct gateway_payment *p,
@@ -207,6 +194,19 @@ static void mismatch(struct gateway_decision *gd, const struct gateway_payment *
     gateway__tell_payment(gd, p, FEED_PAYMENT_MISMATCHED, false);
 }
 
+/* The payment whose refund has succeeded: its money went with the refund. */
+static void given_back(struct gateway_decision *gd, const struct gateway_payment *original,
+                       uint64_t notice)
+{
+    CHECK(original != NULL);
+    struct gateway_move m = {
+        .state = GATEWAY_REVERSED, .reason = REASON_REFUNDED, .notice = notice};
+    if (original->state == GATEWAY_SUCCEEDED) {
+        gateway__move(gd, original, &m);
+        gateway__tell_payment(gd, original, FEED_PAYMENT_REVERSED, original->receipt != TEXT_NONE);
+    }
+}
+
 static void succeed(struct gateway_decision *gd, const struct gateway_payment *p,
                     const struct observation *claim, uint64_t notice)
 {
@@ -216,7 +216,9 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
         return;
     }
     struct transfer money = money_of(gd->g, p);
-    if (!post(gd, &money)) {
+    bool booked =
+        gateway_pays_out(p->method) ? gateway__pay_out(gd, p, claim) : gateway__post(gd, &money, 1);
+    if (!booked) {
         mismatch(gd, p, claim, notice, REASON_LEDGER);
         return;
     }
@@ -228,7 +230,11 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
                              .notice = notice};
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_SUCCEEDED, claim->receipt.size > 0);
-    propose_refund(gd, p);
+    if (p->method == METHOD_MPESA_REVERSAL) {
+        given_back(gd, gateway_payment(gd->g, p->overrides), notice);
+    } else if (!gateway_pays_out(p->method)) {
+        propose_refund(gd, p, claim);
+    }
 }
 
 static void end(struct gateway_decision *gd, const struct gateway_payment *p,
@@ -239,9 +245,10 @@ static void end(struct gateway_decision *gd, const struct gateway_payment *p,
         [GATEWAY_EXPIRED] = FEED_PAYMENT_EXPIRED,
         [GATEWAY_CANCELLED] = FEED_PAYMENT_CANCELLED,
     };
-    uint8_t state = state_of(claim);
+    uint8_t state = state_of(p, claim);
     through_pending(gd, p, claim, notice);
     keep_result(gd, p, claim, false);
+    gateway__release_hold(gd, p);
     struct gateway_move m = {
         .state = state, .source = (uint8_t)claim->source, .reason = REASON_CLAIM, .notice = notice};
     gateway__move(gd, p, &m);
@@ -265,7 +272,8 @@ static void reverse(struct gateway_decision *gd, const struct gateway_payment *p
                              .source = (uint8_t)claim->source,
                              .reason = REASON_CLAIM,
                              .notice = notice};
-    CHECK(post(gd, &back)); /* the accounts have no limits: what has happened is booked */
+    CHECK(
+        gateway__post(gd, &back, 1)); /* the accounts have no limits: what has happened is booked */
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_REVERSED, p->receipt != TEXT_NONE);
 }
@@ -283,7 +291,7 @@ static void act(struct gateway_decision *gd, const struct gateway_payment *p,
         return;
     }
     keep_ids(gd, p, claim);
-    if (claim->kind == OBSERVED_REFUND) {
+    if (claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method)) {
         reverse(gd, p, claim, notice);
     } else if (claim->verdict == OBSERVED_SUCCEEDED) {
         succeed(gd, p, claim, notice);

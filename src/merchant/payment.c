@@ -28,7 +28,8 @@ void gateway__ask(struct gateway_decision *gd, const struct gateway_payment *p, 
                   int64_t due_ns)
 {
     struct gateway_event e = {.kind = EVENT_PAYMENT_ASKED};
-    if (p->provider_id == TEXT_NONE || p->question != 0) {
+    bool out = gateway_pays_out(p->method); /* which is known by our own id */
+    if ((p->provider_id == TEXT_NONE && !out) || p->question != 0) {
         struct gateway_event waits = {.kind = EVENT_PAYMENT_RUNG};
         waits.payment_rung.number = p->number;
         waits.payment_rung.rung = rung;
@@ -39,8 +40,8 @@ void gateway__ask(struct gateway_decision *gd, const struct gateway_payment *p, 
     e.payment_asked.number = p->number;
     e.payment_asked.rung = rung;
     e.payment_asked.due_ns = due_ns;
-    e.payment_asked.item =
-        gateway__queue(gd, CALL_QUERY, p->number, provider_at(gd->g, p->provider)->target);
+    e.payment_asked.item = gateway__queue(gd, out ? CALL_STATUS : CALL_QUERY, p->number,
+                                          provider_at(gd->g, p->provider)->target);
     gateway__emit(gd, &e);
 }
 
@@ -52,7 +53,7 @@ void gateway__unconfirm(struct gateway_decision *gd, const struct gateway_paymen
     struct gateway_move m = {.state = GATEWAY_UNCONFIRMED, .reason = reason, .due_ns = due_ns};
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_UNCONFIRMED, false);
-    if (p->provider_id != TEXT_NONE) {
+    if (p->provider_id != TEXT_NONE || gateway_pays_out(p->method)) {
         gateway__ask(gd, p, 0, due_ns);
     }
 }
@@ -61,6 +62,7 @@ static void fail(struct gateway_decision *gd, const struct gateway_payment *p, u
                  uint8_t reason)
 {
     struct gateway_move m = {.state = GATEWAY_FAILED, .source = source, .reason = reason};
+    gateway__release_hold(gd, p);
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_FAILED, false);
 }
@@ -91,15 +93,14 @@ static const struct gateway_payment *guard(const struct gateway *g,
     return NULL;
 }
 
-/* True: the key has come before, and the reply says what it made then. */
-static bool repeated(const struct gateway *g, const struct payment_create_command *c,
-                     struct gateway_reply *reply)
+bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uint8_t request[16],
+                       struct gateway_reply *reply)
 {
-    const struct idempotency_entry *known = book_key(g->book, c->key);
+    const struct idempotency_entry *known = book_key(g->book, key);
     if (known == NULL) {
         return false;
     }
-    bool same = memcmp(known->request, c->request, sizeof(known->request)) == 0;
+    bool same = memcmp(known->request, request, sizeof(known->request)) == 0;
     reply->refusal = same ? GATEWAY_REPEATED : GATEWAY_KEY_REUSED;
     reply->number = same ? known->subject : 0;
     return true;
@@ -142,7 +143,7 @@ void gateway__decide_create(const struct gateway *g, struct decision *d)
     struct gateway_decision gd = gateway__decision(g, d);
     CHECK(slab_is_used(&g->merchants, c->merchant));
     CHECK(c->amount_minor > 0 && c->amount_minor <= GATEWAY_AMOUNT_MAX);
-    if (repeated(g, c, reply)) {
+    if (gateway__repeated(g, c->key, c->request, reply)) {
         return;
     }
     if (!slab_is_used(&g->providers, c->provider) ||
@@ -247,8 +248,12 @@ void gateway__push_attempted(struct gateway_decision *gd, const struct outbox_it
     CHECK(p != NULL && p->item == item->number);
     enum observation_verdict verdict =
         c->error == 0 && reading != NULL ? reading->answer.verdict : OBSERVED_UNKNOWN;
+    bool duplicate = verdict == OBSERVED_REFUSED &&
+                     reading->answer.reason == OBSERVED_REASON_DUPLICATE; /* an earlier one did */
     if (gateway__surely_unsent(c)) {
         unsent(gd, p, reading, becomes);
+    } else if (duplicate && p->state == GATEWAY_SUBMITTED) {
+        gateway__unconfirm(gd, p, REASON_DUPLICATE);
     } else if (verdict == OBSERVED_IN_FLIGHT) {
         accepted(gd, p, &reading->answer);
     } else if (verdict == OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
@@ -288,7 +293,9 @@ void gateway__decide_resolve(const struct gateway *g, struct decision *d)
         return;
     }
     reply->number = p->number;
-    if (gateway_state_ended(p->state) || p->question != 0 || p->provider_id == TEXT_NONE) {
+    bool known = p->provider_id != TEXT_NONE || gateway_pays_out(p->method);
+    if (gateway_state_ended(p->state) || p->state == GATEWAY_CREATED || p->question != 0 ||
+        !known) {
         reply->refusal = GATEWAY_NOTHING_TO_DO;
         return;
     }
@@ -339,7 +346,7 @@ void gateway__decide_release(const struct gateway *g, struct decision *d)
     struct gateway_decision gd = gateway__decision(g, d);
     const struct gateway_payment *p = gateway_payment(g, c->number);
     reply->number = c->number;
-    if (p == NULL || p->escrow != ESCROW_HELD) {
+    if (p == NULL || p->escrow != ESCROW_HELD || p->refund != 0) {
         reply->refusal = p == NULL                      ? GATEWAY_NOT_FOUND
                          : p->escrow == ESCROW_RELEASED ? GATEWAY_NOTHING_TO_DO
                                                         : GATEWAY_NOT_HELD;
@@ -353,15 +360,10 @@ void gateway__decide_release(const struct gateway *g, struct decision *d)
                          .credit_account = m->wallet,
                          .kind = TRANSFER_POST,
                          .code = GATEWAY_TRANSFER_RELEASE};
-    struct ledger_plan plan;
-    struct ledger_event posted;
-    ledger_plan_init(&plan, &g->book->ledger);
-    if (ledger_plan_add(&plan, &t) != LEDGER_OK) {
+    if (!gateway__post(&gd, &t, 1)) {
         reply->refusal = GATEWAY_NOT_HELD;
         return;
     }
-    ledger_plan_event(&plan, 0, &posted);
-    decision_ledger(d, &posted);
     struct gateway_event e = {.kind = EVENT_PAYMENT_ESCROW};
     e.payment_escrow.number = p->number;
     e.payment_escrow.escrow = ESCROW_RELEASED;

@@ -60,21 +60,33 @@ bool gateway_state_may_move(uint8_t from, uint8_t to);
     X(PROMPT_SEEN, 13, "prompt_seen", "a claim shows that the prompt was out")                  \
     X(LEDGER, 14, "ledger", "the ledger would not take the amount")                             \
     X(PERSON, 15, "person", "a person decided it")                                              \
-    X(RECEIPT, 16, "receipt_used", "the receipt belongs to another payment")
+    X(RECEIPT, 16, "receipt_used", "the receipt belongs to another payment")                    \
+    X(REFUNDED, 17, "refunded", "it was given back by a refund of ours")                        \
+    X(DUPLICATE, 18, "duplicate",                                                               \
+      "the provider has seen this id before: what became of it is asked")
 
 enum gateway_reason {
 #define X(name, number, text, words) REASON_##name = number,
     GATEWAY_REASONS(X)
 #undef X
-        REASON_LAST = 16,
+        REASON_LAST = 18,
 };
 const char *gateway_reason_name(uint8_t reason);
 const char *gateway_reason_words(uint8_t reason);
 
+/* How the money moves. Payouts and refunds go the other way and share the machine. */
 enum gateway_method {
     METHOD_MPESA_STK = 1,
     METHOD_PAYSTACK = 2,
+    METHOD_MPESA_B2C = 3,      /* a payout */
+    METHOD_MPESA_REVERSAL = 4, /* a refund: the payment that it gives back is in `overrides` */
+    METHOD_LAST = 4,
 };
+/* Does it leave the merchant (payout, refund)? */
+static inline bool gateway_pays_out(uint8_t method)
+{
+    return method == METHOD_MPESA_B2C || method == METHOD_MPESA_REVERSAL;
+}
 
 /* Where the money of a success goes. */
 enum gateway_capture {
@@ -100,6 +112,7 @@ int64_t gateway_rung_ns(uint8_t rung);
     X(u64, item)      /* outbox number of the push */                              \
     X(u64, question)  /* outbox number of the question under way; 0: none */       \
     X(u64, overrides) /* the unknown payment that somebody chose to override; 0 */ \
+    X(u64, refund)    /* the latest refund of it; 0: none */                       \
     X(u64, notice)    /* that brought it to its end; 0: none */                    \
     X(i64, amount_minor)                                                           \
     X(i64, due_ns)   /* of its timer; 0: none */                                   \

@@ -207,7 +207,8 @@ static void index_payment(struct gateway *g, uint32_t slot)
     if (p->receipt != TEXT_NONE) {
         gateway__index(g, TEXT_OF_RECEIPT, slot);
     }
-    uint32_t latest = gateway__find(g, TEXT_OF_ORDER, p->merchant, gateway_text(g, p->order));
+    uint32_t latest =
+        gateway__find(g, TEXT_OF_ORDER, gateway__order_scope(p), gateway_text(g, p->order));
     if (latest == MAP_NONE || payment_slot(g, latest)->number < p->number) {
         gateway__index(g, TEXT_OF_ORDER, slot);
     }

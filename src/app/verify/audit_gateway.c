@@ -17,6 +17,11 @@ enum {
     WAY_PAYMENT = 1, /* codes of transfers */
     WAY_RELEASE = 2,
     WAY_REVERSAL = 3,
+    WAY_PAYOUT = 4,
+    WAY_FEE = 5,
+    CODE_FEES_OF_PROVIDER = 4,
+    METHOD_OUT_FIRST = 3, /* numbers of methods from here on pay out */
+    WHY_REFUNDED = 17,
 };
 
 /* Numbers of states. */
@@ -93,6 +98,7 @@ static void created(struct audit *a, const struct gateway_event *e)
     }
     p->amount_minor = e->payment_created.amount_minor;
     p->state = CREATED;
+    p->out = e->payment_created.method >= METHOD_OUT_FIRST;
     a->report->totals.payments++;
 }
 
@@ -114,6 +120,7 @@ static void moved(struct audit *a, const struct gateway_event *e)
     }
     p->entered = (uint16_t)(p->entered | 1u << to);
     p->state = to;
+    p->refunded = to == REVERSED && e->payment_moved.reason == WHY_REFUNDED;
     a->gateway.succeeded = to == SUCCEEDED ? e->payment_moved.number : a->gateway.succeeded;
     a->gateway.reversed = to == REVERSED ? e->payment_moved.number : a->gateway.reversed;
     a->report->totals.paid_minor += to == SUCCEEDED ? (uint64_t)p->amount_minor : 0;
@@ -224,6 +231,27 @@ static uint16_t code_of(const struct audit *a, uint32_t account)
     return known == NULL ? 0 : known->code;
 }
 
+/* A payout: held, then posted or released, once; or paid after it had been released; and a fee. */
+static void transfer_out(struct audit *a, const struct transfer *t, struct audit_gateway_payment *p,
+                         uint32_t leg)
+{
+    uint16_t from = code_of(a, t->debit_account);
+    uint16_t to = code_of(a, t->credit_account);
+    bool ends = leg == 5 && (t->kind == TRANSFER_POST_HOLD || t->kind == TRANSFER_VOID_HOLD);
+    bool merchants = from == CODE_WALLET_OF_MERCHANT || from == CODE_ESCROW;
+    bool pays = (leg == 4 || leg == 6) && t->code == WAY_PAYOUT && merchants &&
+                to == CODE_CLEARING && t->amount_minor == p->amount_minor;
+    bool fee =
+        leg == 7 && t->code == WAY_FEE && from == CODE_FEES_OF_PROVIDER && to == CODE_CLEARING;
+    if (!(ends || pays || fee) || (p->legs >> leg & 1) != 0) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "transfer %" PRIx64 " of a payout is not as it should be, or happens twice",
+                      t->id);
+    }
+    p->posted = p->posted || (leg == 5 && t->kind == TRANSFER_POST_HOLD) || leg == 6;
+    p->legs = (uint8_t)(p->legs | 1u << leg);
+}
+
 /* Money moves for a payment only: its amount, its way, and each way once. */
 void audit__gateway_transfer(struct audit *a, const struct transfer *t)
 {
@@ -237,6 +265,10 @@ void audit__gateway_transfer(struct audit *a, const struct transfer *t)
     uint16_t from = code_of(a, t->debit_account);
     uint16_t to = code_of(a, t->credit_account);
     bool merchants = to == CODE_WALLET_OF_MERCHANT || to == CODE_ESCROW;
+    if (p->out) {
+        transfer_out(a, t, p, leg);
+        return;
+    }
     bool right = (t->code == WAY_PAYMENT && leg == 0 && from == CODE_CLEARING && merchants) ||
                  (t->code == WAY_RELEASE && leg == 1 && from == CODE_ESCROW &&
                   to == CODE_WALLET_OF_MERCHANT) ||
@@ -254,7 +286,9 @@ static void check_legs(struct audit *a, uint64_t number, uint32_t leg, bool shou
 {
     const struct audit_gateway_payment *p =
         number == 0 ? NULL : array_at(&a->gateway.payments, number - 1);
-    if (p != NULL && ((p->legs >> leg & 1) != 0) != should) {
+    bool has = p != NULL && (p->out && leg == 0 ? p->posted : (p->legs >> leg & 1) != 0);
+    should = should && p != NULL && !(leg == 2 && p->refunded);
+    if (p != NULL && has != should) {
         audit__breach(a, PROOF_EFFECTS, "payment %" PRIu64 " ends in state %u %s its transfer",
                       number, p->state, should ? "without" : "with");
     }

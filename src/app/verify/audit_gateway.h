@@ -21,6 +21,9 @@ struct audit_gateway_payment {
     uint8_t state;
     uint8_t legs; /* a bit for each transfer */
     bool sending;
+    bool posted;   /* a payout whose money has left */
+    bool out;      /* a payout or a refund */
+    bool refunded; /* reversed by a refund, whose transfer it was */
 };
 
 struct audit_gateway {

@@ -1,0 +1,165 @@
+/*
+ * payout.c - money that leaves: payouts (B2C) and refunds (reversal of a payment). The amount is
+ * held from the decision that makes it until a definite end: posted when it succeeded, released
+ * when it failed for certain; unknown stays held (R4.4).
+ *
+ * Ledger transfers of one: leg 4 the hold, 5 its end, 6 the money of a success that came after a
+ * definite failure had released it, 7 the provider's fee.
+ */
+#include <string.h>
+
+#include "merchant/internal.h"
+
+bool gateway__post(struct gateway_decision *gd, const struct transfer *transfers, uint32_t count)
+{
+    struct ledger_plan plan;
+    ledger_plan_init(&plan, &gd->g->book->ledger);
+    plan.now_ns = gd->now_ns;
+    for (uint32_t i = 0; i < count; i++) {
+        if (ledger_plan_add(&plan, &transfers[i]) != LEDGER_OK) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct ledger_event e;
+        ledger_plan_event(&plan, i, &e);
+        decision_ledger(gd->d, &e);
+    }
+    return true;
+}
+
+static struct transfer leg_of(const struct gateway_payment *p, uint32_t leg, uint16_t kind)
+{
+    struct transfer t = {.id = gateway_transfer_id(p->number, leg),
+                         .hold_id = gateway_transfer_id(p->number, 4),
+                         .reference = p->number,
+                         .amount_minor = p->amount_minor,
+                         .kind = kind,
+                         .code = GATEWAY_TRANSFER_PAYOUT};
+    return t;
+}
+
+void gateway__release_hold(struct gateway_decision *gd, const struct gateway_payment *p)
+{
+    struct transfer t = leg_of(p, 5, TRANSFER_VOID_HOLD);
+    if (gateway_pays_out(p->method)) {
+        CHECK(gateway__post(gd, &t, 1)); /* it has no time limit, and ends here only */
+    }
+}
+
+bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment *p,
+                      const struct observation *claim)
+{
+    const struct ledger *l = &gd->g->book->ledger;
+    const struct entry *hold = ledger_entry(l, gateway_transfer_id(p->number, 4));
+    const struct gateway_merchant *m = merchant_at(gd->g, p->merchant);
+    struct transfer legs[2];
+    uint32_t count = 1;
+    CHECK(hold != NULL);
+    bool held = hold->state == ENTRY_HOLD_OPEN;
+    legs[0] = leg_of(p, held ? 5 : 6, held ? TRANSFER_POST_HOLD : TRANSFER_POST);
+    legs[0].debit_account = hold->debit_account;
+    legs[0].credit_account = hold->credit_account;
+    if (claim->has_fee && claim->fee_minor > 0 && claim->fee_minor <= GATEWAY_AMOUNT_MAX) {
+        legs[count] = leg_of(p, 7, TRANSFER_POST);
+        legs[count].amount_minor = claim->fee_minor;
+        legs[count].debit_account = m->fees;
+        legs[count].credit_account = hold->credit_account;
+        legs[count++].code = GATEWAY_TRANSFER_FEE;
+    }
+    return gateway__post(gd, legs, count);
+}
+
+/* ---- making one ---- */
+
+/* What it is paid from, and whether it may be; the original payment of a refund in *original. */
+static enum gateway_refusal look(const struct gateway *g, struct payout_command *c,
+                                 uint32_t *account, const struct gateway_payment **original)
+{
+    const struct gateway_payment *p = c->refunds != 0 ? gateway_payment(g, c->refunds) : NULL;
+    *account = merchant_at(g, c->merchant)->wallet;
+    *original = p;
+    if (c->refunds != 0) {
+        if (p == NULL || p->merchant != c->merchant) {
+            return GATEWAY_NOT_FOUND;
+        }
+        if (p->state != GATEWAY_SUCCEEDED || p->receipt == TEXT_NONE ||
+            gateway_pays_out(p->method)) {
+            return GATEWAY_NOT_PAID;
+        }
+        const struct gateway_payment *before = gateway_payment(g, p->refund);
+        if (before != NULL && before->state != GATEWAY_FAILED) {
+            return GATEWAY_EXISTS;
+        }
+        c->provider = p->provider;
+        c->amount_minor = p->amount_minor;
+        c->phone = p->phone;
+        c->reference = gateway_text(g, p->order);
+        *account = p->escrow == ESCROW_HELD ? merchant_at(g, c->merchant)->escrow : *account;
+    }
+    if (!slab_is_used(&g->providers, c->provider) ||
+        provider_at(g, c->provider)->merchant != c->merchant) {
+        return GATEWAY_NO_PROVIDER;
+    }
+    int64_t free_minor = account_available(ledger_account(&g->book->ledger, *account));
+    return free_minor < c->amount_minor ? GATEWAY_NO_MONEY : GATEWAY_DONE;
+}
+
+static void create(struct gateway_decision *gd, const struct payout_command *c, uint32_t account)
+{
+    uint64_t number = gd->g->last_payment + 1;
+    const struct gateway_provider *provider = provider_at(gd->g, c->provider);
+    uint8_t method = c->refunds != 0 ? METHOD_MPESA_REVERSAL : METHOD_MPESA_B2C;
+    struct gateway_event kept = {.kind = EVENT_PAYMENT_KEPT};
+    kept.payment_kept.number = number;
+    kept.payment_kept.phone = c->phone;
+    kept.payment_kept.order = c->reference;
+    kept.payment_kept.description = c->description;
+    memcpy(kept.payment_kept.token, c->token, sizeof(c->token));
+    gateway__emit(gd, &kept);
+    struct gateway_event e = {.kind = EVENT_PAYMENT_CREATED};
+    e.payment_created.number = number;
+    e.payment_created.merchant = c->merchant;
+    e.payment_created.provider = c->provider;
+    e.payment_created.amount_minor = c->amount_minor;
+    e.payment_created.method = method;
+    e.payment_created.capture = CAPTURE_WALLET;
+    e.payment_created.overrides = c->refunds;
+    e.payment_created.due_ns = gd->now_ns + gd->g->settings->unsent_ns;
+    e.payment_created.item =
+        gateway__queue(gd, c->refunds != 0 ? CALL_REVERSAL : CALL_PAYOUT, number, provider->target);
+    gateway__emit(gd, &e);
+    struct gateway_payment made = {.number = number, .amount_minor = c->amount_minor};
+    struct transfer hold = leg_of(&made, 4, TRANSFER_HOLD);
+    hold.hold_id = 0;
+    hold.debit_account = account;
+    hold.credit_account = provider->clearing;
+    CHECK(gateway__post(gd, &hold, 1)); /* the money is there: look() saw it */
+    struct gateway_telling t = {.type = gateway__type_for(method, FEED_PAYMENT_CREATED),
+                                .object_kind = FEED_OBJECT_PAYMENT,
+                                .object = number,
+                                .merchant = c->merchant};
+    gateway__tell(gd, &t);
+    decision_keep_key(gd->d, c->key, c->request, number);
+}
+
+void gateway__decide_payout(const struct gateway *g, struct decision *d)
+{
+    struct payout_command c = *(const struct payout_command *)d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_payment *original;
+    uint32_t account;
+    CHECK(slab_is_used(&g->merchants, c.merchant));
+    if (gateway__repeated(g, c.key, c.request, reply)) {
+        return;
+    }
+    reply->refusal = look(g, &c, &account, &original);
+    if (reply->refusal != GATEWAY_DONE) {
+        reply->number = original != NULL ? original->refund : 0;
+        return;
+    }
+    CHECK(c.amount_minor > 0 && c.amount_minor <= GATEWAY_AMOUNT_MAX);
+    create(&gd, &c, account);
+    reply->number = g->last_payment + 1;
+}

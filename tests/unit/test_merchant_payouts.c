@@ -1,0 +1,207 @@
+/*
+ * test_merchant_payouts.c - money that leaves the merchant book, in the pure core: held, posted or
+ * released, each once; unknown stays held. Every shop is proved at its end.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/delivery_error.h"
+#include "support/shop.h"
+
+/* A shop with money: one payment that succeeded. */
+static uint64_t rich(struct shop *s)
+{
+    shop_start(s);
+    uint64_t n = shop_pending(s, "INV-1");
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(s, n, &paid), NOTICE_MOVED);
+    return n;
+}
+
+static int64_t free_minor(const struct shop *s)
+{
+    const struct gateway_merchant *m = gateway_merchant(shop_gateway(s), 0);
+    return account_available(ledger_account(&s->book->ledger, m->wallet));
+}
+
+static struct gateway_reply payout(struct shop *s, int64_t amount_minor, uint64_t refunds)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payout_command c = {.amount_minor = amount_minor,
+                               .phone = SHOP_PHONE,
+                               .refunds = refunds,
+                               .reference = SPAN_LITERAL("SALARY")};
+    s->keys++;
+    memcpy(c.key, &s->keys, sizeof(s->keys));
+    memcpy(c.token, &s->keys, sizeof(s->keys));
+    c.token[15] = 0x77;
+    (void)shop_do(s, COMMAND_PAYOUT_CREATE, &c, &reply);
+    return reply;
+}
+
+/* Marks and answers the request of a payout or refund. */
+static void answer(struct shop *s, uint64_t number, uint16_t kind, enum observation_verdict verdict,
+                   enum observation_reason reason)
+{
+    struct payment_command sending = {.number = number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct gateway_reading reading;
+    enum book_outcome outcome;
+    memset(&reading, 0, sizeof(reading));
+    reading.answer.kind = OBSERVED_PAYOUT;
+    reading.answer.source = OBSERVED_BY_SUBMISSION;
+    reading.answer.verdict = verdict;
+    reading.answer.reason = reason;
+    reading.answer.reference = verdict == OBSERVED_IN_FLIGHT ? SPAN_LITERAL("AG_1") : SPAN_EMPTY;
+    uint64_t item = shop_take(s, kind);
+    assert_int_equal(item, shop_payment(s, number)->item);
+    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    struct delivery_result_command c = {.number = item,
+                                        .generation = s->book->generation,
+                                        .status = verdict == OBSERVED_IN_FLIGHT ? 200 : 500,
+                                        .retry_after_ms = -1,
+                                        .reading = &reading};
+    assert_true(shop_do(s, COMMAND_DELIVERY_RESULT, &c, &outcome) > 0);
+}
+
+static struct shop_claim result(enum observation_verdict verdict, const char *code)
+{
+    struct shop_claim c = {.source = OBSERVED_BY_CALLBACK,
+                           .verdict = verdict,
+                           .kind = OBSERVED_PAYOUT,
+                           .code = code,
+                           .amount_minor = verdict == OBSERVED_SUCCEEDED ? 5000 : 0,
+                           .receipt = verdict == OBSERVED_SUCCEEDED ? "UA1A000050" : NULL,
+                           .phone = SHOP_PHONE};
+    return c;
+}
+
+static void test_held_until_a_definite_end(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    assert_int_equal(payout(&s, SHOP_AMOUNT + 1, 0).refusal, GATEWAY_NO_MONEY);
+    uint64_t n = payout(&s, 5000, 0).number;
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(payout(&s, SHOP_AMOUNT - 4999, 0).refusal, GATEWAY_NO_MONEY);
+    answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    shop_restart(&s);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_PENDING);
+    shop_pass(&s, 1000000 * SHOP_S); /* nobody tells: still held, and asked about */
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+    assert_true(shop_payment(&s, n)->attention);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
+    assert_true(shop_take(&s, CALL_STATUS) > 0);
+    assert_int_equal(shop_told(&s, FEED_PAYOUT_STUCK), 1);
+    s.book->domain->check(s.book->domain_state);
+    shop_end(&s);
+}
+
+static void test_released_and_paid_after_all(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    uint64_t n = payout(&s, 5000, 0).number;
+    answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    struct shop_claim failed = result(OBSERVED_FAILED, "2040");
+    failed.reference = "AG_1";
+    assert_int_equal(shop_claims(&s, n, &failed), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_FAILED);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
+    paid.reference = "AG_1";
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_SUCCEEDED);
+    assert_true(shop_payment(&s, n)->late);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(shop_clearing(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(shop_told(&s, FEED_PAYOUT_SUCCEEDED), 1);
+    shop_end(&s);
+}
+
+static void test_never_sent_and_refused_release(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    uint64_t n = payout(&s, 5000, 0).number;
+    shop_pass(&s, 61 * SHOP_S); /* it cannot leave */
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_FAILED);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    s.now_ns += SHOP_S;
+    uint64_t m = payout(&s, 5000, 0).number;
+    uint64_t item = shop_take(&s, CALL_PAYOUT);
+    if (item == shop_payment(&s, n)->item) { /* of the one before: withdrawn */
+        shop_fail(&s, item, DELIVERY_WITHDRAWN);
+    } else {
+        outbox_return(&s.book->outbox, item);
+    }
+    answer(&s, m, CALL_PAYOUT, OBSERVED_REFUSED, OBSERVED_REASON_CREDENTIALS);
+    assert_int_equal(shop_payment(&s, m)->state, GATEWAY_FAILED);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    assert_int_equal(shop_told(&s, FEED_PAYOUT_FAILED), 2);
+    shop_end(&s);
+}
+
+/* The provider has seen our id before: an earlier request arrived, so nothing is concluded. */
+static void test_duplicate_is_unknown(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    uint64_t n = payout(&s, 5000, 0).number;
+    answer(&s, n, CALL_PAYOUT, OBSERVED_REFUSED, OBSERVED_REASON_DUPLICATE);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+    assert_int_equal(shop_payment(&s, n)->reason, REASON_DUPLICATE);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
+    assert_true(shop_take(&s, CALL_STATUS) > 0);
+    shop_end(&s);
+}
+
+static void test_refund_once(void **state)
+{
+    (void)state;
+    struct shop s;
+    uint64_t n = rich(&s);
+    assert_int_equal(payout(&s, 1, 99).refusal, GATEWAY_NOT_FOUND);
+    uint64_t r = payout(&s, 0, n).number;
+    assert_int_equal(payout(&s, 0, n).refusal, GATEWAY_EXISTS);
+    assert_int_equal(payout(&s, 0, r).refusal, GATEWAY_NOT_PAID);
+    answer(&s, r, CALL_REVERSAL, OBSERVED_REFUSED, OBSERVED_REASON_CREDENTIALS);
+    assert_int_equal(shop_payment(&s, r)->state, GATEWAY_FAILED);
+    r = payout(&s, 0, n).number; /* one that failed for certain may be asked for again */
+    answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    shop_restart(&s);
+    struct shop_claim done = result(OBSERVED_SUCCEEDED, "0");
+    done.kind = OBSERVED_REFUND;
+    done.amount_minor = SHOP_AMOUNT;
+    done.reference = "AG_1";
+    assert_int_equal(shop_claims(&s, r, &done), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, r)->state, GATEWAY_SUCCEEDED);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+    assert_int_equal(shop_payment(&s, n)->reason, REASON_REFUNDED);
+    assert_int_equal(shop_wallet(&s), 0);
+    assert_int_equal(shop_clearing(&s), 0);
+    assert_int_equal(payout(&s, 0, n).refusal, GATEWAY_NOT_PAID);
+    assert_int_equal(shop_create(&s, "INV-1", 0).refusal, GATEWAY_DONE); /* it may be paid anew */
+    shop_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_held_until_a_definite_end),
+        cmocka_unit_test(test_released_and_paid_after_all),
+        cmocka_unit_test(test_never_sent_and_refused_release),
+        cmocka_unit_test(test_duplicate_is_unknown),
+        cmocka_unit_test(test_refund_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
