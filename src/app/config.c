@@ -54,6 +54,11 @@ static bool set_admin_key(struct config *c, const char *value)
     return strlen(value) >= 16 && copy_text(c->admin_key, sizeof(c->admin_key), value);
 }
 
+static bool set_merchant_key(struct config *c, const char *value)
+{
+    return strlen(value) >= 16 && copy_text(c->merchant_key, sizeof(c->merchant_key), value);
+}
+
 static bool set_callback_allow(struct config *c, const char *value)
 {
     return copy_text(c->callback_allow, sizeof(c->callback_allow), value);
@@ -207,6 +212,7 @@ static const struct setting SETTINGS[] = {
     {"port", SETTING_NUMBER, set_port},
     {"merchant-port", SETTING_NUMBER, set_merchant_port},
     {"merchant-url", SETTING_TEXT, set_merchant_url},
+    {"merchant-key", SETTING_SECRET, set_merchant_key},
     {"profile", SETTING_CHOICE, set_profile},
     {"book", SETTING_CHOICE, set_book},
     {"clock", SETTING_CHOICE, set_clock},
@@ -234,6 +240,8 @@ const char *config_help(void)
            "  --merchant-port N      merchant gateway's port (default: 8255; 0 when --port is 0)\n"
            "  --merchant-url URL     where providers reach the merchant's port (default: as it\n"
            "                         listens)\n"
+           "  --merchant-key KEY     API key that a new merchant book begins with, at least 16\n"
+           "                         characters (default: sk_test_hakika; production needs one)\n"
            "  --profile NAME         dev, sandbox, daraja-strict or production (default: dev;\n"
            "                         sandbox with --ephemeral)\n"
            "  --book NAME            operator, merchant or both (default: both)\n"

@@ -26,6 +26,7 @@ struct config {
     bool merchant_port_given;
     char merchant_url[200]; /* where providers reach the merchant's port; empty: as it listens */
     enum books books;
+    char merchant_key[128]; /* API key of a new merchant book; empty: the one of dev */
     enum profile profile;
     bool profile_given;
     bool virtual_clock;

@@ -227,6 +227,13 @@ static uint32_t all_in_flight(void *context)
     return h->shared->in_flight(h->shared->context);
 }
 
+/* Both books begin anew together: payments of one are about prompts of the other. */
+static void reset_too(void *context)
+{
+    struct host *h = context;
+    h->shared->reset(h->shared->context);
+}
+
 static struct surface *make_surface(struct host *h)
 {
     const struct config *c = h->shared->config;
@@ -241,6 +248,8 @@ static struct surface *make_surface(struct host *h)
         .secrets = h->shared->secrets,
         .profile = c->profile,
         .in_flight_is_500 = c->in_flight_is_500,
+        .merchant_key = c->merchant_key[0] != '\0' ? c->merchant_key : NULL,
+        .reset_too = is_merchant(h) ? NULL : reset_too,
         .admin_key = c->admin_key[0] != '\0' ? c->admin_key : NULL,
         .public_host = c->public_host[0] != '\0' ? c->public_host : NULL,
         .magic = c->magic,
@@ -561,6 +570,13 @@ bool host_quiet(const struct host *h)
 
 static bool seed(struct host *h)
 {
+    const struct config *c = h->shared->config;
+    if (is_merchant(h) && c->profile == PROFILE_PRODUCTION && c->merchant_key[0] == '\0') {
+        (void)fprintf(stderr, "hakika: a new merchant book in production needs its first API key: "
+                              "give --merchant-key (or HAKIKA_MERCHANT_KEY), at least 16 "
+                              "characters. Nothing was started.\n");
+        return false;
+    }
     struct engine_result result =
         is_merchant(h) ? gateway_seed(h->surface) : surface_seed(h->surface);
     if (result.status != ENGINE_APPLIED) {

@@ -30,6 +30,7 @@ struct shared {
     int epoll;
     /* Messages of all books that are on their way. */
     uint32_t (*in_flight)(void *context);
+    void (*reset)(void *context); /* the operator's book was reset: the others follow */
     void *context;
 };
 

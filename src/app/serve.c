@@ -158,6 +158,14 @@ static uint32_t in_flight(void *context)
     return sum;
 }
 
+static void reset_others(void *context)
+{
+    struct server *v = context;
+    if (v->merchant_host != NULL) {
+        (void)gateway_seed(v->merchant_host->surface);
+    }
+}
+
 static bool watch(struct server *v, int descriptor)
 {
     struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
@@ -440,6 +448,7 @@ int serve(const struct config *config)
     v.shared.config = config;
     v.shared.data = v.data;
     v.shared.in_flight = in_flight;
+    v.shared.reset = reset_others;
     v.shared.context = &v;
     v.shared.epoll = -1;
     v.signals = -1;

@@ -215,5 +215,8 @@ void control_reset(struct request *q)
         return;
     }
     CHECK(surface_start_rules(q->s, error)); /* they were taken at the start */
+    if (q->s->options.reset_too != NULL) {
+        q->s->options.reset_too(q->s->options.context);
+    }
     answer_generation(q, engine_read_position(q->s->engine), "seeded", NULL);
 }

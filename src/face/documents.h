@@ -1,5 +1,5 @@
 /*
- * documents.h - documents that are embedded at build time: the OpenAPI document of the operator's
+ * documents.h - documents that are embedded at build time: the OpenAPI documents of both
  * surfaces, the JSON schema of the rules document, the rules of --magic (all in src/face), and the
  * console's page (console/).
  */
@@ -9,6 +9,7 @@
 #include "base/span.h"
 
 struct span openapi_document(void);
+struct span openapi_merchant_document(void); /* of the merchant's surface */
 struct span rules_schema_document(void);
 struct span magic_document(void);
 

@@ -56,12 +56,14 @@ struct surface_options {
     const struct keeper *keeper; /* NULL: nothing leaves memory */
     struct secrets *secrets;
     enum profile profile;
-    bool in_flight_is_500;         /* STK query while open: HTTP 500 form instead of 4999 */
-    const char *admin_key;         /* NULL: none needed (loopback only) */
-    const char *public_host;       /* another allowed Host of /sim; NULL: loopback names only */
-    bool allow_loopback_callbacks; /* strict profiles: for tests */
-    bool magic;                    /* outcomes by phone number and amount (magic.json) */
-    struct span rules;             /* rules document of the start; data NULL: none. Borrowed */
+    bool in_flight_is_500;            /* STK query while open: HTTP 500 form instead of 4999 */
+    const char *merchant_key;         /* API key of a new merchant book; NULL: none is given */
+    void (*reset_too)(void *context); /* the operator's book was reset; NULL: nobody cares */
+    const char *admin_key;            /* NULL: none needed (loopback only) */
+    const char *public_host;          /* another allowed Host of /sim; NULL: loopback names only */
+    bool allow_loopback_callbacks;    /* strict profiles: for tests */
+    bool magic;                       /* outcomes by phone number and amount (magic.json) */
+    struct span rules;                /* rules document of the start; data NULL: none. Borrowed */
     /* Deliveries handed out and not yet reported. */
     uint32_t (*in_flight)(void *context);
     /* False, or NULL: there is no view. */

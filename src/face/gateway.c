@@ -264,9 +264,11 @@ struct engine_result gateway_seed(struct surface *s)
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     struct sealed sealed[5];
     bool dev = s->options.profile != PROFILE_PRODUCTION;
+    const char *key = s->options.merchant_key != NULL ? s->options.merchant_key : DEV_KEY;
+    CHECK(dev || s->options.merchant_key != NULL); /* or nobody could ever call */
+    c.has_key = true;
+    gateway_key_hash(s, span_from(key), c.key_hash);
     if (dev) {
-        c.has_key = true;
-        gateway_key_hash(s, SPAN_LITERAL(DEV_KEY), c.key_hash);
         c.has_provider = s->gateway->operator_url[0] != '\0';
     }
     if (c.has_provider) {

@@ -286,7 +286,9 @@ bool status_route(struct request *q)
     } else if (span_is(q->path, "/metrics") && reads) {
         handle_metrics(q);
     } else if (span_is(q->path, "/openapi.json") && reads) {
-        http_reply(q->x, 200, "application/json", openapi_document());
+        struct span document =
+            q->s->gateway != NULL ? openapi_merchant_document() : openapi_document();
+        http_reply(q->x, 200, "application/json", document);
     } else {
         return false;
     }

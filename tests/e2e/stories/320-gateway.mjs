@@ -3,6 +3,7 @@
 // kill -9 of everything at each point of the story.
 import { both, Gateway, PHONE, prompt, signed } from '../lib/gateway.mjs';
 import { Listener } from '../lib/listener.mjs';
+import { Server } from '../lib/server.mjs';
 import { check, equal, proved, story, until } from '../lib/story.mjs';
 
 await story('a payment through the gateway', async (scene) => {
@@ -101,6 +102,32 @@ await story('a payment through the gateway', async (scene) => {
     equal((await new Gateway(server.ready.merchant, 'sk_wrong').call('GET', '/v1/payments')).status,
           401, 'a wrong key');
     proved('an API key reaches its own merchant\'s things only');
+
+    equal((await gateway.call('GET', '/readyz')).status, 200, 'and it is ready');
+    const paths = (await gateway.ok('GET', '/openapi.json')).paths;
+    check(paths['/v1/payments'] && paths['/callbacks/{token}/{door}'], 'its own document');
+
+    await operator.simOk('POST', '/reset', {});
+    equal((await gateway.call('GET', `/v1/payments/${made.id}`)).status, 404, 'a reset begins both anew');
+    equal(await gateway.balance('wallet'), 0, 'with an empty wallet');
+    await gateway.become((await gateway.paying({ order_id: 'INV-1' }, 'anew')).id, 'pending');
+    proved('a reset of the operator begins both books anew');
+
+    const refused = await Server.refused(scene, ['--book', 'merchant', '--profile', 'production'],
+                                         { data: scene.path('production') });
+    check(/--merchant-key/.test(refused.errors), 'production needs a key');
+    const alone = await Server.open(scene, ['--book', 'merchant', '--profile', 'production',
+                                            '--merchant-key', 'sk_live_0123456789abcdef'],
+                                    { data: scene.path('production') });
+    const live = new Gateway(alone.ready.merchant, 'sk_live_0123456789abcdef');
+    scene.atEnd(() => live.hangUp());
+    equal((await live.pay({ order_id: 'INV-1' })).json.code, 'no_provider', 'nothing is configured');
+    equal((await live.call('POST', '/v1/providers', { short_code: 600000, base_url: 'http://127.0.0.1:1' })).status,
+          422, 'only https and public providers');
+    equal((await live.call('POST', '/v1/webhook_endpoints', { url: 'https://10.0.0.1/hook' })).status,
+          422, 'nor a private webhook');
+    equal((await new Gateway(alone.ready.merchant).call('GET', '/v1/payments')).status, 401, 'no default key');
+    proved('production starts alone, with its own key, and believes no private address');
 });
 
 // The same story with kill -9 after each step; whatever was acknowledged is there afterwards.
