@@ -78,6 +78,17 @@ static void render_result(const struct operator_state *o, struct writer *w,
     json_field_text(w, "reason", request_outcome_words(r->outcome));
 }
 
+static void render_ruled(struct surface *s, struct writer *w, const struct operator_request *r)
+{
+    struct ruled ruled;
+    json_key(w, "ruled_by");
+    if (request_ruled(surface_operator(s), r, &ruled)) {
+        face_ruled_render(w, &ruled);
+    } else {
+        json_put_null(w);
+    }
+}
+
 void control_request_render(struct surface *s, struct writer *w, const struct operator_request *r)
 {
     const struct operator_state *o = surface_operator(s);
@@ -102,13 +113,7 @@ void control_request_render(struct surface *s, struct writer *w, const struct op
     field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
     field_time(w, "asked_at", r->step_ns[REQUEST_ASKED]);
     field_time(w, "ended_at", r->step_ns[REQUEST_ENDED]);
-    json_key(w, "ruled_by");
-    struct ruled ruled;
-    if (request_ruled(o, r, &ruled)) {
-        face_ruled_render(w, &ruled);
-    } else {
-        json_put_null(w);
-    }
+    render_ruled(s, w, r);
     json_close(w, '}');
 }
 
@@ -165,7 +170,7 @@ void control_request_as_transaction(struct surface *s, struct writer *w,
     json_field_string(w, "callback_url", operator_text(o, r->result_url));
     field_id(w, "reversed_by", "req_", r->reversal);
     field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
-    json_field_null(w, "ruled_by");
+    render_ruled(s, w, r);
     render_way(s, w, r);
     json_close(w, '}');
 }

@@ -81,10 +81,10 @@ static const char *answer_of(uint16_t cause)
     }
 }
 
-/* What a scenario rule ordered for a payment; false: none did. */
-static bool order_of(struct projection *p, uint64_t payment, struct ruled *out)
+/* What a scenario rule ordered for a payment or request; false: none did. */
+static bool order_of(struct projection *p, enum statement look, uint64_t subject, struct ruled *out)
 {
-    sqlite3_stmt *row = store_look(p->store, STATEMENT_RULING_LOOK, (int64_t)payment);
+    sqlite3_stmt *row = store_look(p->store, look, (int64_t)subject);
     if (row == NULL) {
         return false;
     }
@@ -94,8 +94,9 @@ static bool order_of(struct projection *p, uint64_t payment, struct ruled *out)
 }
 
 /* False: the bytes are no order. */
-static bool rule_payment(struct projection *p, const struct operator_event *e)
+static bool keep_ruling(struct projection *p, const struct operator_event *e)
 {
+    bool of_payment = e->kind == EVENT_STK_RULED;
     static const char *const origins[RULE_ORIGINS] = {"user", "magic"};
     uint8_t buffer[VIEW_BODY_MAX];
     struct writer orders = writer_init(buffer, sizeof(buffer));
@@ -106,8 +107,13 @@ static bool rule_payment(struct projection *p, const struct operator_event *e)
     rule_effects_render(&orders, &ruled.effects);
     CHECK(!orders.overflow); /* all of its texts are short */
     struct span json = {(const char *)buffer, orders.size};
-    (void)RUN(p->store, TRANSACTION_RULED, number(e->number), text(ruled.name));
-    (void)RUN(p->store, RULING_ADD, number(e->number), nothing(), text(ruled.name),
+    if (of_payment) {
+        (void)RUN(p->store, TRANSACTION_RULED, number(e->number), text(ruled.name));
+    } else {
+        (void)RUN(p->store, REQUEST_RULED, number(e->number), text(ruled.name));
+    }
+    (void)RUN(p->store, RULING_ADD, of_payment ? number(e->number) : nothing(),
+              of_payment ? nothing() : number(e->number), text(ruled.name),
               text(origins[ruled.origin]), integer(ruled.index + 1), number(ruled.revision),
               text_of(json), bytes_of(e->orders), text(p->at), number(p->frame.position));
     return true;
@@ -120,7 +126,7 @@ static void end_payment(struct projection *p, const struct operator_event *e)
     const char *answer = answer_of(p->frame.cause);
     const char *code = stk_outcome_code(e->outcome);
     bool paid = e->outcome == STK_PAID;
-    if (e->outcome == STK_RULED && order_of(p, e->number, &ruled)) {
+    if (e->outcome == STK_RULED && order_of(p, STATEMENT_RULING_LOOK, e->number, &ruled)) {
         code = ruled.effects.outcome_code;
     }
     if (paid) {
@@ -181,16 +187,21 @@ static void ask_for_request(struct projection *p, const struct operator_event *e
 static void end_request(struct projection *p, const struct operator_event *e)
 {
     char receipt[ID_RECEIPT_SIZE];
+    struct ruled ruled;
+    const char *code = request_outcome_code(e->outcome);
     p->ended_payment = 0;
     p->ended_request = e->number;
+    if (e->outcome == REQUEST_RULED &&
+        order_of(p, STATEMENT_RULING_LOOK_REQUEST, e->number, &ruled)) {
+        code = ruled.effects.outcome_code;
+    }
     if (e->has_receipt) {
         id_receipt_format(e->receipt_day, e->receipt, receipt);
     }
     (void)RUN(p->store, REQUEST_END, number(e->number),
-              text(stk_state_name(request_outcome_state(e->outcome))),
-              text(request_outcome_code(e->outcome)), text(request_outcome_words(e->outcome)),
-              text(e->has_receipt ? receipt : NULL), integer(e->charge_minor), text(p->at),
-              integer(p->frame.time_ns));
+              text(stk_state_name(request_outcome_state(e->outcome))), text(code),
+              text(request_outcome_words(e->outcome)), text(e->has_receipt ? receipt : NULL),
+              integer(e->charge_minor), text(p->at), integer(p->frame.time_ns));
     if (e->has_receipt) { /* of a reversal: its original shows it */
         (void)RUN(p->store, TRANSACTION_REVERSED, number(e->number));
         (void)RUN(p->store, REQUEST_REVERSED, number(e->number));
@@ -274,7 +285,8 @@ static bool end_of(sqlite3_stmt *row, uint64_t payment, char code[16], struct da
 static void bend(struct projection *p, const struct outbox_event *e, sqlite3_stmt *row,
                  struct ruled *ruled, struct daraja_stk_end *end, struct daraja_stk_result *result)
 {
-    bool is_ruled = store_text(row, 9).size > 0 && order_of(p, e->subject, ruled);
+    bool is_ruled =
+        store_text(row, 9).size > 0 && order_of(p, STATEMENT_RULING_LOOK, e->subject, ruled);
     bool is_ordered = span_is(store_text(row, 8), stk_outcome_words(STK_RULED)) ||
                       span_is(store_text(row, 8), stk_outcome_words(STK_CANCELLED));
     end->words = is_ruled && is_ordered ? ruled->effects.outcome_text : NULL;
@@ -315,7 +327,8 @@ static void queue_request_message(struct projection *p, const struct outbox_even
                                         [MESSAGE_VALIDATION] = "validation"};
     char next[RFC3339_SIZE];
     (void)RUN(p->store, MESSAGE_ADD, number(e->number), number(e->subject), text(kinds[kind]),
-              text(p->at), integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
+              text(p->at), integer(p->frame.time_ns), projection_time(e->next_try_ns, next),
+              integer((e->item_kind & MESSAGE_RULED) != 0));
     if (kind == MESSAGE_VALIDATION) {
         projection_validation_asked(p, e);
     }
@@ -433,7 +446,6 @@ static bool project_known(struct projection *p, const struct operator_event *e)
     case EVENT_REQUEST_AMOUNT_SET:
         (void)RUN(p->store, REQUEST_AMOUNT, number(e->number), integer(e->amount_minor));
         break;
-    case EVENT_REQUEST_RULED: /* rules have no columns */
     case EVENT_REQUEST_HELD:
     case EVENT_REQUEST_QUEUED:
     case EVENT_REQUEST_TIMED_OUT: break; /* the message to its URL makes the row */
@@ -452,8 +464,8 @@ bool projection_operator(struct projection *p, uint16_t kind, struct reader *bod
     if (!operator_event_decode(kind, body, &e)) {
         return false;
     }
-    if (kind == EVENT_STK_RULED) {
-        return rule_payment(p, &e);
+    if (kind == EVENT_STK_RULED || kind == EVENT_REQUEST_RULED) {
+        return keep_ruling(p, &e);
     }
     bool other = project_known(p, &e);
     bool good = projection_customers(p, &e, known);

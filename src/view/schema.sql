@@ -65,6 +65,7 @@ CREATE TABLE requests (          -- what organisations and customers ask for bes
     result_url TEXT,
     timeout_url TEXT,
     reversed_by TEXT,            -- req_N: the reversal that gave it back
+    ruled_by TEXT,               -- the scenario rule that ordered something for it: rulings.rule
     created_at TEXT NOT NULL,    -- accepted
     created_ns INTEGER NOT NULL,
     expires_at TEXT,             -- of one that waits for somebody outside

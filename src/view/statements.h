@@ -28,6 +28,8 @@
       " revision, orders, order_bytes, at, position)"                                              \
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                         \
     X(RULING_LOOK, "SELECT order_bytes FROM rulings WHERE transaction_number = ?1")                \
+    X(RULING_LOOK_REQUEST, "SELECT order_bytes FROM rulings WHERE request_number = ?1")            \
+    X(REQUEST_RULED, "UPDATE requests SET ruled_by = ?2 WHERE number = ?1")                        \
     X(PROMPT_ANSWER,                                                                               \
       "INSERT INTO prompts (transaction_number, msisdn, answer, answered_at)"                      \
       " SELECT ?1, msisdn, ?2, ?3 FROM transactions WHERE number = ?1")                            \
@@ -65,10 +67,11 @@
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', 0, ?7, ?8, ?9)")                                \
     X(MESSAGE_ADD,                                                                                 \
       "INSERT INTO callbacks (number, request_number, kind, url, state, attempts, queued_at,"      \
-      " queued_ns, next_try_at) VALUES (?1, ?2, ?3, (SELECT CASE ?3 WHEN 'result' THEN result_url" \
+      " queued_ns, next_try_at, ruled) VALUES (?1, ?2, ?3, (SELECT CASE ?3"                        \
+      " WHEN 'result' THEN result_url"                                                             \
       " WHEN 'timeout' THEN timeout_url ELSE (SELECT validation_url FROM organisations o WHERE"    \
       " o.short_code = r.short_code) END FROM requests r WHERE number = ?2), 'waiting', 0,"        \
-      " ?4, ?5, ?6)")                                                                              \
+      " ?4, ?5, ?6, ?7)")                                                                          \
     X(CONFIRMATION_ADD,                                                                            \
       "INSERT INTO callbacks (number, transaction_number, kind, url, state, attempts, queued_at,"  \
       " queued_ns, next_try_at) SELECT ?1, ?2, 'c2b_confirmation', o.confirmation_url,"            \

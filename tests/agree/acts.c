@@ -278,53 +278,75 @@ static void act_settings(struct history *h)
 
 /* ---- rules ---- */
 
+/* What a rule is for: FOR_REQUEST is what organisations and customers ask for. */
+enum ruled_call { FOR_PUSH, FOR_QUERY, FOR_REQUEST };
+
 /* What a rule orders (JSON of "then"), and what may be said because of it. */
 struct order {
     const char *then;
     struct lie lie;
-    bool of_query; /* a rule for stk_query */
+    enum ruled_call call;
 };
 
 #define TRUTH .callback_amount_minor = -1
 
 static const struct order orders[] = {
-    {"\"outcome\":{\"code\":\"1025\"}", {TRUTH}, false},
-    {"\"outcome\":{\"code\":\"17\",\"text\":\"Later\",\"delay_ms\":5000}", {TRUTH}, false},
-    {"\"outcome\":{\"code\":\"1032\"}", {TRUTH}, false},
-    {"\"outcome\":{\"code\":\"0\"}", {TRUTH}, false},
-    {"\"prompt\":{\"act\":\"approve\",\"delay_ms\":20000}", {TRUTH}, false},
-    {"\"prompt\":{\"act\":\"wrong_pin\"}", {TRUTH}, false},
-    {"\"prompt\":{\"act\":\"cancel\",\"delay_ms\":3000}", {TRUTH}, false},
-    {"\"prompt\":{\"act\":\"ignore\"}", {TRUTH}, false},
-    {"\"prompt\":{\"act\":\"unreachable\"}", {TRUTH}, false},
-    {"\"callback\":{\"never\":true}", {TRUTH, .callback_never = true}, false},
-    {"\"callback\":{\"delay_ms\":120000}", {TRUTH}, false},
-    {"\"callback\":{\"times\":3,\"spacing_ms\":10000}", {TRUTH, .callbacks = 3}, false},
-    {"\"callback\":{\"hold_for_next\":true}", {TRUTH, .held = true}, false},
-    {"\"outcome\":{\"code\":\"0\"},\"callback\":{\"before_answer\":true}", {TRUTH}, false},
-    {"\"callback\":{\"amount\":99900}", {.callback_amount_minor = 99900}, false},
-    {"\"callback\":{\"metadata\":false}", {TRUTH, .no_metadata = true}, false},
-    {"\"callback\":{\"cut\":true}", {TRUTH, .cut = true}, false},
-    {"\"callback\":{\"code\":\"1032\"}", {TRUTH, .callback_code = "1032"}, false},
-    {"\"callback\":{\"code\":\"0\"}", {TRUTH, .callback_code = "0"}, false},
+    {"\"outcome\":{\"code\":\"1025\"}", {TRUTH}, FOR_PUSH},
+    {"\"outcome\":{\"code\":\"17\",\"text\":\"Later\",\"delay_ms\":5000}", {TRUTH}, FOR_PUSH},
+    {"\"outcome\":{\"code\":\"1032\"}", {TRUTH}, FOR_PUSH},
+    {"\"outcome\":{\"code\":\"0\"}", {TRUTH}, FOR_PUSH},
+    {"\"prompt\":{\"act\":\"approve\",\"delay_ms\":20000}", {TRUTH}, FOR_PUSH},
+    {"\"prompt\":{\"act\":\"wrong_pin\"}", {TRUTH}, FOR_PUSH},
+    {"\"prompt\":{\"act\":\"cancel\",\"delay_ms\":3000}", {TRUTH}, FOR_PUSH},
+    {"\"prompt\":{\"act\":\"ignore\"}", {TRUTH}, FOR_PUSH},
+    {"\"prompt\":{\"act\":\"unreachable\"}", {TRUTH}, FOR_PUSH},
+    {"\"callback\":{\"never\":true}", {TRUTH, .callback_never = true}, FOR_PUSH},
+    {"\"callback\":{\"delay_ms\":120000}", {TRUTH}, FOR_PUSH},
+    {"\"callback\":{\"times\":3,\"spacing_ms\":10000}", {TRUTH, .callbacks = 3}, FOR_PUSH},
+    {"\"callback\":{\"hold_for_next\":true}", {TRUTH, .held = true}, FOR_PUSH},
+    {"\"outcome\":{\"code\":\"0\"},\"callback\":{\"before_answer\":true}", {TRUTH}, FOR_PUSH},
+    {"\"callback\":{\"amount\":99900}", {.callback_amount_minor = 99900}, FOR_PUSH},
+    {"\"callback\":{\"metadata\":false}", {TRUTH, .no_metadata = true}, FOR_PUSH},
+    {"\"callback\":{\"cut\":true}", {TRUTH, .cut = true}, FOR_PUSH},
+    {"\"callback\":{\"code\":\"1032\"}", {TRUTH, .callback_code = "1032"}, FOR_PUSH},
+    {"\"callback\":{\"code\":\"0\"}", {TRUTH, .callback_code = "0"}, FOR_PUSH},
     {"\"prompt\":{\"act\":\"approve\"},\"callback\":{\"code\":\"1037\"}",
      {TRUTH, .callback_code = "1037"},
-     false},
-    {"\"callback\":{\"fail_first\":2}", {TRUTH}, false},
-    {"\"query\":{\"code\":\"1037\"}", {TRUTH, .query_code = "1037"}, false},
-    {"\"query\":{\"pending\":true}", {TRUTH, .query_pending = true}, false},
+     FOR_PUSH},
+    {"\"callback\":{\"fail_first\":2}", {TRUTH}, FOR_PUSH},
+    {"\"query\":{\"code\":\"1037\"}", {TRUTH, .query_code = "1037"}, FOR_PUSH},
+    {"\"query\":{\"pending\":true}", {TRUTH, .query_pending = true}, FOR_PUSH},
     {"\"answer\":{\"error\":\"500.001.1001\",\"accepted\":true}",
      {TRUTH, .answer_bent = true},
-     false},
-    {"\"answer\":{\"error\":\"500.003.02\"}", {TRUTH, .answer_bent = true}, false},
-    {"\"answer\":{\"status\":503}", {TRUTH, .answer_bent = true}, false},
-    {"\"answer\":{\"connection\":\"reset\"}", {TRUTH, .answer_bent = true}, false},
-    {"\"answer\":{\"connection\":\"half_body\"}", {TRUTH, .answer_bent = true}, false},
-    {"\"answer\":{\"delay_ms\":30000}", {TRUTH, .answer_bent = true}, false},
-    {"\"query\":{\"code\":\"1032\"}", {TRUTH, .query_code = "1032"}, true},
-    {"\"query\":{\"pending\":true}", {TRUTH, .query_pending = true}, true},
-    {"\"answer\":{\"connection\":\"empty_body\"}", {TRUTH, .answer_bent = true}, true},
+     FOR_PUSH},
+    {"\"answer\":{\"error\":\"500.003.02\"}", {TRUTH, .answer_bent = true}, FOR_PUSH},
+    {"\"answer\":{\"status\":503}", {TRUTH, .answer_bent = true}, FOR_PUSH},
+    {"\"answer\":{\"connection\":\"reset\"}", {TRUTH, .answer_bent = true}, FOR_PUSH},
+    {"\"answer\":{\"connection\":\"half_body\"}", {TRUTH, .answer_bent = true}, FOR_PUSH},
+    {"\"answer\":{\"delay_ms\":30000}", {TRUTH, .answer_bent = true}, FOR_PUSH},
+    {"\"query\":{\"code\":\"1032\"}", {TRUTH, .query_code = "1032"}, FOR_QUERY},
+    {"\"query\":{\"pending\":true}", {TRUTH, .query_pending = true}, FOR_QUERY},
+    {"\"answer\":{\"connection\":\"empty_body\"}", {TRUTH, .answer_bent = true}, FOR_QUERY},
+    {"\"outcome\":{\"code\":\"17\"}", {TRUTH}, FOR_REQUEST},
+    {"\"outcome\":{\"code\":\"26\",\"delay_ms\":5000}", {TRUTH}, FOR_REQUEST},
+    {"\"callback\":{\"never\":true}", {TRUTH, .callback_never = true}, FOR_REQUEST},
+    {"\"callback\":{\"times\":2,\"spacing_ms\":9000}", {TRUTH, .callbacks = 2}, FOR_REQUEST},
+    {"\"callback\":{\"delay_ms\":60000}", {TRUTH}, FOR_REQUEST},
+    {"\"callback\":{\"fail_first\":2}", {TRUTH}, FOR_REQUEST},
+    {"\"callback\":{\"code\":\"2001\"}", {TRUTH, .callback_code = "2001"}, FOR_REQUEST},
+    {"\"callback\":{\"cut\":true}", {TRUTH, .cut = true}, FOR_REQUEST},
 };
+
+/* Which call a rule is for. A lie about a C2B payment would need ears of its own. */
+static const char *api_of(struct history *h, const struct order *o)
+{
+    static const char *const apis[] = {"b2c", "b2b", "reversal", "status", "balance", "c2b"};
+    bool lies = o->lie.cut || o->lie.callback_code[0] != '\0';
+    if (o->call != FOR_REQUEST) {
+        return o->call == FOR_QUERY ? "stk_query" : "stk_push";
+    }
+    return apis[any(h, lies ? 5 : 6)];
+}
 
 /* One or two rules take the place of those before; a name is used once in a history, so that what
  * was ordered for a payment stays known. */
@@ -339,10 +361,10 @@ static void act_rules(struct history *h)
     for (uint32_t i = 0; i < count && h->rules_used < LIES_MAX; i++) {
         const struct order *o = &orders[any(h, sizeof(orders) / sizeof(orders[0]))];
         h->deals->rules[h->rules_used] = o->lie;
-        size += snprintf(body + size, sizeof(body) - (size_t)size,
-                         "%s{\"name\":\"r%u\",\"match\":{\"api\":\"%s\"%s},\"then\":{%s}}",
-                         i == 0 ? "" : ",", h->rules_used, o->of_query ? "stk_query" : "stk_push",
-                         matches[any(h, 5)], o->then);
+        size +=
+            snprintf(body + size, sizeof(body) - (size_t)size,
+                     "%s{\"name\":\"r%u\",\"match\":{\"api\":\"%s\"%s},\"then\":{%s}}",
+                     i == 0 ? "" : ",", h->rules_used, api_of(h, o), matches[any(h, 5)], o->then);
         h->rules_used++;
     }
     (void)snprintf(body + size, sizeof(body) - (size_t)size, "]}");

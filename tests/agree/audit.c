@@ -114,12 +114,10 @@ static bool may_be_unheard(struct history *h, const struct deal *deal)
 /* As many different messages were heard about a deal as its end, or a rule, orders. */
 static void count_messages(struct history *h, const struct deal *deal)
 {
-    uint32_t expected = 1;
-    if (deal->kind == DEAL_PUSH) {
-        expected = deal->lie.callback_never ? 0 : deal->lie.callbacks > 0 ? deal->lie.callbacks : 1;
-    } else if (deal->kind == DEAL_C2B) {
-        expected = deal->paid;
-    }
+    uint32_t expected = deal->lie.callback_never  ? 0
+                        : deal->lie.callbacks > 0 ? deal->lie.callbacks
+                                                  : 1;
+    expected = deal->kind == DEAL_C2B && !deal->paid ? 0 : expected;
     if (deal->callbacks > expected || (deal->callbacks < expected && !may_be_unheard(h, deal))) {
         contradiction("%s (%s) was told %u times, not %u", deal->id, deal->wire_id, deal->callbacks,
                       expected);

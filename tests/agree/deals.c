@@ -200,9 +200,7 @@ static void learn(struct deals *d, struct deal *deal, struct json_object *o)
                       deal->wire_id, sizeof(deal->wire_id)));
     deal->short_code = (uint32_t)member_integer(o, "short_code");
     deal->phone = (uint64_t)member_integer(o, is_push(deal) ? "msisdn" : "party");
-    if (is_push(deal)) {
-        learn_lie(d, deal, o);
-    }
+    learn_lie(d, deal, o);
 }
 
 void deal_look(struct deals *d, struct deal *deal)
@@ -233,6 +231,13 @@ void deal_look(struct deals *d, struct deal *deal)
     deal_claim(d, deal,
                &(struct claim){"the control API", asked, open, coded ? code : NULL,
                                open ? NULL : receipt, member_integer(o, "amount")});
+}
+
+void deal_know(struct deals *d, struct deal *deal)
+{
+    if (!deal->ended || deal->wire_id[0] == '\0') {
+        deal_look(d, deal);
+    }
 }
 
 static enum deal_kind kind_of(const char *type)

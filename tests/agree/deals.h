@@ -100,6 +100,8 @@ void deal_claim(struct deals *d, struct deal *deal, const struct claim *claim);
 /* The truth: what GET /sim/v1/transactions or /requests says. A claim like any other, and asked for
  * before one that a rule may bend. */
 void deal_look(struct deals *d, struct deal *deal);
+/* The same, unless its end was heard: what it is ruled by is known then. */
+void deal_know(struct deals *d, struct deal *deal);
 /* A known deal, or one that the API is asked about first ("txn_7", "req_7" or a receipt). */
 struct deal *deal_find(struct deals *d, const char *id);
 /* Every message is the same bytes each time it is sent. True when it is new. */

@@ -167,7 +167,7 @@ static void hear_callback(struct ears *e, const struct heard *h, struct span bod
     if (deal == NULL) {
         contradiction("a callback came about %s, which nobody knows", id);
     }
-    deal_look(e->deals, deal);
+    deal_know(e->deals, deal);
     deal->callbacks += message_is_new(e->deals, h->number, body);
     bool whole = daraja_stk_callback_parse(body, e->town->json, &said);
     if (deal->lie.callback_never || whole == deal->lie.cut) {
@@ -240,7 +240,7 @@ static void hear_status(struct ears *e, const struct deal *status, struct json_o
     struct claim c = {"status", status->asked_moment,  open,
                       NULL,     open ? NULL : receipt, minor_of(amount, "Amount of a status")};
     if (!open) {
-        deal_look(e->deals, deal);
+        deal_know(e->deals, deal);
         c.code = paid ? "0" : deal->code;
         if (!paid && deal->paid) {
             contradiction("status says that %s is %s, after it was paid", deal->id, word);
@@ -290,6 +290,32 @@ static int64_t hear_success(struct ears *e, struct deal *deal, struct json_objec
     return minor;
 }
 
+/* A result that a rule changes: exactly what it orders. False: its words are the truth. */
+static bool result_lied(struct ears *e, const struct heard *h, struct span body)
+{
+    char id[24];
+    char code[CODE_MAX];
+    const char *why;
+    (void)snprintf(id, sizeof(id), "req_%llu", (ull)h->subject);
+    struct deal *deal = deal_find(e->deals, id);
+    if (deal == NULL) {
+        contradiction("a result came about %s, which nobody knows", id);
+    }
+    deal_know(e->deals, deal);
+    const struct lie *lie = &deal->lie;
+    if (h->kind == MESSAGE_TIMEOUT || (!lie->cut && lie->callback_code[0] == '\0')) {
+        return false;
+    }
+    deal->callbacks += message_is_new(e->deals, h->number, body);
+    struct json_object *root = json_parse(e->town->json, body, &why);
+    struct json_object *result = root == NULL ? NULL : json_member(root, "Result");
+    bool told = member_text(e->town, result, "ResultCode", code, sizeof(code));
+    if (told == lie->cut || (told && strcmp(code, lie->callback_code) != 0)) {
+        contradiction("the result of %s is not what its rule orders", id);
+    }
+    return true;
+}
+
 static void hear_result(struct ears *e, const struct heard *h, struct span body)
 {
     char id[ID_MAX];
@@ -312,10 +338,13 @@ static void hear_result(struct ears *e, const struct heard *h, struct span body)
         return; /* says nothing but that its result may still come */
     }
     deal->callbacks += fresh;
+    if (deal->lie.callback_never) {
+        contradiction("%s was told, against its rule", deal->id);
+    }
     if (!fresh) {
         return;
     }
-    deal_look(e->deals, deal);
+    deal_know(e->deals, deal);
     root = json_parse(e->town->json, body, &why);
     result = json_member(root, "Result");
     bool success = strcmp(code, "0") == 0;
@@ -332,7 +361,7 @@ static void hear_result(struct ears *e, const struct heard *h, struct span body)
     if (success && deal->kind == DEAL_STATUS) {
         root = json_parse(e->town->json, body, &why);
         hear_status(e, deal, json_member(root, "Result"));
-    } else if (deal->kind == DEAL_STATUS && deal->about != 0) {
+    } else if (deal->kind == DEAL_STATUS && deal->about != 0 && !deal->ruled) {
         contradiction("status says %s of %s, which is there", code,
                       e->deals->list[deal->about - 1].id);
     }
@@ -368,7 +397,7 @@ static void hear_c2b(struct ears *e, const struct heard *h, struct span body)
         contradiction("a confirmation tells of %s, which nobody knows", receipt);
     }
     deal->callbacks += fresh && deal->kind == DEAL_C2B;
-    deal_look(e->deals, deal);
+    deal_know(e->deals, deal);
     deal_claim(e->deals, deal,
                &(struct claim){"confirmation", h->moment, false, "0", receipt,
                                minor_of(amount, "TransAmount")});
@@ -385,7 +414,7 @@ void ears_listen(struct ears *e)
         } else if (h.kind == MESSAGE_VALIDATION || h.kind == MESSAGE_CONFIRMATION ||
                    (h.size > 18 && memcmp(body.data, "{\"TransactionType\"", 18) == 0)) {
             hear_c2b(e, &h, body);
-        } else {
+        } else if (!result_lied(e, &h, body)) {
             hear_result(e, &h, body);
         }
     }
@@ -507,6 +536,7 @@ void ears_view(struct ears *e, struct deal *deal)
     char code[TOWN_TEXT_MAX];
     char receipt[TOWN_TEXT_MAX];
     char reversed[TOWN_TEXT_MAX];
+    char rule[TOWN_TEXT_MAX];
     int64_t minor;
     const char *table = deal->kind == DEAL_PUSH ? "transactions" : "requests";
     deal_look(e->deals, deal);
@@ -522,6 +552,10 @@ void ears_view(struct ears *e, struct deal *deal)
         view_text(e->town, reversed, "SELECT reversed_by FROM %s WHERE number = %llu", table, n);
     (void)view_number(e->town, &minor, "SELECT amount FROM %s WHERE number = %llu", table, n);
     bool open = strcmp(status, "PENDING") == 0 || strcmp(status, "PROCESSING") == 0;
+    if (view_text(e->town, rule, "SELECT ruled_by FROM %s WHERE number = %llu", table, n) !=
+        deal->ruled) {
+        contradiction("the view has %s as ruled by \"%s\"", deal->id, rule);
+    }
     if (coded == open || is_reversed != deal->reversed) {
         contradiction("the view has %s as %s, code \"%s\", reversed by \"%s\"", deal->id, status,
                       code, reversed);
