@@ -3,6 +3,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { onKeyNeeded } from './api';
+import { BOOK, OTHER } from './book';
 import { dayAndTime, time } from './format';
 import { t } from './i18n';
 import { keysShown } from './keys';
@@ -10,18 +11,19 @@ import { readings, watchMetrics, worries } from './metrics';
 import { close, go, place, put, urlOf } from './router';
 import { language, theme } from './settings';
 import { bookNow, clock, connected, missed, openCount, profile, reload, sampling, version } from './store';
+import { MerchantStory } from './merchant/story';
 import { Story } from './story/story';
 import { Button, Dialog, Field, Icon, Mark, notice } from './ui';
-import { VIEWS } from './views';
+import { OWN_VIEWS, VIEWS } from './views';
 
 function Rail({ current }: { current: string }): JSX.Element {
     return (
         <nav class="rail" aria-label={t('Views')}>
-            <a class="mark" href={urlOf('phones')} aria-label="Hakika"><Mark /></a>
+            <a class="mark" href={urlOf(OWN_VIEWS[0]?.name ?? '')} aria-label="Hakika"><Mark /></a>
             <ul>
-                {VIEWS.filter((view) => view.when?.() ?? true).map((view) => (
+                {VIEWS.map((view) => (
                     <li key={view.name}>
-                        <a href={urlOf(view.name, { open: place.value.query['open'] })}
+                        <a href={view.book === BOOK ? urlOf(view.name, { open: place.value.query['open'] }) : `${OTHER}/${urlOf(view.name)}`}
                             aria-current={view.name === current ? 'page' : undefined}>
                             <Icon name={view.icon} size={22} />
                             <span>{view.title()}</span>
@@ -79,7 +81,7 @@ function Bar({ title }: { title: string }): JSX.Element {
     return (
         <header class="bar">
             <h1>{title}</h1>
-            <Search />
+            {BOOK === 'operator' ? <Search /> : null}
             <ClockChip />
             <Button kind="quiet" class="language" label={language.value === 'en' ? 'SW: Kiswahili' : 'EN: English'}
                 onPress={() => { language.value = language.value === 'en' ? 'sw' : 'en'; }}>
@@ -155,7 +157,7 @@ export function App(): JSX.Element {
     })), []);
     useEffect(() => watchMetrics(10_000), []);
     const { view: name, query } = place.value;
-    const view = VIEWS.find((one) => one.name === name) ?? VIEWS[0]!;
+    const view = OWN_VIEWS.find((one) => one.name === name) ?? OWN_VIEWS[0]!;
     const View = view.show;
     const open = query['open'];
     useEffect(() => { document.title = `${view.title()} - Hakika`; });
@@ -167,7 +169,8 @@ export function App(): JSX.Element {
                 <QuietLine />
                 <main id="main" tabIndex={-1}><View /></main>
             </div>
-            {open ? <Story key={open} id={open} wide={query['wide'] !== undefined} onClose={close} /> : null}
+            {open?.startsWith('pay_') ? <MerchantStory key={open} id={open} wide={query['wide'] !== undefined} onClose={close} />
+                : open ? <Story key={open} id={open} wide={query['wide'] !== undefined} onClose={close} /> : null}
             <div class="notices" role="alert">
                 {notice.value ? <p class={notice.value.bad ? 'bad' : ''}>{notice.value.text}</p> : null}
             </div>

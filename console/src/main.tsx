@@ -2,10 +2,13 @@
 import { render } from 'preact';
 import './style.css';
 import { App } from './app';
+import { BOOK } from './book';
 import { listen } from './keys';
+import { startMerchant } from './merchant/store';
 import { start } from './store';
 
-start();
+if (BOOK === 'operator') start();
+else startMerchant();
 listen();
 const root = document.getElementById('app');
 if (root) render(<App />, root);

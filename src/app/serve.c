@@ -216,6 +216,10 @@ static void tell_urls(struct server *v)
     }
     const char *url = v->config->merchant_url[0] != '\0' ? v->config->merchant_url : own;
     gateway_urls(v->merchant_host->surface, span_from(next_door), span_from(url));
+    surface_next_door(v->merchant_host->surface, span_from(next_door));
+    if (v->operator_host != NULL) {
+        surface_next_door(v->operator_host->surface, span_from(own));
+    }
 }
 
 static bool read_rules(struct server *v)

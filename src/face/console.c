@@ -34,11 +34,31 @@ static bool only_looks(struct span method)
     return span_is(method, "GET") || span_is(method, "HEAD") || span_is(method, "OPTIONS");
 }
 
+void surface_next_door(struct surface *s, struct span url)
+{
+    bool plain = url.size < sizeof(s->console_other);
+    for (size_t i = 0; plain && i < url.size; i++) {
+        char c = url.data[i];
+        plain = c > ' ' && c < 127 && c != '"' && c != '<' && c != '>' && c != '&';
+    }
+    size_t size = plain ? url.size : 0;
+    if (size > 0) {
+        memcpy(s->console_other, url.data, size);
+    }
+    s->console_other[size] = '\0';
+}
+
+/* Providers' callbacks and customers' pages come to the merchant under any name. */
+static bool is_open(const struct request *q)
+{
+    return q->s->gateway != NULL && !span_starts_with(q->path, SPAN_LITERAL("/v1/"));
+}
+
 bool console_believes(struct request *q)
 {
     struct span origin = http_header(q->x, "Origin");
     struct span site = http_header(q->x, "Sec-Fetch-Site");
-    if (only_looks(q->method) || (origin.data == NULL && site.data == NULL)) {
+    if (is_open(q) || only_looks(q->method) || (origin.data == NULL && site.data == NULL)) {
         return true;
     }
     if (!control_may_ask(q)) {
@@ -62,20 +82,46 @@ static void common_headers(struct request *q)
     http_reply_header(q->x, "Cross-Origin-Resource-Policy", SPAN_LITERAL("same-origin"));
 }
 
-static void answer_page(struct request *q)
+struct mark {
+    struct span name; /* as it stands in the page */
+    struct span value;
+};
+
+/* The mark that the page has at this place; NULL: none. */
+static const struct mark *mark_at(const struct mark *marks, size_t count, struct span rest)
 {
-    struct span page = console_page();
-    struct span mark = SPAN_LITERAL("{token}");
-    struct writer w = surface_writer(q->s);
-    size_t start = 0;
-    for (size_t at = 0; at + mark.size <= page.size; at++) {
-        if (memcmp(page.data + at, mark.data, mark.size) == 0) {
-            put_raw(&w, page.data + start, at - start);
-            put_raw(&w, q->s->console_token, CONSOLE_TOKEN_SIZE - 1);
-            start = at + mark.size;
+    for (size_t i = 0; i < count; i++) {
+        if (span_starts_with(rest, marks[i].name)) {
+            return &marks[i];
         }
     }
-    put_raw(&w, page.data + start, page.size - start);
+    return NULL;
+}
+
+static void put_page(struct writer *w, struct span page, const struct mark *marks, size_t count)
+{
+    size_t start = 0;
+    for (size_t at = 0; at < page.size; at++) {
+        struct span rest = {page.data + at, page.size - at};
+        const struct mark *mark = *rest.data == '{' ? mark_at(marks, count, rest) : NULL;
+        if (mark != NULL) {
+            put_raw(w, page.data + start, at - start);
+            put_raw(w, mark->value.data, mark->value.size);
+            start = at + mark->name.size;
+        }
+    }
+    put_raw(w, page.data + start, page.size - start);
+}
+
+static void answer_page(struct request *q)
+{
+    const struct mark marks[] = {
+        {SPAN_LITERAL("{token}"), span_from(q->s->console_token)},
+        {SPAN_LITERAL("{book}"), span_from(q->s->gateway != NULL ? "merchant" : "operator")},
+        {SPAN_LITERAL("{other}"), span_from(q->s->console_other)},
+    };
+    struct writer w = surface_writer(q->s);
+    put_page(&w, console_page(), marks, sizeof(marks) / sizeof(marks[0]));
     common_headers(q);
     http_reply_header(q->x, "Content-Security-Policy",
                       SPAN_LITERAL("default-src 'none'; script-src 'self'; style-src 'self'; "

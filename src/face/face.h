@@ -124,6 +124,8 @@ uint32_t surface_time_limit_ms(const struct outbox_item *item);
 
 /* Where the operator next door listens (data NULL: there is none), and where providers reach us. */
 void gateway_urls(struct surface *s, struct span operator_url, struct span own_url);
+/* Where the page of the other book is, for the console; one that is no plain URL is left out. */
+void surface_next_door(struct surface *s, struct span url);
 /* Fills a new merchant book: one merchant; in dev also its key and a provider next door. */
 struct engine_result gateway_seed(struct surface *s);
 

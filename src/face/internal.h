@@ -26,6 +26,7 @@ enum {
     LIST_LOOKS_MAX = 100 * 1000, /* at deliveries, for one list; in the index of old ids: */
     LIST_FETCHES_MAX = 2000,
     CONSOLE_TOKEN_SIZE = 33, /* 32 digits and NUL */
+    CONSOLE_URL_SIZE = 200,
 };
 
 struct waiting_reply {
@@ -115,6 +116,7 @@ struct surface {
     char console_token[CONSOLE_TOKEN_SIZE]; /* of this start: what our own page asks with */
     struct book_figures shown;              /* durable */
     struct book_figures pending;            /* take their place when they are */
+    char console_other[CONSOLE_URL_SIZE];   /* where the other book's page is; empty: nowhere */
 };
 
 /* A request under way: what handlers are given. */

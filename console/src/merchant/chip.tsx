@@ -1,0 +1,12 @@
+// chip.tsx - the state of a gateway payment in both vocabularies: ours and the STK guide's (R2.1).
+import type { JSX } from 'preact';
+import type { Status } from '../model';
+import { StatusChip } from '../ui';
+import type { Payment } from './store';
+
+const LOOKS: Record<string, Status> = { created: 'PENDING', submitted: 'PENDING', pending: 'PROCESSING', unconfirmed: 'PROCESSING',
+    mismatched: 'FAILED', succeeded: 'SUCCESS', failed: 'FAILED', expired: 'FAILED', cancelled: 'CANCELLED', reversed: 'CANCELLED' };
+
+export function PaymentChip({ payment }: { payment: Payment }): JSX.Element {
+    return <span class="both"><StatusChip status={LOOKS[payment.status] ?? 'PENDING'} word={payment.status} /><small>{payment.stk_state}</small></span>;
+}
