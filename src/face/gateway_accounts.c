@@ -432,7 +432,8 @@ void gateway_provider_list(struct request *q)
 
 /* ---- API keys ---- */
 
-/* Another key for the caller's merchant, or with {"merchant":"name"} the first of a new one. */
+/* Another key for the caller's merchant, or with {"merchant":"name"} the first of a new one: that
+ * is for the first merchant alone, whose key is the one that the gateway was started with. */
 void gateway_key_create(struct request *q)
 {
     struct surface *s = q->s;
@@ -447,6 +448,11 @@ void gateway_key_create(struct request *q)
         return;
     }
     if (gateway_member_text(body, "merchant", GATEWAY_NAME_MAX, &merchant.name)) {
+        if (q->merchant != 0) {
+            surface_problem(q, engine_read_position(s->engine), 403, "not_yours",
+                            "only the key that the gateway was started with opens merchants");
+            return;
+        }
         struct engine_result opened = engine_execute(s->engine, ENGINE_CONTINUATION,
                                                      COMMAND_MERCHANT_OPEN, &merchant, &reply);
         if (opened.status != ENGINE_APPLIED) {

@@ -95,6 +95,10 @@ await story('a payment through the gateway', async (scene) => {
                                    ['DELETE', `/v1/webhook_endpoints/${endpoint.id}`]]) {
         equal((await stranger.call(method, where)).status, 404, `${method} ${where} by a stranger`);
     }
+    const third = await stranger.call('POST', '/v1/api_keys', { merchant: 'A third shop' });
+    equal([third.status, third.json.code], [403, 'not_yours'], 'a stranger opens no merchants');
+    const own = await stranger.ok('POST', '/v1/api_keys', {}, 201);
+    equal(own.merchant, 2, 'another key is for its own merchant');
     for (const list of ['payments', 'events', 'notices', 'webhook_endpoints', 'providers']) {
         equal((await stranger.ok('GET', `/v1/${list}`)).data, [], `${list} of a stranger`);
     }
