@@ -225,8 +225,20 @@ static const struct route CALLBACK_ROUTES[] = {
     {"POST", "/callbacks/{}/{}", gateway_callback},
 };
 
+/* Without an API key: whoever has the id may look, and nothing more. */
+static const struct route CHECKOUT_ROUTES[] = {
+    {"GET", "/pay/checkout.js", gateway_checkout_script},
+    {"GET", "/pay/checkout.css", gateway_checkout_style},
+    {"GET", "/pay/{}", gateway_checkout_page},
+    {"GET", "/pay/{}/state", gateway_checkout_state},
+};
+
 bool gateway_route(struct request *q)
 {
+    if (span_starts_with(q->path, SPAN_LITERAL("/pay/"))) {
+        surface_dispatch(q, CHECKOUT_ROUTES, sizeof(CHECKOUT_ROUTES) / sizeof(CHECKOUT_ROUTES[0]));
+        return true;
+    }
     if (span_starts_with(q->path, SPAN_LITERAL("/callbacks/"))) {
         surface_dispatch(q, CALLBACK_ROUTES, sizeof(CALLBACK_ROUTES) / sizeof(CALLBACK_ROUTES[0]));
         return true;

@@ -1,8 +1,8 @@
 /*
  * gateway.h - the merchant's surface (port 8255): what its files share. /v1 for the application,
- * /callbacks for providers. One file per part: gateway.c (who may call, which call is which),
- * gateway_payments.c, gateway_accounts.c, gateway_notices.c (callbacks), gateway_outgoing.c
- * (messages to providers and applications).
+ * /callbacks for providers, /pay for payers. One file per part: gateway.c (who may call, which call
+ * is which), gateway_payments.c, gateway_accounts.c, gateway_notices.c (callbacks),
+ * gateway_outgoing.c (messages to providers and applications), gateway_checkout.c (payers).
  */
 #ifndef HAKIKA_FACE_GATEWAY_H
 #define HAKIKA_FACE_GATEWAY_H
@@ -121,5 +121,15 @@ void gateway_notice_list(struct request *q);
 void gateway_notice_render(struct surface *s, struct writer *w, const struct gateway_notice *n);
 /* The key by which the same claim is recognised (R5.2), and the digest of its bytes. */
 void gateway_notice_digests(struct surface *s, struct notice_command *c, uint64_t payment);
+/* gateway_checkout.c: what the payer may see. */
+void gateway_checkout_page(struct request *q);
+void gateway_checkout_state(struct request *q);
+void gateway_checkout_script(struct request *q);
+void gateway_checkout_style(struct request *q);
+/* "checkout_url": where the payer may see it; of payments only. */
+void gateway_checkout_field(struct surface *s, struct writer *w, const struct gateway_payment *p);
+/* gateway_payments.c: asks the provider when its outcome is unknown and nobody has asked for a
+ * minute. */
+void gateway_payment_ask_if_stale(struct request *q, const struct gateway_payment *p);
 
 #endif

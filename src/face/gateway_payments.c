@@ -155,6 +155,7 @@ void gateway_payment_render(struct surface *s, struct writer *w, const struct ga
     bool shows_receipt = feed == NULL || feed->has_receipt;
     gateway_text_field(s, w, "receipt", shows_receipt ? p->receipt : TEXT_NONE);
     if (feed == NULL) {
+        gateway_checkout_field(s, w, p);
         render_outcome(s, w, p); /* of an event only what will never change is told */
     }
     json_close(w, '}');
@@ -484,7 +485,7 @@ void gateway_poll_turn(struct surface *s)
 }
 
 /* Asks on GET too, when nobody has for a while (issue: "asks on GET too when stale"). */
-static void ask_if_stale(struct request *q, const struct gateway_payment *p)
+void gateway_payment_ask_if_stale(struct request *q, const struct gateway_payment *p)
 {
     int64_t now_ns = engine_now(q->s->engine);
     if (p->state != GATEWAY_UNCONFIRMED || p->question != 0 || now_ns - p->asked_ns < STALE_NS ||
@@ -513,7 +514,7 @@ void gateway_get(struct request *q, enum gateway_what what)
         surface_problem(q, 0, 400, "invalid_wait", "wait must be 0 to 60 seconds");
         return;
     }
-    ask_if_stale(q, p);
+    gateway_payment_ask_if_stale(q, p);
     if (seconds > 0 && !gateway_state_ended(p->state) && poll_add(q, p, seconds)) {
         return;
     }

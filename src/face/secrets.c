@@ -25,9 +25,11 @@ struct secrets {
     EVP_MAC_CTX *token_mac;
     EVP_CIPHER_CTX *cipher;
     EVP_CIPHER *gcm;
+    EVP_CIPHER *block;
     EVP_MD_CTX *digest;
     EVP_MD *sha256;
     uint8_t seal_key[KEY_BYTES];
+    uint8_t name_key[KEY_BYTES];
 };
 
 void secrets_random(void *out, size_t size)
@@ -80,12 +82,15 @@ struct secrets *secrets_from_key(const uint8_t key[32])
     derive(key, "hakika access token 1", derived);
     s->token_mac = hmac_with_key(derived);
     derive(key, "hakika sealed secret 1", s->seal_key);
+    derive(key, "hakika public name 1", s->name_key);
     OPENSSL_cleanse(derived, sizeof(derived));
     s->cipher = EVP_CIPHER_CTX_new();
     s->gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    s->block = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL); /* of one block: a permutation */
     s->digest = EVP_MD_CTX_new();
     s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    CHECK(s->cipher != NULL && s->gcm != NULL && s->digest != NULL && s->sha256 != NULL);
+    CHECK(s->cipher != NULL && s->gcm != NULL && s->block != NULL && s->digest != NULL &&
+          s->sha256 != NULL);
     return s;
 }
 
@@ -98,6 +103,7 @@ void secrets_close(struct secrets *s)
     EVP_MAC_CTX_free(s->token_mac);
     EVP_CIPHER_CTX_free(s->cipher);
     EVP_CIPHER_free(s->gcm);
+    EVP_CIPHER_free(s->block);
     EVP_MD_CTX_free(s->digest);
     EVP_MD_free(s->sha256);
     OPENSSL_cleanse(s, sizeof(*s));
@@ -344,6 +350,36 @@ bool secrets_unseal(struct secrets *s, struct span sealed, char *out, size_t roo
     *size_out = good ? size : 0;
     return good;
 }
+
+/* ---- names for strangers ---- */
+
+static void block_run(struct secrets *s, int encrypt, const uint8_t in[16], uint8_t out[16])
+{
+    int written = 0;
+    CHECK(EVP_CipherInit_ex2(s->cipher, s->block, s->name_key, NULL, encrypt, NULL) == 1);
+    CHECK(EVP_CIPHER_CTX_set_padding(s->cipher, 0) == 1);
+    CHECK(EVP_CipherUpdate(s->cipher, out, &written, in, 16) == 1);
+    CHECK(written == 16);
+}
+
+void secrets_name_make(struct secrets *s, uint64_t number, uint64_t generation, uint8_t out[16])
+{
+    uint8_t plain[16];
+    memcpy(plain, &number, sizeof(number));
+    memcpy(plain + 8, &generation, sizeof(generation));
+    block_run(s, 1, plain, out);
+}
+
+void secrets_name_read(struct secrets *s, const uint8_t name[16], uint64_t *number,
+                       uint64_t *generation)
+{
+    uint8_t plain[16];
+    block_run(s, 0, name, plain);
+    memcpy(number, plain, sizeof(*number));
+    memcpy(generation, plain + 8, sizeof(*generation));
+}
+
+/* ---- digests ---- */
 
 void secrets_digest(struct secrets *s, const struct span *parts, uint32_t count, uint8_t out[16])
 {

@@ -1,6 +1,6 @@
 /*
- * secrets.h - everything that needs the key file: PIN verifiers, access tokens, sealed secrets; and
- * the plain SHA-256 of fingerprints and idempotency keys.
+ * secrets.h - everything that needs the key file: PIN verifiers, access tokens, sealed secrets,
+ * names for strangers; and the plain SHA-256 of fingerprints and idempotency keys.
  *
  * Guarantees: the 32-byte key lives in one file (mode 0600) outside the journal and in memory that
  * is kept out of core dumps and wiped at the end; uses are separated by derived keys; comparisons
@@ -54,6 +54,15 @@ size_t secrets_seal(struct secrets *s, struct span plain, uint8_t *out, size_t r
 /* False when it was sealed with another key or damaged. */
 bool secrets_unseal(struct secrets *s, struct span sealed, char *out, size_t room,
                     size_t *size_out);
+
+/*
+ * A name for strangers: 16 bytes that only this key can make of a number (in a generation of the
+ * book), and that tell nothing about it; the same each time, so that nothing needs to be stored.
+ */
+void secrets_name_make(struct secrets *s, uint64_t number, uint64_t generation, uint8_t out[16]);
+/* What it was made of. Bytes that were never given give numbers all over 64 bits: look both up. */
+void secrets_name_read(struct secrets *s, const uint8_t name[16], uint64_t *number,
+                       uint64_t *generation);
 
 /* SHA-256 over length-prefixed parts, cut to 16 bytes: no two lists of parts look alike. */
 void secrets_digest(struct secrets *s, const struct span *parts, uint32_t count, uint8_t out[16]);
