@@ -131,6 +131,8 @@ void gateway__decide_notice(const struct gateway *g, struct decision *d);
 /* Takes a notice in the decision under way; returns what it did. *number_out may be NULL. */
 uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_command *c,
                              uint64_t *number_out);
+/* The claim with its texts as short as the book keeps them. */
+struct observation gateway__cut(const struct observation *claim);
 /* Orphans that name this id belong to the payment, which has just learned it. */
 void gateway__join_orphans(struct gateway_decision *gd, const struct gateway_payment *p,
                            struct span provider_id);

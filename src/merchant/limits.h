@@ -28,6 +28,7 @@ enum {
     GATEWAY_CODE_MAX = 23,
     GATEWAY_WORDS_MAX = 200,
     GATEWAY_BODY_PARTS = 4,     /* texts that hold a body */
+    GATEWAY_JOINED_MAX = 8,     /* orphans that join in one decision */
     GATEWAY_FRAME_FEED_MAX = 3, /* events for the application in one decision */
 };
 /* Of one payment, in cents: 10^12 shillings, far above every limit, far below an overflow. */

@@ -7,6 +7,23 @@
 
 #include "merchant/internal.h"
 
+static struct span cut(struct span text, size_t max)
+{
+    text.size = text.size < max ? text.size : max;
+    return text;
+}
+
+struct observation gateway__cut(const struct observation *claim)
+{
+    struct observation short_one = *claim;
+    short_one.reference = cut(claim->reference, GATEWAY_ID_MAX);
+    short_one.second_reference = cut(claim->second_reference, GATEWAY_ID_MAX);
+    short_one.receipt = cut(claim->receipt, GATEWAY_ID_MAX);
+    short_one.code = cut(claim->code, GATEWAY_CODE_MAX);
+    short_one.words = cut(claim->words, GATEWAY_WORDS_MAX);
+    return short_one;
+}
+
 /* ---- what a claim does to a payment ---- */
 
 /* R6.10: the money must be what we asked for, from whom we asked, to where we asked. 0: it is. */
@@ -44,7 +61,9 @@ static uint8_t effect_of_paid(const struct gateway *g, const struct gateway_paym
         return open ? NOTICE_MOVED : NOTICE_MISMATCH;
     }
     if (p->state != GATEWAY_SUCCEEDED && p->state != GATEWAY_REVERSED) {
-        return NOTICE_MOVED;
+        bool weaker = gateway_state_ended(p->state) && p->source != 0 &&
+                      observation_rank(claim->source) < observation_rank(p->source);
+        return weaker ? NOTICE_CONTRADICTS : NOTICE_MOVED;
     }
     if (claim->receipt.size == 0) {
         return NOTICE_CONFIRMS;
@@ -81,25 +100,48 @@ static uint8_t effect_of_failure(const struct gateway_payment *p, const struct o
     return open ? NOTICE_MOVED : NOTICE_CONTRADICTS;
 }
 
+/* What comes to our URL or answers us names the request: is it another one's? */
+static bool names_another(const struct gateway *g, const struct gateway_payment *p,
+                          const struct observation *claim)
+{
+    if (claim->reference.size == 0 || claim->source > OBSERVED_BY_WEBHOOK) {
+        return false;
+    }
+    if (p->provider_id != TEXT_NONE) {
+        return !span_equal(gateway_text(g, p->provider_id), claim->reference);
+    }
+    return gateway_payment_by_provider_id(g, p->provider, claim->reference) != NULL;
+}
+
+/* Only the whole of a success can be taken back; a part of it is for a person. */
+static uint8_t effect_of_refund(const struct gateway_payment *p, const struct observation *claim)
+{
+    if (claim->has_amount && claim->amount_minor != p->amount_minor) {
+        return NOTICE_MISMATCH;
+    }
+    if (p->state == GATEWAY_REVERSED) {
+        return NOTICE_CONFIRMS;
+    }
+    bool acts = p->state == GATEWAY_SUCCEEDED && claim->verdict == OBSERVED_SUCCEEDED;
+    return acts ? NOTICE_MOVED : NOTICE_CONTRADICTS;
+}
+
 static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *p,
                          const struct observation *claim)
 {
-    bool foreign = p->provider_id != TEXT_NONE && claim->reference.size > 0 &&
-                   claim->source <= OBSERVED_BY_CALLBACK &&
-                   !span_equal(gateway_text(g, p->provider_id), claim->reference);
     if (claim->kind == OBSERVED_NOTHING) {
         return NOTICE_UNREADABLE;
     }
-    if (foreign) {
-        return NOTICE_CONTRADICTS; /* an id that is not this payment's */
+    bool mine = gateway_pays_out(p->method) || claim->kind == OBSERVED_PAYMENT ||
+                claim->kind == OBSERVED_RECEIPT || claim->kind == OBSERVED_REFUND;
+    if (!mine || names_another(g, p, claim)) {
+        return NOTICE_CONTRADICTS; /* a payout, a balance, or an id that is not this payment's */
     }
     if (!observation_is_definite(claim->verdict)) {
         return NOTICE_IN_FLIGHT;
     }
     if (claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method)) {
-        return p->state == GATEWAY_SUCCEEDED && claim->verdict == OBSERVED_SUCCEEDED ? NOTICE_MOVED
-               : p->state == GATEWAY_REVERSED ? NOTICE_CONFIRMS
-                                              : NOTICE_CONTRADICTS;
+        return effect_of_refund(p, claim);
     }
     return claim->verdict == OBSERVED_SUCCEEDED ? effect_of_paid(g, p, claim)
                                                 : effect_of_failure(p, claim);
@@ -108,8 +150,9 @@ static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *
 static void keep_ids(struct gateway_decision *gd, const struct gateway_payment *p,
                      const struct observation *claim)
 {
-    if (p->provider_id != TEXT_NONE || claim->reference.size == 0) {
-        return;
+    if (p->provider_id != TEXT_NONE || claim->reference.size == 0 ||
+        claim->source > OBSERVED_BY_WEBHOOK) {
+        return; /* what a status result names is the question, not the payment */
     }
     struct gateway_event e = {.kind = EVENT_PAYMENT_IDS_KEPT};
     e.payment_ids_kept.number = p->number;
@@ -302,12 +345,6 @@ static void act(struct gateway_decision *gd, const struct gateway_payment *p,
 
 /* ---- the door ---- */
 
-static struct span cut(struct span text, size_t max)
-{
-    text.size = text.size < max ? text.size : max;
-    return text;
-}
-
 static uint64_t keep(struct gateway_decision *gd, const struct notice_command *c,
                      const struct gateway_payment *p, uint8_t effect)
 {
@@ -316,10 +353,10 @@ static uint64_t keep(struct gateway_decision *gd, const struct notice_command *c
     struct gateway_event kept = {.kind = EVENT_NOTICE_KEPT};
     kept.notice_kept.number = number;
     kept.notice_kept.phone = claim->phone;
-    kept.notice_kept.reference = cut(claim->reference, GATEWAY_ID_MAX);
-    kept.notice_kept.receipt = cut(claim->receipt, GATEWAY_ID_MAX);
-    kept.notice_kept.code = cut(claim->code, GATEWAY_CODE_MAX);
-    kept.notice_kept.words = cut(claim->words, GATEWAY_WORDS_MAX);
+    kept.notice_kept.reference = claim->reference;
+    kept.notice_kept.receipt = claim->receipt;
+    kept.notice_kept.code = claim->code;
+    kept.notice_kept.words = claim->words;
     kept.notice_kept.peer = cut(c->peer, GATEWAY_PEER_MAX);
     kept.notice_kept.headers = cut(c->headers, GATEWAY_HEADERS_MAX);
     kept.notice_kept.body = c->body;
@@ -364,10 +401,14 @@ static uint8_t repeat(struct gateway_decision *gd, const struct notice_command *
     return effect;
 }
 
-uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_command *c,
+uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_command *given,
                              uint64_t *number_out)
 {
     const struct gateway *g = gd->g;
+    const struct observation claim = gateway__cut(given->claim);
+    struct notice_command command = *given;
+    const struct notice_command *c = &command;
+    command.claim = &claim;
     const struct gateway_payment *p =
         c->payment != 0 ? gateway_payment(g, c->payment)
                         : gateway_payment_by_provider_id(g, c->provider, c->claim->reference);
@@ -422,29 +463,72 @@ static struct observation claim_of(const struct gateway *g, const struct gateway
     return claim;
 }
 
-/* The first orphan that names the id is the one that acts: those after it say the same, or are
- * looked at again when they come again. */
+/* Of several that could act the one that says most does: money, and with a receipt. */
+static uint32_t weight(const struct gateway *g, const struct gateway_payment *p,
+                       const struct gateway_notice *n)
+{
+    struct observation claim = claim_of(g, n);
+    claim.reference = SPAN_EMPTY; /* learned a moment ago */
+    if (effect_on(g, p, &claim) != NOTICE_MOVED) {
+        return 0;
+    }
+    return 1u + (claim.verdict == OBSERVED_SUCCEEDED ? 2u : 0) + (claim.receipt.size > 0 ? 1u : 0);
+}
+
+/* Beside one that acted. */
+static uint8_t effect_beside(const struct gateway *g, const struct gateway_payment *p,
+                             const struct gateway_notice *n, const struct gateway_notice *acted)
+{
+    struct observation claim = claim_of(g, n);
+    claim.reference = SPAN_EMPTY;
+    uint8_t effect = effect_on(g, p, &claim);
+    if (effect != NOTICE_MOVED || n == acted) {
+        return effect;
+    }
+    return n->verdict == acted->verdict ? NOTICE_CONFIRMS : NOTICE_CONTRADICTS;
+}
+
+/* Orphans that name the id, the oldest first; how many. */
+static uint32_t orphans_of(const struct gateway *g, const struct gateway_payment *p,
+                           struct span provider_id,
+                           const struct gateway_notice *out[GATEWAY_JOINED_MAX])
+{
+    uint32_t count = 0;
+    uint32_t slot = map_get(&g->orphan_by_reference, gateway__text_key(p->provider, provider_id));
+    for (; slot != MAP_NONE && slot != SLAB_NONE; slot = notice_at(g, slot)->next) {
+        const struct gateway_notice *n = notice_at(g, slot);
+        bool names =
+            n->provider == p->provider && span_equal(gateway_text(g, n->reference), provider_id);
+        if (names && count < GATEWAY_JOINED_MAX) {
+            out[count++] = n;
+        }
+    }
+    return count;
+}
+
 void gateway__join_orphans(struct gateway_decision *gd, const struct gateway_payment *p,
                            struct span provider_id)
 {
     const struct gateway *g = gd->g;
-    uint32_t slot = map_get(&g->orphan_by_reference, gateway__text_key(p->provider, provider_id));
-    if (slot == MAP_NONE) {
-        return;
-    }
-    const struct gateway_notice *n = notice_at(g, slot);
-    if (n->provider != p->provider || !span_equal(gateway_text(g, n->reference), provider_id)) {
-        return;
-    }
-    struct observation claim = claim_of(g, n);
+    const struct gateway_notice *orphans[GATEWAY_JOINED_MAX];
+    const struct gateway_notice *best = NULL;
     struct gateway_payment now = *p; /* as it stands after what this decision has written */
     now.state = p->state == GATEWAY_SUBMITTED ? GATEWAY_PENDING : p->state;
-    claim.reference = SPAN_EMPTY; /* learned a moment ago */
-    uint8_t effect = effect_on(g, &now, &claim);
-    struct gateway_event e = {.kind = EVENT_NOTICE_JOINED};
-    e.notice_joined.number = n->number;
-    e.notice_joined.payment = p->number;
-    e.notice_joined.effect = effect;
-    gateway__emit(gd, &e);
-    act(gd, &now, &claim, n->number, effect);
+    uint32_t count = orphans_of(g, p, provider_id, orphans);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t most = best == NULL ? 0 : weight(g, &now, best);
+        best = weight(g, &now, orphans[i]) > most ? orphans[i] : best;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct gateway_event e = {.kind = EVENT_NOTICE_JOINED};
+        e.notice_joined.number = orphans[i]->number;
+        e.notice_joined.payment = p->number;
+        e.notice_joined.effect = effect_beside(g, &now, orphans[i], best);
+        gateway__emit(gd, &e);
+    }
+    if (best != NULL) {
+        struct observation claim = claim_of(g, best);
+        claim.reference = SPAN_EMPTY;
+        act(gd, &now, &claim, best->number, NOTICE_MOVED);
+    }
 }

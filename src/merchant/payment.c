@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/delivery_error.h"
 #include "merchant/internal.h"
 
 void gateway__move(struct gateway_decision *gd, const struct gateway_payment *p,
@@ -201,7 +202,8 @@ static void keep_result(struct gateway_decision *gd, const struct gateway_paymen
 static void accepted(struct gateway_decision *gd, const struct gateway_payment *p,
                      const struct observation *claim)
 {
-    bool learns = p->provider_id == TEXT_NONE && claim->reference.size > 0;
+    bool taken = gateway_payment_by_provider_id(gd->g, p->provider, claim->reference) != NULL;
+    bool learns = p->provider_id == TEXT_NONE && claim->reference.size > 0 && !taken;
     if (learns) {
         struct gateway_event e = {.kind = EVENT_PAYMENT_IDS_KEPT};
         e.payment_ids_kept.number = p->number;
@@ -224,19 +226,20 @@ static void accepted(struct gateway_decision *gd, const struct gateway_payment *
 
 /* The provider surely has nothing of it. `becomes`: what the outbox makes of the item. */
 static void unsent(struct gateway_decision *gd, const struct gateway_payment *p,
-                   const struct gateway_reading *reading, uint8_t becomes)
+                   const struct observation *answer, uint8_t becomes)
 {
     struct gateway_event e = {.kind = EVENT_PAYMENT_NOT_SENT};
     e.payment_not_sent.number = p->number;
     if (p->sending) {
         gateway__emit(gd, &e);
     }
-    if (becomes == OUTBOX_WAITING || p->state > GATEWAY_SUBMITTED) {
+    bool nothing_known = p->provider_id == TEXT_NONE && p->notices == 0;
+    bool open = p->state <= GATEWAY_SUBMITTED ||
+                (p->state == GATEWAY_UNCONFIRMED && nothing_known); /* the attempt took long */
+    if (becomes == OUTBOX_WAITING || !open) {
         return; /* tried again, or over already */
     }
-    if (reading != NULL) {
-        keep_result(gd, p, &reading->answer);
-    }
+    keep_result(gd, p, answer);
     fail(gd, p, 0, REASON_NEVER_SENT);
 }
 
@@ -246,20 +249,28 @@ void gateway__push_attempted(struct gateway_decision *gd, const struct outbox_it
     const struct gateway_reading *reading = c->reading;
     const struct gateway_payment *p = gateway_payment(gd->g, item->subject);
     CHECK(p != NULL && p->item == item->number);
-    enum observation_verdict verdict =
-        c->error == 0 && reading != NULL ? reading->answer.verdict : OBSERVED_UNKNOWN;
-    bool duplicate = verdict == OBSERVED_REFUSED &&
-                     reading->answer.reason == OBSERVED_REASON_DUPLICATE; /* an earlier one did */
+    struct observation answer = {.verdict = OBSERVED_UNKNOWN};
+    if (c->error == 0 && reading != NULL) {
+        answer = gateway__cut(&reading->answer);
+    }
+    /* Withdrawn after a restart, because it is over: an attempt before that may have arrived. */
+    bool may_have_left =
+        c->error == DELIVERY_WITHDRAWN && p->sending && p->state > GATEWAY_SUBMITTED;
+    if (may_have_left) {
+        return;
+    }
+    bool duplicate = answer.verdict == OBSERVED_REFUSED &&
+                     answer.reason == OBSERVED_REASON_DUPLICATE; /* an earlier one did */
     if (gateway__surely_unsent(c)) {
-        unsent(gd, p, reading, becomes);
+        unsent(gd, p, &answer, becomes);
     } else if (duplicate && p->state == GATEWAY_SUBMITTED) {
         gateway__unconfirm(gd, p, REASON_DUPLICATE);
-    } else if (verdict == OBSERVED_IN_FLIGHT) {
-        accepted(gd, p, &reading->answer);
-    } else if (verdict == OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
-        keep_result(gd, p, &reading->answer);
+    } else if (answer.verdict == OBSERVED_IN_FLIGHT) {
+        accepted(gd, p, &answer);
+    } else if (answer.verdict == OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
+        keep_result(gd, p, &answer);
         fail(gd, p, OBSERVED_BY_SUBMISSION, REASON_REFUSED);
-    } else if (verdict != OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
+    } else if (answer.verdict != OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
         gateway__unconfirm(gd, p, REASON_ANSWER_LOST); /* never sent again by itself */
     }
 }

@@ -43,9 +43,9 @@ void shop_start(struct shop *s)
 
 /* ---- the proof ---- */
 
-static void prove_replay(const struct shop *s)
+static struct book *replayed(const struct shop *s, uint64_t hash_seed)
 {
-    struct book *b = shop_book(s, 2);
+    struct book *b = shop_book(s, hash_seed);
     b->outbox.replaying = true;
     struct reader r = reader_init(s->frames, s->frames_size);
     while (r.at < r.size) {
@@ -54,7 +54,7 @@ static void prove_replay(const struct shop *s)
     b->outbox.replaying = false;
     assert_true(digest_equal(book_digest(b), book_digest(s->book)));
     book_check(b);
-    book_destroy(b);
+    return b;
 }
 
 static struct book *shop_copy(const struct shop *s, uint64_t hash_seed)
@@ -77,13 +77,20 @@ static struct book *shop_copy(const struct shop *s, uint64_t hash_seed)
 void shop_prove(const struct shop *s)
 {
     book_check(s->book);
-    prove_replay(s);
+    book_destroy(replayed(s, 2));
     book_destroy(shop_copy(s, 3));
 }
 
 void shop_restart(struct shop *s)
 {
     struct book *b = shop_copy(s, s->book->hash_seed + 1);
+    book_destroy(s->book);
+    s->book = b;
+}
+
+void shop_replay(struct shop *s)
+{
+    struct book *b = replayed(s, s->book->hash_seed + 1);
     book_destroy(s->book);
     s->book = b;
 }

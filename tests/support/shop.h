@@ -37,6 +37,8 @@ void shop_end(struct shop *s);
 void shop_prove(const struct shop *s);
 /* Puts a saved and loaded book in the place of this one, as after a restart. */
 void shop_restart(struct shop *s);
+/* The same from the frames alone, as after a kill without a snapshot. */
+void shop_replay(struct shop *s);
 
 /* Executes one command; the position of its frame, 0 when there is none. */
 uint64_t shop_do(struct shop *s, uint16_t kind, const void *body, void *reply);
