@@ -1,0 +1,355 @@
+/*
+ * test_merchant_soak.c - many payments in virtual time against a provider that loses 1 % of its
+ * callbacks, sends 2 % late and 3 % twice, contradicts itself in 0.1 % of the answers to questions
+ * and is out for 30 s of every 1,000; the provider's own book is the judge (R2.1, R2.7, R5.1). Each
+ * payment must end in the provider's state, and clearing must equal its balance to the cent.
+ *
+ *   HAKIKA_SOAK=17:10000 script/test unit/test_merchant_soak      seed 17, 10,000 payments
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/delivery_error.h"
+#include "base/hash.h"
+#include "support/random.h"
+#include "support/shop.h"
+
+enum {
+    PAYMENTS = 10000,
+    EACH_SECOND = 10,
+    HORIZON = 1024, /* seconds that a callback may be ahead */
+    OUTAGE_EVERY = 1000,
+    OUTAGE_SECONDS = 30,
+    NOBODY = 0,
+};
+
+/* A payment in the provider's book. */
+struct taken {
+    int64_t amount_minor, ends_ns;
+    bool reached, told_id, paid;
+    bool said;        /* a callback arrived */
+    bool contradicts; /* answers to questions say that it failed */
+    char id[24], receipt[24];
+};
+
+struct callback {
+    uint64_t number;
+    uint32_t next; /* index of the next one of the same second; 0: none */
+    bool asks;     /* no callback: the application asks what became of it */
+};
+
+struct soak {
+    struct shop s;
+    struct test_random r;
+    uint64_t payments;
+    uint64_t second;
+    struct taken *taken; /* by number */
+    struct callback *callbacks;
+    uint32_t callback_count;
+    uint32_t bucket[HORIZON];
+    int64_t balance_minor;
+    uint64_t lost, late, doubled, contradicted, answers_lost, by_statement, left;
+};
+
+static bool one_in(struct soak *m, uint32_t parts)
+{
+    return random_below(&m->r, parts) == 0;
+}
+
+static bool is_out(const struct soak *m)
+{
+    return m->second % OUTAGE_EVERY >= OUTAGE_EVERY - OUTAGE_SECONDS;
+}
+
+/* ---- the provider ---- */
+
+static void schedule(struct soak *m, uint64_t number, uint64_t in_seconds, bool asks)
+{
+    struct callback *c = &m->callbacks[++m->callback_count];
+    uint32_t *bucket = &m->bucket[(m->second + in_seconds) % HORIZON];
+    assert_true(in_seconds < HORIZON);
+    c->number = number;
+    c->asks = asks;
+    c->next = *bucket;
+    *bucket = m->callback_count;
+}
+
+static void reach(struct soak *m, uint64_t number)
+{
+    struct taken *t = &m->taken[number];
+    uint64_t ends = 2 + random_below(&m->r, 50);
+    REQUIRE(&m->r, !t->reached); /* one push for each payment */
+    t->reached = true;
+    t->paid = random_percent(&m->r, 80);
+    t->ends_ns = m->s.now_ns + (int64_t)ends * SHOP_S;
+    m->balance_minor += t->paid ? t->amount_minor : 0;
+    t->contradicts = t->paid && one_in(m, 400); /* about 0.1 % of all are asked about */
+    if (t->contradicts) {
+        schedule(m, number, random_below(&m->r, 70), true); /* before or after it is paid */
+    }
+    if (one_in(m, 100)) {
+        m->lost++;
+        return;
+    }
+    bool late = one_in(m, 50);
+    m->late += late;
+    schedule(m, number, ends + 1 + (late ? 100 + random_below(&m->r, 800) : 0), false);
+    if (random_percent(&m->r, 3)) {
+        m->doubled++;
+        schedule(m, number, ends + 1 + random_below(&m->r, 300), false);
+    }
+}
+
+static struct observation honest(const struct soak *m, uint64_t number,
+                                 enum observation_source source)
+{
+    const struct taken *t = &m->taken[number];
+    struct observation o;
+    memset(&o, 0, sizeof(o));
+    o.kind = OBSERVED_PAYMENT;
+    o.source = source;
+    o.reference = source == OBSERVED_BY_STATEMENT ? SPAN_EMPTY : span_from(t->id);
+    o.verdict = t->ends_ns > m->s.now_ns ? OBSERVED_IN_FLIGHT
+                : t->paid                ? OBSERVED_SUCCEEDED
+                                         : OBSERVED_FAILED;
+    o.reason = o.verdict == OBSERVED_FAILED ? OBSERVED_REASON_CANCELLED : OBSERVED_REASON_NONE;
+    if (o.verdict == OBSERVED_SUCCEEDED && source != OBSERVED_BY_QUERY) {
+        o.receipt = span_from(t->receipt);
+        o.has_amount = true;
+        o.amount_minor = t->amount_minor;
+        o.phone = SHOP_PHONE;
+    }
+    return o;
+}
+
+/* ---- between the two ---- */
+
+static void digest(struct notice_command *n, uint64_t number)
+{
+    uint64_t key[2] = {hash_u64(number, n->claim->source * 8u + n->claim->verdict), number};
+    memcpy(n->key, key, sizeof(n->key));
+    memcpy(n->digest, key, sizeof(n->digest));
+    n->payment = number;
+    n->body = SPAN_LITERAL("{\"Body\":{\"stkCallback\":{}}}");
+}
+
+static void notice(struct soak *m, uint64_t number, enum observation_source source)
+{
+    struct observation o = honest(m, number, source);
+    struct notice_command n = {.claim = &o};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    digest(&n, number);
+    REQUIRE(&m->r, shop_do(&m->s, COMMAND_NOTICE, &n, &reply) > 0);
+    m->taken[number].said = true;
+}
+
+static void finish(struct soak *m, uint64_t item, uint8_t error,
+                   const struct gateway_reading *reading)
+{
+    struct delivery_result_command c = {.number = item,
+                                        .generation = m->s.book->generation,
+                                        .status = error == 0 ? 200 : 0,
+                                        .error = error,
+                                        .retry_after_ms = -1,
+                                        .reading = reading};
+    enum book_outcome outcome = BOOK_DONE;
+    REQUIRE(&m->r, shop_do(&m->s, COMMAND_DELIVERY_RESULT, &c, &outcome) > 0);
+}
+
+static void push(struct soak *m, uint64_t item, uint64_t number)
+{
+    struct payment_command sending = {.number = number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct gateway_reading reading;
+    if (gateway_push_may_leave(shop_gateway(&m->s), number) != PUSH_MARK) {
+        finish(m, item, DELIVERY_WITHDRAWN, NULL);
+        return;
+    }
+    REQUIRE(&m->r, shop_do(&m->s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    if (is_out(m) && !one_in(m, 3)) {
+        finish(m, item, DELIVERY_CONNECT, NULL);
+        return;
+    }
+    reach(m, number);
+    if (is_out(m) || one_in(m, 500)) {
+        m->answers_lost++;
+        finish(m, item, DELIVERY_TIMEOUT, NULL);
+        return;
+    }
+    m->taken[number].told_id = true;
+    memset(&reading, 0, sizeof(reading));
+    reading.answer = honest(m, number, OBSERVED_BY_SUBMISSION);
+    finish(m, item, 0, &reading);
+}
+
+static void question(struct soak *m, uint64_t item, uint64_t number)
+{
+    struct gateway_reading reading;
+    if (is_out(m)) {
+        finish(m, item, DELIVERY_TIMEOUT, NULL);
+        return;
+    }
+    memset(&reading, 0, sizeof(reading));
+    struct observation o = honest(m, number, OBSERVED_BY_QUERY);
+    if (m->taken[number].contradicts) {
+        o.verdict = OBSERVED_FAILED; /* although it was, or is about to be, paid */
+        o.reason = OBSERVED_REASON_EXPIRED;
+        m->contradicted++;
+    }
+    reading.answer = o;
+    reading.notice.claim = &o;
+    digest(&reading.notice, number);
+    finish(m, item, 0, &reading);
+}
+
+static void serve(struct soak *m)
+{
+    for (;;) {
+        const struct outbox_item *item =
+            outbox_take(&m->s.book->outbox, m->s.now_ns, m->s.book->position);
+        if (item == NULL) {
+            return;
+        }
+        if (item->kind == CALL_PUSH) {
+            push(m, item->number, item->subject);
+        } else {
+            REQUIRE(&m->r, item->kind == CALL_QUERY);
+            question(m, item->number, item->subject);
+        }
+    }
+}
+
+/* ---- time ---- */
+
+static void create(struct soak *m)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    char order[32];
+    (void)snprintf(order, sizeof(order), "S-%llu", (unsigned long long)m->s.keys);
+    struct payment_create_command c = {.amount_minor = 1 + random_below(&m->r, 7000000),
+                                       .phone = SHOP_PHONE,
+                                       .method = METHOD_MPESA_STK,
+                                       .capture = CAPTURE_WALLET,
+                                       .order = span_from(order)};
+    m->s.keys++;
+    memcpy(c.key, &m->s.keys, sizeof(m->s.keys));
+    memcpy(c.token, &m->s.keys, sizeof(m->s.keys));
+    REQUIRE(&m->r, shop_do(&m->s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    struct taken *t = &m->taken[reply.number];
+    t->amount_minor = c.amount_minor;
+    (void)snprintf(t->id, sizeof(t->id), "ws_CO_%llu", (unsigned long long)reply.number);
+    (void)snprintf(t->receipt, sizeof(t->receipt), "UA%08llu", (unsigned long long)reply.number);
+}
+
+static void one_second(struct soak *m)
+{
+    const struct gateway *g = shop_gateway(&m->s);
+    for (uint32_t i = 0; i < EACH_SECOND && g->last_payment < m->payments; i++) {
+        create(m);
+    }
+    serve(m);
+    uint32_t at = m->bucket[m->second % HORIZON];
+    m->bucket[m->second % HORIZON] = NOBODY;
+    for (; at != NOBODY; at = m->callbacks[at].next) {
+        const struct callback *c = &m->callbacks[at];
+        struct payment_command ask = {.number = c->number};
+        struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+        if (c->asks) {
+            (void)shop_do(&m->s, COMMAND_PAYMENT_RESOLVE, &ask, &reply);
+        } else {
+            notice(m, c->number, OBSERVED_BY_CALLBACK);
+        }
+    }
+    shop_pass(&m->s, SHOP_S);
+    m->second++;
+    m->r.step++;
+}
+
+/* What the provider's statement of the day says is not yet known. */
+static void read_statement(struct soak *m)
+{
+    for (uint64_t number = 1; number <= m->payments; number++) {
+        if (m->taken[number].paid && shop_payment(&m->s, number)->state != GATEWAY_SUCCEEDED) {
+            notice(m, number, OBSERVED_BY_STATEMENT);
+            m->by_statement++;
+        }
+    }
+}
+
+static void judge(struct soak *m)
+{
+    for (uint64_t number = 1; number <= m->payments; number++) {
+        const struct taken *t = &m->taken[number];
+        const struct gateway_payment *p = shop_payment(&m->s, number);
+        m->r.step = number;
+        if (t->paid) {
+            REQUIRE(&m->r, p->state == GATEWAY_SUCCEEDED);
+        } else if (t->reached && !t->told_id && !t->said) {
+            /* Neither an id nor a callback came, and no money moved: nobody can know. */
+            REQUIRE(&m->r, p->state == GATEWAY_UNCONFIRMED && p->attention);
+            m->left++;
+        } else {
+            REQUIRE(&m->r, p->state == (t->reached ? GATEWAY_CANCELLED : GATEWAY_FAILED));
+        }
+    }
+    REQUIRE(&m->r, shop_clearing(&m->s) == m->balance_minor);
+    REQUIRE(&m->r, shop_wallet(&m->s) == m->balance_minor);
+    REQUIRE(&m->r, shop_gateway(&m->s)->open == m->left);
+}
+
+static void test_soak(void **state)
+{
+    (void)state;
+    struct soak *m = calloc(1, sizeof(*m));
+    assert_non_null(m);
+    unsigned long long seed = 1;
+    unsigned long long payments = PAYMENTS;
+    const char *asked = getenv("HAKIKA_SOAK");
+    if (asked != NULL) {
+        assert_int_equal(sscanf(asked, "%llu:%llu", &seed, &payments), 2);
+    }
+    m->r = random_from(seed);
+    m->payments = payments;
+    m->taken = calloc(payments + 1, sizeof(*m->taken));
+    m->callbacks = calloc(3 * payments + 1, sizeof(*m->callbacks));
+    assert_non_null(m->taken);
+    assert_non_null(m->callbacks);
+    shop_start(&m->s);
+    while (m->second < payments / EACH_SECOND + 2 * HORIZON) {
+        one_second(m);
+    }
+    for (uint32_t hour = 0; hour < 60; hour++) { /* to the end of the ladder */
+        serve(m);
+        shop_pass(&m->s, 3600 * SHOP_S);
+    }
+    read_statement(m);
+    judge(m);
+    const struct gateway *g = shop_gateway(&m->s);
+    print_message("soak: %llu payments, %llu paid, %llu callbacks lost, %llu late, %llu doubled, "
+                  "%llu answers lost, %llu contradictions, %llu repaired, %llu by statement, "
+                  "%llu left to a person\n",
+                  payments, (unsigned long long)g->entered[GATEWAY_SUCCEEDED],
+                  (unsigned long long)m->lost, (unsigned long long)m->late,
+                  (unsigned long long)m->doubled, (unsigned long long)m->answers_lost,
+                  (unsigned long long)m->contradicted, (unsigned long long)g->repaired,
+                  (unsigned long long)m->by_statement, (unsigned long long)m->left);
+    assert_true(m->lost > 0 && m->late > 0 && m->doubled > 0 && m->answers_lost > 0);
+    assert_true(m->contradicted > 0);
+    assert_true(g->repaired >= m->by_statement && g->repaired > 0);
+    shop_end(&m->s);
+    free(m->callbacks);
+    free(m->taken);
+    free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_soak)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
