@@ -4,6 +4,7 @@
  * is "not found". See docs/merchant.md. Tests: tests/e2e/300-gateway.sh.
  */
 #include "face/gateway.h"
+#include "face/daraja.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,9 @@ static bool authenticate(struct request *q)
 /* Shedding before a body is read (R3.2): new payments, not what continues accepted ones. */
 bool gateway_admit(struct surface *s, struct http_exchange *x)
 {
+    if (gateway_front_is_push(http_path(x))) {
+        return daraja_admit(s, x);
+    }
     if (!span_is(http_path(x), "/v1/payments") || !span_is(http_method(x), "POST")) {
         return true;
     }
@@ -241,6 +245,9 @@ bool gateway_route(struct request *q)
     }
     if (span_starts_with(q->path, SPAN_LITERAL("/callbacks/"))) {
         surface_dispatch(q, CALLBACK_ROUTES, sizeof(CALLBACK_ROUTES) / sizeof(CALLBACK_ROUTES[0]));
+        return true;
+    }
+    if (gateway_front_route(q)) {
         return true;
     }
     if (!span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {

@@ -115,6 +115,13 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
 void gateway_provider_create(struct request *q);
 void gateway_provider_list(struct request *q);
 void gateway_key_create(struct request *q);
+/* gateway_front.c: Daraja's own paths in front of the provider (R6.12). */
+bool gateway_front_route(struct request *q);
+/* Is it a push at Daraja's path? */
+bool gateway_front_is_push(struct span path);
+/* Daraja's callback of a payment that has ended, to the application's own URL. */
+void gateway_front_message(struct surface *s, const struct gateway_payment *p, struct writer *w,
+                           struct gateway_job *job);
 /* gateway_notices.c */
 void gateway_callback(struct request *q);
 void gateway_notice_list(struct request *q);

@@ -76,7 +76,7 @@ uint32_t gateway_outgoing_provider(struct surface *s, const struct outbox_item *
 {
     const struct gateway *g = surface_gateway(s);
     const struct gateway_payment *p =
-        item->kind == MESSAGE_WEBHOOK ? NULL : gateway_payment(g, item->subject);
+        item->kind >= MESSAGE_WEBHOOK ? NULL : gateway_payment(g, item->subject);
     if (p == NULL) {
         return SLAB_NONE;
     }
@@ -219,7 +219,9 @@ static void call_of(struct surface *s, const struct outbox_item *item,
     if (item->kind == CALL_REVERSAL && original != NULL) {
         out->receipt = gateway_text(g, original->receipt);
     }
-    out->account = shown(gateway_text(g, p->order), REFERENCE_SHOWN_MAX);
+    bool named = p->front_reference != TEXT_NONE;
+    out->account = named ? gateway_text(g, p->front_reference)
+                         : shown(gateway_text(g, p->order), REFERENCE_SHOWN_MAX);
     out->description =
         shown(description.size > 0 ? description : SPAN_LITERAL("Payment"), DESCRIPTION_SHOWN_MAX);
     if (gateway_token_good(s, p->provider)) {
@@ -316,6 +318,10 @@ bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct 
     if (p == NULL) {
         return false;
     }
+    if (item->kind == MESSAGE_FORWARD) {
+        gateway_front_message(s, p, w, job);
+        return true;
+    }
     call_of(s, item, p, w, &call);
     return write_call(s, p->provider, &call, w, job);
 }
@@ -335,7 +341,7 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
 {
     struct gateway_face *f = s->gateway;
     const struct gateway_payment *p =
-        item->kind == MESSAGE_WEBHOOK ? NULL : gateway_payment(surface_gateway(s), item->subject);
+        item->kind >= MESSAGE_WEBHOOK ? NULL : gateway_payment(surface_gateway(s), item->subject);
     if (p == NULL || c->error != 0) {
         return;
     }

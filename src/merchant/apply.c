@@ -242,6 +242,15 @@ static void apply_ids(struct gateway *g, uint32_t slot, const struct gateway_eve
     gateway__index(g, TEXT_OF_PROVIDER_ID, slot);
 }
 
+static void apply_front(struct gateway *g, uint32_t slot, const struct gateway_event *e)
+{
+    struct gateway_payment *p = payment_slot(g, slot);
+    CHECK(p->front_url == TEXT_NONE);
+    p->front_url = keep_text(g, e->payment_front_kept.url);
+    p->front_reference = keep_text(g, e->payment_front_kept.reference);
+    p->front_target = e->payment_front_kept.target;
+}
+
 static void apply_way(struct gateway *g, uint32_t slot, const struct gateway_event *e,
                       const struct frame_info *frame)
 {
@@ -267,6 +276,7 @@ static void apply_way(struct gateway *g, uint32_t slot, const struct gateway_eve
         p->attention = p->attention || e->payment_rung.attention;
         set_due(g, slot, e->payment_rung.due_ns);
         break;
+    case EVENT_PAYMENT_FORWARDED: p->front_item = e->payment_forwarded.item; break;
     case EVENT_PAYMENT_ESCROW: p->escrow = e->payment_escrow.escrow; break;
     default: UNREACHABLE("unknown event of a payment");
     }
@@ -283,6 +293,7 @@ static void apply_payment(struct gateway *g, const struct gateway_event *e,
     case EVENT_PAYMENT_MOVED: apply_moved(g, slot, e, frame); break;
     case EVENT_PAYMENT_RESULT_KEPT: apply_result(g, slot, e); break;
     case EVENT_PAYMENT_IDS_KEPT: apply_ids(g, slot, e); break;
+    case EVENT_PAYMENT_FRONT_KEPT: apply_front(g, slot, e); break;
     default: apply_way(g, slot, e, frame); break;
     }
     touch(g, slot);
@@ -537,7 +548,7 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_NOTICE_REPEATED:
     case EVENT_NOTICE_JOINED: apply_notice(g, &e, frame); break;
     default:
-        if (kind >= EVENT_PAYMENT_CREATED && kind <= EVENT_PAYMENT_ESCROW) {
+        if (kind >= EVENT_PAYMENT_CREATED && kind <= EVENT_PAYMENT_FORWARDED) {
             apply_payment(g, &e, frame);
         } else {
             apply_telling(g, &e, frame);

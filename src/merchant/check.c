@@ -42,7 +42,7 @@ static void check_money(const struct gateway *g, const struct gateway_payment *p
     CHECK((back != NULL) == (p->state == GATEWAY_REVERSED && p->reason != REASON_REFUNDED));
 }
 
-/* G1, G3, G4. */
+/* G1, G3, G4, G9. */
 static void check_payment(const struct gateway *g, uint32_t slot)
 {
     const struct gateway_payment *p = payment_slot(g, slot);
@@ -57,6 +57,7 @@ static void check_payment(const struct gateway *g, uint32_t slot)
     CHECK(gateway__payment_slot(g, p->number) == slot);
     CHECK(gateway_payment_by_token(g, p->token) == p);
     CHECK((p->first_notice == SLAB_NONE) == (p->notices == 0));
+    CHECK((p->front_item != 0) == (p->front_url != TEXT_NONE && ended)); /* G9 */
     check_money(g, p);
 }
 

@@ -39,7 +39,10 @@ static inline bool merchant_call_moves_money(uint16_t kind)
 }
 
 /* Kinds of outbox items: enum merchant_call_kind, and: */
-enum { MESSAGE_WEBHOOK = 64 };
+enum {
+    MESSAGE_WEBHOOK = 64,
+    MESSAGE_FORWARD = 65, /* Daraja's callback of a payment, to the application's own URL */
+};
 
 enum gateway_command_kind {
     COMMAND_GATEWAY_SEED = 192,
@@ -120,6 +123,9 @@ struct payment_create_command {
     uint8_t token[16]; /* random, drawn at the face */
     uint8_t key[16];   /* idempotency key and request digests */
     uint8_t request[16];
+    struct span front_url; /* asked for at Daraja's own paths (R6.12); empty: it was not */
+    struct span front_reference;
+    uint64_t front_target;
 };
 
 struct payment_command {

@@ -117,6 +117,15 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
 #define FIELDS_PAYMENT_ESCROW(X) \
     X(u64, number)               \
     X(u8, escrow)
+/* How an application that speaks Daraja is told (R6.12). */
+#define FIELDS_PAYMENT_FRONT_KEPT(X) \
+    X(u64, number)                   \
+    X(u64, target)                   \
+    X(text, url)                     \
+    X(text, reference)
+#define FIELDS_PAYMENT_FORWARDED(X) \
+    X(u64, number)                  \
+    X(u64, item)
 
 /* The raw bytes of a notice, the evidence (R2.8), with what it names. */
 #define FIELDS_NOTICE_KEPT(X) \
@@ -198,6 +207,8 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(PAYMENT_ANSWERED, 212, "payment_answered", payment_answered)          \
     X(PAYMENT_RUNG, 213, "payment_rung", payment_rung)                      \
     X(PAYMENT_ESCROW, 214, "payment_escrow", payment_escrow)                \
+    X(PAYMENT_FRONT_KEPT, 215, "payment_front_kept", payment_front_kept)    \
+    X(PAYMENT_FORWARDED, 216, "payment_forwarded", payment_forwarded)       \
     X(NOTICE_KEPT, 220, "notice_kept", notice_kept)                         \
     X(NOTICE_TAKEN, 221, "notice_taken", notice_taken)                      \
     X(NOTICE_REPEATED, 222, "notice_repeated", notice_repeated)             \

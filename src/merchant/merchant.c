@@ -212,6 +212,9 @@ static bool gateway_sent_once(const void *state, const struct outbox_item *item,
     if (item->kind == MESSAGE_WEBHOOK) {
         return c->status == 410; /* the receiver wants no more of it */
     }
+    if (item->kind == MESSAGE_FORWARD) {
+        return false; /* at least once, like any callback */
+    }
     return item->kind == CALL_QUERY || item->kind == CALL_STATUS ||
            c->error == DELIVERY_WITHDRAWN || !gateway__surely_unsent(c);
 }
@@ -223,6 +226,11 @@ static const struct outbox_schedule *gateway_schedule(const void *state,
     static const struct outbox_schedule push = {
         .tries = 5, .delay_ns = {0, NS_PER_S, 2 * NS_PER_S, 5 * NS_PER_S, 10 * NS_PER_S}};
     static const struct outbox_schedule once = {.tries = 1};
+    static const struct outbox_schedule callback = {
+        .tries = 10,
+        .delay_ns = {0, 5 * NS_PER_S, 30 * NS_PER_S, 120 * NS_PER_S, 600 * NS_PER_S,
+                     1800 * NS_PER_S, 3600 * NS_PER_S, 7200 * NS_PER_S, 14400 * NS_PER_S,
+                     28800 * NS_PER_S}};
     static const struct outbox_schedule webhook = {
         .tries = 10,
         .delay_ns = {0, 5 * NS_PER_S, 300 * NS_PER_S, 1800 * NS_PER_S, 7200 * NS_PER_S,
@@ -231,6 +239,9 @@ static const struct outbox_schedule *gateway_schedule(const void *state,
     (void)state;
     if (item->kind == MESSAGE_WEBHOOK) {
         return &webhook;
+    }
+    if (item->kind == MESSAGE_FORWARD) {
+        return &callback;
     }
     return item->kind == CALL_QUERY || item->kind == CALL_STATUS ? &once : &push;
 }

@@ -17,6 +17,8 @@
  *  G6  notices: every one belongs to one payment, or to the orphans; a key is there once (R5.2).
  *  G7  events for the application are numbered without gaps, and those of one object, too.
  *  G8  of the webhooks for one endpoint and object only the first is in the outbox.
+ *  G9* a payment asked for at Daraja's own paths that has ended has a callback to the application's
+ *      own URL in the outbox (R6.12).
  */
 #ifndef HAKIKA_MERCHANT_MERCHANT_H
 #define HAKIKA_MERCHANT_MERCHANT_H

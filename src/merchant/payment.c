@@ -7,6 +7,19 @@
 #include "base/delivery_error.h"
 #include "merchant/internal.h"
 
+/* G9: an application that speaks Daraja is told each end, also a late success. A reversal has no
+ * callback there. */
+static void forward(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t state)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_FORWARDED};
+    if (p->front_url == TEXT_NONE || !gateway_state_ended(state) || state == GATEWAY_REVERSED) {
+        return;
+    }
+    e.payment_forwarded.number = p->number;
+    e.payment_forwarded.item = gateway__queue(gd, MESSAGE_FORWARD, p->number, p->front_target);
+    gateway__emit(gd, &e);
+}
+
 void gateway__move(struct gateway_decision *gd, const struct gateway_payment *p,
                    const struct gateway_move *m)
 {
@@ -18,6 +31,7 @@ void gateway__move(struct gateway_decision *gd, const struct gateway_payment *p,
     e.payment_moved.notice = m->notice;
     e.payment_moved.due_ns = m->due_ns;
     gateway__emit(gd, &e);
+    forward(gd, p, m->state);
 }
 
 static const struct outbox_item *item_of(const struct gateway_decision *gd, uint64_t number)
@@ -129,6 +143,14 @@ static void create(struct gateway_decision *gd, const struct payment_create_comm
     e.payment_created.due_ns = gd->now_ns + gd->g->settings->unsent_ns;
     e.payment_created.item = gateway__queue(gd, CALL_PUSH, number, provider->target);
     gateway__emit(gd, &e);
+    if (c->front_url.size > 0) {
+        struct gateway_event front = {.kind = EVENT_PAYMENT_FRONT_KEPT};
+        front.payment_front_kept.number = number;
+        front.payment_front_kept.target = c->front_target;
+        front.payment_front_kept.url = c->front_url;
+        front.payment_front_kept.reference = c->front_reference;
+        gateway__emit(gd, &front);
+    }
     struct gateway_telling t = {.type = FEED_PAYMENT_CREATED,
                                 .object_kind = FEED_OBJECT_PAYMENT,
                                 .object = number,

@@ -150,6 +150,7 @@ static enum observation_reason meaning_reason(enum daraja_meaning meaning)
     case DARAJA_MEANS_FIELD:
     case DARAJA_MEANS_REQUEST: return OBSERVED_REASON_REQUEST;
     case DARAJA_MEANS_BUSY: return OBSERVED_REASON_BUSY;
+    case DARAJA_MEANS_REPEATED: return OBSERVED_REASON_OTHER; /* no id of ours was used before */
     case DARAJA_MEANS_DUPLICATE:
     case DARAJA_MEANS_REGISTERED: return OBSERVED_REASON_DUPLICATE;
     case DARAJA_MEANS_IN_FLIGHT:

@@ -83,6 +83,7 @@ static enum daraja_meaning meaning_of_message(struct span message)
         {"no apiproduct match", DARAJA_MEANS_PRODUCT},
         {"access token", DARAJA_MEANS_TOKEN},
         {"originatorconversationid", DARAJA_MEANS_DUPLICATE},
+        {"duplicate request", DARAJA_MEANS_REPEATED},
         {"already registered", DARAJA_MEANS_REGISTERED},
         {"spike arrest", DARAJA_MEANS_BUSY},
         {"quota violation", DARAJA_MEANS_BUSY},

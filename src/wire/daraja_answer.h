@@ -51,6 +51,7 @@ enum daraja_meaning {
     DARAJA_MEANS_DUPLICATE = 9,   /* "Duplicate OriginatorConversationID." */
     DARAJA_MEANS_REGISTERED = 10, /* "Urls are already registered." */
     DARAJA_MEANS_REQUEST = 11,    /* path, method or header */
+    DARAJA_MEANS_REPEATED = 12,   /* "Duplicate request": an operator that knows fingerprints */
 };
 
 /* Of an ERROR, a FAULT, or of an HTTP status from 400 without either. */

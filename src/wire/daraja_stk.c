@@ -200,16 +200,18 @@ static void render_metadata(struct writer *w, const struct daraja_stk_result *re
 {
     char amount[MONEY_TEXT_MAX];
     CHECK(result->amount_minor >= 0);
-    CHECK(result->receipt[0] != '\0' && is_digits(span_from(result->transaction_date)));
+    CHECK(is_digits(span_from(result->transaction_date)));
     (void)money_format(result->amount_minor, amount);
     json_key(w, "CallbackMetadata");
     json_open(w, '{');
     json_key(w, "Item");
     json_open(w, '[');
     render_number_item(w, "Amount", amount);
-    render_item(w, "MpesaReceiptNumber");
-    json_field_text(w, "Value", result->receipt);
-    json_close(w, '}');
+    if (result->receipt[0] != '\0') { /* not known when only a query said that it was paid */
+        render_item(w, "MpesaReceiptNumber");
+        json_field_text(w, "Value", result->receipt);
+        json_close(w, '}');
+    }
     render_item(w, "Balance"); /* without a value, as it has come for years */
     json_close(w, '}');
     render_number_item(w, "TransactionDate", result->transaction_date);

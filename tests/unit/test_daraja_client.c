@@ -266,6 +266,8 @@ static void errors_are_read_by_their_message(void **state)
         {500, ERR("500.001.1001", "Internal Server Error"), DARAJA_MEANS_UNKNOWN},
         {500, ERR("500.002.1001", "Duplicate OriginatorConversationID."), DARAJA_MEANS_DUPLICATE},
         {500, ERR("500.002.1001", "System internal error."), DARAJA_MEANS_UNKNOWN},
+        {409, ERR("409.001.01", "Duplicate request: the same payment was asked for"),
+         DARAJA_MEANS_REPEATED},
         {500, ERR("500.003.1001", "Urls are already registered."), DARAJA_MEANS_REGISTERED},
         {500, ERR("500.003.02", "Error Occurred: Spike Arrest Violation"), DARAJA_MEANS_BUSY},
         {500, ERR("500.003.02", "System is busy. Please try again in few minutes."),

@@ -471,6 +471,53 @@ static void test_escrow_is_released_once(void **state)
     shop_end(&s);
 }
 
+/* R6.12: asked for at Daraja's own paths, so each end is a callback to the application's URL, a
+ * late success another one; and at least once: a receiver that fails is tried again. */
+static void test_front_is_told_each_end(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
+                                       .phone = SHOP_PHONE,
+                                       .method = METHOD_MPESA_STK,
+                                       .capture = CAPTURE_WALLET,
+                                       .order = SPAN_LITERAL("SAME#1"),
+                                       .key = {9},
+                                       .token = {9},
+                                       .front_url = SPAN_LITERAL("http://app.example/callback"),
+                                       .front_reference = SPAN_LITERAL("SAME"),
+                                       .front_target = 77};
+    assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    uint64_t n = reply.number;
+    assert_true(
+        span_is(gateway_text(shop_gateway(&s), shop_payment(&s, n)->front_reference), "SAME"));
+    shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
+    assert_int_equal(shop_take(&s, MESSAGE_FORWARD), 0);
+    struct shop_claim expired = shop_paid();
+    expired.verdict = OBSERVED_FAILED;
+    expired.reason = OBSERVED_REASON_EXPIRED;
+    expired.code = "1037";
+    expired.receipt = NULL;
+    assert_int_equal(shop_claims(&s, n, &expired), NOTICE_MOVED);
+    uint64_t item = shop_take(&s, MESSAGE_FORWARD);
+    assert_true(item != 0 && item == shop_payment(&s, n)->front_item);
+    shop_fail(&s, item, DELIVERY_TIMEOUT);
+    assert_int_equal(shop_take(&s, MESSAGE_FORWARD), 0);
+    shop_restart(&s);
+    shop_pass(&s, 6 * SHOP_S);
+    assert_int_equal(shop_take(&s, MESSAGE_FORWARD), item);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    uint64_t late = shop_payment(&s, n)->front_item;
+    assert_true(late != item && late != 0);
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_CONFIRMS);
+    assert_int_equal(shop_payment(&s, n)->front_item, late);
+    expect_money(&s, SHOP_AMOUNT);
+    shop_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_webhooks_keep_their_order),
         cmocka_unit_test(test_any_order_gives_one_effect),
         cmocka_unit_test(test_escrow_is_released_once),
+        cmocka_unit_test(test_front_is_told_each_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -479,6 +479,8 @@ static void the_answer_to_a_push_is_taken_on_refused_or_unknown(void **state)
         {500, ERR("500.003.02", "Error Occurred: Spike Arrest Violation"), OBSERVED_REFUSED,
          OBSERVED_REASON_BUSY},
         {404, ERR("404.001.03", "Invalid Access Token"), OBSERVED_REFUSED, OBSERVED_REASON_TOKEN},
+        {409, ERR("409.001.01", "Duplicate request: the same payment was asked for"),
+         OBSERVED_REFUSED, OBSERVED_REASON_OTHER},
         {400, ERR("400.002.02", "Bad Request - Invalid PhoneNumber"), OBSERVED_REFUSED,
          OBSERVED_REASON_REQUEST},
         {429, "", OBSERVED_REFUSED, OBSERVED_REASON_BUSY},

@@ -38,3 +38,23 @@ fetch_browser() {
     }
     echo "$wanted" >"$client/node_modules/.wanted"
 }
+
+# need_client NAME: the exact packages of clients/NAME, by its lock file, into an ignored folder, once.
+need_client() {
+    need node
+    need npm
+    client="$e2e/clients/$1"
+    wanted="$(cat "$client/package.json" "$client/package-lock.json" | cksum)"
+    if [ "$(cat "$client/node_modules/.wanted" 2>/dev/null)" != "$wanted" ]; then
+        fetched="$(cd "$client" && npm ci --no-audit --no-fund --ignore-scripts 2>&1)" || {
+            echo "$fetched"
+            case "$fetched" in
+                *ENOTFOUND* | *EAI_AGAIN* | *ECONNREFUSED* | *ETIMEDOUT* | *ENETUNREACH*)
+                    echo "skipped: there is no network to fetch $1 with"
+                    exit 77 ;;
+            esac
+            exit 1
+        }
+        echo "$wanted" >"$client/node_modules/.wanted"
+    fi
+}

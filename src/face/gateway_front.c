@@ -1,0 +1,381 @@
+/*
+ * gateway_front.c - Daraja's own paths on the merchant's port (R6.12): an application that speaks
+ * Daraja changes its base URL and nothing else. OAuth, STK push and STK query are answered here; a
+ * push becomes a payment of the merchant's book like any other, and its end is forwarded to the
+ * application's own CallBackURL as Daraja would tell it, at least once.
+ *
+ * The ids are ours: the push is acknowledged when the payment is durable, before the provider has
+ * answered. Who may call is who knows the provider account's consumer key and secret, and the
+ * passkey. Whoever pushes twice makes two payments, as with Daraja itself: AccountReference is no
+ * order here. Tests: tests/e2e/345-gateway-front.sh.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/ids.h"
+#include "face/daraja.h"
+#include "face/gateway.h"
+#include "wire/daraja_auth.h"
+#include "wire/daraja_result.h"
+#include "wire/daraja_stk.h"
+
+#define PATH_OAUTH SPAN_LITERAL("/oauth/v1/generate")
+#define PATH_PUSH  SPAN_LITERAL("/mpesa/stkpush/v1/processrequest")
+#define PATH_QUERY SPAN_LITERAL("/mpesa/stkpushquery/v1/query")
+
+/* In a token's 24 bits: any account (0: as in apps.h), or the slot of one and 1. */
+enum { FRONT_ANY = APPS_ANY, PLAIN_MAX = GATEWAY_SEALED_MAX };
+
+bool gateway_front_is_push(struct span path)
+{
+    return span_equal(path, PATH_PUSH);
+}
+
+/* ---- who may call ---- */
+
+static bool sealed_is(struct surface *s, uint32_t handle, struct span given)
+{
+    char plain[PLAIN_MAX];
+    size_t size = 0;
+    struct span sealed = gateway_text(surface_gateway(s), handle);
+    bool same = sealed.size > 0 &&
+                secrets_unseal(s->options.secrets, sealed, plain, sizeof(plain), &size) &&
+                span_equal_secret((struct span){plain, size}, given);
+    explicit_bzero(plain, sizeof(plain));
+    return same;
+}
+
+/* The provider account with this consumer key; SLAB_NONE: none. *good: and this secret. */
+static uint32_t account_of_key(struct surface *s, struct span key, struct span secret, bool *good)
+{
+    const struct gateway *g = surface_gateway(s);
+    *good = false;
+    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
+         i = slab_next(&g->providers, i + 1)) {
+        const struct gateway_provider *p = gateway_provider(g, i);
+        if (p->kind == OBSERVED_AT_DARAJA && sealed_is(s, p->key, key)) {
+            *good = sealed_is(s, p->secret, secret);
+            return i;
+        }
+    }
+    return SLAB_NONE;
+}
+
+static bool is_open(const struct surface *s)
+{
+    return s->options.profile == PROFILE_DEV || s->options.profile == PROFILE_SANDBOX;
+}
+
+static void handle_oauth(struct request *q)
+{
+    char decoded[1024];
+    char token[SECRETS_TOKEN_SIZE];
+    struct span key;
+    struct span secret;
+    bool good;
+    struct span authorization = http_header(q->x, "Authorization");
+    struct writer w = surface_writer(q->s);
+    if (!span_is(q->method, "GET")) {
+        daraja_refuse(q, 0, DARAJA_ERROR_METHOD, "POST", "this call is a GET");
+        return;
+    }
+    if (authorization.data == NULL ||
+        !daraja_basic_parse(authorization, decoded, sizeof(decoded), &key, &secret)) {
+        daraja_refuse(
+            q, 0, DARAJA_ERROR_AUTH_TYPE, "",
+            "the header Authorization must be: Basic base64(consumer key:consumer secret)");
+        return;
+    }
+    uint32_t account = account_of_key(q->s, key, secret, &good);
+    bool any = account == SLAB_NONE && is_open(q->s) && secret.size > 0 && !span_is(key, "invalid");
+    explicit_bzero(decoded, sizeof(decoded));
+    if (!good && !any) {
+        daraja_explain(q, "consumer key and secret are those of no provider account here");
+        surface_answer(q, engine_read_position(q->s->engine), 400, "application/json", &w);
+        return;
+    }
+    secrets_token_make(q->s->options.secrets, engine_now(q->s->engine),
+                       any ? FRONT_ANY : account + 1, token);
+    daraja_token_render(&w, span_from(token), SECRETS_TOKEN_LIFE_S - 1);
+    surface_json(q, any ? 0 : engine_read_position(q->s->engine), 200, &w);
+}
+
+/* The account that the token is for, or any with this short code; SLAB_NONE: none. */
+static uint32_t account_of_code(struct request *q, uint32_t short_code)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
+         i = slab_next(&g->providers, i + 1)) {
+        const struct gateway_provider *p = gateway_provider(g, i);
+        bool mine = q->app == FRONT_ANY || q->app == i + 1;
+        if (mine && p->kind == OBSERVED_AT_DARAJA && p->short_code == short_code) {
+            return i;
+        }
+    }
+    return SLAB_NONE;
+}
+
+/* BusinessShortCode and Password; SLAB_NONE after answering. */
+static uint32_t authenticate(struct request *q, uint32_t short_code, struct span password,
+                             struct span timestamp)
+{
+    char plain[PLAIN_MAX];
+    size_t size = 0;
+    uint64_t wait_position = engine_read_position(q->s->engine);
+    const struct gateway *g = surface_gateway(q->s);
+    uint32_t account = account_of_code(q, short_code);
+    if (account == SLAB_NONE) {
+        daraja_refuse(q, wait_position, DARAJA_ERROR_NO_MERCHANT, "",
+                      "no provider account of this app has the short code: POST /v1/providers");
+        return SLAB_NONE;
+    }
+    struct span sealed = gateway_text(g, gateway_provider(g, account)->passkey);
+    bool good =
+        sealed.size > 0 &&
+        secrets_unseal(q->s->options.secrets, sealed, plain, sizeof(plain), &size) &&
+        daraja_password_matches(password, short_code, (struct span){plain, size}, timestamp);
+    explicit_bzero(plain, sizeof(plain));
+    if (!good) {
+        daraja_refuse(q, wait_position, DARAJA_ERROR_WRONG_CREDENTIALS, "",
+                      "Password must be base64 of BusinessShortCode, passkey and this same "
+                      "Timestamp");
+        return SLAB_NONE;
+    }
+    return account;
+}
+
+/* ---- ids: ours, made of what never changes of a payment ---- */
+
+static void ids_of(const struct gateway_payment *p, struct daraja_stk_ids *out)
+{
+    int64_t created_ns = p->entered_ns[GATEWAY_CREATED];
+    id_merchant_request_format((uint64_t)created_ns, p->number, out->merchant_request_id);
+    id_checkout_format(created_ns, (uint32_t)p->number, p->phone, out->checkout_request_id);
+}
+
+/* NULL: no payment that came in here has this id. */
+static const struct gateway_payment *payment_of(struct surface *s, struct span id)
+{
+    struct daraja_stk_ids ids;
+    int64_t second_ns;
+    uint32_t serial;
+    uint32_t tail;
+    if (!id_checkout_parse(id, &second_ns, &serial, &tail)) {
+        return NULL;
+    }
+    const struct gateway_payment *p = gateway_payment(surface_gateway(s), serial);
+    if (p == NULL || p->front_url == TEXT_NONE) {
+        return NULL;
+    }
+    ids_of(p, &ids);
+    return span_is(id, ids.checkout_request_id) ? p : NULL;
+}
+
+/* ---- push ---- */
+
+enum { ORDER_REFERENCE_MAX = 60 };
+
+/* An order of its own for each push: whose AccountReference is always the same pays more than
+ * once. */
+static struct span order_of(const struct gateway *g, struct span reference,
+                            char room[GATEWAY_ORDER_MAX])
+{
+    size_t size = reference.size < ORDER_REFERENCE_MAX ? reference.size : ORDER_REFERENCE_MAX;
+    int written = snprintf(room, GATEWAY_ORDER_MAX, "%.*s#%llu", (int)size, reference.data,
+                           (unsigned long long)g->last_payment + 1);
+    CHECK(written > 0 && written < GATEWAY_ORDER_MAX);
+    return (struct span){room, (size_t)written};
+}
+
+/* What the account is configured for and what the push asks must be the same. */
+static bool fits_account(struct request *q, const struct gateway_provider *p,
+                         const struct daraja_stk_push *push)
+{
+    uint32_t party_b = p->party_b != 0 ? p->party_b : p->short_code;
+    bool same_type = (push->type == DARAJA_BUY_GOODS_ONLINE) == p->is_till;
+    if (same_type && push->party_b == party_b) {
+        return true;
+    }
+    daraja_refuse(q, engine_read_position(q->s->engine), DARAJA_ERROR_INVALID_FIELD,
+                  same_type ? "PartyB" : "TransactionType",
+                  "the provider account of this short code is configured for another one");
+    return false;
+}
+
+static void create(struct request *q, uint32_t account, const struct daraja_stk_push *push)
+{
+    struct surface *s = q->s;
+    const struct gateway *g = surface_gateway(s);
+    char order[GATEWAY_ORDER_MAX];
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct daraja_stk_ids ids;
+    struct payment_create_command c = {
+        .merchant = gateway_provider(g, account)->merchant,
+        .provider = account,
+        .amount_minor = push->amount_minor,
+        .phone = push->phone_number,
+        .method = METHOD_MPESA_STK,
+        .capture = CAPTURE_WALLET,
+        .order = order_of(g, push->account_reference, order),
+        .description = push->transaction_desc,
+        .front_url = push->callback_url,
+        .front_reference = push->account_reference,
+        .front_target = gateway_target(push->callback_url),
+    };
+    secrets_random(c.token, sizeof(c.token));
+    secrets_random(c.key, sizeof(c.key)); /* a push has no key of its own */
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYMENT_CREATE, &c, &reply);
+    if (result.status != ENGINE_APPLIED) {
+        daraja_refuse_busy(q, result.status);
+        return;
+    }
+    ids_of(gateway_payment(g, reply.number), &ids);
+    struct writer w = surface_writer(s);
+    daraja_stk_accepted_render(&w, &ids);
+    daraja_explain(q, "accepted and durable: the gateway asks the provider next");
+    surface_json(q, result.wait_position, 200, &w);
+}
+
+static void handle_push(struct request *q)
+{
+    struct surface *s = q->s;
+    struct daraja_stk_push push;
+    struct daraja_error error;
+    struct daraja_url_rule rule = daraja_url_rule(s);
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
+        return;
+    }
+    if (!daraja_stk_push_parse(http_body(q->x), &rule, s->json, &push, &error)) {
+        daraja_answer_error(q, 0, &error);
+        return;
+    }
+    enum engine_status admitted = engine_admits(s->engine, ENGINE_NEW_WORK);
+    if (admitted != ENGINE_APPLIED) {
+        daraja_refuse_busy(q, admitted);
+        return;
+    }
+    uint32_t account = authenticate(q, push.business_short_code, push.password, push.timestamp);
+    if (account != SLAB_NONE &&
+        fits_account(q, gateway_provider(surface_gateway(s), account), &push)) {
+        create(q, account, &push);
+    }
+}
+
+/* ---- the end, as Daraja tells it ---- */
+
+/* What the provider said, if it is a result code; an error of a request ("500.001.1001") and a push
+ * that never left are told as a prompt that could not be sent. */
+static enum daraja_result_kind usual_end(uint8_t state)
+{
+    return state == GATEWAY_EXPIRED     ? DARAJA_RESULT_UNREACHABLE
+           : state == GATEWAY_CANCELLED ? DARAJA_RESULT_CANCELLED
+                                        : DARAJA_RESULT_PUSH_FAILED;
+}
+
+struct told {
+    struct daraja_stk_result result;
+    char code[GATEWAY_CODE_MAX + 1];
+    char words[GATEWAY_WORDS_MAX + 1];
+};
+
+static void copy(char *out, size_t room, struct span text)
+{
+    size_t size = text.size < room ? text.size : room - 1;
+    if (size > 0) {
+        memcpy(out, text.data, size);
+    }
+    out[size] = '\0';
+}
+
+static void result_of(struct surface *s, const struct gateway_payment *p, struct told *out)
+{
+    const struct gateway *g = surface_gateway(s);
+    struct span code = gateway_text(g, p->code);
+    bool paid = p->entered_ns[GATEWAY_SUCCEEDED] != 0;
+    bool said = code.size > 0 && memchr(code.data, '.', code.size) == NULL && !span_is(code, "0");
+    const struct daraja_result_text *usual =
+        daraja_result_text(paid ? DARAJA_RESULT_SUCCESS : usual_end(p->state));
+    memset(out, 0, sizeof(*out));
+    ids_of(p, &out->result.ids);
+    copy(out->code, sizeof(out->code), !paid && said ? code : span_from(usual->code));
+    copy(out->words, sizeof(out->words),
+         !paid && said ? gateway_text(g, p->words) : span_from(usual->desc));
+    out->result.result_code = out->code;
+    out->result.result_desc = out->words;
+    out->result.amount_minor = p->amount_minor;
+    out->result.phone_number = p->phone;
+    copy(out->result.receipt, sizeof(out->result.receipt), gateway_text(g, p->receipt));
+    (void)eat_stamp_format(p->entered_ns[paid ? GATEWAY_SUCCEEDED : p->state],
+                           out->result.transaction_date);
+}
+
+void gateway_front_message(struct surface *s, const struct gateway_payment *p, struct writer *w,
+                           struct gateway_job *job)
+{
+    struct told told;
+    CHECK(p->front_url != TEXT_NONE && gateway_state_ended(p->state));
+    result_of(s, p, &told);
+    memset(job, 0, sizeof(*job));
+    size_t start = w->size;
+    daraja_stk_callback_render(w, &told.result);
+    CHECK(!w->overflow);
+    job->body = (struct span){(const char *)w->data + start, w->size - start};
+    job->url = gateway_text(surface_gateway(s), p->front_url);
+}
+
+/* ---- query ---- */
+
+/* Whatever is not decided is in flight, an unknown outcome too: never a failure (R2.5). */
+static void handle_query(struct request *q)
+{
+    struct daraja_stk_query query;
+    struct daraja_error error;
+    struct told told;
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
+        return;
+    }
+    if (!daraja_stk_query_parse(http_body(q->x), q->s->json, &query, &error)) {
+        daraja_answer_error(q, 0, &error);
+        return;
+    }
+    uint32_t account = authenticate(q, query.business_short_code, query.password, query.timestamp);
+    if (account == SLAB_NONE) {
+        return;
+    }
+    uint64_t wait_position = engine_read_position(q->s->engine);
+    const struct gateway_payment *p = payment_of(q->s, query.checkout_request_id);
+    if (p == NULL || p->provider != account) {
+        daraja_refuse(q, wait_position, DARAJA_ERROR_NO_CHECKOUT, "",
+                      "no payment of this short code came in here with this CheckoutRequestID");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    if (gateway_state_ended(p->state)) {
+        result_of(q->s, p, &told);
+        daraja_stk_query_result_render(&w, &told.result);
+    } else {
+        memset(&told, 0, sizeof(told));
+        ids_of(p, &told.result.ids);
+        daraja_stk_query_pending_render(&w, &told.result.ids);
+    }
+    surface_json(q, wait_position, 200, &w);
+}
+
+bool gateway_front_route(struct request *q)
+{
+    if (span_equal(q->path, PATH_PUSH)) {
+        handle_push(q);
+    } else if (span_equal(q->path, PATH_QUERY)) {
+        handle_query(q);
+    } else if (span_equal(q->path, PATH_OAUTH)) {
+        handle_oauth(q);
+    } else if (span_starts_with(q->path, SPAN_LITERAL("/mpesa/"))) {
+        daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
+                      "the gateway forwards OAuth, STK push and STK query so far");
+    } else {
+        return false;
+    }
+    return true;
+}
