@@ -93,6 +93,11 @@ static bool set_merchant_url(struct config *c, const char *value)
            copy_text(c->merchant_url, sizeof(c->merchant_url), value);
 }
 
+static bool set_api_key_file(struct config *c, const char *value)
+{
+    return copy_text(c->api_key_file, sizeof(c->api_key_file), value);
+}
+
 static bool set_profile(struct config *c, const char *value)
 {
     c->profile_given = true;
@@ -213,6 +218,7 @@ static const struct setting SETTINGS[] = {
     {"merchant-port", SETTING_NUMBER, set_merchant_port},
     {"merchant-url", SETTING_TEXT, set_merchant_url},
     {"merchant-key", SETTING_SECRET, set_merchant_key},
+    {"api-key-file", SETTING_TEXT, set_api_key_file},
     {"profile", SETTING_CHOICE, set_profile},
     {"book", SETTING_CHOICE, set_book},
     {"clock", SETTING_CHOICE, set_clock},
@@ -242,6 +248,7 @@ const char *config_help(void)
            "                         listens)\n"
            "  --merchant-key KEY     API key that a new merchant book begins with, at least 16\n"
            "                         characters (default: sk_test_hakika; production needs one)\n"
+           "  --api-key-file FILE    holds the merchant's first API key (production; first start)\n"
            "  --profile NAME         dev, sandbox, daraja-strict or production (default: dev;\n"
            "                         sandbox with --ephemeral)\n"
            "  --book NAME            operator, merchant or both (default: both)\n"
@@ -325,6 +332,35 @@ static bool apply_argument(int argc, char **argv, int *i, struct config *c, char
     return false;
 }
 
+/* Money is real there: nothing that simulates, and everything that it needs. */
+static bool production_allows(const struct config *c, char error[256])
+{
+    struct daraja_url_rule rule = {.https_only = true, .public_only = true};
+    const char *why = c->merchant_url[0] == '\0'
+                          ? "must be given"
+                          : daraja_url_refusal(span_from(c->merchant_url), &rule);
+    if (c->books != BOOKS_MERCHANT) {
+        (void)snprintf(error, 256,
+                       "the production profile is for the merchant book alone: give --book "
+                       "merchant. The operator's book is a simulation");
+        return false;
+    }
+    if (c->ephemeral || c->virtual_clock || c->magic || c->rules[0] != '\0') {
+        (void)snprintf(error, 256,
+                       "the production profile takes no --ephemeral, --clock virtual, --rules or "
+                       "--magic: they are for simulations");
+        return false;
+    }
+    if (why != NULL) {
+        (void)snprintf(error, 256,
+                       "--merchant-url %s: it is where providers reach the merchant's port in "
+                       "production, an https address that all the internet can reach",
+                       why);
+        return false;
+    }
+    return true;
+}
+
 bool config_parse(int argc, char **argv, struct config *out, char error[256])
 {
     memset(out, 0, sizeof(*out));
@@ -358,10 +394,7 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
     if (out->port == 0 && !out->merchant_port_given) {
         out->merchant_port = 0;
     }
-    if (out->profile == PROFILE_PRODUCTION && out->books != BOOKS_MERCHANT) {
-        (void)snprintf(error, 256,
-                       "the production profile is for the merchant book alone: give --book "
-                       "merchant. The operator's book is a simulation");
+    if (out->profile == PROFILE_PRODUCTION && !production_allows(out, error)) {
         return false;
     }
     bool loopback = strcmp(out->listen, "127.0.0.1") == 0 || strcmp(out->listen, "::1") == 0;

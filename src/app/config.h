@@ -15,6 +15,9 @@ enum books {
     BOOKS_MERCHANT = 2,
 };
 
+/* An API key that a person made. */
+enum { API_KEY_SIZE_MIN = 24 };
+
 struct config {
     char data[512];
     char listen[64];
@@ -24,6 +27,7 @@ struct config {
     uint16_t port;
     uint16_t merchant_port;
     bool merchant_port_given;
+    char api_key_file[512]; /* of the merchant's first API key; empty: none */
     char merchant_url[200]; /* where providers reach the merchant's port; empty: as it listens */
     enum books books;
     char merchant_key[128]; /* API key of a new merchant book; empty: the one of dev */

@@ -570,13 +570,6 @@ bool host_quiet(const struct host *h)
 
 static bool seed(struct host *h)
 {
-    const struct config *c = h->shared->config;
-    if (is_merchant(h) && c->profile == PROFILE_PRODUCTION && c->merchant_key[0] == '\0') {
-        (void)fprintf(stderr, "hakika: a new merchant book in production needs its first API key: "
-                              "give --merchant-key (or HAKIKA_MERCHANT_KEY), at least 16 "
-                              "characters. Nothing was started.\n");
-        return false;
-    }
     struct engine_result result =
         is_merchant(h) ? gateway_seed(h->surface) : surface_seed(h->surface);
     if (result.status != ENGINE_APPLIED) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/bench/bench.h"
+#include "app/doctor.h"
 #include "app/explain.h"
 #include "app/listen.h"
 #include "app/serve.h"
@@ -26,6 +27,7 @@ static int usage(FILE *to)
                   "  hakika query \"select ...\"  ask the payments, callbacks and accounts in SQL\n"
                   "  hakika view rebuild DIR   build those tables again from the journal\n"
                   "  hakika explain ID      tell every step of one payment, and why\n"
+                  "  hakika doctor          look at everything that production needs\n"
                   "  hakika listen          print the callbacks that arrive at port 9000\n"
                   "  hakika --version       versions of the program and of its formats\n"
                   "\n"
@@ -71,6 +73,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "explain") == 0) {
         return explain_command(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "doctor") == 0) {
+        return doctor_command(argc - 2, argv + 2);
     }
     if (strcmp(argv[1], "listen") == 0) {
         return listen_command(argc - 2, argv + 2);

@@ -29,6 +29,7 @@
 #include "app/ephemeral.h"
 #include "app/host.h"
 #include "app/scrub.h"
+#include "app/secret_file.h"
 
 enum {
     EXIT_START = 1,
@@ -222,6 +223,35 @@ static void tell_urls(struct server *v)
     }
 }
 
+/* A new book needs a key to be reached with: in production there is no default one. */
+static bool give_first_key(struct server *v)
+{
+    char key[SECRET_FILE_MAX + 1];
+    char error[256];
+    const char *path = v->config->api_key_file;
+    if (v->merchant_host == NULL || v->merchant_host->book->position > 0) {
+        return true;
+    }
+    if (path[0] == '\0' && v->config->merchant_key[0] == '\0' &&
+        v->config->profile == PROFILE_PRODUCTION) {
+        (void)fprintf(
+            stderr, "hakika: a new book in production needs a first API key: put 24 or more random "
+                    "characters into a file (chmod 600) and name it with --api-key-file, or give "
+                    "HAKIKA_MERCHANT_KEY. Nothing was started; hakika doctor looks at the rest.\n");
+        return false;
+    }
+    if (path[0] == '\0') {
+        return true;
+    }
+    if (!secret_file_read(path, API_KEY_SIZE_MIN, key, error)) {
+        (void)fprintf(stderr, "hakika: --api-key-file: %s. Nothing was started.\n", error);
+        return false;
+    }
+    gateway_first_key(v->merchant_host->surface, span_from(key));
+    explicit_bzero(key, sizeof(key));
+    return true;
+}
+
 static bool read_rules(struct server *v)
 {
     const char *path = v->config->rules;
@@ -283,6 +313,9 @@ static bool start(struct server *v)
         engine_join(v->hosts[0].engine, v->hosts[1].engine);
     }
     tell_urls(v);
+    if (!give_first_key(v)) {
+        return false;
+    }
     for (uint32_t i = 0; i < v->host_count; i++) {
         if (!host_seed(&v->hosts[i])) {
             return false;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/span.h"
+#include "delivery/delivery.h"
 
 enum {
     V4_OFFSET_BYTES = 12,
@@ -177,4 +178,10 @@ bool delivery__address_rules_parse(struct address_rules *rules, bool allow_all,
         at += *at == ',' ? 1 : 0;
     }
     return true;
+}
+
+bool delivery_address_public(const struct sockaddr *address)
+{
+    struct address_rules rules = {.allow_all = false};
+    return delivery__address_allowed(&rules, address);
 }

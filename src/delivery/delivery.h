@@ -68,6 +68,10 @@ struct delivery_options {
 
 struct delivery;
 
+/* May the whole internet connect to it? (Not loopback, private, link-local, multicast.) */
+struct sockaddr;
+bool delivery_address_public(const struct sockaddr *address);
+
 /* Starts the thread; NULL with a message on failure. */
 struct delivery *delivery_start(const struct delivery_options *options, char error[256]);
 

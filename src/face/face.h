@@ -126,7 +126,10 @@ uint32_t surface_time_limit_ms(const struct outbox_item *item);
 void gateway_urls(struct surface *s, struct span operator_url, struct span own_url);
 /* Where the page of the other book is, for the console; one that is no plain URL is left out. */
 void surface_next_door(struct surface *s, struct span url);
-/* Fills a new merchant book: one merchant; in dev also its key and a provider next door. */
+/* The API key that a new merchant book begins with, instead of dev's default key. */
+void gateway_first_key(struct surface *s, struct span key);
+/* Fills a new merchant book: one merchant; in dev also its key and a provider next door. In
+ * production there is nothing by default: without gateway_first_key nobody could ever call. */
 struct engine_result gateway_seed(struct surface *s);
 
 /* One request to send. Texts lie in the writer that was given, or in the book. */

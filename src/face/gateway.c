@@ -277,6 +277,12 @@ static struct span seal(struct surface *s, struct sealed *out, const char *plain
     return (struct span){(const char *)out->bytes, out->size};
 }
 
+void gateway_first_key(struct surface *s, struct span key)
+{
+    gateway_key_hash(s, key, s->gateway->first_key_hash);
+    s->gateway->has_first_key = true;
+}
+
 struct engine_result gateway_seed(struct surface *s)
 {
     struct gateway_seed_command c = {.name = SPAN_LITERAL("Default merchant")};
@@ -284,9 +290,14 @@ struct engine_result gateway_seed(struct surface *s)
     struct sealed sealed[5];
     bool dev = s->options.profile != PROFILE_PRODUCTION;
     const char *key = s->options.merchant_key != NULL ? s->options.merchant_key : DEV_KEY;
-    CHECK(dev || s->options.merchant_key != NULL); /* or nobody could ever call */
+    bool given = s->options.merchant_key != NULL || s->gateway->has_first_key;
+    CHECK(dev || given); /* or nobody could ever call */
     c.has_key = true;
-    gateway_key_hash(s, span_from(key), c.key_hash);
+    if (s->gateway->has_first_key) {
+        memcpy(c.key_hash, s->gateway->first_key_hash, sizeof(c.key_hash));
+    } else {
+        gateway_key_hash(s, span_from(key), c.key_hash);
+    }
     if (dev) {
         c.has_provider = s->gateway->operator_url[0] != '\0';
     }

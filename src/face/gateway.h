@@ -30,6 +30,8 @@ struct access_token {
 struct gateway_face {
     char operator_url[GATEWAY_BASE_URL_MAX];
     char own_url[GATEWAY_BASE_URL_MAX];
+    bool has_first_key;
+    uint8_t first_key_hash[16]; /* of the API key that a new book begins with */
     struct access_token tokens[GATEWAY_TOKENS_MAX];
     struct gateway_reading reading; /* of the latest answer */
     struct observation observed;

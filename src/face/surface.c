@@ -342,9 +342,10 @@ void surface_handle(void *context, struct http_exchange *x)
     struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
     s->request_counter++;
     bool merchant = s->gateway != NULL;
+    bool has_page = s->options.profile != PROFILE_PRODUCTION; /* it is for those who try things */
     if (!console_believes(&q) ||
         (merchant ? gateway_route(&q) : daraja_route(&q) || control_route(&q)) ||
-        status_route(&q) || console_route(&q)) {
+        status_route(&q) || (has_page && console_route(&q))) {
         return;
     }
     surface_problem(&q, 0, 404, "no_such_path",

@@ -117,11 +117,11 @@ await story('a payment through the gateway', async (scene) => {
     await gateway.become((await gateway.paying({ order_id: 'INV-1' }, 'anew')).id, 'pending');
     proved('a reset of the operator begins both books anew');
 
-    const refused = await Server.refused(scene, ['--book', 'merchant', '--profile', 'production'],
-                                         { data: scene.path('production') });
-    check(/--merchant-key/.test(refused.errors), 'production needs a key');
-    const alone = await Server.open(scene, ['--book', 'merchant', '--profile', 'production',
-                                            '--merchant-key', 'sk_live_0123456789abcdef'],
+    const production = ['--book', 'merchant', '--profile', 'production',
+                        '--merchant-url', 'https://pay.example.com'];
+    const refused = await Server.refused(scene, production, { data: scene.path('production') });
+    check(/HAKIKA_MERCHANT_KEY/.test(refused.errors), 'production needs a key');
+    const alone = await Server.open(scene, [...production, '--merchant-key', 'sk_live_0123456789abcdef'],
                                     { data: scene.path('production') });
     const live = new Gateway(alone.ready.merchant, 'sk_live_0123456789abcdef');
     scene.atEnd(() => live.hangUp());
