@@ -7,7 +7,7 @@
 
 #include "base/caltime.h"
 #include "face/gateway.h"
-#include "wire/base64.h"
+#include "wire/standard_webhooks.h"
 
 enum { WEBHOOK_SECRET_BYTES = 32, WEBHOOK_SECRET_TEXT = 64, API_KEY_BYTES = 24 };
 
@@ -133,11 +133,11 @@ static bool endpoint_types_parse(struct request *q, struct json_object *body, ui
 
 static void make_secret(char out[WEBHOOK_SECRET_TEXT])
 {
-    uint8_t random[WEBHOOK_SECRET_BYTES];
+    struct webhook_key key = {.kind = WEBHOOK_SECRET, .size = WEBHOOK_SECRET_BYTES};
     struct writer w = writer_init(out, WEBHOOK_SECRET_TEXT - 1);
-    secrets_random(random, sizeof(random));
-    put_raw(&w, "whsec_", 6);
-    base64_encode(&w, (struct span){(const char *)random, sizeof(random)});
+    secrets_random(key.bytes, key.size);
+    webhook_key_render(&w, &key);
+    explicit_bzero(&key, sizeof(key));
     CHECK(!w.overflow);
     out[w.size] = '\0';
 }

@@ -12,9 +12,14 @@
 #include "base/caltime.h"
 #include "face/gateway.h"
 #include "provider/provider.h"
-#include "wire/base64.h"
+#include "wire/standard_webhooks.h"
 
-enum { UNSEALED_MAX = GATEWAY_SEALED_MAX, REFERENCE_SHOWN_MAX = 12, DESCRIPTION_SHOWN_MAX = 13 };
+enum {
+    UNSEALED_MAX = GATEWAY_SEALED_MAX,
+    REFERENCE_SHOWN_MAX = 12,
+    DESCRIPTION_SHOWN_MAX = 13,
+    EVENT_ID_MAX = 32,
+};
 
 /* ---- provider accounts with their secrets ---- */
 
@@ -231,28 +236,23 @@ static void call_of(struct surface *s, const struct outbox_item *item,
 
 /* ---- webhooks ---- */
 
-static void sign(struct surface *s, uint32_t handle, struct span content, struct writer *out)
+/* One more signature in the list, when there is such a secret. */
+static void sign(struct surface *s, uint32_t handle, struct span content, struct writer *list)
 {
     char text[UNSEALED_MAX];
-    char secret[UNSEALED_MAX];
+    struct webhook_key key;
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned int mac_size = 0;
-    size_t size = 0;
-    struct span prefix = SPAN_LITERAL("whsec_");
     struct span plain = unseal(s, handle, text);
-    if (plain.size <= prefix.size) {
+    if (plain.size == 0) {
         return;
     }
-    struct span encoded = {plain.data + prefix.size, plain.size - prefix.size};
-    CHECK(base64_decode(encoded, secret, sizeof(secret), &size));
-    CHECK(HMAC(EVP_sha256(), secret, (int)size, (const unsigned char *)content.data, content.size,
-               mac, &mac_size) != NULL);
-    if (out->size > 0 && out->data[out->size - 1] != ' ') {
-        put_raw(out, " ", 1);
-    }
-    put_raw(out, "v1,", 3);
-    base64_encode(out, (struct span){(const char *)mac, mac_size});
-    explicit_bzero(secret, sizeof(secret));
+    CHECK(webhook_key_parse(plain, &key)); /* it was rendered here */
+    CHECK(key.kind == WEBHOOK_SECRET);
+    CHECK(HMAC(EVP_sha256(), key.bytes, (int)key.size, (const unsigned char *)content.data,
+               content.size, mac, &mac_size) != NULL);
+    webhook_signature_add(list, WEBHOOK_V1, (struct span){(const char *)mac, mac_size});
+    explicit_bzero(&key, sizeof(key));
     explicit_bzero(text, sizeof(text));
 }
 
@@ -262,22 +262,20 @@ static void sign_headers(struct surface *s, const struct gateway_endpoint *endpo
 {
     struct gateway_face *f = s->gateway;
     struct timespec now;
+    char id[EVENT_ID_MAX];
     char signature[200];
     struct writer list = writer_init(signature, sizeof(signature) - 1);
     CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
-    uint8_t *content = w->data + w->size;
-    char head[64];
-    int size = snprintf(head, sizeof(head), "evt_%llu.%lld.", (unsigned long long)seq,
-                        (long long)now.tv_sec);
-    put_raw(w, head, (size_t)size);
-    put_raw(w, job->body.data, job->body.size);
+    (void)snprintf(id, sizeof(id), "evt_%llu", (unsigned long long)seq);
+    size_t start = w->size;
+    webhook_content_render(w, span_from(id), now.tv_sec, job->body);
     CHECK(!w->overflow);
-    struct span signed_text = {(const char *)content, (size_t)size + job->body.size};
-    sign(s, endpoint->secret, signed_text, &list);
-    sign(s, endpoint->secret_before, signed_text, &list);
+    struct span content = {(const char *)w->data + start, w->size - start};
+    sign(s, endpoint->secret, content, &list);
+    sign(s, endpoint->secret_before, content, &list);
+    CHECK(!list.overflow);
     signature[list.size] = '\0';
-    (void)snprintf(f->signature[0], sizeof(f->signature[0]), "webhook-id: evt_%llu",
-                   (unsigned long long)seq);
+    (void)snprintf(f->signature[0], sizeof(f->signature[0]), "webhook-id: %s", id);
     (void)snprintf(f->signature[1], sizeof(f->signature[1]), "webhook-timestamp: %lld",
                    (long long)now.tv_sec);
     (void)snprintf(f->signature[2], sizeof(f->signature[2]), "webhook-signature: %s", signature);
