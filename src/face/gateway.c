@@ -219,6 +219,8 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/events", gateway_event_list},
     {"GET", "/v1/events/{}", gateway_event_get},
     {"GET", "/v1/notices", gateway_notice_list},
+    {"POST", "/v1/reconciliations/run", gateway_reconciliation_run},
+    {"GET", "/v1/reconciliations/{}", gateway_reconciliation_get},
     {"POST", "/v1/providers", gateway_provider_create},
     {"GET", "/v1/providers", gateway_provider_list},
     {"POST", "/v1/api_keys", gateway_key_create},

@@ -96,6 +96,9 @@ void gateway_answer_payment(struct request *q, uint64_t wait_position, unsigned 
                             const struct gateway_payment *p);
 /* The header; data NULL after answering that it is missing. */
 struct span gateway_idempotency_key(struct request *q);
+/* gateway_reconciliation.c */
+void gateway_reconciliation_run(struct request *q);
+void gateway_reconciliation_get(struct request *q);
 /* gateway_payouts.c */
 void gateway_payout_create(struct request *q);
 void gateway_payout_list(struct request *q);

@@ -133,6 +133,24 @@ enum gateway_push gateway_push_may_leave(const struct gateway *g, uint64_t numbe
 /* The ledger transfer of a payment, leg 0 to 7. */
 uint64_t gateway_transfer_id(uint64_t number, uint32_t leg);
 
+/*
+ * The payments of a provider account that succeeded in [from, until), and how many of them had to
+ * be repaired: their success came by another way than a callback or webhook of their own, and none
+ * has come since (R5.4). Walks over all payments.
+ */
+struct gateway_repairs {
+    uint64_t checked;
+    uint64_t repaired;
+    uint64_t late; /* found by another way first; their own callback came afterwards */
+    uint64_t repaired_by[OBSERVED_BY_STATEMENT + 1]; /* by enum observation_source */
+    bool alert;                                      /* more than 0.1 % were repaired */
+    uint64_t open;                                   /* now, whenever they were made: not ended, */
+    uint64_t unknown;                                /* of those: being found out, */
+    uint64_t attention;                              /* of those: left to a person */
+};
+void gateway_repairs(const struct gateway *g, uint32_t provider, int64_t from_ns, int64_t until_ns,
+                     struct gateway_repairs *out);
+
 void gateway_check(const struct gateway *g);
 
 #endif

@@ -348,8 +348,92 @@ static void test_soak(void **state)
     free(m);
 }
 
+/*
+ * R5.4: 10,000 payments, all paid, of which so many callbacks are lost: 11 (0.11 %) give the alert,
+ * 9 (0.09 %) and 10 (0.1 %) do not. Outside the time nothing is counted. When one of the lost
+ * callbacks comes after all, it was late and no repair: the alert of 11 ends.
+ */
+static void test_the_repair_rate_alerts(void **state)
+{
+    (void)state;
+    static const uint32_t lost[] = {9, 10, 11};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct shop s;
+        struct gateway_repairs repairs;
+        struct shop_claim query = {.source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED};
+        shop_start(&s);
+        int64_t from_ns = s.now_ns;
+        uint64_t last_lost = 0;
+        for (uint32_t n = 0; n < 10000; n++) {
+            char text[2][24];
+            (void)snprintf(text[0], sizeof(text[0]), "S-%u", n);
+            (void)snprintf(text[1], sizeof(text[1]), "UA%08u", n);
+            uint64_t number = shop_pending(&s, text[0]);
+            struct shop_claim paid = shop_paid();
+            paid.receipt = text[1];
+            bool is_lost = n % 900 == 0 && n / 900 < lost[i];
+            assert_int_equal(shop_claims(&s, number, is_lost ? &query : &paid), NOTICE_MOVED);
+            if (is_lost) {
+                last_lost = number;
+            }
+        }
+        shop_pass(&s, SHOP_S);
+        gateway_repairs(shop_gateway(&s), 0, from_ns, s.now_ns, &repairs);
+        assert_int_equal(repairs.checked, 10000);
+        assert_int_equal(repairs.repaired, lost[i]);
+        assert_int_equal(repairs.repaired_by[OBSERVED_BY_QUERY], lost[i]);
+        assert_int_equal(repairs.alert, lost[i] == 11);
+        assert_int_equal(repairs.open, 0);
+        struct shop_claim late = shop_paid();
+        late.receipt = "UB00000001";
+        assert_int_equal(shop_claims(&s, last_lost, &late), NOTICE_ENRICHES);
+        gateway_repairs(shop_gateway(&s), 0, from_ns, s.now_ns, &repairs);
+        assert_int_equal(repairs.checked, 10000);
+        assert_int_equal(repairs.repaired, lost[i] - 1);
+        assert_int_equal(repairs.late, 1);
+        assert_false(repairs.alert);
+        gateway_repairs(shop_gateway(&s), 0, s.now_ns, s.now_ns + SHOP_S, &repairs);
+        assert_int_equal(repairs.checked, 0);
+        assert_false(repairs.alert);
+        shop_end(&s);
+    }
+}
+
+/* A reversed payment was repaired if its success was; an open one is shown as open. */
+static void test_repairs_of_reversed_and_open(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_repairs repairs;
+    shop_start(&s);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct shop_claim paid = shop_paid();
+        paid.receipt = i == 0 ? "UA1" : "UA2";
+        paid.source = i == 0 ? OBSERVED_BY_PULL : OBSERVED_BY_CALLBACK;
+        uint64_t n = shop_pending(&s, i == 0 ? "INV-1" : "INV-2");
+        assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+        paid.kind = OBSERVED_REFUND;
+        paid.source = OBSERVED_BY_STATUS;
+        assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+    }
+    (void)shop_pending(&s, "INV-3");
+    shop_pass(&s, 90 * SHOP_S);
+    gateway_repairs(shop_gateway(&s), 0, SHOP_START_NS, s.now_ns, &repairs);
+    assert_int_equal(repairs.checked, 2);
+    assert_int_equal(repairs.repaired_by[OBSERVED_BY_PULL], 1);
+    assert_int_equal(repairs.repaired, 1);
+    assert_true(repairs.alert);
+    assert_int_equal(repairs.open, 1);
+    assert_int_equal(repairs.unknown, 1);
+    assert_int_equal(repairs.attention, 0);
+    shop_end(&s);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_soak)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_soak),
+                                       cmocka_unit_test(test_the_repair_rate_alerts),
+                                       cmocka_unit_test(test_repairs_of_reversed_and_open)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,7 +167,7 @@ await story('six scenarios and more', async (scene) => {
     const mismatched = await gateway.become(wrongAmount.id, 'mismatched');
     equal([mismatched.reason, mismatched.attention], ['amount_differs', true], 'never a silent success');
     // 16 In flight is never a failure, in either form.
-    await rules({ prompt: { act: 'ignore', delay_ms: 600_000 } });
+    await rules({ prompt: { act: 'ignore', delay_ms: 900_000 } });
     const slow = await pending();
     await after(95);
     await until(async () => (await gateway.timeline(slow.id)).some((one) =>
@@ -175,6 +175,11 @@ await story('six scenarios and more', async (scene) => {
     equal(await state(slow.id), 'unconfirmed', 'still being processed');
     await rules();
     await after(600);
+    // A run asks about what has been open for over ten minutes, and not about what a person decides.
+    equal((await gateway.ok('POST', '/v1/reconciliations/run')).asked, 1, 'asked by the run');
+    await until(async () => !(await gateway.payment(slow.id)).querying, 'and it was answered');
+    equal(await state(slow.id), 'unconfirmed', 'still being processed');
+    await after(300);
     await gateway.become(slow.id, 'expired');
     proved('a wrong amount is a mismatch; "being processed" is never a failure');
 
@@ -184,6 +189,19 @@ await story('six scenarios and more', async (scene) => {
           (await operator.accounts()).utility - before - unexplained, 'clearing against the operator');
     equal(await gateway.balance('wallet'), await gateway.balance('clearing_174379'), 'and the wallet');
     proved('clearing equals the provider\'s balance but for the two that only a statement will show');
+
+    // Of the day one was a repair (1); the late callback (7) is none, and nobody is asked about it.
+    const { asked, ...day } = await gateway.ok('POST', '/v1/reconciliations/run');
+    equal(await gateway.ok('GET', `/v1/reconciliations/${day.id}`), day, 'the same by its id');
+    equal(asked, 0, 'asked: the one has no id, the other is for a person');
+    const { checked, ...rest } = day.accounts[0];
+    equal(rest, { short_code: 174379, repaired: 1, late_callbacks: 1,
+                  repair_rate_ppm: Math.floor(1e6 / checked), alert: true, causes: { query: 1 },
+                  open: 2, unconfirmed: 1, needs_attention: 1 }, 'the report');
+    for (const id of ['rec_20991231', 'rec_20260231', 'rec_1', 'x']) {
+        equal((await gateway.call('GET', `/v1/reconciliations/${id}`)).status, 404, id);
+    }
+    proved('a day\'s report has the lost callback as a repair, the late one not, and the alert');
 
     // Both journals prove themselves, also after kill -9.
     const paid = (await gateway.ok('GET', '/v1/payments?limit=100')).data
