@@ -114,12 +114,17 @@ void gateway_account_get(struct request *q);
 void gateway_endpoint_create(struct request *q);
 void gateway_endpoint_list(struct request *q);
 void gateway_endpoint_remove(struct request *q);
+void gateway_endpoint_rotate(struct request *q);
 void gateway_event_list(struct request *q);
 void gateway_event_get(struct request *q);
 void gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f);
 void gateway_provider_create(struct request *q);
 void gateway_provider_list(struct request *q);
 void gateway_key_create(struct request *q);
+/* gateway_webhooks.c: telling once more. */
+void gateway_event_replay(struct request *q);
+void gateway_dead_letter_list(struct request *q);
+void gateway_dead_letter_retry(struct request *q);
 /* gateway_front.c: Daraja's own paths in front of the provider (R6.12). */
 bool gateway_front_route(struct request *q);
 /* Is it a push at Daraja's path? */

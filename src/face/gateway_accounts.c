@@ -79,6 +79,8 @@ static void render_endpoint(struct surface *s, struct writer *w, uint32_t slot, 
         }
     }
     json_close(w, ']');
+    bool rotating = engine_now(s->engine) < e->before_until_ns;
+    gateway_time_field(w, "secret_before_until", rotating ? e->before_until_ns : 0);
     if (secret != NULL) {
         json_field_text(w, "secret", secret);
     }
@@ -183,6 +185,37 @@ void gateway_endpoint_list(struct request *q)
         render_endpoint(q->s, &w, m->endpoint[i], NULL);
     }
     gateway_list_close(q, &w, false);
+}
+
+void gateway_endpoint_rotate(struct request *q)
+{
+    struct surface *s = q->s;
+    uint64_t number;
+    struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
+    struct engine_result result = {ENGINE_REFUSED, engine_read_position(s->engine)};
+    char secret[WEBHOOK_SECRET_TEXT];
+    uint8_t sealed[GATEWAY_SEALED_MAX];
+    make_secret(secret);
+    if (gateway_parse_number(q->parts[0], "we_", &number) && number > 0 && number <= UINT32_MAX) {
+        struct endpoint_rotate_command c = {.merchant = q->merchant,
+                                            .endpoint = (uint32_t)(number - 1)};
+        c.secret.data = (const char *)sealed;
+        c.secret.size = secrets_seal(s->options.secrets, span_from(secret), sealed, sizeof(sealed));
+        reply.refusal = GATEWAY_DONE;
+        result =
+            engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ENDPOINT_ROTATE, &c, &reply);
+    }
+    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
+        surface_not_decided(q, result.status);
+    } else if (reply.refusal != GATEWAY_DONE) {
+        surface_problem(q, result.wait_position, 404, "not_found",
+                        "there is no webhook endpoint with this id");
+    } else {
+        struct writer w = surface_writer(s);
+        render_endpoint(s, &w, reply.slot, secret);
+        surface_json(q, result.wait_position, 200, &w);
+    }
+    explicit_bzero(secret, sizeof(secret));
 }
 
 void gateway_endpoint_remove(struct request *q)

@@ -272,7 +272,10 @@ static void sign_headers(struct surface *s, const struct gateway_endpoint *endpo
     CHECK(!w->overflow);
     struct span content = {(const char *)w->data + start, w->size - start};
     sign(s, endpoint->secret, content, &list);
-    sign(s, endpoint->secret_before, content, &list);
+    if (engine_now(s->engine) < endpoint->before_until_ns) {
+        sign(s, endpoint->secret_before, content, &list);
+        sign(s, endpoint->secret_oldest, content, &list);
+    }
     CHECK(!list.overflow);
     signature[list.size] = '\0';
     (void)snprintf(f->signature[0], sizeof(f->signature[0]), "webhook-id: %s", id);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/caltime.h"
 #include "merchant/internal.h"
 
 /* Slots and ledger accounts that the next thing gets: of the book, or of the empty one that a seed
@@ -201,6 +202,28 @@ void gateway__decide_endpoint_change(const struct gateway *g, struct decision *d
     e.endpoint_changed.slot = c->endpoint;
     e.endpoint_changed.status = c->status;
     e.endpoint_changed.types = c->types;
+    gateway__emit(&gd, &e);
+    reply->slot = c->endpoint;
+}
+
+void gateway__decide_endpoint_rotate(const struct gateway *g, struct decision *d)
+{
+    const struct endpoint_rotate_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_endpoint *endpoint = gateway_endpoint(g, c->endpoint);
+    if (endpoint == NULL || endpoint->merchant != c->merchant) {
+        reply->refusal = GATEWAY_NOT_FOUND;
+        return;
+    }
+    CHECK(c->secret.size > 0);
+    struct gateway_event kept = {.kind = EVENT_ENDPOINT_SECRET_KEPT};
+    kept.endpoint_secret_kept.slot = c->endpoint;
+    kept.endpoint_secret_kept.secret = c->secret;
+    gateway__emit(&gd, &kept);
+    struct gateway_event e = {.kind = EVENT_ENDPOINT_ROTATED};
+    e.endpoint_rotated.slot = c->endpoint;
+    e.endpoint_rotated.before_until_ns = gd.now_ns + (int64_t)GATEWAY_ROTATION_S * NS_PER_S;
     gateway__emit(&gd, &e);
     reply->slot = c->endpoint;
 }

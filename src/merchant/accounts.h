@@ -74,13 +74,15 @@ enum gateway_endpoint_status {
     ENDPOINT_DISABLED = 1, /* by its owner, or because it answered 410 */
 };
 
-#define GATEWAY_ENDPOINT_FIELDS(X)                                       \
-    X(u64, target)                                                       \
-    X(u64, types) /* bit 1 << enum feed_type of what it wants; 0: all */ \
-    X(u32, merchant)                                                     \
-    X(u32, url)                                                          \
-    X(u32, secret)                                                       \
-    X(u32, secret_before) /* during rotation: signed with, too */        \
+#define GATEWAY_ENDPOINT_FIELDS(X)                                         \
+    X(u64, target)                                                         \
+    X(u64, types) /* bit 1 << enum feed_type of what it wants; 0: all */   \
+    X(u32, merchant)                                                       \
+    X(u32, url)                                                            \
+    X(u32, secret)                                                         \
+    X(u32, secret_before) /* until before_until_ns: signed with, too */    \
+    X(u32, secret_oldest) /* the one before that: an answer may be lost */ \
+    X(i64, before_until_ns)                                                \
     X(u8, status)
 struct gateway_endpoint {
     GATEWAY_ENDPOINT_FIELDS(FIELD_DECLARE)

@@ -94,6 +94,21 @@ static void apply_provider_kept(struct gateway *g, const struct gateway_event *e
     replace_text(g, &p->credential, e->provider_kept.credential);
 }
 
+/* Of the secrets before, those that sign no more are forgotten. */
+static void apply_secret(struct gateway *g, const struct gateway_event *e,
+                         const struct frame_info *frame)
+{
+    struct gateway_endpoint *n = endpoint_at(g, e->endpoint_secret_kept.slot);
+    texts_drop(&g->book->texts, n->secret_oldest);
+    n->secret_oldest = n->secret_before;
+    if (frame->time_ns >= n->before_until_ns) {
+        replace_text(g, &n->secret_oldest, SPAN_EMPTY);
+    }
+    n->secret_before = n->secret;
+    n->secret = keep_text(g, e->endpoint_secret_kept.secret);
+    CHECK(n->secret != TEXT_NONE);
+}
+
 static void apply_endpoint(struct gateway *g, const struct gateway_event *e)
 {
     if (e->kind == EVENT_ENDPOINT_OPENED) {
@@ -111,6 +126,9 @@ static void apply_endpoint(struct gateway *g, const struct gateway_event *e)
         replace_text(g, &n->url, e->endpoint_kept.url);
         replace_text(g, &n->secret, e->endpoint_kept.secret);
         replace_text(g, &n->secret_before, e->endpoint_kept.secret_before);
+    } else if (e->kind == EVENT_ENDPOINT_ROTATED) {
+        struct gateway_endpoint *n = endpoint_at(g, e->endpoint_rotated.slot);
+        n->before_until_ns = e->endpoint_rotated.before_until_ns;
     } else {
         struct gateway_endpoint *n = endpoint_at(g, e->endpoint_changed.slot);
         n->status = e->endpoint_changed.status;
@@ -541,7 +559,9 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_PROVIDER_KEPT: apply_provider_kept(g, &e); break;
     case EVENT_ENDPOINT_OPENED:
     case EVENT_ENDPOINT_KEPT:
-    case EVENT_ENDPOINT_CHANGED: apply_endpoint(g, &e); break;
+    case EVENT_ENDPOINT_CHANGED:
+    case EVENT_ENDPOINT_ROTATED: apply_endpoint(g, &e); break;
+    case EVENT_ENDPOINT_SECRET_KEPT: apply_secret(g, &e, frame); break;
     case EVENT_PAYMENT_KEPT: apply_payment_kept(g, &e); break;
     case EVENT_NOTICE_KEPT:
     case EVENT_NOTICE_TAKEN:

@@ -58,6 +58,8 @@ enum gateway_command_kind {
     COMMAND_PAYMENT_RELEASE = 204, /* struct payment_command: escrow to the seller */
     COMMAND_PAYOUT_CREATE = 205,   /* struct payout_command: payouts and refunds */
     COMMAND_NOTICE = 210,
+    COMMAND_ENDPOINT_ROTATE = 241,
+    COMMAND_EVENT_REPLAY = 242,
 };
 
 struct provider_command {
@@ -108,6 +110,19 @@ struct endpoint_change_command {
     uint32_t endpoint;
     uint8_t status;
     uint64_t types;
+};
+
+/* Another secret; the ones before sign for a while, too. */
+struct endpoint_rotate_command {
+    uint32_t merchant;
+    uint32_t endpoint;
+    struct span secret; /* sealed */
+};
+
+/* An event once more, to each endpoint that wants it. */
+struct event_replay_command {
+    uint32_t merchant;
+    uint64_t seq;
 };
 
 struct payment_create_command {
@@ -186,7 +201,8 @@ enum gateway_refusal {
 struct gateway_reply {
     enum gateway_refusal refusal;
     uint32_t slot;   /* of what was opened */
-    uint64_t number; /* of the payment (also of the other one, for ORDER_*), or the notice */
+    uint64_t number; /* of the payment (also of the other one, for ORDER_*), or the notice;
+                        or how many webhooks leave */
     uint8_t effect;  /* enum notice_effect */
 };
 

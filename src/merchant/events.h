@@ -67,6 +67,14 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(u8, status)                  \
     X(u64, types)
 
+/* The next secret, sealed; EVENT_ENDPOINT_ROTATED follows. */
+#define FIELDS_ENDPOINT_SECRET_KEPT(X) \
+    X(u32, slot)                       \
+    X(text, secret)
+#define FIELDS_ENDPOINT_ROTATED(X) \
+    X(u32, slot)                   \
+    X(i64, before_until_ns)
+
 #define FIELDS_PAYMENT_KEPT(X) \
     X(u64, number)             \
     X(u64, phone)              \
@@ -186,38 +194,40 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(i64, amount_minor)
 
 /* X(NAME, number, "name on the event stream", member) */
-#define GATEWAY_EVENTS(X)                                                   \
-    X(MERCHANT_OPENED, 192, "merchant_opened", merchant_opened)             \
-    X(MERCHANT_KEPT, 193, "merchant_kept", merchant_kept)                   \
-    X(API_KEY_OPENED, 194, "api_key_opened", api_key_opened)                \
-    X(API_KEY_CLOSED, 195, "api_key_closed", api_key_closed)                \
-    X(PROVIDER_OPENED, 196, "provider_opened", provider_opened)             \
-    X(PROVIDER_KEPT, 197, "provider_kept", provider_kept)                   \
-    X(ENDPOINT_OPENED, 198, "endpoint_opened", endpoint_opened)             \
-    X(ENDPOINT_KEPT, 199, "endpoint_kept", endpoint_kept)                   \
-    X(ENDPOINT_CHANGED, 200, "endpoint_changed", endpoint_changed)          \
-    X(PAYMENT_KEPT, 204, "payment_kept", payment_kept)                      \
-    X(PAYMENT_CREATED, 205, "payment_created", payment_created)             \
-    X(PAYMENT_SENDING, 206, "payment_sending", payment_sending)             \
-    X(PAYMENT_NOT_SENT, 207, "payment_not_sent", payment_not_sent)          \
-    X(PAYMENT_IDS_KEPT, 208, "payment_ids_kept", payment_ids_kept)          \
-    X(PAYMENT_MOVED, 209, "payment_moved", payment_moved)                   \
-    X(PAYMENT_RESULT_KEPT, 210, "payment_result_kept", payment_result_kept) \
-    X(PAYMENT_ASKED, 211, "payment_asked", payment_asked)                   \
-    X(PAYMENT_ANSWERED, 212, "payment_answered", payment_answered)          \
-    X(PAYMENT_RUNG, 213, "payment_rung", payment_rung)                      \
-    X(PAYMENT_ESCROW, 214, "payment_escrow", payment_escrow)                \
-    X(PAYMENT_FRONT_KEPT, 215, "payment_front_kept", payment_front_kept)    \
-    X(PAYMENT_FORWARDED, 216, "payment_forwarded", payment_forwarded)       \
-    X(NOTICE_KEPT, 220, "notice_kept", notice_kept)                         \
-    X(NOTICE_TAKEN, 221, "notice_taken", notice_taken)                      \
-    X(NOTICE_REPEATED, 222, "notice_repeated", notice_repeated)             \
-    X(NOTICE_JOINED, 223, "notice_joined", notice_joined)                   \
-    X(FEED_ADDED, 230, "feed_added", feed_added)                            \
-    X(WEBHOOK_ADDED, 231, "webhook_added", webhook_added)                   \
-    X(WEBHOOK_QUEUED, 232, "webhook_queued", webhook_queued)                \
-    X(WEBHOOK_ENDED, 233, "webhook_ended", webhook_ended)                   \
-    X(REFUND_PROPOSED, 240, "refund_proposed", refund_proposed)
+#define GATEWAY_EVENTS(X)                                                      \
+    X(MERCHANT_OPENED, 192, "merchant_opened", merchant_opened)                \
+    X(MERCHANT_KEPT, 193, "merchant_kept", merchant_kept)                      \
+    X(API_KEY_OPENED, 194, "api_key_opened", api_key_opened)                   \
+    X(API_KEY_CLOSED, 195, "api_key_closed", api_key_closed)                   \
+    X(PROVIDER_OPENED, 196, "provider_opened", provider_opened)                \
+    X(PROVIDER_KEPT, 197, "provider_kept", provider_kept)                      \
+    X(ENDPOINT_OPENED, 198, "endpoint_opened", endpoint_opened)                \
+    X(ENDPOINT_KEPT, 199, "endpoint_kept", endpoint_kept)                      \
+    X(ENDPOINT_CHANGED, 200, "endpoint_changed", endpoint_changed)             \
+    X(PAYMENT_KEPT, 204, "payment_kept", payment_kept)                         \
+    X(PAYMENT_CREATED, 205, "payment_created", payment_created)                \
+    X(PAYMENT_SENDING, 206, "payment_sending", payment_sending)                \
+    X(PAYMENT_NOT_SENT, 207, "payment_not_sent", payment_not_sent)             \
+    X(PAYMENT_IDS_KEPT, 208, "payment_ids_kept", payment_ids_kept)             \
+    X(PAYMENT_MOVED, 209, "payment_moved", payment_moved)                      \
+    X(PAYMENT_RESULT_KEPT, 210, "payment_result_kept", payment_result_kept)    \
+    X(PAYMENT_ASKED, 211, "payment_asked", payment_asked)                      \
+    X(PAYMENT_ANSWERED, 212, "payment_answered", payment_answered)             \
+    X(PAYMENT_RUNG, 213, "payment_rung", payment_rung)                         \
+    X(PAYMENT_ESCROW, 214, "payment_escrow", payment_escrow)                   \
+    X(PAYMENT_FRONT_KEPT, 215, "payment_front_kept", payment_front_kept)       \
+    X(PAYMENT_FORWARDED, 216, "payment_forwarded", payment_forwarded)          \
+    X(NOTICE_KEPT, 220, "notice_kept", notice_kept)                            \
+    X(NOTICE_TAKEN, 221, "notice_taken", notice_taken)                         \
+    X(NOTICE_REPEATED, 222, "notice_repeated", notice_repeated)                \
+    X(NOTICE_JOINED, 223, "notice_joined", notice_joined)                      \
+    X(FEED_ADDED, 230, "feed_added", feed_added)                               \
+    X(WEBHOOK_ADDED, 231, "webhook_added", webhook_added)                      \
+    X(WEBHOOK_QUEUED, 232, "webhook_queued", webhook_queued)                   \
+    X(WEBHOOK_ENDED, 233, "webhook_ended", webhook_ended)                      \
+    X(REFUND_PROPOSED, 240, "refund_proposed", refund_proposed)                \
+    X(ENDPOINT_SECRET_KEPT, 241, "endpoint_secret_kept", endpoint_secret_kept) \
+    X(ENDPOINT_ROTATED, 242, "endpoint_rotated", endpoint_rotated)
 
 enum gateway_event_kind {
 #define X(name, number, text, member) EVENT_##name = number,

@@ -131,3 +131,52 @@ void gateway__webhook_attempted(struct gateway_decision *gd, const struct outbox
         gateway__emit(gd, &gone);
     }
 }
+
+/* A webhook that has not ended keeps its place in the chain and is tried now. False: it is being
+ * sent at this moment, or waits for the one before it. */
+static bool hurry(struct gateway_decision *gd, const struct gateway_webhook *w)
+{
+    const struct outbox_item *item = outbox_item(&gd->g->book->outbox, w->item);
+    if (item == NULL || item->phase == OUTBOX_IN_FLIGHT ||
+        item->attempts > UINT16_MAX - OUTBOX_TRIES_MAX) {
+        return false;
+    }
+    struct outbox_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_DELIVERY_REVIVED;
+    e.number = item->number;
+    e.next_try_ns = gd->now_ns;
+    decision_outbox(gd->d, &e);
+    return true;
+}
+
+/* What has ended leaves as an item of its own, outside the chain: the application knows the event
+ * by its id, and asked for it. */
+void gateway__decide_event_replay(const struct gateway *g, struct decision *d)
+{
+    const struct event_replay_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_feed *f = gateway_feed_event(g, c->seq);
+    if (f == NULL || f->merchant != c->merchant) {
+        reply->refusal = GATEWAY_NOT_FOUND;
+        return;
+    }
+    const struct gateway_merchant *m = merchant_at(g, c->merchant);
+    for (uint32_t i = 0; i < m->endpoints; i++) {
+        const struct gateway_endpoint *endpoint = endpoint_at(g, m->endpoint[i]);
+        bool wanted = endpoint->types == 0 || (endpoint->types >> f->type & 1) != 0;
+        if (endpoint->status != ENDPOINT_ENABLED || !wanted) {
+            continue;
+        }
+        uint64_t subject = webhook_subject(f->seq, m->endpoint[i]);
+        uint32_t open = gateway__webhook_find(g, subject);
+        if (open != MAP_NONE) {
+            reply->number += hurry(&gd, webhook_at(g, open));
+        } else {
+            (void)gateway__queue(&gd, MESSAGE_WEBHOOK, subject, endpoint->target);
+            reply->number++;
+        }
+    }
+    reply->refusal = reply->number == 0 ? GATEWAY_NOTHING_TO_DO : GATEWAY_DONE;
+}

@@ -144,6 +144,8 @@ void gateway__decide_api_key(const struct gateway *g, struct decision *d);
 void gateway__decide_provider(const struct gateway *g, struct decision *d);
 void gateway__decide_endpoint(const struct gateway *g, struct decision *d);
 void gateway__decide_endpoint_change(const struct gateway *g, struct decision *d);
+void gateway__decide_endpoint_rotate(const struct gateway *g, struct decision *d);
+void gateway__decide_event_replay(const struct gateway *g, struct decision *d);
 
 /* feed.c */
 uint64_t gateway__chain(uint32_t endpoint, uint8_t object_kind, uint64_t object);

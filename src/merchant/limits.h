@@ -11,7 +11,8 @@ enum {
     GATEWAY_KEYS_MAX = 64 * 1024,
     GATEWAY_PROVIDERS_MAX = 4096,
     GATEWAY_ENDPOINTS_MAX = 16 * 1024,
-    GATEWAY_ENDPOINTS_EACH = 4, /* webhook endpoints of one merchant */
+    GATEWAY_ROTATION_S = 24 * 60 * 60, /* that the secrets before sign after a rotation */
+    GATEWAY_ENDPOINTS_EACH = 4,        /* webhook endpoints of one merchant */
     GATEWAY_PAYMENTS_MAX = 256 * 1024 * 1024,
     GATEWAY_NOTICES_MAX = 512 * 1024 * 1024,
     GATEWAY_FEED_MAX = 512 * 1024 * 1024,

@@ -154,6 +154,8 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_PROVIDER_OPEN: gateway__decide_provider(g, d); break;
     case COMMAND_ENDPOINT_OPEN: gateway__decide_endpoint(g, d); break;
     case COMMAND_ENDPOINT_CHANGE: gateway__decide_endpoint_change(g, d); break;
+    case COMMAND_ENDPOINT_ROTATE: gateway__decide_endpoint_rotate(g, d); break;
+    case COMMAND_EVENT_REPLAY: gateway__decide_event_replay(g, d); break;
     case COMMAND_PAYMENT_CREATE: gateway__decide_create(g, d); break;
     case COMMAND_PAYMENT_SENDING: gateway__decide_sending(g, d); break;
     case COMMAND_PAYMENT_RESOLVE: gateway__decide_resolve(g, d); break;

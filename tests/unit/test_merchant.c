@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/caltime.h"
 #include "base/delivery_error.h"
 #include "merchant/events.h"
 #include "support/random.h"
@@ -393,6 +394,89 @@ static void test_webhooks_keep_their_order(void **state)
     shop_end(&s);
 }
 
+static void expect_secrets(const struct shop *s, const char *now, const char *before,
+                           const char *oldest)
+{
+    const struct gateway_endpoint *e = gateway_endpoint(shop_gateway(s), 0);
+    assert_true(span_is(gateway_text(shop_gateway(s), e->secret), now));
+    assert_true(span_is(gateway_text(shop_gateway(s), e->secret_before), before));
+    assert_true(span_is(gateway_text(shop_gateway(s), e->secret_oldest), oldest));
+}
+
+/* The secrets before stay for a day, one of an earlier rotation too; over restarts and replays. */
+static void test_secrets_are_rotated(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct endpoint_command c = {.target = 9,
+                                 .url = SPAN_LITERAL("https://shop.example/hook"),
+                                 .secret = SPAN_LITERAL("one")};
+    struct endpoint_rotate_command next = {.merchant = 1, .secret = SPAN_LITERAL("two")};
+    assert_true(shop_do(&s, COMMAND_ENDPOINT_OPEN, &c, &reply) > 0);
+    assert_int_equal(shop_do(&s, COMMAND_ENDPOINT_ROTATE, &next, &reply), 0);
+    assert_int_equal(reply.refusal, GATEWAY_NOT_FOUND); /* somebody else's */
+    next.merchant = 0;
+    assert_true(shop_do(&s, COMMAND_ENDPOINT_ROTATE, &next, &reply) > 0);
+    expect_secrets(&s, "two", "one", "");
+    next.secret = SPAN_LITERAL("three");
+    assert_true(shop_do(&s, COMMAND_ENDPOINT_ROTATE, &next, &reply) > 0);
+    expect_secrets(&s, "three", "two", "one");
+    shop_restart(&s);
+    expect_secrets(&s, "three", "two", "one");
+    shop_pass(&s, (int64_t)GATEWAY_ROTATION_S * NS_PER_S);
+    next.secret = SPAN_LITERAL("four");
+    assert_true(shop_do(&s, COMMAND_ENDPOINT_ROTATE, &next, &reply) > 0);
+    expect_secrets(&s, "four", "three", "");
+    shop_replay(&s);
+    expect_secrets(&s, "four", "three", "");
+    shop_end(&s);
+}
+
+static void deliver(struct shop *s, uint64_t item)
+{
+    struct delivery_result_command done = {
+        .number = item, .generation = s->book->generation, .status = 204, .retry_after_ms = -1};
+    enum book_outcome outcome;
+    assert_true(shop_do(s, COMMAND_DELIVERY_RESULT, &done, &outcome) > 0);
+}
+
+/* What ended leaves again beside the chain; what is on its way or waits behind it does not. */
+static void test_events_are_replayed(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct endpoint_command c = {.target = 9, .url = SPAN_LITERAL("https://shop.example/hook")};
+    assert_true(shop_do(&s, COMMAND_ENDPOINT_OPEN, &c, &reply) > 0);
+    (void)shop_pending(&s, "INV-1"); /* events 1 and 2 */
+    struct event_replay_command again = {.merchant = 1, .seq = 1};
+    assert_int_equal(shop_do(&s, COMMAND_EVENT_REPLAY, &again, &reply), 0);
+    assert_int_equal(reply.refusal, GATEWAY_NOT_FOUND);
+    again.merchant = 0;
+    uint64_t first = shop_take(&s, MESSAGE_WEBHOOK);
+    for (again.seq = 1; again.seq <= 2; again.seq++) {
+        memset(&reply, 0, sizeof(reply));
+        assert_int_equal(shop_do(&s, COMMAND_EVENT_REPLAY, &again, &reply), 0);
+        assert_int_equal(reply.refusal, GATEWAY_NOTHING_TO_DO);
+    }
+    deliver(&s, first);
+    again.seq = 1;
+    memset(&reply, 0, sizeof(reply));
+    assert_true(shop_do(&s, COMMAND_EVENT_REPLAY, &again, &reply) > 0);
+    assert_int_equal(reply.number, 1);
+    uint32_t seen = 0;
+    for (uint64_t item; (item = shop_take(&s, MESSAGE_WEBHOOK)) != 0; deliver(&s, item)) {
+        seen |= 1u << webhook_subject_seq(outbox_item(&s.book->outbox, item)->subject);
+    }
+    assert_int_equal(seen, 1u << 1 | 1u << 2);
+    assert_int_equal(shop_gateway(&s)->webhooks.used, 0);
+    shop_replay(&s);
+    shop_end(&s);
+}
+
 /* ---- everything at once ---- */
 
 /*
@@ -533,6 +617,8 @@ int main(void)
         cmocka_unit_test(test_orphan_joins),
         cmocka_unit_test(test_ladder),
         cmocka_unit_test(test_webhooks_keep_their_order),
+        cmocka_unit_test(test_secrets_are_rotated),
+        cmocka_unit_test(test_events_are_replayed),
         cmocka_unit_test(test_any_order_gives_one_effect),
         cmocka_unit_test(test_escrow_is_released_once),
         cmocka_unit_test(test_front_is_told_each_end),
