@@ -221,6 +221,9 @@ static void call_of(struct surface *s, const struct outbox_item *item,
         out->our_id = own_id(p, w);
         out->provider_id = p->method == METHOD_MPESA_B2C ? SPAN_EMPTY : out->provider_id;
     }
+    if (item->kind == CALL_STATUS && p->other_id != TEXT_NONE && !gateway_pays_out(p->method)) {
+        out->provider_id = gateway_text(g, p->other_id); /* by which a push's status is known */
+    }
     if (item->kind == CALL_REVERSAL && original != NULL) {
         out->receipt = gateway_text(g, original->receipt);
     }

@@ -250,6 +250,17 @@ static void given_back(struct gateway_decision *gd, const struct gateway_payment
     }
 }
 
+/* R2.7: an STK query has no receipt, Transaction Status has. Asked once; nothing waits for the
+ * answer, which comes to the payment's own status URL as a notice and brings what was missing. */
+static void ask_for_receipt(struct gateway_decision *gd, const struct gateway_payment *p)
+{
+    const struct gateway_provider *provider = provider_at(gd->g, p->provider);
+    CHECK(!gateway_pays_out(p->method));
+    if (provider->kind == OBSERVED_AT_DARAJA && p->provider_id != TEXT_NONE) {
+        (void)gateway__queue(gd, CALL_STATUS, p->number, provider->target);
+    }
+}
+
 static void succeed(struct gateway_decision *gd, const struct gateway_payment *p,
                     const struct observation *claim, uint64_t notice)
 {
@@ -273,6 +284,9 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
                              .notice = notice};
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_SUCCEEDED, claim->receipt.size > 0);
+    if (claim->receipt.size == 0 && !gateway_pays_out(p->method)) {
+        ask_for_receipt(gd, p);
+    }
     if (p->method == METHOD_MPESA_REVERSAL) {
         given_back(gd, gateway_payment(gd->g, p->overrides), notice);
     } else if (!gateway_pays_out(p->method)) {

@@ -284,7 +284,8 @@ static void test_late_success_and_contradictions(void **state)
     shop_end(&s);
 }
 
-/* R2.7: a success by query has no receipt; whoever brings it later adds it, and nothing else. */
+/* R2.7: a success by query has no receipt: Transaction Status is asked for it, once; whoever brings
+ * it adds it, and nothing else. One that has its receipt is not asked about. */
 static void test_receipt_comes_later(void **state)
 {
     (void)state;
@@ -296,15 +297,26 @@ static void test_receipt_comes_later(void **state)
     assert_int_equal(shop_claims(&s, n, &query), NOTICE_MOVED);
     assert_int_equal(shop_payment(&s, n)->receipt, TEXT_NONE);
     assert_int_equal(shop_gateway(&s)->repaired, 1);
+    uint64_t asked = shop_take(&s, CALL_STATUS);
+    assert_true(asked != 0);
+    shop_fail(&s, asked, DELIVERY_CONNECT); /* the success stands, and nobody asks again */
+    expect(&s, n, GATEWAY_SUCCEEDED, REASON_CLAIM);
+    shop_pass(&s, 3600 * SHOP_S);
+    assert_int_equal(shop_take(&s, CALL_STATUS), 0);
     struct shop_claim paid = shop_paid();
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_ENRICHES);
+    uint64_t other = shop_pending(&s, "INV-2");
+    struct shop_claim whole = shop_paid();
+    whole.receipt = "UA1A000002";
+    assert_int_equal(shop_claims(&s, other, &whole), NOTICE_MOVED);
+    assert_int_equal(shop_take(&s, CALL_STATUS), 0);
     assert_true(
         span_is(gateway_text(shop_gateway(&s), shop_payment(&s, n)->receipt), "UA1A000001"));
-    assert_int_equal(shop_told(&s, FEED_PAYMENT_SUCCEEDED), 1);
+    assert_int_equal(shop_told(&s, FEED_PAYMENT_SUCCEEDED), 2);
     assert_int_equal(shop_told(&s, FEED_PAYMENT_RECEIPT), 1);
     paid.receipt = "UA1A000009";
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_CONTRADICTS);
-    expect_money(&s, SHOP_AMOUNT);
+    expect_money(&s, 2 * SHOP_AMOUNT);
     shop_end(&s);
 }
 

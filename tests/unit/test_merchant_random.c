@@ -537,6 +537,15 @@ static void question(struct story *m, uint64_t item, uint64_t number, bool fault
     finish(m, item, 200, 0, &reading);
 }
 
+/* Asked for the receipt of a success that has none. Its result is lost; whatever comes else brings
+ * the receipt. */
+static void status(struct story *m, uint64_t item, uint64_t number, bool faults)
+{
+    AGREE(gateway_payment(shop_gateway(&m->s), number)->entered_position[GATEWAY_SUCCEEDED] != 0);
+    bool lost = faults && chance(m, 40);
+    finish(m, item, lost ? 0 : 200, lost ? DELIVERY_TIMEOUT : 0, NULL);
+}
+
 /* The receiver of webhooks: at least once, and in order for each object. */
 static void webhook(struct story *m, uint64_t item, uint64_t subject, bool faults)
 {
@@ -569,6 +578,8 @@ static void serve(struct story *m, bool faults)
             webhook(m, number, subject, faults);
         } else if (item->kind == CALL_PUSH) {
             push(m, number, subject, faults);
+        } else if (item->kind == CALL_STATUS) {
+            status(m, number, subject, faults);
         } else {
             AGREE(item->kind == CALL_QUERY);
             question(m, number, subject, faults);

@@ -208,6 +208,17 @@ static void question(struct soak *m, uint64_t item, uint64_t number)
     finish(m, item, 0, &reading);
 }
 
+/* Taken on, and its result comes: the receipt of a success that only a query found (R2.7). */
+static void status(struct soak *m, uint64_t item, uint64_t number)
+{
+    bool out = is_out(m);
+    finish(m, item, out ? DELIVERY_TIMEOUT : 0, NULL);
+    if (!out) {
+        notice(m, number, OBSERVED_BY_STATUS);
+        REQUIRE(&m->r, gateway_payment(shop_gateway(&m->s), number)->receipt != TEXT_NONE);
+    }
+}
+
 static void serve(struct soak *m)
 {
     for (;;) {
@@ -218,6 +229,8 @@ static void serve(struct soak *m)
         }
         if (item->kind == CALL_PUSH) {
             push(m, item->number, item->subject);
+        } else if (item->kind == CALL_STATUS) {
+            status(m, item->number, item->subject);
         } else {
             REQUIRE(&m->r, item->kind == CALL_QUERY);
             question(m, item->number, item->subject);

@@ -38,11 +38,21 @@ await story('six scenarios and more', async (scene) => {
     await after(89);
     equal(await state(lost.id), 'pending', 'before 90 s');
     await after(1);
-    const found = await gateway.become(lost.id, 'succeeded');
-    equal([found.source, found.receipt, found.late], ['query', null, false], 'found by query');
+    await gateway.become(lost.id, 'succeeded');
+    const known = async (id) => until(async () => {
+        const payment = await gateway.payment(id);
+        return payment.receipt && payment;
+    }, `the receipt of ${id} is known`);
+    const found = await known(lost.id);
+    equal([found.source, found.late], ['query', false], 'found by query');
+    equal(found.receipt, (await operator.transaction(lost.checkout_request_id)).receipt,
+          'its receipt, by Transaction Status');
+    equal((await gateway.timeline(lost.id)).filter((one) => one.notice).map((one) =>
+        [one.notice.source, one.notice.status]), [['query', 'applied'], ['status', 'enriches']],
+          'each kept as a notice');
     equal(await gateway.types(lost.id), ['payment.created', 'payment.pending', 'payment.unconfirmed',
-                                         'payment.succeeded'], 'and what was told');
-    proved('a payment whose callback is lost is found by query');
+                                         'payment.succeeded', 'payment.receipt_known'], 'and what was told');
+    proved('a payment whose callback is lost is found by query, its receipt by status');
 
     // 2 Nobody answers: 1037, expired; the customer may start anew.
     await rules({ prompt: { act: 'ignore' } });
@@ -77,16 +87,14 @@ await story('six scenarios and more', async (scene) => {
     equal((await gateway.types(thrice.id)).filter((type) => type === 'payment.succeeded').length, 1, 'told once');
 
     // 7 The connection is lost between PIN and callback: found by query, and the late callback
-    // brings the receipt.
-    await rules({ prompt: { act: 'approve', delay_ms: 1000 }, callback: { delay_ms: 300_000 } });
+    // brings the receipt, as nobody answers to Transaction Status: the success does not wait for it.
+    await rules({ prompt: { act: 'approve', delay_ms: 1000 }, callback: { delay_ms: 300_000 } },
+                { api: 'status', then: { callback: { never: true } } });
     const late = await pending();
     await after(95);
     equal((await gateway.become(late.id, 'succeeded')).receipt, null, 'by query, without a receipt');
     await after(300);
-    const enriched = await until(async () => {
-        const payment = await gateway.payment(late.id);
-        return payment.receipt && payment;
-    }, 'the receipt is known');
+    const enriched = await known(late.id);
     equal(enriched.receipt, (await operator.transaction(late.checkout_request_id)).receipt, 'the receipt');
     equal((await gateway.types(late.id)).at(-1), 'payment.receipt_known', 'and it is told');
     proved('callbacks that come thrice, or late, or after the query, change nothing twice');
@@ -97,8 +105,8 @@ await story('six scenarios and more', async (scene) => {
     const unknown = await gateway.become(unanswered.id, 'unconfirmed');
     equal([unknown.reason, unknown.checkout_request_id], ['answer_lost', null], 'nobody knows');
     await after(3);
-    const known = await gateway.become(unanswered.id, 'succeeded');
-    check(known.checkout_request_id.startsWith('ws_CO_'), 'learned from the callback');
+    const learned = await gateway.become(unanswered.id, 'succeeded');
+    check(learned.checkout_request_id.startsWith('ws_CO_'), 'learned from the callback');
     // 9 Answer and callback are both lost, and it was paid: never sent again, and no second push for
     // the order, unless a person overrides it; a statement or a pull will find it.
     await rules({ answer: { connection: 'half_body' }, prompt: { act: 'approve', delay_ms: 3000 },
