@@ -737,6 +737,7 @@ static const char *message_name(uint16_t kind)
     case MESSAGE_TIMEOUT: return "timeout";
     case MESSAGE_VALIDATION: return "validation";
     case MESSAGE_CONFIRMATION: return "c2b_confirmation";
+    case MESSAGE_BILL: return "bill_payment";
     }
     return "unknown";
 }
@@ -748,8 +749,10 @@ static void delivery_ruled_field(struct surface *s, struct writer *w,
     const struct operator_state *o = surface_operator(s);
     bool is_payment = (item->kind & ~MESSAGE_RULED) == MESSAGE_STK_CALLBACK;
     const struct stk_payment *p = is_payment ? operator_payment(o, item->subject) : NULL;
+    bool is_result = (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
+    const struct operator_request *r = is_result ? operator_request(o, item->subject) : NULL;
     struct ruled ruled;
-    if (p != NULL && payment_ruled(o, p, &ruled)) {
+    if ((p != NULL && payment_ruled(o, p, &ruled)) || (r != NULL && request_ruled(o, r, &ruled))) {
         json_field_text(w, "ruled_by", ruled.name);
     } else {
         json_field_null(w, "ruled_by");
@@ -784,10 +787,11 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     json_field_text(w, "object", "delivery");
     uint64_t subject = item->subject;
     uint16_t kind = item->kind & (uint16_t)~MESSAGE_RULED;
-    bool of_payment = kind == MESSAGE_STK_CALLBACK || kind == MESSAGE_CONFIRMATION;
-    if (kind == MESSAGE_CONFIRMATION) {
+    bool of_payment = kind == MESSAGE_STK_CALLBACK;
+    if (kind == MESSAGE_CONFIRMATION || kind == MESSAGE_BILL) {
         const struct income *income = operator_income(surface_operator(s), item->subject);
         subject = income == NULL ? 0 : income->source >> 1;
+        of_payment = income != NULL && income->source == request_original_payment(subject);
     }
     (void)snprintf(id, sizeof(id), "%s%llu", of_payment ? "txn_" : "req_",
                    (unsigned long long)subject);
@@ -970,6 +974,7 @@ static const struct route ROUTES[] = {
     {"POST", "/sim/v1/organisations/{}/settle", control_organisation_settle},
     {"GET", "/sim/v1/requests", control_request_list},
     {"GET", "/sim/v1/requests/{}", control_request_get},
+    {"GET", "/sim/v1/invoices", control_invoice_list},
     {"GET", "/sim/v1/standing-orders", control_standing_list},
     {"GET", "/sim/v1/standing-orders/{}", control_standing_get},
     {"POST", "/sim/v1/standing-orders/{}/cancel", control_standing_cancel},

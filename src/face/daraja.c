@@ -563,6 +563,9 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
         *url_out = operator_text(o, edit->url);
         return !body->overflow;
     }
+    if (item->kind == MESSAGE_BILL) {
+        return daraja_bill_outgoing(s, item, body, url_out);
+    }
     if (item->kind == MESSAGE_CONFIRMATION) {
         return daraja_income_outgoing(s, item, body, url_out);
     }
@@ -614,7 +617,7 @@ bool daraja_route(struct request *q)
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
     } else if (daraja_request_route(q) || daraja_c2b_route(q) || daraja_lookup_route(q) ||
-               daraja_ratiba_route(q)) {
+               daraja_ratiba_route(q) || daraja_bill_route(q)) {
         return true;
     } else if (path_is_daraja(q)) {
         daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",

@@ -85,6 +85,11 @@ struct span daraja_party_name(struct surface *s, uint64_t number, bool is_short_
 bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
                              struct span *url_out);
 bool daraja_request_route(struct request *q);
+/* daraja_bill.c: bill manager */
+bool daraja_bill_route(struct request *q);
+/* A payment, as it is pushed to the biller. */
+bool daraja_bill_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
+                          struct span *url_out);
 /* daraja_ratiba.c: standing orders */
 bool daraja_ratiba_route(struct request *q);
 /* The callback of an order, or of one of its payments. */

@@ -204,6 +204,7 @@ void control_organisation_render(struct surface *s, struct writer *w, const stru
 const struct organisation *control_find_organisation(struct request *q);
 void control_answer_organisation(struct request *q, uint64_t wait_position, unsigned status,
                                  const struct organisation *g);
+void control_invoice_list(struct request *q); /* daraja_bill.c */
 /* daraja_ratiba.c */
 void control_standing_list(struct request *q);
 void control_standing_get(struct request *q);

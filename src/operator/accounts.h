@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "operator/bill.h"
 #include "operator/c2b.h"
 #include "operator/limits.h"
 
@@ -78,6 +79,7 @@ struct organisation {
     uint8_t charges;        /* enum organisation_charges */
     bool active;
     struct organisation_c2b c2b;
+    struct organisation_biller biller;
 };
 
 #endif

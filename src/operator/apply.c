@@ -357,6 +357,11 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     case EVENT_STANDING_ORDER_OPENED:
     case EVENT_STANDING_ORDER_RAN:
     case EVENT_STANDING_ORDER_CANCELLED: operator__apply_standing(o, &e, frame); break;
+    case EVENT_BILLER_KEPT:
+    case EVENT_INVOICE_KEPT:
+    case EVENT_INVOICE_PAID:
+    case EVENT_INVOICE_CANCELLED:
+    case EVENT_INCOME_ACKNOWLEDGED: operator__apply_bill(o, &e, frame); break;
     case EVENT_RULES_SET:
     case EVENT_RULES_COUNTED:
     case EVENT_MESSAGE_HELD:

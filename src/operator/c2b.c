@@ -300,7 +300,7 @@ void operator__expire_c2b(const struct operator_state *o, struct decision *d,
 
 bool operator__income_kept(const struct organisation *g)
 {
-    return g->c2b.version != 0 || g->c2b.pull_number != 0;
+    return g->c2b.version != 0 || g->c2b.pull_number != 0 || g->biller.opted;
 }
 
 void operator__tell_income(const struct operator_state *o, struct decision *d, uint32_t short_code,

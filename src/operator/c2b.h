@@ -67,10 +67,13 @@ struct income {
     uint64_t source; /* request_original_* */
     uint64_t msisdn;
     uint64_t receipt;      /* serial of the day */
+    uint64_t notice;       /* outbox number of what a biller was told (bill.h); 0: nothing */
+    uint64_t invoice;      /* number of the one that it pays; 0: none */
     uint64_t confirmation; /* outbox number; 0: a C2B request tells by itself, or nobody is told */
     int64_t amount_minor;
     int64_t balance_minor; /* of the organisation's utility account right after it */
     int64_t at_ns;
+    int64_t acknowledged_ns; /* by the biller; 0: not (yet) */
     uint32_t receipt_day;
     uint32_t short_code;
     uint32_t reference; /* texts */

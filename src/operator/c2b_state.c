@@ -152,7 +152,7 @@ static void drop_old(struct operator_state *o, struct organisation *g, int64_t n
         uint32_t slot = g->c2b.first_income;
         const struct income *old = income_at(o, slot);
         bool recent = now_ns - old->at_ns <= (int64_t)INCOME_AGE_MAX_S * NS_PER_S;
-        if (recent || old->confirmation != 0 || old->next == SLAB_NONE) {
+        if (recent || old->confirmation != 0 || old->notice != 0 || old->next == SLAB_NONE) {
             return;
         }
         g->c2b.first_income = old->next;
@@ -188,6 +188,13 @@ static struct income *append(struct operator_state *o, uint32_t short_code, int6
     return income;
 }
 
+/* The biller's push is the nth item of the frame. */
+static void note_bill(const struct operator_state *o, struct income *income,
+                      const struct organisation *g, uint64_t nth)
+{
+    income->notice = g->biller.opted ? outbox_next_number(&o->book->outbox, nth) : 0;
+}
+
 void operator__apply_payment_income(struct operator_state *o, const struct stk_payment *p,
                                     uint64_t nth)
 {
@@ -208,6 +215,7 @@ void operator__apply_payment_income(struct operator_state *o, const struct stk_p
         income->url = texts_keep(texts, operator_text(o, g->c2b.confirmation_url));
         income->confirmation = outbox_next_number(&o->book->outbox, nth);
     }
+    note_bill(o, income, g, nth + (g->c2b.version != 0));
 }
 
 void operator__apply_request_income(struct operator_state *o, const struct operator_request *r)
@@ -224,11 +232,12 @@ void operator__apply_request_income(struct operator_state *o, const struct opera
     income->reference = texts_keep(&o->book->texts, operator_text(o, r->reference));
     income->type = r->command & C2B_TYPE_MASK;
     const struct organisation *g = operator_organisation(o, r->short_code);
+    uint64_t nth = 1 + operator__request_results(o, r, r->outcome);
     if (r->kind == REQUEST_STANDING_PAYMENT && g->c2b.version != 0) { /* C2B tells by itself */
         income->url = texts_keep(&o->book->texts, operator_text(o, g->c2b.confirmation_url));
-        income->confirmation =
-            outbox_next_number(&o->book->outbox, 1 + operator__request_results(o, r, r->outcome));
+        income->confirmation = outbox_next_number(&o->book->outbox, nth++);
     }
+    note_bill(o, income, g, nth);
 }
 
 /* ---- bytes ---- */
@@ -271,6 +280,9 @@ static void save_income(struct writer *w, const struct income *income)
     put_u64(w, income->msisdn);
     put_u64(w, income->receipt);
     put_u64(w, income->confirmation);
+    put_u64(w, income->notice);
+    put_u64(w, income->invoice);
+    put_i64(w, income->acknowledged_ns);
     put_i64(w, income->amount_minor);
     put_i64(w, income->balance_minor);
     put_i64(w, income->at_ns);
@@ -290,6 +302,9 @@ static bool load_income(struct reader *r, struct income *income)
     income->msisdn = get_u64(r);
     income->receipt = get_u64(r);
     income->confirmation = get_u64(r);
+    income->notice = get_u64(r);
+    income->invoice = get_u64(r);
+    income->acknowledged_ns = get_i64(r);
     income->amount_minor = get_i64(r);
     income->balance_minor = get_i64(r);
     income->at_ns = get_i64(r);
@@ -358,6 +373,12 @@ static void check_income(const struct operator_state *o, const struct income *in
         const struct outbox_item *item = outbox_item(&o->book->outbox, income->confirmation);
         CHECK(item != NULL);
         CHECK(item->kind == MESSAGE_CONFIRMATION && item->subject == income->number);
+    }
+    CHECK(income->invoice <= o->last_invoice && IMPLIES(income->invoice != 0, income->notice != 0));
+    if (income->notice != 0) {
+        const struct outbox_item *item = outbox_item(&o->book->outbox, income->notice);
+        CHECK(item != NULL);
+        CHECK(item->kind == MESSAGE_BILL && item->subject == income->number);
     }
 }
 

@@ -247,5 +247,6 @@ void operator__check(const void *state)
     check_people(o);
     operator__check_requests(o);
     operator__check_standing_orders(o);
+    operator__check_invoices(o);
     operator__check_incomes(o);
 }

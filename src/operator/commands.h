@@ -21,6 +21,7 @@ enum operator_message {
     MESSAGE_RESULT = 2,        /* of a request: the API's own result, callback or confirmation */
     MESSAGE_TIMEOUT = 3,       /* of a request: to its time-out URL */
     MESSAGE_VALIDATION = 4,    /* of a C2B request: may it be paid? */
+    MESSAGE_BILL = 11,         /* of an income: to the biller (bill.h) */
     MESSAGE_CONFIRMATION = 10, /* of an income: an STK payment to an organisation with C2B URLs */
 };
 
@@ -49,6 +50,10 @@ enum operator_command_kind {
     COMMAND_RULE_CALL = 97,     /* struct rule_call: a call that ends with what a rule says of it */
     COMMAND_STANDING_RUN = 117, /* internal: the first standing order that is due pays */
     COMMAND_STANDING_CANCEL = 118, /* struct standing_cancel_command */
+    COMMAND_BILLER = 119,          /* struct biller_command */
+    COMMAND_INVOICE = 120,         /* struct invoice_command */
+    COMMAND_INVOICE_CANCEL = 121,  /* struct invoice_cancel_command */
+    COMMAND_ACKNOWLEDGE = 122,     /* struct acknowledge_command */
     COMMAND_RULE_ACT = 98,         /* internal: what a rule lets the first phone do that is due */
 };
 

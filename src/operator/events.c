@@ -269,6 +269,8 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
     default:
         if (operator_event_of_request(e->kind)) {
             encode_request(w, e);
+        } else if (operator_event_of_bill(e->kind)) {
+            operator__encode_bill(w, e);
         } else if (operator_event_of_standing_order(e->kind)) {
             operator__encode_standing(w, e);
         } else if (e->kind >= EVENT_C2B_URLS_KEPT) {
@@ -503,6 +505,9 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
     default:
         if (operator_event_of_request(kind)) {
             return decode_request(kind, r, out);
+        }
+        if (operator_event_of_bill(kind)) {
+            return operator__decode_bill(kind, r, out);
         }
         if (operator_event_of_standing_order(kind)) {
             return operator__decode_standing(kind, r, out);

@@ -52,9 +52,14 @@
     X(STANDING_ORDER_OPENED, 118, "standing_order_opened") /* the PIN was right */           \
     X(STANDING_ORDER_RAN, 119, "standing_order_ran")       /* the request of a payment */    \
     X(STANDING_ORDER_CANCELLED, 120, "standing_order_cancelled")                             \
-    X(REQUEST_RULED, 121, "request_ruled")   /* what a rule orders for a request */          \
-    X(C2B_URLS_KEPT, 140, "c2b_urls_kept")   /* of an organisation */                        \
-    X(VALIDATION_SET, 141, "validation_set") /* external validation on or off */             \
+    X(REQUEST_RULED, 121, "request_ruled") /* what a rule orders for a request */            \
+    X(BILLER_KEPT, 122, "biller_kept")     /* an organisation opts in, or changes that */    \
+    X(INVOICE_KEPT, 123, "invoice_kept")   /* sent, or changed */                            \
+    X(INVOICE_PAID, 124, "invoice_paid")   /* a part or all of it */                         \
+    X(INVOICE_CANCELLED, 125, "invoice_cancelled")                                           \
+    X(INCOME_ACKNOWLEDGED, 126, "income_acknowledged") /* by the biller */                   \
+    X(C2B_URLS_KEPT, 140, "c2b_urls_kept")             /* of an organisation */              \
+    X(VALIDATION_SET, 141, "validation_set")           /* external validation on or off */   \
     X(PULL_REGISTERED, 142, "pull_registered")                                               \
     X(REQUEST_ANSWERED, 143, "request_answered")     /* what the validation URL added */     \
     X(RECEIPT_RESERVED, 144, "receipt_reserved")     /* for a request that is asked about */ \
@@ -170,6 +175,12 @@ static inline bool operator_event_of_request(uint16_t kind)
 static inline bool operator_event_of_standing_order(uint16_t kind)
 {
     return kind >= EVENT_STANDING_ORDER_ASKED && kind <= EVENT_STANDING_ORDER_CANCELLED;
+}
+
+/* Is it about bill manager (bill.h)? */
+static inline bool operator_event_of_bill(uint16_t kind)
+{
+    return kind >= EVENT_BILLER_KEPT && kind <= EVENT_INCOME_ACKNOWLEDGED;
 }
 
 enum { RULE_NOT_APPLIED = 0xff };

@@ -37,6 +37,11 @@ static inline struct standing_order *standing_at(const struct operator_state *o,
     return slab_at(&o->standing_orders, slot);
 }
 
+static inline struct invoice *invoice_at(const struct operator_state *o, uint32_t slot)
+{
+    return slab_at(&o->invoices, slot);
+}
+
 static inline struct income *income_at(const struct operator_state *o, uint32_t slot)
 {
     return slab_at(&o->incomes, slot);

@@ -153,6 +153,33 @@ bool operator__load_standing(struct operator_state *o, struct reader *r);
 void operator__check_standing(const struct operator_state *o, uint32_t slot);
 void operator__check_standing_orders(const struct operator_state *o);
 
+/* bill.c */
+void operator__decide_biller(const struct operator_state *o, struct decision *d);
+void operator__decide_invoice(const struct operator_state *o, struct decision *d);
+void operator__decide_invoice_cancel(const struct operator_state *o, struct decision *d);
+void operator__decide_acknowledge(const struct operator_state *o, struct decision *d);
+struct bill_payment {
+    uint32_t short_code;
+    struct span account;
+    int64_t amount_minor;
+};
+/* A customer pays in this decision: the biller is told by the nth item of the frame, and an open
+ * invoice takes the money, when the organisation is one. */
+void operator__bill_paid(const struct operator_state *o, struct decision *d,
+                         const struct bill_payment *paid, uint64_t nth);
+
+/* bill_state.c */
+void operator__encode_bill(struct writer *w, const struct operator_event *e);
+bool operator__decode_bill(uint16_t kind, struct reader *r, struct operator_event *e);
+uint64_t operator__invoice_key(uint32_t short_code, struct span text);
+void operator__apply_bill(struct operator_state *o, const struct operator_event *e,
+                          const struct frame_info *frame);
+void operator__save_biller(struct writer *w, const struct organisation_biller *b);
+void operator__load_biller(struct reader *r, struct organisation_biller *b);
+void operator__save_invoices(const struct operator_state *o, struct writer *w);
+bool operator__load_invoices(struct operator_state *o, struct reader *r);
+void operator__check_invoices(const struct operator_state *o);
+
 /* c2b_state.c */
 void operator__encode_customers(struct writer *w, const struct operator_event *e);
 bool operator__decode_customers(uint16_t kind, struct reader *r, struct operator_event *e);

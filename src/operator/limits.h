@@ -13,6 +13,7 @@ enum {
     OPERATOR_REQUESTS_MAX = 256 * 1024 * 1024,
     OPERATOR_INCOMES_MAX = 256 * 1024 * 1024,
     OPERATOR_STANDING_MAX = 64 * 1024 * 1024,
+    OPERATOR_INVOICES_MAX = 64 * 1024 * 1024,
     OPERATOR_SEED_MAX = 8,   /* organisations and subscribers of a seed */
     OPERATOR_NAME_MAX = 100, /* bytes */
     OPERATOR_URL_MAX = 1024,

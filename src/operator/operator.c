@@ -164,6 +164,9 @@ static void operator_destroy(void *state)
     slab_fini(&o->standing_orders);
     map_fini(&o->standing_names);
     timers_fini(&o->standing_due);
+    slab_fini(&o->invoices);
+    map_fini(&o->invoice_references);
+    map_fini(&o->invoice_accounts);
     free(o->rules);
     free(o);
 }
@@ -198,6 +201,9 @@ static void *operator_create(struct book *book)
     slab_init(&o->standing_orders, sizeof(struct standing_order), OPERATOR_STANDING_MAX);
     map_init(&o->standing_names, book->hash_seed, MAP_HASHED);
     timers_init(&o->standing_due, operator_place_standing, o);
+    slab_init(&o->invoices, sizeof(struct invoice), OPERATOR_INVOICES_MAX);
+    map_init(&o->invoice_references, book->hash_seed, MAP_HASHED);
+    map_init(&o->invoice_accounts, book->hash_seed, MAP_HASHED);
     o->queue_head = SLAB_NONE;
     o->queue_tail = SLAB_NONE;
     o->requests_head = SLAB_NONE;
@@ -232,7 +238,9 @@ static bool operator_reserve(void *state)
            map_reserve(&o->requests_by_receipt, 1) && map_reserve(&o->by_conversation, 1) &&
            timers_reserve(&o->request_deadlines, 1) && slab_reserve(&o->incomes, 1) &&
            map_reserve(&o->incomes_by_number, 1) && slab_reserve(&o->standing_orders, 1) &&
-           map_reserve(&o->standing_names, 1) && timers_reserve(&o->standing_due, 1);
+           map_reserve(&o->standing_names, 1) && timers_reserve(&o->standing_due, 1) &&
+           slab_reserve(&o->invoices, 1) && map_reserve(&o->invoice_references, 1) &&
+           map_reserve(&o->invoice_accounts, 1);
 }
 
 static void operator_decide(const void *state, struct decision *d)
@@ -260,6 +268,10 @@ static void operator_decide(const void *state, struct decision *d)
     case COMMAND_PULL_REGISTER: operator__decide_pull_register(o, d); break;
     case COMMAND_STANDING_RUN: operator__decide_standing_run(o, d); break;
     case COMMAND_STANDING_CANCEL: operator__decide_standing_cancel(o, d); break;
+    case COMMAND_BILLER: operator__decide_biller(o, d); break;
+    case COMMAND_INVOICE: operator__decide_invoice(o, d); break;
+    case COMMAND_INVOICE_CANCEL: operator__decide_invoice_cancel(o, d); break;
+    case COMMAND_ACKNOWLEDGE: operator__decide_acknowledge(o, d); break;
     case COMMAND_RULES_SET: operator__decide_rules_set(o, d); break;
     case COMMAND_RULE_CALL: operator__decide_rule_call(o, d); break;
     case COMMAND_RULE_ACT: operator__decide_rule_act(o, d); break;
@@ -338,10 +350,17 @@ static const struct outbox_schedule *operator_schedule(const void *state,
                                                        const struct outbox_item *item)
 {
     static const struct outbox_schedule once = {.tries = 1};
+    static const struct outbox_schedule five_times = {
+        /* as bill manager's page says */
+        .tries = 5,
+        .delay_ns = {0, 60 * NS_PER_S, 300 * NS_PER_S, 900 * NS_PER_S, 3600 * NS_PER_S}};
     const struct operator_state *o = state;
     bool is_result = (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
     const struct operator_request *r = is_result ? operator_request(o, item->subject) : NULL;
     bool is_balance = r != NULL && r->kind == REQUEST_BALANCE;
+    if (item->kind == MESSAGE_BILL) {
+        return &five_times;
+    }
     return item->kind == MESSAGE_VALIDATION || is_balance ? &once : NULL;
 }
 

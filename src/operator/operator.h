@@ -122,6 +122,10 @@ struct operator_state {
     struct map standing_names;  /* of the ACTIVE ones, with their customer */
     struct timers standing_due; /* id is the order's slot */
     uint64_t last_standing;     /* number */
+    struct slab invoices;
+    struct map invoice_references; /* of an organisation: external reference -> slot */
+    struct map invoice_accounts;   /* of an organisation: account -> slot of its oldest open one */
+    uint64_t last_invoice;         /* number */
     uint32_t account_trust;
     uint32_t account_fees;
     uint32_t touched[OPERATOR_TOUCHED_MAX]; /* payments of the last frame */

@@ -318,6 +318,20 @@ bool operator__request_told(const struct operator_state *o, const struct operato
     return wanted && operator_text(o, r->result_url).size > 0;
 }
 
+/* The C2B confirmation (of a C2B request it is the result) and the biller's push, from the nth item
+ * of the frame on. */
+static void tell_customer_paid(const struct operator_state *o, struct decision *d,
+                               const struct operator_request *r, uint64_t nth)
+{
+    const struct bill_payment paid = {r->short_code, operator_text(o, r->reference),
+                                      r->amount_minor};
+    if (r->kind == REQUEST_STANDING_PAYMENT) {
+        operator__tell_income(o, d, r->short_code, nth);
+        nth += operator_organisation(o, r->short_code)->c2b.version != 0;
+    }
+    operator__bill_paid(o, d, &paid, nth);
+}
+
 void operator__request_end(const struct operator_state *o, struct decision *d,
                            const struct operator_request *r, enum request_outcome outcome,
                            const struct request_money *money)
@@ -345,8 +359,8 @@ void operator__request_end(const struct operator_state *o, struct decision *d,
         bool is_ruled = request_ruled(o, r, &ruled);
         operator__rule_messages(o, d, is_ruled ? &ruled.effects : NULL, &result);
     }
-    if (r->kind == REQUEST_STANDING_PAYMENT && money != NULL) {
-        operator__tell_income(o, d, r->short_code, 1 + operator__request_results(o, r, outcome));
+    if (money != NULL && (r->kind == REQUEST_STANDING_PAYMENT || r->kind == REQUEST_C2B)) {
+        tell_customer_paid(o, d, r, 1 + operator__request_results(o, r, outcome));
     }
 }
 

@@ -69,6 +69,7 @@ static void save_organisation(struct writer *w, const struct organisation *g)
     put_u8(w, g->charges);
     put_u8(w, g->active);
     operator__save_organisation_c2b(w, &g->c2b);
+    operator__save_biller(w, &g->biller);
 }
 
 static bool load_organisation(struct reader *r, struct organisation *g)
@@ -88,6 +89,7 @@ static bool load_organisation(struct reader *r, struct organisation *g)
     g->charges = get_u8(r);
     g->active = get_u8(r) != 0;
     operator__load_organisation_c2b(r, &g->c2b);
+    operator__load_biller(r, &g->biller);
     return !r->bad && g->type >= ORGANISATION_PAYBILL && g->type <= ORGANISATION_BULK &&
            g->charges >= CHARGES_CUSTOMER && g->charges <= CHARGES_BUSINESS;
 }
@@ -192,6 +194,7 @@ void operator__save(const void *state, struct writer *w)
     }
     operator__save_requests(o, w);
     operator__save_standing(o, w);
+    operator__save_invoices(o, w);
     operator__save_incomes(o, w);
     operator__rules_save(o, w);
 }
@@ -335,5 +338,6 @@ bool operator__load(void *state, struct reader *r)
     }
     return load_subscribers(o, r) && load_organisations(o, r) && load_payments(o, r) &&
            operator__load_requests(o, r) && operator__load_standing(o, r) &&
-           operator__load_incomes(o, r) && operator__rules_load(o, r);
+           operator__load_invoices(o, r) && operator__load_incomes(o, r) &&
+           operator__rules_load(o, r);
 }

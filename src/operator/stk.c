@@ -178,7 +178,12 @@ static void emit_end(const struct operator_state *o, struct decision *d,
     }
     operator__rule_messages(o, d, is_ruled ? &ruled.effects : NULL, &callback);
     if (outcome == STK_PAID) {
-        operator__tell_income(o, d, p->party_b, 1 + operator__callback_count(o, p));
+        const struct bill_payment paid = {p->party_b, operator_text(o, p->reference),
+                                          p->amount_minor};
+        uint64_t nth = 1 + operator__callback_count(o, p);
+        operator__tell_income(o, d, p->party_b, nth);
+        nth += operator_organisation(o, p->party_b)->c2b.version != 0;
+        operator__bill_paid(o, d, &paid, nth);
     }
 }
 

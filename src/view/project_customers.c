@@ -110,6 +110,21 @@ bool projection_customers(struct projection *p, const struct operator_event *e, 
     case EVENT_VALIDATION_SET:
         (void)RUN(p->store, ORGANISATION_VALIDATES, integer(e->slot), integer(e->validates));
         break;
+    case EVENT_BILLER_KEPT:
+        (void)RUN(p->store, ORGANISATION_BILLER, integer(e->slot), text_of(e->url));
+        break;
+    case EVENT_INVOICE_KEPT:
+        (void)RUN(p->store, INVOICE_PUT, number(e->number), integer(e->short_code),
+                  text_of(e->reference), text_of(e->conversation), number(e->msisdn),
+                  text_of(e->name), integer(e->amount_minor), text(p->at));
+        break;
+    case EVENT_INVOICE_PAID:
+        (void)RUN(p->store, INVOICE_PAY, number(e->number), integer(e->amount_minor), text(p->at));
+        break;
+    case EVENT_INVOICE_CANCELLED:
+        (void)RUN(p->store, INVOICE_CANCEL, number(e->number), text(p->at));
+        break;
+    case EVENT_INCOME_ACKNOWLEDGED: break; /* incomes have no table */
     case EVENT_PULL_REGISTERED:
         (void)RUN(p->store, ORGANISATION_PULL, integer(e->slot), number(e->msisdn),
                   text_or_nothing(e->url));

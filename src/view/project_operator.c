@@ -350,9 +350,23 @@ static void queue_confirmation(struct projection *p, const struct outbox_event *
     }
 }
 
+/* A biller is told of a payment that was just made. */
+static void queue_bill(struct projection *p, const struct outbox_event *e)
+{
+    char next[RFC3339_SIZE];
+    (void)RUN(p->store, BILL_ADD, number(e->number),
+              p->ended_payment != 0 ? number(p->ended_payment) : nothing(),
+              p->ended_payment != 0 ? nothing() : number(p->ended_request), text(p->at),
+              integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
+}
+
 void projection_queued(struct projection *p, const struct outbox_event *e)
 {
     uint16_t kind = e->item_kind & (uint16_t)~MESSAGE_RULED;
+    if (kind == MESSAGE_BILL) {
+        queue_bill(p, e);
+        return;
+    }
     if (kind == MESSAGE_CONFIRMATION) {
         queue_confirmation(p, e);
         return;

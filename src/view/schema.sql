@@ -277,9 +277,25 @@ CREATE TABLE organisations (
     c2b_response_type TEXT,      -- when it does not answer: Completed (pay), Cancelled
     pull_msisdn INTEGER,         -- who registered for Pull Transactions; NULL: nobody
     pull_url TEXT,
+    bill_url TEXT,               -- of a biller: where payments are pushed; NULL: not opted in
     opened_at TEXT NOT NULL
 );
 CREATE UNIQUE INDEX organisations_by_short_code ON organisations (short_code);
+
+CREATE TABLE invoices (          -- of bill manager
+    number INTEGER PRIMARY KEY,  -- counts invoices of the generation, from 1
+    short_code INTEGER NOT NULL, -- the biller
+    external_reference TEXT NOT NULL, -- the biller's own, used once
+    account_reference TEXT NOT NULL, -- what paying customers give
+    msisdn INTEGER NOT NULL,     -- who is billed
+    billed_name TEXT,
+    amount INTEGER NOT NULL,     -- cents
+    paid INTEGER NOT NULL,       -- cents
+    status TEXT NOT NULL,        -- sent, partly_paid, paid, cancelled
+    sent_at TEXT NOT NULL,
+    closed_at TEXT               -- paid or cancelled
+);
+CREATE INDEX invoices_by_account ON invoices (short_code, account_reference);
 
 CREATE TABLE worlds (            -- saved worlds: their rows are in the tables saved_*
     name TEXT PRIMARY KEY,

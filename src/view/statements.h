@@ -98,6 +98,23 @@
       " validation_url = ?5 WHERE slot = ?1")                                                      \
     X(ORGANISATION_VALIDATES,                                                                      \
       "UPDATE organisations SET external_validation = ?2 WHERE slot = ?1")                         \
+    X(ORGANISATION_BILLER, "UPDATE organisations SET bill_url = ?2 WHERE slot = ?1")               \
+    X(INVOICE_PUT,                                                                                 \
+      "INSERT OR REPLACE INTO invoices (number, short_code, external_reference,"                   \
+      " account_reference, msisdn, billed_name, amount, paid, status, sent_at)"                    \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 'sent', ?8)")                                       \
+    X(INVOICE_PAY,                                                                                 \
+      "UPDATE invoices SET paid = paid + ?2, status = CASE WHEN paid + ?2 = amount THEN 'paid'"    \
+      " ELSE 'partly_paid' END, closed_at = CASE WHEN paid + ?2 = amount THEN ?3 END"              \
+      " WHERE number = ?1")                                                                        \
+    X(INVOICE_CANCEL,                                                                              \
+      "UPDATE invoices SET status = 'cancelled', closed_at = ?2 WHERE number = ?1")                \
+    X(BILL_ADD,                                                                                    \
+      "INSERT INTO callbacks (number, transaction_number, request_number, kind, url, state,"       \
+      " attempts, queued_at, queued_ns, next_try_at) VALUES (?1, ?2, ?3, 'bill_payment',"          \
+      " (SELECT bill_url FROM organisations WHERE short_code = coalesce((SELECT party_b FROM"      \
+      " transactions WHERE number = ?2), (SELECT short_code FROM requests WHERE number = ?3))),"   \
+      " 'waiting', 0, ?4, ?5, ?6)")                                                                \
     X(ORGANISATION_PULL,                                                                           \
       "UPDATE organisations SET pull_msisdn = ?2, pull_url = ?3 WHERE slot = ?1")                  \
     X(ORGANISATION_SETTINGS,                                                                       \

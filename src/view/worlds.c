@@ -11,9 +11,9 @@
 
 /* Everything that a generation holds; meta and worlds outlive it. */
 static const char *const CONTENTS[] = {
-    "transactions", "requests", "standing_orders", "rulings",     "rules",
-    "validations",  "entries",  "holds",           "callbacks",   "deliveries",
-    "prompts",      "messages", "accounts",        "subscribers", "organisations",
+    "transactions", "requests",    "standing_orders", "rulings",    "rules",   "validations",
+    "entries",      "holds",       "callbacks",       "deliveries", "prompts", "messages",
+    "accounts",     "subscribers", "organisations",   "invoices",
 };
 enum { CONTENTS_COUNT = sizeof(CONTENTS) / sizeof(CONTENTS[0]), SQL_MAX = 4096 };
 

@@ -511,6 +511,52 @@ static void chapter_standing_orders(struct world *w)
     (void)answer_all(w, 200, DELIVERY_ANSWERED);
 }
 
+/* A biller sends invoices: one is paid in two parts, one cancelled; a payment is acknowledged. */
+static void chapter_bills(struct world *w)
+{
+    struct biller_command biller = {.short_code = WORLD_PAYBILL,
+                                    .reminders = true,
+                                    .url = SPAN_LITERAL("https://shop.example/bill"),
+                                    .email = SPAN_LITERAL("bills@shop.example"),
+                                    .contact = SPAN_LITERAL("0722000000"),
+                                    .target = 9};
+    struct invoice_command invoice = {.short_code = WORLD_PAYBILL,
+                                      .msisdn = WORLD_ANNA,
+                                      .amount_minor = 10000,
+                                      .due_day = 20500,
+                                      .reference = SPAN_LITERAL("B-1"),
+                                      .account = SPAN_LITERAL("MAJI-7"),
+                                      .name = SPAN_LITERAL("Anna Wanjiru"),
+                                      .period = SPAN_LITERAL("August 2021"),
+                                      .title = SPAN_LITERAL("maji"),
+                                      .items = SPAN_LITERAL("[]")};
+    struct invoice_cancel_command cancel = {WORLD_PAYBILL, SPAN_LITERAL("B-2")};
+    struct request_command pays = {.kind = REQUEST_C2B,
+                                   .command = C2B_PAY_BILL,
+                                   .short_code = WORLD_PAYBILL,
+                                   .party = WORLD_ANNA,
+                                   .amount_minor = 4000,
+                                   .reference = SPAN_LITERAL("MAJI-7"),
+                                   .without_initiator = true};
+    struct operator_reply reply;
+    char receipt[ID_RECEIPT_SIZE];
+    (void)world_do(w, COMMAND_BILLER, &biller, &reply);
+    (void)world_do(w, COMMAND_INVOICE, &invoice, &reply);
+    invoice.reference = SPAN_LITERAL("B-2");
+    (void)world_do(w, COMMAND_INVOICE, &invoice, &reply);
+    (void)world_do(w, COMMAND_INVOICE_CANCEL, &cancel, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    uint64_t number = world_ask(w, &pays);
+    pays.amount_minor = 7000;
+    asked(w, world_ask(w, &pays), REQUEST_DONE);
+    assert_int_equal(operator_invoice(world_operator(w), 1)->state, INVOICE_PAID);
+    request_transaction_id(world_request(w, number), receipt);
+    struct acknowledge_command seen = {WORLD_PAYBILL, span_from(receipt)};
+    (void)world_do(w, COMMAND_ACKNOWLEDGE, &seen, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 /* The ordinary day of a shop: several payments of several people, some left alone. */
 static void chapter_everyday(struct world *w)
 {
@@ -696,6 +742,7 @@ void golden_story(struct world *w)
     chapter_organisations(w);
     chapter_customers(w);
     chapter_standing_orders(w);
+    chapter_bills(w);
     chapter_everyday(w);
     chapter_rules(w);
     checkpoint(w);

@@ -30,6 +30,7 @@ static void generation_init(struct audit *a)
     audit__payments_init(a);
     audit__requests_init(a);
     audit__standing_init(a);
+    audit__bill_init(a);
     audit__outbox_init(a);
     audit__left_init(a);
     audit__gateway_init(a);
@@ -43,6 +44,7 @@ static void generation_fini(struct audit *a)
     audit__payments_fini(a);
     audit__requests_fini(a);
     audit__standing_fini(a);
+    audit__bill_fini(a);
     audit__outbox_fini(a);
     audit__left_fini(a);
     audit__gateway_fini(a);
@@ -192,6 +194,8 @@ static void event_operator(struct audit *a, uint16_t kind, struct reader *body)
         audit__customers_event(a, &e);
     } else if (operator_event_of_request(kind)) {
         audit__request_event(a, &e);
+    } else if (operator_event_of_bill(kind)) {
+        audit__bill_event(a, &e);
     } else if (operator_event_of_standing_order(kind)) {
         audit__standing_event(a, &e);
     } else if (kind >= EVENT_RULES_SET && kind <= EVENT_MESSAGE_LET_GO && kind != EVENT_STK_RULED) {
@@ -268,6 +272,9 @@ static void audit_frame(struct audit *a, struct frame_reader *f)
     audit__requests_frame(a);
     if (a->frame.confirmations_due != 0) {
         audit__breach(a, PROOF_EFFECTS, "a payment to an organisation with C2B URLs is not told");
+    }
+    if (a->frame.bills_due != 0) {
+        audit__breach(a, PROOF_EFFECTS, "a payment to a biller is not pushed to it");
     }
     if (a->frame.standing_opened != 0) {
         audit__breach(a, PROOF_PAYMENTS, "a standing order is opened, but nobody asked for it");

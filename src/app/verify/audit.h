@@ -52,7 +52,8 @@ struct audit_organisation {
     uint32_t short_code;
     uint32_t accounts[ORGANISATION_ACCOUNTS];
     uint64_t confirmation_target; /* of C2B URLs */
-    bool has_urls;
+    bool has_urls, is_biller;
+    uint64_t bill_target;
     bool keeps_incomes;
 };
 
@@ -92,14 +93,18 @@ struct audit_request {
     uint8_t results; /* that its end must queue, when it is told */
 };
 
+struct audit_invoice {
+    int64_t amount_minor, paid_minor;
+    bool cancelled;
+};
+
 struct audit_standing {
     struct standing_terms terms;
     int64_t amount_minor;
     int64_t due_ns; /* 0: no more */
     uint64_t party;
     uint64_t request;
-    uint32_t short_code;
-    uint32_t runs;
+    uint32_t short_code, runs;
     uint8_t state; /* enum standing_state */
 };
 
@@ -122,6 +127,8 @@ struct audit_frame {
     uint32_t request_results;
     uint32_t confirmations_due; /* incomes of payments whose organisation has C2B URLs */
     uint64_t confirmation_target;
+    uint32_t bills_due; /* payments whose biller must be told */
+    uint64_t bill_target;
     uint64_t standing_opened; /* order that is opened, until its request ends */
     uint32_t leg_count;
     uint32_t events;
@@ -202,6 +209,7 @@ struct audit {
     uint64_t last_income;
     struct table requests; /* number -> struct audit_request, open ones */
     struct table reversed; /* originals that were given back */
+    struct array invoices; /* struct audit_invoice, each */
     struct array standing; /* struct audit_standing, an order each */
     struct table keys;
     uint64_t last_delivery;
@@ -268,6 +276,10 @@ void audit__request_transfer(struct audit *a, const struct transfer *t);
 void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, uint16_t kind);
 void audit__requests_frame(struct audit *a);
 
+void audit__bill_init(struct audit *a);
+void audit__bill_fini(struct audit *a);
+void audit__bill_event(struct audit *a, const struct operator_event *e);
+void audit__bill_notice(struct audit *a, uint64_t subject, uint64_t target);
 void audit__standing_init(struct audit *a);
 void audit__standing_fini(struct audit *a);
 void audit__standing_event(struct audit *a, const struct operator_event *e);

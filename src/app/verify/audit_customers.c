@@ -63,6 +63,10 @@ void audit__income(struct audit *a, uint32_t short_code, bool of_payment)
         return;
     }
     a->last_income++;
+    if (g->is_biller) {
+        a->frame.bills_due++;
+        a->frame.bill_target = g->bill_target;
+    }
     if (of_payment && g->has_urls) {
         a->frame.confirmations_due++;
         a->frame.confirmation_target = g->confirmation_target;

@@ -99,6 +99,10 @@ static void queued(struct audit *a, const struct outbox_event *e)
         audit__request_message(a, e->subject, e->target, e->item_kind);
         return;
     }
+    if (e->item_kind == MESSAGE_BILL) {
+        audit__bill_notice(a, e->subject, e->target);
+        return;
+    }
     if (e->item_kind == MESSAGE_CONFIRMATION) {
         audit__confirmation(a, e->subject, e->target);
         return;

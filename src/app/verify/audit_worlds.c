@@ -17,6 +17,7 @@ static const size_t ARRAYS[] = {
     offsetof(struct audit, accounts),      offsetof(struct audit, subscribers),
     offsetof(struct audit, organisations), offsetof(struct audit, waiting),
     offsetof(struct audit, gone),          offsetof(struct audit, standing),
+    offsetof(struct audit, invoices),
 };
 
 static const size_t TABLES[] = {

@@ -43,6 +43,47 @@ function watch(document, operator, seen) {
     };
 }
 
+// A biller, its invoices, and what becomes of them.
+async function billManager(operator, listener) {
+    const root = '/v1/billmanager-invoice/';
+    const invoice = { externalReference: '1', billedFullName: 'J', billedPhoneNumber: '0711000001',
+                      billedPeriod: 'August 2021', invoiceName: 'water', dueDate: '2026-10-12',
+                      accountReference: 'BILL', amount: '80',
+                      invoiceItems: [{ itemName: 'a', amount: 1 }] };
+    const biller = { shortcode: 174379, email: 'a@b.c', officialContact: '0710000000',
+                     sendReminders: 1, callbackurl: listener.url };
+    const calls = [
+        ['single-invoicing', invoice], ['optin', biller], ['optin', biller],
+        ['change-optin-details', biller], ['single-invoicing', invoice],
+        ['single-invoicing', invoice], ['bulk-invoicing', [{ ...invoice, externalReference: '2' }]],
+        ['bulk-invoicing', [invoice]], ['update/single-invoicing', invoice],
+        ['update/single-invoicing', { ...invoice, externalReference: 'none' }],
+        ['cancel-single-invoice', { externalReference: '1' }],
+        ['cancel-single-invoice', { externalReference: '1' }],
+        ['cancel-bulk-invoices', [{ externalReference: '2' }]],
+        ['cancel-bulk-invoices', [{ externalReference: '2' }]],
+    ];
+    const headers = await operator.bearer();
+    for (const [path, body] of calls) {
+        await operator.call('POST', root + path, { body, headers });
+        await operator.call('POST', root + path, { body });
+        await operator.call('POST', root + path, { body, headers: { Authorization: 'Bearer no' } });
+    }
+    const push = await operator.pushed({ PhoneNumber: PHONE, AccountReference: 'BILL' });
+    const { receipt } = await operator.approved(push.CheckoutRequestID);
+    const acknowledgement = { paymentDate: '2026-01-01', paidAmount: 10, accountReference: 'BILL',
+        transactionId: receipt, phoneNumber: '0711000001', fullName: 'J', invoiceName: 'water',
+        externalReference: '1' };
+    for (const transactionId of [receipt, 'TK60708BHZ']) {
+        await operator.call('POST', `${root}reconciliation`,
+                            { body: { ...acknowledgement, transactionId }, headers });
+    }
+    await operator.sim('GET', '/invoices');
+    await operator.sim('GET', '/invoices?starting_after=inv_2');
+    await operator.sim('GET', '/invoices?starting_after=nothing');
+    await operator.sim('GET', '/deliveries?limit=20');
+}
+
 // A standing order that the customer allows and cancels again.
 async function standingOrders(operator, listener) {
     const headers = await operator.bearer();
@@ -99,6 +140,7 @@ async function askForOrganisations(operator, listener, paid) {
     await operator.approve(prompt.checkout_request_id);
     await operator.approve(prompt.checkout_request_id);
     await standingOrders(operator, listener);
+    await billManager(operator, listener);
     await operator.sim('POST', '/organisations/600000/settle', {});
     await operator.sim('POST', '/organisations/600000/settle', { amount: 0 });
     await operator.sim('GET', '/requests');

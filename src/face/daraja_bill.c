@@ -1,0 +1,491 @@
+/*
+ * daraja_bill.c - bill manager on Daraja's paths, the payments that it pushes to billers, and the
+ * control API's calls about invoices.
+ *
+ * Its calls name no short code (but opting in): the biller is the one whose app_key stands in the
+ * header appKey, or else the one that opted in last of those that the access token may act for.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/caltime.h"
+#include "base/hash.h"
+#include "face/daraja.h"
+#include "face/internal.h"
+#include "face/rules.h"
+#include "wire/daraja_bill.h"
+
+enum { APP_KEY_SIZE = 40, ITEMS_ROOM = 64 * 1024 };
+
+/* ---- who ---- */
+
+/* "AG_0000174379_123456789KJ" */
+static void app_key_format(uint32_t short_code, char out[APP_KEY_SIZE])
+{
+    uint64_t digits = hash_u64(short_code, 41) % 1000000000u;
+    (void)snprintf(out, APP_KEY_SIZE, "AG_%010u_%09lluKJ", short_code, (unsigned long long)digits);
+}
+
+/* NULL: there is none. */
+static const struct organisation *biller_of(struct request *q)
+{
+    const struct operator_state *o = surface_operator(q->s);
+    struct span given = http_header(q->x, "appKey");
+    const struct organisation *found = NULL;
+    char key[APP_KEY_SIZE];
+    if (!apps_follow(&q->s->apps, o)) {
+        return NULL;
+    }
+    for (uint32_t i = slab_next(&o->organisations, 0); i != SLAB_NONE;
+         i = slab_next(&o->organisations, i + 1)) {
+        const struct organisation *g = slab_at(&o->organisations, i);
+        if (!g->biller.opted || !apps_may_act(&q->s->apps, q->app, i)) {
+            continue;
+        }
+        app_key_format(g->short_code, key);
+        if (given.data != NULL && span_is(given, key)) {
+            return g;
+        }
+        bool later = found == NULL || g->biller.opted_ns >= found->biller.opted_ns;
+        found = given.data == NULL && later ? g : found;
+    }
+    return found;
+}
+
+static void answer(struct request *q, uint64_t wait_position, const char *message, bool errors)
+{
+    struct writer w = surface_writer(q->s);
+    daraja_bill_done_render(&w, NULL, message, errors);
+    surface_json(q, wait_position, 200, &w);
+}
+
+static void refuse(struct request *q, enum daraja_bill_refusal refusal, const char *words)
+{
+    bool missing = refusal == DARAJA_BILL_NO_INVOICE || refusal == DARAJA_BILL_NO_PAYMENT;
+    struct writer w = surface_writer(q->s);
+    daraja_bill_refused_render(&w, refusal);
+    daraja_explain(q, words);
+    surface_json(q, engine_read_position(q->s->engine), missing ? 404 : 409, &w);
+}
+
+static bool decided(struct request *q, struct engine_result result)
+{
+    if (result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED) {
+        return true;
+    }
+    daraja_refuse_busy(q, result.status);
+    return false;
+}
+
+static bool ruled(struct request *q, uint32_t short_code, int64_t amount_minor, struct span about)
+{
+    struct rule_call call = {.api = RULE_API_BILL_MANAGER,
+                             .short_code = short_code,
+                             .amount_minor = amount_minor,
+                             .reference = about};
+    return face_rule_read(q, &call);
+}
+
+/* The biller of a call that names none; NULL after answering. */
+static const struct organisation *bill_preamble(struct request *q)
+{
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_B2C)) {
+        return NULL;
+    }
+    const struct organisation *g = biller_of(q);
+    if (g == NULL) {
+        refuse(q, DARAJA_BILL_NO_BILLER,
+               "no organisation that this token may act for has opted in, or appKey is another's");
+    }
+    return g;
+}
+
+/* ---- opting in ---- */
+
+static void handle_biller(struct request *q, bool change)
+{
+    struct surface *s = q->s;
+    struct daraja_biller in;
+    struct daraja_error error;
+    struct daraja_url_rule rule = daraja_url_rule(s);
+    char key[APP_KEY_SIZE];
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_B2C)) {
+        return;
+    }
+    if (!daraja_biller_parse(http_body(q->x), &rule, s->json, &in, &error)) {
+        daraja_answer_error(q, 0, &error);
+        return;
+    }
+    if (!daraja_request_organisation(q, in.short_code) || ruled(q, in.short_code, -1, SPAN_EMPTY)) {
+        return;
+    }
+    const struct biller_command c = {
+        .short_code = in.short_code,
+        .change = change,
+        .reminders = in.reminders,
+        .url = in.url,
+        .email = in.email,
+        .contact = in.contact,
+        .target = daraja_url_target(in.url),
+    };
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_BILLER, &c, &reply);
+    if (!decided(q, result)) {
+        return;
+    }
+    if (reply.refusal == OPERATOR_EXISTS) {
+        refuse(q, DARAJA_BILL_REGISTERED, "it opted in before: POST .../change-optin-details");
+    } else if (reply.refusal != OPERATOR_DONE) {
+        refuse(q, DARAJA_BILL_NO_BILLER,
+               "no organisation of this short code, or it has not opted in");
+    } else {
+        app_key_format(in.short_code, key);
+        struct writer w = surface_writer(s);
+        daraja_bill_done_render(&w, change ? NULL : key, NULL, false);
+        surface_json(q, result.wait_position, 200, &w);
+    }
+}
+
+/* ---- invoices ---- */
+
+static void fill(struct invoice_command *c, const struct organisation *g,
+                 const struct daraja_invoice *in, bool change)
+{
+    *c = (struct invoice_command){
+        .short_code = g->short_code,
+        .change = change,
+        .msisdn = in->msisdn,
+        .amount_minor = in->amount_minor,
+        .due_day = in->due_day,
+        .reference = in->reference,
+        .account = in->account,
+        .name = in->name,
+        .period = in->period,
+        .title = in->title,
+        .items = in->items,
+    };
+}
+
+/* What makes this one of the list impossible; 0: nothing. */
+static enum daraja_bill_refusal invoice_refusal(struct surface *s, const struct organisation *g,
+                                                const struct daraja_invoice *in, bool change)
+{
+    const struct invoice *known =
+        operator_invoice_by_reference(surface_operator(s), g->short_code, in->reference);
+    if (change && known == NULL) {
+        return DARAJA_BILL_NO_INVOICE;
+    }
+    if (change && known->state != INVOICE_SENT) {
+        return DARAJA_BILL_PAID;
+    }
+    return !change && known != NULL ? DARAJA_BILL_REFERENCE_TAKEN : DARAJA_BILL_NOT_REFUSED;
+}
+
+/* Reads one of them and says what is wrong with it; false: answered. */
+static bool read_invoice(struct request *q, struct json_object *object,
+                         struct daraja_bill_reading *reading, struct daraja_invoice *out)
+{
+    if (daraja_invoice_parse(object, reading, out)) {
+        return true;
+    }
+    if (reading->refusal != DARAJA_BILL_NOT_REFUSED) {
+        refuse(q, reading->refusal,
+               "billedPhoneNumber is like 0722000000, dueDate like 2026-01-31");
+    } else {
+        daraja_answer_error(q, 0, reading->error);
+    }
+    return false;
+}
+
+static bool send_invoice(struct request *q, const struct organisation *g,
+                         const struct daraja_invoice *in, bool change, uint64_t *wait_position)
+{
+    struct invoice_command c;
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    fill(&c, g, in, change);
+    struct engine_result result =
+        engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_INVOICE, &c, &reply);
+    *wait_position = result.wait_position;
+    if (!decided(q, result)) {
+        return false;
+    }
+    if (reply.refusal != OPERATOR_DONE) { /* twice in one list */
+        refuse(q, DARAJA_BILL_REFERENCE_TAKEN, "an externalReference of the list was used before");
+        return false;
+    }
+    return true;
+}
+
+/* All of a list are looked at before the first is sent. */
+static void handle_invoices(struct request *q, bool bulk, bool change)
+{
+    static uint8_t room[ITEMS_ROOM]; /* one request at a time */
+    struct surface *s = q->s;
+    struct daraja_error error;
+    struct daraja_invoice in;
+    uint64_t wait_position = 0;
+    const struct organisation *g = bill_preamble(q);
+    struct json_object *body =
+        g == NULL ? NULL : daraja_bill_open(http_body(q->x), bulk, s->json, &error);
+    if (g == NULL) {
+        return;
+    }
+    if (body == NULL) {
+        daraja_answer_error(q, 0, &error);
+        return;
+    }
+    size_t count = bulk ? json_count(body) : 1;
+    for (uint32_t round = 0; round < 2; round++) {
+        struct daraja_bill_reading reading = {s->json, writer_init(room, sizeof(room)), &error,
+                                              DARAJA_BILL_NOT_REFUSED};
+        for (size_t i = 0; i < count; i++) {
+            struct json_object *one = bulk ? json_item(body, i) : body;
+            if (!read_invoice(q, one, &reading, &in)) {
+                return;
+            }
+            enum daraja_bill_refusal wrong = round == 0 ? invoice_refusal(s, g, &in, change) : 0;
+            if (wrong != DARAJA_BILL_NOT_REFUSED) {
+                refuse(q, wrong,
+                       "an externalReference is used once, and stays what it is once paid");
+                return;
+            }
+            if (round == 0 && i == 0 && ruled(q, g->short_code, in.amount_minor, in.reference)) {
+                return;
+            }
+            if (round == 1 && !send_invoice(q, g, &in, change, &wait_position)) {
+                return;
+            }
+        }
+    }
+    answer(q, wait_position, "Invoice sent successfully", false);
+}
+
+static enum daraja_bill_refusal cancel_refusal(struct surface *s, const struct organisation *g,
+                                               struct span reference)
+{
+    const struct invoice *i =
+        operator_invoice_by_reference(surface_operator(s), g->short_code, reference);
+    if (i == NULL || i->state == INVOICE_CANCELLED) {
+        return DARAJA_BILL_NO_INVOICE;
+    }
+    return i->state == INVOICE_SENT ? DARAJA_BILL_NOT_REFUSED : DARAJA_BILL_PAID;
+}
+
+static void handle_cancel(struct request *q, bool bulk)
+{
+    struct surface *s = q->s;
+    struct daraja_error error;
+    struct span reference = SPAN_EMPTY;
+    uint64_t wait_position = 0;
+    const struct organisation *g = bill_preamble(q);
+    if (g == NULL) {
+        return;
+    }
+    struct json_object *body = daraja_bill_open(http_body(q->x), bulk, s->json, &error);
+    size_t count = body == NULL ? 0 : bulk ? json_count(body) : 1;
+    for (uint32_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < count; i++) {
+            struct json_object *one = bulk ? json_item(body, i) : body;
+            if (!daraja_bill_reference_parse(one, s->json, &reference, &error)) {
+                daraja_answer_error(q, 0, &error);
+                return;
+            }
+            enum daraja_bill_refusal wrong = round == 0 ? cancel_refusal(s, g, reference) : 0;
+            if (wrong != DARAJA_BILL_NOT_REFUSED) {
+                refuse(q, wrong, "only invoices that were sent and nobody paid can be cancelled");
+                return;
+            }
+            if (round == 0 && i == 0 && ruled(q, g->short_code, -1, reference)) {
+                return;
+            }
+            const struct invoice_cancel_command c = {g->short_code, reference};
+            struct operator_reply reply = {.refusal = OPERATOR_DONE};
+            struct engine_result result = {ENGINE_APPLIED, 0};
+            if (round == 1) {
+                result = engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_INVOICE_CANCEL, &c,
+                                        &reply);
+                wait_position = result.wait_position;
+            }
+            if (!decided(q, result)) {
+                return;
+            }
+        }
+    }
+    if (body == NULL) {
+        daraja_answer_error(q, 0, &error);
+    } else {
+        answer(q, wait_position, "Invoice cancelled successfully.", true);
+    }
+}
+
+/* ---- payments ---- */
+
+static void handle_reconciliation(struct request *q)
+{
+    struct surface *s = q->s;
+    struct daraja_error error;
+    struct span receipt;
+    const struct organisation *g = bill_preamble(q);
+    if (g == NULL) {
+        return;
+    }
+    if (!daraja_acknowledgement_parse(http_body(q->x), s->json, &receipt, &error)) {
+        daraja_answer_error(q, 0, &error);
+        return;
+    }
+    if (ruled(q, g->short_code, -1, receipt)) {
+        return;
+    }
+    const struct acknowledge_command c = {g->short_code, receipt};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_ACKNOWLEDGE, &c, &reply);
+    if (!decided(q, result)) {
+        return;
+    }
+    if (reply.refusal == OPERATOR_NOT_FOUND) {
+        refuse(q, DARAJA_BILL_NO_PAYMENT,
+               "no payment of this transactionId was pushed to this biller");
+        return;
+    }
+    answer(q, result.wait_position, NULL, false); /* a second one changes nothing */
+}
+
+bool daraja_bill_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
+                          struct span *url_out)
+{
+    const struct operator_state *o = surface_operator(s);
+    const struct income *i = operator_income(o, item->subject);
+    char id[ID_RECEIPT_SIZE];
+    char stamp[EAT_STAMP_SIZE];
+    char date[16];
+    const struct organisation *g = i != NULL ? operator_organisation(o, i->short_code) : NULL;
+    if (i == NULL || g == NULL) {
+        return false;
+    }
+    id_receipt_format(i->receipt_day, i->receipt, id);
+    (void)eat_stamp_format(i->at_ns, stamp);
+    (void)snprintf(date, sizeof(date), "%.4s-%.2s-%.2s", stamp, stamp + 4, stamp + 6);
+    const struct daraja_bill_payment payment = {
+        .transaction_id = id,
+        .amount_minor = i->amount_minor,
+        .msisdn = i->msisdn,
+        .date = date,
+        .account = operator_text(o, i->reference),
+        .short_code = i->short_code,
+    };
+    daraja_bill_payment_render(body, &payment);
+    *url_out = operator_text(o, g->biller.url);
+    return !body->overflow;
+}
+
+bool daraja_bill_route(struct request *q)
+{
+    struct span root = SPAN_LITERAL("/v1/billmanager-invoice/");
+    if (!span_starts_with(q->path, root)) {
+        return false;
+    }
+    struct span call = {q->path.data + root.size, q->path.size - root.size};
+    if (span_is(call, "optin")) {
+        handle_biller(q, false);
+    } else if (span_is(call, "change-optin-details")) {
+        handle_biller(q, true);
+    } else if (span_is(call, "single-invoicing")) {
+        handle_invoices(q, false, false);
+    } else if (span_is(call, "bulk-invoicing")) {
+        handle_invoices(q, true, false);
+    } else if (span_is(call, "update/single-invoicing")) {
+        handle_invoices(q, false, true);
+    } else if (span_is(call, "cancel-single-invoice")) {
+        handle_cancel(q, false);
+    } else if (span_is(call, "cancel-bulk-invoices")) {
+        handle_cancel(q, true);
+    } else if (span_is(call, "reconciliation")) {
+        handle_reconciliation(q);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* ---- the control API ---- */
+
+static void field_time(struct writer *w, const char *name, int64_t ns)
+{
+    char text[RFC3339_SIZE];
+    if (ns == 0) {
+        json_field_null(w, name);
+        return;
+    }
+    (void)rfc3339_format(ns, text);
+    json_field_text(w, name, text);
+}
+
+static void render_invoice(struct surface *s, struct writer *w, const struct invoice *i)
+{
+    const struct operator_state *o = surface_operator(s);
+    char id[32];
+    char due[16];
+    struct civil c;
+    struct span items = operator_text(o, i->items);
+    (void)snprintf(id, sizeof(id), "inv_%llu", (unsigned long long)i->number);
+    civil_from_day(i->due_day, &c);
+    (void)snprintf(due, sizeof(due), "%04d-%02u-%02u", (int)c.year % 10000, c.month % 100,
+                   c.day % 100);
+    json_open(w, '{');
+    json_field_text(w, "id", id);
+    json_field_text(w, "object", "invoice");
+    json_field_text(w, "status", invoice_state_name(i->state));
+    json_field_u64(w, "short_code", i->short_code);
+    json_field_string(w, "external_reference", operator_text(o, i->reference));
+    json_field_string(w, "account_reference", operator_text(o, i->account));
+    json_field_u64(w, "msisdn", i->msisdn);
+    json_field_string(w, "billed_name", operator_text(o, i->name));
+    json_field_string(w, "billed_period", operator_text(o, i->period));
+    json_field_string(w, "invoice_name", operator_text(o, i->title));
+    json_field_text(w, "due_date", due);
+    json_field_i64(w, "amount", i->amount_minor);
+    json_field_i64(w, "paid", i->paid_minor);
+    json_field_text(w, "currency", "KES");
+    json_key(w, "items");
+    if (items.size == 0) {
+        json_put_null(w);
+    } else {
+        put_raw(w, items.data, items.size);
+    }
+    field_time(w, "sent_at", i->sent_ns);
+    field_time(w, "closed_at", i->closed_ns);
+    json_close(w, '}');
+}
+
+/* The newest LIST_LIMIT_MAX; older ones by ?starting_after=inv_12. */
+void control_invoice_list(struct request *q)
+{
+    const struct operator_state *o = surface_operator(q->s);
+    struct span after = http_query_value(q->x, "starting_after");
+    struct span prefix = SPAN_LITERAL("inv_");
+    uint64_t number = o->last_invoice;
+    if (after.data != NULL) {
+        struct span digits = {after.data + prefix.size, after.size - prefix.size};
+        if (!span_starts_with(after, prefix) || !span_parse_u64(digits, &number) || number == 0 ||
+            number > o->last_invoice) {
+            surface_problem(q, engine_read_position(q->s->engine), 400, "invalid_starting_after",
+                            "starting_after must be the id of an invoice, like inv_3");
+            return;
+        }
+        number--;
+    }
+    struct writer w = surface_writer(q->s);
+    json_open(&w, '{');
+    json_field_text(&w, "object", "list");
+    json_key(&w, "data");
+    json_open(&w, '[');
+    for (uint32_t i = 0; i < LIST_LIMIT_MAX && number > 0; i++, number--) {
+        render_invoice(q->s, &w, operator_invoice(o, number));
+    }
+    json_close(&w, ']');
+    json_field_bool(&w, "has_more", number > 0);
+    json_close(&w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+}
