@@ -183,7 +183,7 @@ await story('--ephemeral: quick to start, quick to reset, gone at the end', asyn
             { PhoneNumber: 254720000000 + done + i })));
     }
     await save(operator, 'busy');
-    // Processor time of the server, which others on the machine cannot make worse.
+    // Processor time of the server, which others on the machine make worse only through the caches.
     const worked = () => {
         const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(' ');
         return (Number(fields[13]) + Number(fields[14])) * 10;
@@ -202,7 +202,7 @@ await story('--ephemeral: quick to start, quick to reset, gone at the end', asyn
         return percentile(ms, 50);
     });
     const cost = (worked() - before) / all.length;
-    atMost(cost, 10, 'ms of processor time for a restore and a reset');
+    atMost(cost, 10 * patience, 'ms of processor time for a restore and a reset');
     said(`a reset with 3,000 payments there: p50 ${median.toFixed(2)} ms, ` +
          `p99 ${percentile(all, 99).toFixed(2)} ms; ${cost.toFixed(1)} ms of processor time with the ` +
          `restore before it; ready after ${server.readyMs.toFixed(0)} ms`);
