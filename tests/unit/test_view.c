@@ -2,7 +2,7 @@
  * test_view.c - the view is a function of the journal (V1): golden journals give the tables in
  * tests/view, step by step or at once, through stops, kills and damage. HAKIKA_VIEW_OUT=DIR writes
  * the tables of today's program there, to be looked at and kept.
- * limit: 120
+ * limit: 240
  */
 #include <fcntl.h>
 #include <setjmp.h>
