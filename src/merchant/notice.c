@@ -60,6 +60,9 @@ static uint8_t effect_of_paid(const struct gateway *g, const struct gateway_paym
         bool open = !gateway_state_ended(p->state) && p->state != GATEWAY_MISMATCHED;
         return open ? NOTICE_MOVED : NOTICE_MISMATCH;
     }
+    if (p->state == GATEWAY_MISMATCHED && !claim->has_amount) {
+        return NOTICE_MISMATCH; /* "paid", but not how much: what was objected to still stands */
+    }
     if (p->state != GATEWAY_SUCCEEDED && p->state != GATEWAY_REVERSED) {
         bool weaker = gateway_state_ended(p->state) && p->source != 0 &&
                       observation_rank(claim->source) < observation_rank(p->source);

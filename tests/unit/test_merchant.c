@@ -225,6 +225,10 @@ static void test_mismatch_is_its_own_state(void **state)
     expect_money(&s, 0);
     assert_true(shop_payment(&s, n)->attention);
     assert_int_equal(shop_create(&s, "INV-1", 0).refusal, GATEWAY_ORDER_OPEN);
+    struct shop_claim told = {.source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED};
+    assert_int_equal(shop_claims(&s, n, &told), NOTICE_MISMATCH); /* names no amount */
+    expect(&s, n, GATEWAY_MISMATCHED, REASON_AMOUNT);
+    expect_money(&s, 0);
     paid = shop_paid(); /* the truth comes: it counts */
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
     expect_money(&s, SHOP_AMOUNT);
