@@ -255,8 +255,7 @@ static void answer_prompt(struct request *q, uint16_t kind, struct span pin)
     }
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, kind, &command, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal != OPERATOR_DONE) {
@@ -297,13 +296,6 @@ static void handle_cancel(struct request *q)
 
 /* ---- transactions ---- */
 
-static void time_field(struct writer *w, const char *name, int64_t ns)
-{
-    char text[RFC3339_SIZE];
-    (void)rfc3339_format(ns, text);
-    json_field_text(w, name, text);
-}
-
 void control_timeline_step(struct surface *s, struct writer *w, uint64_t position, int64_t ns,
                            const char *event)
 {
@@ -313,7 +305,7 @@ void control_timeline_step(struct surface *s, struct writer *w, uint64_t positio
                    (unsigned long long)position);
     json_open(w, '{');
     json_field_text(w, "position", text);
-    time_field(w, "at", ns);
+    surface_time_field(w, "at", ns);
     json_field_text(w, "event", event);
     json_close(w, '}');
 }
@@ -434,7 +426,7 @@ void control_transaction_render(struct surface *s, struct writer *w, const struc
     } else {
         json_field_null(w, "reversed_by");
     }
-    time_field(w, "created_at", p->step_ns[STEP_ACCEPTED]);
+    surface_time_field(w, "created_at", p->step_ns[STEP_ACCEPTED]);
     ruled_field(s, w, p);
     render_timeline(s, w, p, at);
     json_close(w, '}');
@@ -502,57 +494,20 @@ struct list_query {
 };
 
 /* "txn_12" with the prefix "txn_" */
-static bool parse_number(struct span id, const char *prefix, uint64_t *out)
-{
-    struct span start = span_from(prefix);
-    if (!span_starts_with(id, start)) {
-        return false;
-    }
-    struct span digits = {id.data + start.size, id.size - start.size};
-    return span_parse_u64(digits, out);
-}
-
-bool control_list_limit(struct request *q, uint64_t *out)
-{
-    struct span limit = http_query_value(q->x, "limit");
-    *out = LIST_LIMIT_DEFAULT;
-    if (limit.data != NULL && (!span_parse_u64(limit, out) || *out < 1 || *out > LIST_LIMIT_MAX)) {
-        surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
-        return false;
-    }
-    return true;
-}
-
 /* limit and starting_after ("dlv_7"); false after answering. */
 static bool list_query(struct request *q, const char *prefix, struct list_query *out)
 {
     struct span after = http_query_value(q->x, "starting_after");
     out->before = 0;
-    if (!control_list_limit(q, &out->limit)) {
+    if (!surface_list_limit(q, &out->limit)) {
         return false;
     }
-    if (after.data != NULL && !parse_number(after, prefix, &out->before)) {
+    if (after.data != NULL && !surface_parse_number(after, prefix, &out->before)) {
         surface_problem(q, 0, 400, "invalid_starting_after",
                         "starting_after must be an id from this list");
         return false;
     }
     return true;
-}
-
-static void list_open(struct writer *w)
-{
-    json_open(w, '{');
-    json_field_text(w, "object", "list");
-    json_key(w, "data");
-    json_open(w, '[');
-}
-
-static void list_close(struct request *q, struct writer *w, bool has_more)
-{
-    json_close(w, ']');
-    json_field_bool(w, "has_more", has_more);
-    json_close(w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, w);
 }
 
 /* Where a list of everything that moved goes on: below which payment and which request. */
@@ -600,14 +555,14 @@ static bool transactions_start(struct request *q, struct transactions_at *out)
     if (after.data == NULL) {
         return true;
     }
-    if (parse_number(after, "txn_", &number)) {
+    if (surface_parse_number(after, "txn_", &number)) {
         bool known = number > 0 && number <= o->last_payment;
         uint64_t position = known ? payment_accepted(s, number) : 0;
         out->payment = known ? number - 1 : 0;
         out->request = last_before(s, o->last_request, position, request_accepted);
         return true;
     }
-    if (parse_number(after, "req_", &number) && operator_request(o, number) != NULL) {
+    if (surface_parse_number(after, "req_", &number) && operator_request(o, number) != NULL) {
         out->request = number - 1;
         out->payment =
             last_before(s, o->last_payment, request_accepted(s, number), payment_accepted);
@@ -679,14 +634,14 @@ static void handle_transactions(struct request *q)
     struct list_query list;
     struct transactions_at at;
     uint8_t type;
-    if (!control_list_limit(q, &list.limit) || !transactions_type(q, &type) ||
+    if (!surface_list_limit(q, &list.limit) || !transactions_type(q, &type) ||
         !transactions_start(q, &at)) {
         return;
     }
     at.request = type == UINT8_MAX ? 0 : at.request;
     at.payment = type == 0 || type == UINT8_MAX ? at.payment : 0;
     struct writer w = surface_writer(q->s);
-    list_open(&w);
+    surface_list_open(&w);
     uint64_t shown = 0;
     uint32_t looks = 0;
     bool more = at.payment > 0 || at.request > 0;
@@ -695,7 +650,7 @@ static void handle_transactions(struct request *q)
         shown += transactions_step(q, &w, &at, type);
         more = at.payment > 0 || at.request > 0;
     }
-    list_close(q, &w, more);
+    surface_list_close(q, &w, more);
 }
 
 /* ---- deliveries ---- */
@@ -709,7 +664,7 @@ static void render_attempts(struct surface *s, struct writer *w, const struct ou
     for (uint32_t shown = 0; a != SLAB_NONE && shown < LIST_LIMIT_MAX; shown++) {
         const struct outbox_attempt *attempt = outbox_attempt(&b->outbox, a);
         json_open(w, '{');
-        time_field(w, "at", attempt->at_ns);
+        surface_time_field(w, "at", attempt->at_ns);
         if (attempt->status != 0) {
             json_field_i64(w, "response_status", attempt->status);
             json_field_string(w, "response_body", texts_at(&b->texts, attempt->answer));
@@ -808,10 +763,10 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
     }
     json_field_text(w, "method", "POST");
     json_field_string(w, "url", url);
-    time_field(w, "queued_at", item->queued_ns);
+    surface_time_field(w, "queued_at", item->queued_ns);
     bool held = item->state == OUTBOX_WAITING && item->next_try_ns == MESSAGE_HELD_NS;
     if (item->state == OUTBOX_WAITING && !held) {
-        time_field(w, "next_try_at", item->next_try_ns);
+        surface_time_field(w, "next_try_at", item->next_try_ns);
     } else {
         json_field_null(w, "next_try_at");
     }
@@ -828,7 +783,7 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
 const struct outbox_item *control_find_delivery(struct request *q, struct span id)
 {
     uint64_t number;
-    return parse_number(id, "dlv_", &number) ? surface_delivery(q->s, number) : NULL;
+    return surface_parse_number(id, "dlv_", &number) ? surface_delivery(q->s, number) : NULL;
 }
 
 void control_answer_delivery(struct request *q, uint64_t wait_position, unsigned status,
@@ -855,13 +810,13 @@ static void list_of_request(struct request *q, const struct operator_request *r)
     const uint64_t numbers[] = {r->question, r->late, r->delivery};
     const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
     struct writer w = surface_writer(q->s);
-    list_open(&w);
+    surface_list_open(&w);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (numbers[i] != 0) {
             control_delivery_render(q->s, &w, outbox_item(outbox, numbers[i]), true);
         }
     }
-    list_close(q, &w, false);
+    surface_list_close(q, &w, false);
 }
 
 static void list_of_transaction(struct request *q, struct span id)
@@ -878,7 +833,7 @@ static void list_of_transaction(struct request *q, struct span id)
         return;
     }
     struct writer w = surface_writer(q->s);
-    list_open(&w);
+    surface_list_open(&w);
     bool full = false;
     for (uint32_t i = 0; i < payment_callbacks(surface_operator(q->s), p); i++) {
         control_delivery_render(q->s, &w, outbox_item(outbox, p->delivery + i), true);
@@ -891,7 +846,7 @@ static void list_of_transaction(struct request *q, struct span id)
             control_delivery_render(q->s, &w, outbox_item(outbox, edit->number), true);
         }
     }
-    list_close(q, &w, full);
+    surface_list_close(q, &w, full);
 }
 
 /* ?state= as a number of enum outbox_state; 0 for all; false after answering. */
@@ -926,7 +881,7 @@ static void handle_deliveries(struct request *q)
         return;
     }
     struct writer w = surface_writer(q->s);
-    list_open(&w);
+    surface_list_open(&w);
     uint64_t number = list.before == 0 ? outbox->last_number : list.before - 1;
     uint64_t shown = 0;
     uint32_t looks = state == OUTBOX_WAITING ? LIST_LOOKS_MAX : LIST_FETCHES_MAX;
@@ -952,7 +907,7 @@ static void handle_deliveries(struct request *q)
         surface_json(q, engine_read_position(q->s->engine), 200, &w);
         return;
     }
-    list_close(q, &w, false);
+    surface_list_close(q, &w, false);
 }
 
 /* ---- which call is which ---- */

@@ -122,8 +122,7 @@ static const struct subscriber *find_subscriber(struct request *q)
 static void answer_refusal(struct request *q, struct engine_result result,
                            enum operator_refusal refusal)
 {
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     uint64_t wait = result.wait_position;
@@ -324,10 +323,7 @@ void control_subscriber_prompts(struct request *q)
     }
     struct writer w = surface_writer(q->s);
     const struct stk_payment *p = operator_payment_at(surface_operator(q->s), u->open_payment);
-    json_open(&w, '{');
-    json_field_text(&w, "object", "list");
-    json_key(&w, "data");
-    json_open(&w, '[');
+    surface_list_open(&w);
     if (p != NULL && p->state == STK_PROCESSING && p->reached && p->answer == ANSWER_NONE) {
         render_prompt(q->s, &w, p);
     }
@@ -335,10 +331,7 @@ void control_subscriber_prompts(struct request *q)
     if (r != NULL) {
         control_request_prompt_render(q->s, &w, r);
     }
-    json_close(&w, ']');
-    json_field_bool(&w, "has_more", false);
-    json_close(&w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+    surface_list_close(q, &w, false);
 }
 
 /* ---- organisations ---- */

@@ -130,9 +130,10 @@ void control_validation_change(struct request *q, struct json_object *body)
         c.short_code = (uint32_t)short_code;
         result = engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_VALIDATION_SET, &c, &reply);
     }
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
-    } else if (reply.refusal != OPERATOR_DONE) {
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal != OPERATOR_DONE) {
         surface_problem(q, result.wait_position, 404, "no_organisation",
                         "no organisation on this network has this short code");
     } else {

@@ -21,8 +21,7 @@ static void replay_as_it_was(struct request *q, uint64_t number)
     enum book_outcome outcome = BOOK_DONE;
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_REVIVE, &command, &outcome);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (outcome == BOOK_NOTHING) {
@@ -40,9 +39,10 @@ static void replay_edited(struct request *q, const struct delivery_edit_command 
     struct delivery_edit_reply reply = {BOOK_NOTHING, 0};
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_EDIT, command, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
-    } else if (reply.outcome == BOOK_TOO_MANY) {
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.outcome == BOOK_TOO_MANY) {
         surface_problem(q, result.wait_position, 409, "too_many_edits",
                         "there are 10,000 edited callbacks already; reset, or restore a snapshot");
     } else if (reply.outcome == BOOK_NOT_FOUND) {

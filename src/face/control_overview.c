@@ -14,22 +14,6 @@ enum {
     MONEY_ACCOUNTS_MAX = 200 * 1000, /* more take too long to add up while others wait */
 };
 
-static void list_end(struct request *q, struct writer *w, bool has_more)
-{
-    json_close(w, ']');
-    json_field_bool(w, "has_more", has_more);
-    json_close(w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, w);
-}
-
-static void list_begin(struct writer *w)
-{
-    json_open(w, '{');
-    json_field_text(w, "object", "list");
-    json_key(w, "data");
-    json_open(w, '[');
-}
-
 /* ---- who is there ---- */
 
 /* The slot below which to look; UINT32_MAX after answering that the number is unknown. */
@@ -55,11 +39,8 @@ static uint32_t slots_below(struct request *q, const struct operator_state *o)
 void control_subscriber_list(struct request *q)
 {
     const struct operator_state *o = surface_operator(q->s);
-    struct span limit = http_query_value(q->x, "limit");
-    uint64_t most = LIST_LIMIT_DEFAULT;
-    if (limit.data != NULL &&
-        (!span_parse_u64(limit, &most) || most < 1 || most > LIST_LIMIT_MAX)) {
-        surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
+    uint64_t most;
+    if (!surface_list_limit(q, &most)) {
         return;
     }
     uint32_t below = slots_below(q, o);
@@ -67,7 +48,7 @@ void control_subscriber_list(struct request *q)
         return;
     }
     struct writer w = surface_writer(q->s);
-    list_begin(&w);
+    surface_list_open(&w);
     uint64_t shown = 0;
     while (below > 0 && shown < most) {
         below--;
@@ -77,20 +58,20 @@ void control_subscriber_list(struct request *q)
             shown++;
         }
     }
-    list_end(q, &w, below > 0);
+    surface_list_close(q, &w, below > 0);
 }
 
 void control_organisation_list(struct request *q)
 {
     const struct operator_state *o = surface_operator(q->s);
     struct writer w = surface_writer(q->s);
-    list_begin(&w);
+    surface_list_open(&w);
     uint32_t i = slab_next(&o->organisations, 0);
     for (uint32_t shown = 0; i != SLAB_NONE && shown < LIST_LIMIT_MAX; shown++) {
         control_organisation_render(q->s, &w, slab_at(&o->organisations, i));
         i = slab_next(&o->organisations, i + 1);
     }
-    list_end(q, &w, i != SLAB_NONE);
+    surface_list_close(q, &w, i != SLAB_NONE);
 }
 
 /* ---- the ledger ---- */
@@ -166,7 +147,7 @@ void control_entry_list(struct request *q)
         return;
     }
     struct writer w = surface_writer(q->s);
-    list_begin(&w);
+    surface_list_open(&w);
     for (uint32_t leg = 0; leg < ENTRY_LEGS; leg++) {
         uint64_t transfer =
             r != NULL ? request_transfer_id(r->number, leg) : payment_transfer_id(p->number, leg);
@@ -175,7 +156,7 @@ void control_entry_list(struct request *q)
             render_entry(q->s, &w, e);
         }
     }
-    list_end(q, &w, false);
+    surface_list_close(q, &w, false);
 }
 
 struct sums {

@@ -17,35 +17,11 @@
 const struct operator_request *control_find_request(struct surface *s, struct span id)
 {
     const struct operator_state *o = surface_operator(s);
-    struct span prefix = SPAN_LITERAL("req_");
     uint64_t number;
-    if (!span_starts_with(id, prefix)) {
+    if (!span_starts_with(id, SPAN_LITERAL("req_"))) {
         return operator_request_by_receipt(o, id);
     }
-    struct span digits = {id.data + prefix.size, id.size - prefix.size};
-    return span_parse_u64(digits, &number) ? operator_request(o, number) : NULL;
-}
-
-static void field_id(struct writer *w, const char *name, const char *prefix, uint64_t number)
-{
-    char id[32];
-    if (number == 0) {
-        json_field_null(w, name);
-        return;
-    }
-    (void)snprintf(id, sizeof(id), "%s%llu", prefix, (unsigned long long)number);
-    json_field_text(w, name, id);
-}
-
-static void field_time(struct writer *w, const char *name, int64_t ns)
-{
-    char text[RFC3339_SIZE];
-    if (ns == 0) {
-        json_field_null(w, name);
-        return;
-    }
-    (void)rfc3339_format(ns, text);
-    json_field_text(w, name, text);
+    return surface_parse_number(id, "req_", &number) ? operator_request(o, number) : NULL;
 }
 
 static void render_ids(struct surface *s, struct writer *w, const struct operator_request *r)
@@ -94,7 +70,7 @@ void control_request_render(struct surface *s, struct writer *w, const struct op
     const struct operator_state *o = surface_operator(s);
     bool of_payment = (r->original & 1) == 0;
     json_open(w, '{');
-    field_id(w, "id", "req_", r->number);
+    surface_id_field(w, "id", "req_", r->number);
     json_field_text(w, "object", "request");
     json_field_text(w, "type", request_kind_name(r->kind));
     json_field_text(w, "status", stk_state_name(r->state));
@@ -106,13 +82,13 @@ void control_request_render(struct surface *s, struct writer *w, const struct op
     json_field_u64(w, "short_code", r->short_code);
     json_field_u64(w, "party", r->party);
     json_field_string(w, "account_reference", operator_text(o, r->reference));
-    field_id(w, "original", of_payment ? "txn_" : "req_", r->original >> 1);
-    field_id(w, "reversed_by", "req_", r->reversal);
-    field_id(w, "result", "dlv_", r->delivery);
-    field_id(w, "late_notice", "dlv_", r->late);
-    field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
-    field_time(w, "asked_at", r->step_ns[REQUEST_ASKED]);
-    field_time(w, "ended_at", r->step_ns[REQUEST_ENDED]);
+    surface_id_field(w, "original", of_payment ? "txn_" : "req_", r->original >> 1);
+    surface_id_field(w, "reversed_by", "req_", r->reversal);
+    surface_id_field(w, "result", "dlv_", r->delivery);
+    surface_id_field(w, "late_notice", "dlv_", r->late);
+    surface_time_field(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
+    surface_time_field(w, "asked_at", r->step_ns[REQUEST_ASKED]);
+    surface_time_field(w, "ended_at", r->step_ns[REQUEST_ENDED]);
     render_ruled(s, w, r);
     json_close(w, '}');
 }
@@ -146,7 +122,7 @@ void control_request_as_transaction(struct surface *s, struct writer *w,
     bool with_phone = r->party_type == PARTY_MSISDN;
     char receipt[ID_RECEIPT_SIZE];
     json_open(w, '{');
-    field_id(w, "id", "req_", r->number);
+    surface_id_field(w, "id", "req_", r->number);
     json_field_text(w, "object", "transaction");
     json_field_text(w, "type", request_kind_name(r->kind));
     json_field_text(w, "status", stk_state_name(r->state));
@@ -168,8 +144,8 @@ void control_request_as_transaction(struct surface *s, struct writer *w,
     json_field_string(w, "account_reference", operator_text(o, r->reference));
     json_field_string(w, "description", operator_text(o, r->remarks));
     json_field_string(w, "callback_url", operator_text(o, r->result_url));
-    field_id(w, "reversed_by", "req_", r->reversal);
-    field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
+    surface_id_field(w, "reversed_by", "req_", r->reversal);
+    surface_time_field(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
     render_ruled(s, w, r);
     render_way(s, w, r);
     json_close(w, '}');
@@ -201,7 +177,7 @@ void control_request_list(struct request *q)
     struct span before = http_query_value(q->x, "starting_after");
     uint64_t number = o->last_request;
     uint64_t limit;
-    if (!control_list_limit(q, &limit)) {
+    if (!surface_list_limit(q, &limit)) {
         return;
     }
     if (before.data != NULL) {
@@ -214,17 +190,11 @@ void control_request_list(struct request *q)
         number = r->number - 1;
     }
     struct writer w = surface_writer(q->s);
-    json_open(&w, '{');
-    json_field_text(&w, "object", "list");
-    json_key(&w, "data");
-    json_open(&w, '[');
+    surface_list_open(&w);
     for (uint32_t i = 0; i < limit && number > 0; i++, number--) {
         control_request_render(q->s, &w, operator_request(o, number));
     }
-    json_close(&w, ']');
-    json_field_bool(&w, "has_more", number > 0);
-    json_close(&w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+    surface_list_close(q, &w, number > 0);
 }
 
 /* ---- revenue settlement ---- */
@@ -321,8 +291,7 @@ void control_organisation_change(struct request *q)
     }
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ORGANISATION_CHANGE, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal != OPERATOR_DONE) {
@@ -378,14 +347,14 @@ void control_request_prompt_render(struct surface *s, struct writer *w,
     prompt_text(o, r, text);
     json_open(w, '{');
     json_field_text(w, "object", "prompt");
-    field_id(w, "checkout_request_id", "req_", r->number);
+    surface_id_field(w, "checkout_request_id", "req_", r->number);
     json_field_u64(w, "short_code", r->short_code);
     json_field_string(w, "organisation", partner);
     json_field_i64(w, "amount", r->amount_minor);
     json_field_text(w, "currency", "KES");
     json_field_string(w, "account_reference", reference);
     json_field_text(w, "text", text);
-    field_time(w, "expires_at", r->due_ns);
+    surface_time_field(w, "expires_at", r->due_ns);
     json_close(w, '}');
 }
 
@@ -402,8 +371,7 @@ void control_answer_request_prompt(struct request *q, const struct operator_requ
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION,
                        cancels ? COMMAND_REQUEST_CANCEL : COMMAND_REQUEST_APPROVE, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal == OPERATOR_ALREADY_ENDED) {

@@ -93,8 +93,7 @@ static bool execute(struct request *q, uint16_t kind, const struct world_command
     struct engine_result result =
         engine_execute(q->s->engine, ENGINE_CONTINUATION, kind, c, &outcome);
     *wait_position_out = result.wait_position;
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return false;
     }
     if (outcome != BOOK_DONE) {
@@ -131,17 +130,11 @@ void control_world_list(struct request *q)
 {
     const struct book *b = engine_book(q->s->engine);
     struct writer w = surface_writer(q->s);
-    json_open(&w, '{');
-    json_field_text(&w, "object", "list");
-    json_key(&w, "data");
-    json_open(&w, '[');
+    surface_list_open(&w);
     for (uint32_t i = b->world_count; i > 0; i--) {
         render_world(&w, &b->worlds[i - 1]);
     }
-    json_close(&w, ']');
-    json_field_bool(&w, "has_more", false);
-    json_close(&w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+    surface_list_close(q, &w, false);
 }
 
 void control_world_get(struct request *q)

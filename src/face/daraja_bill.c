@@ -411,17 +411,6 @@ bool daraja_bill_route(struct request *q)
 
 /* ---- the control API ---- */
 
-static void field_time(struct writer *w, const char *name, int64_t ns)
-{
-    char text[RFC3339_SIZE];
-    if (ns == 0) {
-        json_field_null(w, name);
-        return;
-    }
-    (void)rfc3339_format(ns, text);
-    json_field_text(w, name, text);
-}
-
 static void render_invoice(struct surface *s, struct writer *w, const struct invoice *i)
 {
     const struct operator_state *o = surface_operator(s);
@@ -454,8 +443,8 @@ static void render_invoice(struct surface *s, struct writer *w, const struct inv
     } else {
         put_raw(w, items.data, items.size);
     }
-    field_time(w, "sent_at", i->sent_ns);
-    field_time(w, "closed_at", i->closed_ns);
+    surface_time_field(w, "sent_at", i->sent_ns);
+    surface_time_field(w, "closed_at", i->closed_ns);
     json_close(w, '}');
 }
 
@@ -464,11 +453,9 @@ void control_invoice_list(struct request *q)
 {
     const struct operator_state *o = surface_operator(q->s);
     struct span after = http_query_value(q->x, "starting_after");
-    struct span prefix = SPAN_LITERAL("inv_");
     uint64_t number = o->last_invoice;
     if (after.data != NULL) {
-        struct span digits = {after.data + prefix.size, after.size - prefix.size};
-        if (!span_starts_with(after, prefix) || !span_parse_u64(digits, &number) || number == 0 ||
+        if (!surface_parse_number(after, "inv_", &number) || number == 0 ||
             number > o->last_invoice) {
             surface_problem(q, engine_read_position(q->s->engine), 400, "invalid_starting_after",
                             "starting_after must be the id of an invoice, like inv_3");
@@ -477,15 +464,9 @@ void control_invoice_list(struct request *q)
         number--;
     }
     struct writer w = surface_writer(q->s);
-    json_open(&w, '{');
-    json_field_text(&w, "object", "list");
-    json_key(&w, "data");
-    json_open(&w, '[');
+    surface_list_open(&w);
     for (uint32_t i = 0; i < LIST_LIMIT_MAX && number > 0; i++, number--) {
         render_invoice(q->s, &w, operator_invoice(o, number));
     }
-    json_close(&w, ']');
-    json_field_bool(&w, "has_more", number > 0);
-    json_close(&w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+    surface_list_close(q, &w, number > 0);
 }

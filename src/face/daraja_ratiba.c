@@ -102,28 +102,6 @@ void daraja_ratiba_message(struct surface *s, const struct operator_request *r, 
 
 /* ---- the control API ---- */
 
-static void field_id(struct writer *w, const char *name, const char *prefix, uint64_t number)
-{
-    char id[32];
-    (void)snprintf(id, sizeof(id), "%s%llu", prefix, (unsigned long long)number);
-    if (number == 0) {
-        json_field_null(w, name);
-    } else {
-        json_field_text(w, name, id);
-    }
-}
-
-static void field_time(struct writer *w, const char *name, int64_t ns)
-{
-    char text[RFC3339_SIZE];
-    if (ns == 0) {
-        json_field_null(w, name);
-        return;
-    }
-    (void)rfc3339_format(ns, text);
-    json_field_text(w, name, text);
-}
-
 static void field_date(struct writer *w, const char *name, uint32_t day)
 {
     char text[16];
@@ -140,7 +118,7 @@ static void render_order(struct surface *s, struct writer *w, const struct stand
     const struct operator_state *o = surface_operator(s);
     const struct operator_request *r = operator_request(o, order->request);
     json_open(w, '{');
-    field_id(w, "id", "sto_", order->number);
+    surface_id_field(w, "id", "sto_", order->number);
     json_field_text(w, "object", "standing_order");
     json_field_text(w, "status", standing_state_name(order->state));
     json_field_string(w, "name", operator_text(o, r->remarks));
@@ -154,24 +132,22 @@ static void render_order(struct surface *s, struct writer *w, const struct stand
     field_date(w, "end_date", order->terms.end_day);
     json_field_u64(w, "payments", order->runs);
     json_field_u64(w, "paid", order->paid);
-    field_time(w, "next_payment_at", order->due_ns);
-    field_id(w, "request", "req_", order->request);
-    field_id(w, "last_payment", "req_", order->last_run);
-    field_time(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
-    field_time(w, "closed_at", order->closed_ns);
+    surface_time_field(w, "next_payment_at", order->due_ns);
+    surface_id_field(w, "request", "req_", order->request);
+    surface_id_field(w, "last_payment", "req_", order->last_run);
+    surface_time_field(w, "created_at", r->step_ns[REQUEST_ACCEPTED]);
+    surface_time_field(w, "closed_at", order->closed_ns);
     json_close(w, '}');
 }
 
 /* "sto_3"; NULL after answering. */
 static const struct standing_order *find_order(struct request *q, struct span id)
 {
-    struct span prefix = SPAN_LITERAL("sto_");
-    uint64_t number = 0;
-    if (span_starts_with(id, prefix)) {
-        struct span digits = {id.data + prefix.size, id.size - prefix.size};
-        number = span_parse_u64(digits, &number) ? number : 0;
-    }
-    const struct standing_order *order = operator_standing_order(surface_operator(q->s), number);
+    uint64_t number;
+    const struct standing_order *order =
+        surface_parse_number(id, "sto_", &number)
+            ? operator_standing_order(surface_operator(q->s), number)
+            : NULL;
     if (order == NULL) {
         surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
                         "no standing order has this id (sto_3)");
@@ -209,17 +185,11 @@ void control_standing_list(struct request *q)
         number = order->number - 1;
     }
     struct writer w = surface_writer(q->s);
-    json_open(&w, '{');
-    json_field_text(&w, "object", "list");
-    json_key(&w, "data");
-    json_open(&w, '[');
+    surface_list_open(&w);
     for (uint32_t i = 0; i < LIST_LIMIT_MAX && number > 0; i++, number--) {
         render_order(q->s, &w, operator_standing_order(o, number));
     }
-    json_close(&w, ']');
-    json_field_bool(&w, "has_more", number > 0);
-    json_close(&w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+    surface_list_close(q, &w, number > 0);
 }
 
 /* The customer wants no more of it. */
@@ -234,9 +204,10 @@ void control_standing_cancel(struct request *q)
     const struct standing_cancel_command c = {order->number};
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_STANDING_CANCEL, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
-    } else if (reply.refusal != OPERATOR_DONE) {
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal != OPERATOR_DONE) {
         surface_problem(q, result.wait_position, 409, "not_active",
                         "only an active standing order can be cancelled; nothing was changed");
     } else {

@@ -44,16 +44,6 @@ void gateway_urls(struct surface *s, struct span operator_url, struct span own_u
 
 /* ---- what the calls share ---- */
 
-bool gateway_parse_number(struct span id, const char *prefix, uint64_t *out)
-{
-    struct span start = span_from(prefix);
-    if (!span_starts_with(id, start)) {
-        return false;
-    }
-    struct span digits = {id.data + start.size, id.size - start.size};
-    return span_parse_u64(digits, out);
-}
-
 void gateway_key_hash(struct surface *s, struct span key, uint8_t out[16])
 {
     struct span parts[2] = {SPAN_LITERAL("api key"), key};
@@ -88,17 +78,6 @@ bool gateway_unhex(struct span text, uint8_t out[16])
     return true;
 }
 
-void gateway_time_field(struct writer *w, const char *name, int64_t ns)
-{
-    char text[RFC3339_SIZE];
-    if (ns == 0) {
-        json_field_null(w, name);
-        return;
-    }
-    (void)rfc3339_format(ns, text);
-    json_field_text(w, name, text);
-}
-
 void gateway_text_field(struct surface *s, struct writer *w, const char *name, uint32_t handle)
 {
     if (handle == TEXT_NONE) {
@@ -106,34 +85,6 @@ void gateway_text_field(struct surface *s, struct writer *w, const char *name, u
     } else {
         json_field_string(w, name, gateway_text(surface_gateway(s), handle));
     }
-}
-
-void gateway_list_open(struct writer *w)
-{
-    json_open(w, '{');
-    json_field_text(w, "object", "list");
-    json_key(w, "data");
-    json_open(w, '[');
-}
-
-void gateway_list_close(struct request *q, struct writer *w, bool has_more)
-{
-    json_close(w, ']');
-    json_field_bool(w, "has_more", has_more);
-    json_close(w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, w);
-}
-
-bool gateway_list_limit(struct request *q, uint64_t *limit)
-{
-    struct span text = http_query_value(q->x, "limit");
-    *limit = LIST_LIMIT_DEFAULT;
-    if (text.data != NULL &&
-        (!span_parse_u64(text, limit) || *limit < 1 || *limit > LIST_LIMIT_MAX)) {
-        surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
-        return false;
-    }
-    return true;
 }
 
 bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out)

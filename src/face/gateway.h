@@ -52,19 +52,12 @@ bool gateway_admit(struct surface *s, struct http_exchange *x);
 bool gateway_route(struct request *q);
 void gateway_poll_turn(struct surface *s);
 
-/* "pay_12" with the prefix "pay_" */
-bool gateway_parse_number(struct span id, const char *prefix, uint64_t *out);
 /* The digest of an API key, as the book knows it. */
 void gateway_key_hash(struct surface *s, struct span key, uint8_t out[16]);
 /* 16 bytes as 32 hexadecimal digits, and back. */
 void gateway_hex(const uint8_t bytes[16], char out[GATEWAY_TOKEN_TEXT]);
 bool gateway_unhex(struct span text, uint8_t out[16]);
-void gateway_time_field(struct writer *w, const char *name, int64_t ns); /* 0: null */
 void gateway_text_field(struct surface *s, struct writer *w, const char *name, uint32_t handle);
-void gateway_list_open(struct writer *w);
-void gateway_list_close(struct request *q, struct writer *w, bool has_more);
-/* limit (20, at most 100); false after answering. */
-bool gateway_list_limit(struct request *q, uint64_t *limit);
 /* A member of a JSON object as text of 1 to max bytes; false: absent or not that. */
 bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out);
 /* Hash of scheme, host and port: the outbox's target. */

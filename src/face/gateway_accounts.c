@@ -45,7 +45,7 @@ void gateway_account_get(struct request *q)
         }
     }
     uint64_t short_code;
-    if (gateway_parse_number(q->parts[0], "clearing_", &short_code) && short_code <= UINT32_MAX) {
+    if (surface_parse_number(q->parts[0], "clearing_", &short_code) && short_code <= UINT32_MAX) {
         uint32_t slot =
             gateway_provider_of(g, q->merchant, OBSERVED_AT_DARAJA, (uint32_t)short_code);
         if (slot != SLAB_NONE) {
@@ -80,7 +80,7 @@ static void render_endpoint(struct surface *s, struct writer *w, uint32_t slot, 
     }
     json_close(w, ']');
     bool rotating = engine_now(s->engine) < e->before_until_ns;
-    gateway_time_field(w, "secret_before_until", rotating ? e->before_until_ns : 0);
+    surface_time_field(w, "secret_before_until", rotating ? e->before_until_ns : 0);
     if (secret != NULL) {
         json_field_text(w, "secret", secret);
     }
@@ -162,8 +162,7 @@ void gateway_endpoint_create(struct request *q)
     c.target = gateway_target(c.url);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ENDPOINT_OPEN, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal != GATEWAY_DONE) {
@@ -180,11 +179,11 @@ void gateway_endpoint_list(struct request *q)
 {
     const struct gateway_merchant *m = gateway_merchant(surface_gateway(q->s), q->merchant);
     struct writer w = surface_writer(q->s);
-    gateway_list_open(&w);
+    surface_list_open(&w);
     for (uint32_t i = 0; i < m->endpoints; i++) {
         render_endpoint(q->s, &w, m->endpoint[i], NULL);
     }
-    gateway_list_close(q, &w, false);
+    surface_list_close(q, &w, false);
 }
 
 void gateway_endpoint_rotate(struct request *q)
@@ -196,7 +195,7 @@ void gateway_endpoint_rotate(struct request *q)
     char secret[WEBHOOK_SECRET_TEXT];
     uint8_t sealed[GATEWAY_SEALED_MAX];
     make_secret(secret);
-    if (gateway_parse_number(q->parts[0], "we_", &number) && number > 0 && number <= UINT32_MAX) {
+    if (surface_parse_number(q->parts[0], "we_", &number) && number > 0 && number <= UINT32_MAX) {
         struct endpoint_rotate_command c = {.merchant = q->merchant,
                                             .endpoint = (uint32_t)(number - 1)};
         c.secret.data = (const char *)sealed;
@@ -205,9 +204,10 @@ void gateway_endpoint_rotate(struct request *q)
         result =
             engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ENDPOINT_ROTATE, &c, &reply);
     }
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
-    } else if (reply.refusal != GATEWAY_DONE) {
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE) {
         surface_problem(q, result.wait_position, 404, "not_found",
                         "there is no webhook endpoint with this id");
     } else {
@@ -223,7 +223,7 @@ void gateway_endpoint_remove(struct request *q)
     uint64_t number;
     struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
     struct engine_result result = {ENGINE_REFUSED, engine_read_position(q->s->engine)};
-    if (gateway_parse_number(q->parts[0], "we_", &number) && number > 0 && number <= UINT32_MAX) {
+    if (surface_parse_number(q->parts[0], "we_", &number) && number > 0 && number <= UINT32_MAX) {
         struct endpoint_change_command c = {.merchant = q->merchant,
                                             .endpoint = (uint32_t)(number - 1),
                                             .status = ENDPOINT_DISABLED};
@@ -231,9 +231,10 @@ void gateway_endpoint_remove(struct request *q)
         result =
             engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_ENDPOINT_CHANGE, &c, &reply);
     }
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
-    } else if (reply.refusal != GATEWAY_DONE) {
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE) {
         surface_problem(q, result.wait_position, 404, "not_found",
                         "there is no webhook endpoint with this id");
     } else {
@@ -253,7 +254,7 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
     json_field_text(w, "id", id);
     json_field_text(w, "object", "event");
     json_field_text(w, "type", feed_type_name(f->type));
-    gateway_time_field(w, "timestamp", f->at_ns);
+    surface_time_field(w, "timestamp", f->at_ns);
     json_field_u64(w, "seq", f->seq);
     json_field_u64(w, "object_seq", f->object_seq);
     json_key(w, "data");
@@ -268,7 +269,7 @@ void gateway_event_list(struct request *q)
     struct span after = http_query_value(q->x, "after_seq");
     uint64_t limit;
     uint64_t seq = 0;
-    if (!gateway_list_limit(q, &limit)) {
+    if (!surface_list_limit(q, &limit)) {
         return;
     }
     if (after.data != NULL && !span_parse_u64(after, &seq)) {
@@ -276,7 +277,7 @@ void gateway_event_list(struct request *q)
         return;
     }
     struct writer w = surface_writer(q->s);
-    gateway_list_open(&w);
+    surface_list_open(&w);
     uint64_t shown = 0;
     bool more = false;
     while (seq < g->last_seq && !more) {
@@ -288,14 +289,14 @@ void gateway_event_list(struct request *q)
             shown++;
         }
     }
-    gateway_list_close(q, &w, more);
+    surface_list_close(q, &w, more);
 }
 
 void gateway_event_get(struct request *q)
 {
     uint64_t seq;
     const struct gateway_feed *f = NULL;
-    if (gateway_parse_number(q->parts[0], "evt_", &seq)) {
+    if (surface_parse_number(q->parts[0], "evt_", &seq)) {
         f = gateway_feed_event(surface_gateway(q->s), seq);
     }
     if (f == NULL || f->merchant != q->merchant) {
@@ -435,8 +436,7 @@ void gateway_provider_create(struct request *q)
     secrets_random(c.token, sizeof(c.token));
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_PROVIDER_OPEN, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal != GATEWAY_DONE) {
@@ -453,14 +453,14 @@ void gateway_provider_list(struct request *q)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct writer w = surface_writer(q->s);
-    gateway_list_open(&w);
+    surface_list_open(&w);
     for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
          i = slab_next(&g->providers, i + 1)) {
         if (gateway_provider(g, i)->merchant == q->merchant) {
             render_provider(q->s, &w, i);
         }
     }
-    gateway_list_close(q, &w, false);
+    surface_list_close(q, &w, false);
 }
 
 /* ---- API keys ---- */

@@ -196,7 +196,7 @@ void gateway_notice_render(struct surface *s, struct writer *w, const struct gat
     gateway_text_field(s, w, "result_code", n->code);
     json_field_i64(w, "amount", n->amount_minor);
     json_field_u64(w, "repeats", n->repeats);
-    gateway_time_field(w, "received_at", n->taken_ns);
+    surface_time_field(w, "received_at", n->taken_ns);
     gateway_text_field(s, w, "peer", n->peer);
     gateway_text_field(s, w, "headers", n->headers);
     json_field_text(w, "digest", digest);
@@ -218,16 +218,16 @@ void gateway_notice_list(struct request *q)
     struct span after = http_query_value(q->x, "starting_after");
     uint64_t limit;
     uint64_t number = g->last_notice + 1;
-    if (!gateway_list_limit(q, &limit)) {
+    if (!surface_list_limit(q, &limit)) {
         return;
     }
-    if (after.data != NULL && !gateway_parse_number(after, "ntc_", &number)) {
+    if (after.data != NULL && !surface_parse_number(after, "ntc_", &number)) {
         surface_problem(q, 0, 400, "invalid_starting_after",
                         "starting_after must be an id from this list");
         return;
     }
     struct writer w = surface_writer(q->s);
-    gateway_list_open(&w);
+    surface_list_open(&w);
     uint64_t shown = 0;
     bool more = false;
     number = number > g->last_notice ? g->last_notice : number - 1;
@@ -241,5 +241,5 @@ void gateway_notice_list(struct request *q)
             shown++;
         }
     }
-    gateway_list_close(q, &w, more);
+    surface_list_close(q, &w, more);
 }

@@ -101,7 +101,7 @@ static void render_asked(struct surface *s, struct writer *w, const struct gatew
     json_field_text(w, "capture", p->capture == CAPTURE_ESCROW ? "escrow" : "wallet");
     json_field_text(w, "provider", provider->kind == OBSERVED_AT_PAYSTACK ? "paystack" : "daraja");
     json_field_u64(w, "short_code", provider->short_code);
-    gateway_time_field(w, "created_at", p->entered_ns[GATEWAY_CREATED]);
+    surface_time_field(w, "created_at", p->entered_ns[GATEWAY_CREATED]);
 }
 
 static void render_outcome(struct surface *s, struct writer *w, const struct gateway_payment *p)
@@ -127,9 +127,9 @@ static void render_outcome(struct surface *s, struct writer *w, const struct gat
     json_field_bool(w, "querying", p->question != 0);
     json_field_bool(w, "late", p->late);
     json_field_bool(w, "attention", p->attention);
-    gateway_time_field(w, "updated_at", latest_ns(p));
-    gateway_time_field(w, "ended_at", ended ? p->entered_ns[p->state] : 0);
-    gateway_time_field(w, "next_check_at", p->due_ns);
+    surface_time_field(w, "updated_at", latest_ns(p));
+    surface_time_field(w, "ended_at", ended ? p->entered_ns[p->state] : 0);
+    surface_time_field(w, "next_check_at", p->due_ns);
 }
 
 void gateway_payment_render(struct surface *s, struct writer *w, const struct gateway_payment *p,
@@ -174,7 +174,7 @@ const struct gateway_payment *gateway_find(struct request *q, enum gateway_what 
 {
     uint64_t number;
     const struct gateway_payment *p = NULL;
-    if (gateway_parse_number(q->parts[0], gateway_prefix(what), &number)) {
+    if (surface_parse_number(q->parts[0], gateway_prefix(what), &number)) {
         p = gateway_payment(surface_gateway(q->s), number);
     }
     if (p == NULL || p->merchant != q->merchant || gateway_what_of(p) != what) {
@@ -291,7 +291,7 @@ static bool create_parse(struct request *q, struct json_object *body,
         return false;
     }
     if (!gateway_optional_text(body, "override", 32, &overrides) ||
-        (overrides.size > 0 && !gateway_parse_number(overrides, "pay_", &c->overrides))) {
+        (overrides.size > 0 && !surface_parse_number(overrides, "pay_", &c->overrides))) {
         invalid(q, "invalid_override", "override must be the id of the unconfirmed payment");
         return false;
     }
@@ -399,8 +399,7 @@ void gateway_payment_create(struct request *q)
     create_digests(q, key, &c);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYMENT_CREATE, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal != GATEWAY_DONE && reply.refusal != GATEWAY_REPEATED) {
@@ -533,16 +532,16 @@ void gateway_list(struct request *q, enum gateway_what what)
     struct span order = http_query_value(q->x, "order_id");
     uint64_t limit;
     uint64_t number = g->last_payment + 1;
-    if (!gateway_list_limit(q, &limit)) {
+    if (!surface_list_limit(q, &limit)) {
         return;
     }
-    if (after.data != NULL && !gateway_parse_number(after, gateway_prefix(what), &number)) {
+    if (after.data != NULL && !surface_parse_number(after, gateway_prefix(what), &number)) {
         surface_problem(q, 0, 400, "invalid_starting_after",
                         "starting_after must be an id from this list");
         return;
     }
     struct writer w = surface_writer(q->s);
-    gateway_list_open(&w);
+    surface_list_open(&w);
     uint64_t shown = 0;
     bool more = false;
     for (number = number > g->last_payment ? g->last_payment : number - 1; number > 0; number--) {
@@ -558,7 +557,7 @@ void gateway_list(struct request *q, enum gateway_what what)
             shown++;
         }
     }
-    gateway_list_close(q, &w, more);
+    surface_list_close(q, &w, more);
 }
 
 void gateway_payment_resolve(struct request *q)
@@ -571,8 +570,7 @@ void gateway_payment_resolve(struct request *q)
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     struct engine_result result =
         engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_RESOLVE, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     gateway_answer_payment(q, result.wait_position, 202,
@@ -589,8 +587,7 @@ void gateway_payment_release(struct request *q)
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     struct engine_result result =
         engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_RELEASE, &c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal == GATEWAY_NOT_HELD) {
@@ -668,7 +665,7 @@ static void render_moment(struct surface *s, struct writer *w, const struct mome
                    (unsigned long long)m->position);
     json_open(w, '{');
     json_field_text(w, "position", position);
-    gateway_time_field(w, "at", m->at_ns);
+    surface_time_field(w, "at", m->at_ns);
     if (m->state != 0) {
         json_field_text(w, "event", gateway_state_name(m->state));
         json_field_text(w, "stk_state", gateway_state_stk_name(m->state));
@@ -710,7 +707,7 @@ void gateway_timeline(struct request *q, enum gateway_what what)
                    (struct moment){.position = n->position, .at_ns = n->taken_ns, .notice = n});
     }
     struct writer w = surface_writer(q->s);
-    gateway_list_open(&w);
+    surface_list_open(&w);
     bool cut = false;
     for (uint32_t i = 0; i < moments.count && !cut; i++) {
         cut = w.size > SURFACE_BODY_MAX / 2;
@@ -718,5 +715,5 @@ void gateway_timeline(struct request *q, enum gateway_what what)
             render_moment(q->s, &w, &moments.at[i]);
         }
     }
-    gateway_list_close(q, &w, cut);
+    surface_list_close(q, &w, cut);
 }

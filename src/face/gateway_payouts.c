@@ -59,8 +59,7 @@ static void make(struct request *q, struct span key, struct payout_command *c)
     digests(q, key, c);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYOUT_CREATE, c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal != GATEWAY_DONE && reply.refusal != GATEWAY_REPEATED) {
@@ -126,7 +125,7 @@ void gateway_refund_create(struct request *q)
         return;
     }
     if (!gateway_member_text(body, "payment", 32, &id) ||
-        !gateway_parse_number(id, "pay_", &c.refunds) ||
+        !surface_parse_number(id, "pay_", &c.refunds) ||
         !gateway_optional_text(body, "reason", GATEWAY_DESCRIPTION_MAX, &c.description)) {
         surface_problem(q, 0, 422, "invalid_payment", "payment must be the id of a payment");
         return;

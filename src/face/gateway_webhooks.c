@@ -16,12 +16,11 @@ void gateway_event_replay(struct request *q)
     struct event_replay_command c = {.merchant = q->merchant};
     struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
     struct engine_result result = {ENGINE_REFUSED, engine_read_position(s->engine)};
-    if (gateway_parse_number(q->parts[0], "evt_", &c.seq)) {
+    if (surface_parse_number(q->parts[0], "evt_", &c.seq)) {
         reply.refusal = GATEWAY_DONE;
         result = engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_EVENT_REPLAY, &c, &reply);
     }
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (reply.refusal == GATEWAY_NOT_FOUND) {
@@ -67,7 +66,7 @@ static void render_last_attempt(struct surface *s, struct writer *w, const struc
             ? NULL
             : outbox_attempt(&engine_book(s->engine)->outbox, item->last_attempt);
     json_field_u64(w, "attempts", item->attempts);
-    gateway_time_field(w, "last_attempt_at", last == NULL ? 0 : last->at_ns);
+    surface_time_field(w, "last_attempt_at", last == NULL ? 0 : last->at_ns);
     if (last != NULL && last->error == 0) {
         json_field_u64(w, "last_status", last->status);
     } else {
@@ -106,7 +105,7 @@ static void render_letter(struct surface *s, struct writer *w, const struct outb
         json_field_text(w, "payment", id);
         gateway_text_field(s, w, "url", p->front_url);
     }
-    gateway_time_field(w, "queued_at", item->queued_ns);
+    surface_time_field(w, "queued_at", item->queued_ns);
     render_last_attempt(s, w, item);
     json_close(w, '}');
 }
@@ -119,17 +118,17 @@ void gateway_dead_letter_list(struct request *q)
     struct span after = http_query_value(q->x, "starting_after");
     uint64_t number = outbox->last_number + 1;
     uint64_t limit;
-    if (!gateway_list_limit(q, &limit)) {
+    if (!surface_list_limit(q, &limit)) {
         return;
     }
-    if (after.data != NULL && !gateway_parse_number(after, "dl_", &number)) {
+    if (after.data != NULL && !surface_parse_number(after, "dl_", &number)) {
         surface_problem(q, 0, 400, "invalid_starting_after",
                         "starting_after must be an id from this list");
         return;
     }
     number = number > outbox->last_number ? outbox->last_number : number - (number > 0);
     struct writer w = surface_writer(q->s);
-    gateway_list_open(&w);
+    surface_list_open(&w);
     uint64_t shown = 0;
     bool more = false;
     for (uint32_t looks = 0; number > 0 && !more; number -= !more) {
@@ -159,7 +158,7 @@ static const struct outbox_item *find_letter(struct request *q)
     uint64_t number;
     const struct outbox_item *item = NULL;
     const struct gateway *g = surface_gateway(q->s);
-    if (gateway_parse_number(q->parts[0], "dl_", &number)) {
+    if (surface_parse_number(q->parts[0], "dl_", &number)) {
         item = outbox_item(&engine_book(q->s->engine)->outbox, number);
     }
     if (item == NULL || !is_callers(q, item)) {
@@ -193,8 +192,7 @@ void gateway_dead_letter_retry(struct request *q)
     enum book_outcome outcome = BOOK_DONE;
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_REVIVE, &c, &outcome);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result)) {
         return;
     }
     if (outcome != BOOK_DONE) {

@@ -8,6 +8,7 @@
 #include "face/apps.h"
 #include "face/credential.h"
 #include "face/face.h"
+#include "face/lists.h"
 #include "merchant/merchant.h"
 #include "wire/daraja_envelope.h"
 #include "wire/daraja_error.h"
@@ -218,8 +219,6 @@ void control_request_as_transaction(struct surface *s, struct writer *w,
                                     const struct operator_request *r);
 void control_timeline_step(struct surface *s, struct writer *w, uint64_t position, int64_t ns,
                            const char *event);
-/* ?limit= of a list; false after answering that it is wrong. */
-bool control_list_limit(struct request *q, uint64_t *out);
 void control_request_prompt_render(struct surface *s, struct writer *w,
                                    const struct operator_request *r);
 void control_answer_request_prompt(struct request *q, const struct operator_request *r,

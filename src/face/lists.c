@@ -1,0 +1,78 @@
+/*
+ * lists.c - see lists.h.
+ */
+#include "face/lists.h"
+
+#include <stdio.h>
+
+#include "base/caltime.h"
+#include "face/internal.h"
+
+void surface_list_open(struct writer *w)
+{
+    json_open(w, '{');
+    json_field_text(w, "object", "list");
+    json_key(w, "data");
+    json_open(w, '[');
+}
+
+void surface_list_close(struct request *q, struct writer *w, bool has_more)
+{
+    json_close(w, ']');
+    json_field_bool(w, "has_more", has_more);
+    json_close(w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, w);
+}
+
+bool surface_list_limit(struct request *q, uint64_t *limit)
+{
+    struct span text = http_query_value(q->x, "limit");
+    *limit = LIST_LIMIT_DEFAULT;
+    if (text.data != NULL &&
+        (!span_parse_u64(text, limit) || *limit < 1 || *limit > LIST_LIMIT_MAX)) {
+        surface_problem(q, 0, 400, "invalid_limit", "limit must be 1 to 100");
+        return false;
+    }
+    return true;
+}
+
+bool surface_parse_number(struct span id, const char *prefix, uint64_t *out)
+{
+    struct span start = span_from(prefix);
+    if (!span_starts_with(id, start)) {
+        return false;
+    }
+    struct span digits = {id.data + start.size, id.size - start.size};
+    return span_parse_u64(digits, out);
+}
+
+void surface_id_field(struct writer *w, const char *name, const char *prefix, uint64_t number)
+{
+    char id[32];
+    if (number == 0) {
+        json_field_null(w, name);
+        return;
+    }
+    (void)snprintf(id, sizeof(id), "%s%llu", prefix, (unsigned long long)number);
+    json_field_text(w, name, id);
+}
+
+void surface_time_field(struct writer *w, const char *name, int64_t ns)
+{
+    char text[RFC3339_SIZE];
+    if (ns == 0) {
+        json_field_null(w, name);
+        return;
+    }
+    (void)rfc3339_format(ns, text);
+    json_field_text(w, name, text);
+}
+
+bool surface_decided(struct request *q, struct engine_result result)
+{
+    if (result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED) {
+        return true;
+    }
+    surface_not_decided(q, result.status);
+    return false;
+}

@@ -1,0 +1,33 @@
+/*
+ * lists.h - what the calls of our own APIs (control, gateway) have in common: lists, numbered ids,
+ * times, and an engine that did not decide. Included by internal.h.
+ */
+#ifndef HAKIKA_FACE_LISTS_H
+#define HAKIKA_FACE_LISTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/codec.h"
+#include "base/span.h"
+#include "engine/engine.h"
+
+struct request;
+
+/* {"object":"list","data":[ and what closes it; the answer waits for all that was read. */
+void surface_list_open(struct writer *w);
+void surface_list_close(struct request *q, struct writer *w, bool has_more);
+/* ?limit= of a list, or LIST_LIMIT_DEFAULT; false after answering that it is wrong. */
+bool surface_list_limit(struct request *q, uint64_t *limit);
+
+/* "req_12" with the prefix "req_" */
+bool surface_parse_number(struct span id, const char *prefix, uint64_t *out);
+/* The member "req_12"; null when number is 0. */
+void surface_id_field(struct writer *w, const char *name, const char *prefix, uint64_t number);
+/* RFC 3339 in UTC; null when ns is 0. */
+void surface_time_field(struct writer *w, const char *name, int64_t ns);
+
+/* Was it decided, applied or refused? False after answering what it means that it was not. */
+bool surface_decided(struct request *q, struct engine_result result);
+
+#endif
