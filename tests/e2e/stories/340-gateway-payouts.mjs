@@ -45,6 +45,16 @@ await story('payouts and refunds', async (scene) => {
     const failed = await become(`/v1/payouts/${(await payout({}, 'p-3')).json.id}`, 'failed');
     check(failed.result_code !== '0' && failed.retryable, 'refused for certain');
     equal(await gateway.balance('wallet'), 95000, 'and released');
+
+    // As long as its result has not come, it is pending and its money held.
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'a late result', match: { api: 'b2c' }, then: { callback: { delay_ms: 30000 } } }] });
+    const late = await become(`/v1/payouts/${(await payout({}, 'p-4')).json.id}`, 'pending');
+    equal((await payout({ amount: 95000 }, 'p-5')).json.code, 'insufficient_funds', 'it is held');
+    await operator.advance(30000);
+    await become(`/v1/payouts/${late.id}`, 'failed');
+    equal(await gateway.balance('wallet'), 95000, 'and released, too');
+    await operator.simOk('PUT', '/rules', { rules: [] });
     await operator.simOk('PATCH', `/subscribers/${PHONE}`, { status: 'active' });
     proved('a payout that fails for certain gives its money back to the wallet');
 
@@ -67,7 +77,6 @@ await story('payouts and refunds', async (scene) => {
           'not_refundable', 'nor later');
     proved('a refund gives a payment back once');
 
-    // The result of a payout is lost: unconfirmed, and still held; asked about under our own id.
     const types = (await gateway.events()).map((event) => event.type);
     for (const type of ['payout.created', 'payout.pending', 'payout.succeeded', 'payout.failed',
                         'refund.created', 'refund.succeeded', 'payment.reversed']) {
