@@ -15,6 +15,8 @@ await story('payouts and refunds', async (scene) => {
         const one = await gateway.ok('GET', path);
         return states.includes(one.status) && one;
     }, `${path} becomes ${states.join(' or ')}`);
+    const late = (api) => operator.simOk('PUT', '/rules', { rules: [
+        { name: 'a late result', match: { api }, then: { callback: { delay_ms: 30000 } } }] });
     const bought = async (order_id) => {
         const made = await gateway.paying({ order_id, amount: 100000 });
         await gateway.become(made.id, 'pending');
@@ -47,12 +49,11 @@ await story('payouts and refunds', async (scene) => {
     equal(await gateway.balance('wallet'), 95000, 'and released');
 
     // As long as its result has not come, it is pending and its money held.
-    await operator.simOk('PUT', '/rules', { rules: [
-        { name: 'a late result', match: { api: 'b2c' }, then: { callback: { delay_ms: 30000 } } }] });
-    const late = await become(`/v1/payouts/${(await payout({}, 'p-4')).json.id}`, 'pending');
+    await late('b2c');
+    const slow = await become(`/v1/payouts/${(await payout({}, 'p-4')).json.id}`, 'pending');
     equal((await payout({ amount: 95000 }, 'p-5')).json.code, 'insufficient_funds', 'it is held');
     await operator.advance(30000);
-    await become(`/v1/payouts/${late.id}`, 'failed');
+    await become(`/v1/payouts/${slow.id}`, 'failed');
     equal(await gateway.balance('wallet'), 95000, 'and released, too');
     await operator.simOk('PUT', '/rules', { rules: [] });
     await operator.simOk('PATCH', `/subscribers/${PHONE}`, { status: 'active' });
@@ -64,10 +65,13 @@ await story('payouts and refunds', async (scene) => {
           'what has been paid out is not there to be given back');
     const second = await bought('INV-2');
     const had = await operator.balance();
+    await late('reversal'); // so that it is under way when it is asked for again
     const back = await gateway.call('POST', `/v1/payments/${second.id}/refund`, undefined, key('r-2'));
     equal([back.status, back.json.object, back.json.payment], [201, 'refund', second.id], 'a refund');
     equal((await gateway.call('POST', '/v1/refunds', { payment: second.id }, key('r-3'))).json.code,
           'already_refunded', 'not twice');
+    await become(`/v1/refunds/${back.json.id}`, 'pending');
+    await operator.advance(30000);
     await become(`/v1/refunds/${back.json.id}`, 'succeeded');
     const reversed = await gateway.become(second.id, 'reversed');
     equal([reversed.stk_state, reversed.reason], ['COMPLETED', 'refunded'], 'it keeps COMPLETED');
