@@ -122,7 +122,7 @@ void control_delivery_replay(struct request *q)
         (new_body != NULL && !read_body(q, new_body, &room, &c.body))) {
         return;
     }
-    c.target = daraja_url_target(c.url);
+    c.target = surface_url_target(c.url);
     replay_edited(q, &c);
 }
 

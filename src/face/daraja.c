@@ -85,21 +85,65 @@ static bool credentials_accepted(struct surface *s, struct span key, struct span
     return !strict && key.size > 0 && secret.size > 0 && !span_is(key, "invalid");
 }
 
+/* ---- what the operator and the gateway's front read alike ---- */
+
+bool daraja_read_basic(struct request *q, char *decoded, size_t room, struct span *key,
+                       struct span *secret)
+{
+    if (!span_is(q->method, "GET")) {
+        daraja_refuse(q, 0, DARAJA_ERROR_METHOD, "POST", "this call is a GET");
+        return false;
+    }
+    struct span authorization = http_header(q->x, "Authorization");
+    if (authorization.data == NULL ||
+        !daraja_basic_parse(authorization, decoded, room, key, secret)) {
+        daraja_refuse(
+            q, 0, DARAJA_ERROR_AUTH_TYPE, "",
+            "the header Authorization must be: Basic base64(consumer key:consumer secret)");
+        return false;
+    }
+    return true;
+}
+
+bool daraja_read_push(struct request *q, struct daraja_stk_push *out)
+{
+    struct surface *s = q->s;
+    struct daraja_error error;
+    struct daraja_url_rule rule = daraja_url_rule(s);
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
+        return false;
+    }
+    if (!daraja_stk_push_parse(http_body(q->x), &rule, s->json, out, &error)) {
+        daraja_answer_error(q, 0, &error);
+        return false;
+    }
+    enum engine_status admitted = engine_admits(s->engine, ENGINE_NEW_WORK);
+    if (admitted != ENGINE_APPLIED) {
+        daraja_refuse_busy(q, admitted);
+        return false;
+    }
+    return true;
+}
+
+bool daraja_read_query(struct request *q, struct daraja_stk_query *out)
+{
+    struct daraja_error error;
+    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
+        return false;
+    }
+    if (!daraja_stk_query_parse(http_body(q->x), q->s->json, out, &error)) {
+        daraja_answer_error(q, 0, &error);
+        return false;
+    }
+    return true;
+}
+
 static void handle_oauth(struct request *q)
 {
     char decoded[1024];
     struct span key;
     struct span secret;
-    if (!span_is(q->method, "GET")) {
-        daraja_refuse(q, 0, DARAJA_ERROR_METHOD, "POST", "this call is a GET");
-        return;
-    }
-    struct span authorization = http_header(q->x, "Authorization");
-    if (authorization.data == NULL ||
-        !daraja_basic_parse(authorization, decoded, sizeof(decoded), &key, &secret)) {
-        daraja_refuse(
-            q, 0, DARAJA_ERROR_AUTH_TYPE, "",
-            "the header Authorization must be: Basic base64(consumer key:consumer secret)");
+    if (!daraja_read_basic(q, decoded, sizeof(decoded), &key, &secret)) {
         return;
     }
     if (!span_is(http_query_value(q->x, "grant_type"), "client_credentials")) {
@@ -254,18 +298,6 @@ static const struct organisation *authenticate(struct request *q, uint32_t short
 
 /* ---- STK push ---- */
 
-/* Hash of scheme, host and port: one queue of outgoing messages for each. */
-uint64_t daraja_url_target(struct span url)
-{
-    size_t slashes = 0;
-    size_t end = 0;
-    while (end < url.size && (url.data[end] != '/' || ++slashes < 3) && url.data[end] != '?' &&
-           url.data[end] != '#') {
-        end++;
-    }
-    return hash_bytes(url.data, end, 0) | 1;
-}
-
 static void push_command(struct surface *s, const struct daraja_stk_push *push,
                          struct stk_push_command *c)
 {
@@ -282,7 +314,7 @@ static void push_command(struct surface *s, const struct daraja_stk_push *push,
     c->url = push->callback_url;
     c->reference = push->account_reference;
     c->description = push->transaction_desc;
-    c->target = daraja_url_target(push->callback_url);
+    c->target = surface_url_target(push->callback_url);
     secrets_digest(s->options.secrets, parts, 2, c->fingerprint);
 }
 
@@ -376,18 +408,7 @@ static void handle_push(struct request *q)
 {
     struct surface *s = q->s;
     struct daraja_stk_push push;
-    struct daraja_error error;
-    struct daraja_url_rule rule = daraja_url_rule(s);
-    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
-        return;
-    }
-    if (!daraja_stk_push_parse(http_body(q->x), &rule, s->json, &push, &error)) {
-        daraja_answer_error(q, 0, &error);
-        return;
-    }
-    enum engine_status admitted = engine_admits(s->engine, ENGINE_NEW_WORK);
-    if (admitted != ENGINE_APPLIED) {
-        daraja_refuse_busy(q, admitted);
+    if (!daraja_read_push(q, &push)) {
         return;
     }
     if (authenticate(q, push.business_short_code, push.password, push.timestamp) == NULL ||
@@ -502,12 +523,7 @@ static void handle_query(struct request *q)
 {
     struct surface *s = q->s;
     struct daraja_stk_query query;
-    struct daraja_error error;
-    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
-        return;
-    }
-    if (!daraja_stk_query_parse(http_body(q->x), s->json, &query, &error)) {
-        daraja_answer_error(q, 0, &error);
+    if (!daraja_read_query(q, &query)) {
         return;
     }
     if (authenticate(q, query.business_short_code, query.password, query.timestamp) == NULL) {

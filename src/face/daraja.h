@@ -5,13 +5,13 @@
 #define HAKIKA_FACE_DARAJA_H
 
 #include "face/internal.h"
+#include "wire/daraja_stk.h"
 
 /* daraja.c */
 bool daraja_route(struct request *q);
 /* Answers 500 in Daraja's form; false: this is not one of Daraja's paths. */
 bool daraja_fail(struct request *q, const char *words);
 bool daraja_admit(struct surface *s, struct http_exchange *x);
-void daraja_refuse_busy(struct request *q, enum engine_status status);
 const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g);
 /*
  * What every Daraja call but OAuth asks first, in Daraja's order. Whoever adds a call uses these
@@ -34,10 +34,19 @@ void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_
 void daraja_answer_error(struct request *q, uint64_t wait_position,
                          const struct daraja_error *error);
 void daraja_refuse_busy(struct request *q, enum engine_status status);
+/*
+ * What the operator and the gateway's front read alike; false: answered.
+ *   daraja_read_basic   consumer key and secret of OAuth; they point into decoded, which holds a
+ *                       secret: the caller wipes it
+ *   daraja_read_push    preamble, body, and whether new work is taken now
+ *   daraja_read_query   preamble and body
+ */
+bool daraja_read_basic(struct request *q, char *decoded, size_t room, struct span *key,
+                       struct span *secret);
+bool daraja_read_push(struct request *q, struct daraja_stk_push *out);
+bool daraja_read_query(struct request *q, struct daraja_stk_query *out);
 /* The header Hakika-Explain (not in daraja-strict). */
 void daraja_explain(struct request *q, const char *words);
-/* Hash of scheme, host and port: one queue of outgoing messages for each. */
-uint64_t daraja_url_target(struct span url);
 /* What the profile asks of callback URLs. */
 struct daraja_url_rule daraja_url_rule(const struct surface *s);
 /* In dev and sandbox, phones and the sandbox's short codes are opened on first use. Not

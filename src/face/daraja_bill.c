@@ -126,7 +126,7 @@ static void handle_biller(struct request *q, bool change)
         .url = in.url,
         .email = in.email,
         .contact = in.contact,
-        .target = daraja_url_target(in.url),
+        .target = surface_url_target(in.url),
     };
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct engine_result result =

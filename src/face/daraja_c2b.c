@@ -72,8 +72,8 @@ static void handle_register(struct request *q, uint8_t version)
         .once = strict,
         .confirmation_url = asked.confirmation_url,
         .validation_url = asked.validation_url,
-        .confirmation_target = daraja_url_target(asked.confirmation_url),
-        .validation_target = daraja_url_target(asked.validation_url),
+        .confirmation_target = surface_url_target(asked.confirmation_url),
+        .validation_target = surface_url_target(asked.validation_url),
     };
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct engine_result result =

@@ -79,8 +79,8 @@ const struct operator_request *daraja_request_execute(struct request *q,
     if (request_rule_call(command, &call) && face_rule_gate(q, &call)) {
         return NULL;
     }
-    command->target = daraja_url_target(command->result_url);
-    command->timeout_target = daraja_url_target(command->timeout_url);
+    command->target = surface_url_target(command->result_url);
+    command->timeout_target = surface_url_target(command->timeout_url);
     struct engine_result result =
         engine_execute(q->s->engine, ENGINE_NEW_WORK, COMMAND_REQUEST, command, &reply);
     *wait_position = result.wait_position;

@@ -93,19 +93,6 @@ bool gateway_member_text(struct json_object *body, const char *name, size_t max,
     return member != NULL && json_string(member, out) && out->size > 0 && out->size <= max;
 }
 
-uint64_t gateway_target(struct span url)
-{
-    size_t slashes = 0;
-    size_t end = 0;
-    for (; end < url.size; end++) {
-        slashes += url.data[end] == '/';
-        if (slashes == 3) {
-            break;
-        }
-    }
-    return hash_bytes(url.data, end, 0);
-}
-
 /* ---- who may call ---- */
 
 static bool authenticate(struct request *q)

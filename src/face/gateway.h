@@ -60,8 +60,6 @@ bool gateway_unhex(struct span text, uint8_t out[16]);
 void gateway_text_field(struct surface *s, struct writer *w, const char *name, uint32_t handle);
 /* A member of a JSON object as text of 1 to max bytes; false: absent or not that. */
 bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out);
-/* Hash of scheme, host and port: the outbox's target. */
-uint64_t gateway_target(struct span url);
 
 /* gateway_payments.c */
 void gateway_payment_create(struct request *q);

@@ -159,7 +159,7 @@ void gateway_endpoint_create(struct request *q)
     make_secret(secret);
     c.secret.data = (const char *)sealed;
     c.secret.size = secrets_seal(s->options.secrets, span_from(secret), sealed, sizeof(sealed));
-    c.target = gateway_target(c.url);
+    c.target = surface_url_target(c.url);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_ENDPOINT_OPEN, &c, &reply);
     if (!surface_decided(q, result)) {
@@ -405,7 +405,7 @@ static bool base_url_parse(struct request *q, struct json_object *body, struct p
     while (c->base_url.size > 0 && c->base_url.data[c->base_url.size - 1] == '/') {
         c->base_url.size--;
     }
-    c->target = c->base_url.size > 0 ? gateway_target(c->base_url) : c->short_code;
+    c->target = c->base_url.size > 0 ? surface_url_target(c->base_url) : c->short_code;
     if (why != NULL) {
         char words[200];
         (void)snprintf(words, sizeof(words), "base_url %s", why);

@@ -74,19 +74,10 @@ static void handle_oauth(struct request *q)
     struct span key;
     struct span secret;
     bool good;
-    struct span authorization = http_header(q->x, "Authorization");
+    if (!daraja_read_basic(q, decoded, sizeof(decoded), &key, &secret)) {
+        return;
+    }
     struct writer w = surface_writer(q->s);
-    if (!span_is(q->method, "GET")) {
-        daraja_refuse(q, 0, DARAJA_ERROR_METHOD, "POST", "this call is a GET");
-        return;
-    }
-    if (authorization.data == NULL ||
-        !daraja_basic_parse(authorization, decoded, sizeof(decoded), &key, &secret)) {
-        daraja_refuse(
-            q, 0, DARAJA_ERROR_AUTH_TYPE, "",
-            "the header Authorization must be: Basic base64(consumer key:consumer secret)");
-        return;
-    }
     uint32_t account = account_of_key(q->s, key, secret, &good);
     bool any = account == SLAB_NONE && is_open(q->s) && secret.size > 0 && !span_is(key, "invalid");
     explicit_bzero(decoded, sizeof(decoded));
@@ -221,7 +212,7 @@ static void create(struct request *q, uint32_t account, const struct daraja_stk_
         .description = push->transaction_desc,
         .front_url = push->callback_url,
         .front_reference = push->account_reference,
-        .front_target = gateway_target(push->callback_url),
+        .front_target = surface_url_target(push->callback_url),
     };
     secrets_random(c.token, sizeof(c.token));
     secrets_random(c.key, sizeof(c.key)); /* a push has no key of its own */
@@ -242,18 +233,7 @@ static void handle_push(struct request *q)
 {
     struct surface *s = q->s;
     struct daraja_stk_push push;
-    struct daraja_error error;
-    struct daraja_url_rule rule = daraja_url_rule(s);
-    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
-        return;
-    }
-    if (!daraja_stk_push_parse(http_body(q->x), &rule, s->json, &push, &error)) {
-        daraja_answer_error(q, 0, &error);
-        return;
-    }
-    enum engine_status admitted = engine_admits(s->engine, ENGINE_NEW_WORK);
-    if (admitted != ENGINE_APPLIED) {
-        daraja_refuse_busy(q, admitted);
+    if (!daraja_read_push(q, &push)) {
         return;
     }
     uint32_t account = authenticate(q, push.business_short_code, push.password, push.timestamp);
@@ -331,13 +311,8 @@ void gateway_front_message(struct surface *s, const struct gateway_payment *p, s
 static void handle_query(struct request *q)
 {
     struct daraja_stk_query query;
-    struct daraja_error error;
     struct told told;
-    if (!daraja_preamble(q, DARAJA_ERROR_INVALID_TOKEN_STK)) {
-        return;
-    }
-    if (!daraja_stk_query_parse(http_body(q->x), q->s->json, &query, &error)) {
-        daraja_answer_error(q, 0, &error);
+    if (!daraja_read_query(q, &query)) {
         return;
     }
     uint32_t account = authenticate(q, query.business_short_code, query.password, query.timestamp);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/caltime.h"
+#include "base/hash.h"
 #include "face/internal.h"
 
 void surface_list_open(struct writer *w)
@@ -66,6 +67,17 @@ void surface_time_field(struct writer *w, const char *name, int64_t ns)
     }
     (void)rfc3339_format(ns, text);
     json_field_text(w, name, text);
+}
+
+uint64_t surface_url_target(struct span url)
+{
+    size_t slashes = 0;
+    size_t end = 0;
+    while (end < url.size && (url.data[end] != '/' || ++slashes < 3) && url.data[end] != '?' &&
+           url.data[end] != '#') {
+        end++;
+    }
+    return hash_bytes(url.data, end, 0) | 1;
 }
 
 bool surface_decided(struct request *q, struct engine_result result)

@@ -27,6 +27,9 @@ void surface_id_field(struct writer *w, const char *name, const char *prefix, ui
 /* RFC 3339 in UTC; null when ns is 0. */
 void surface_time_field(struct writer *w, const char *name, int64_t ns);
 
+/* Hash of scheme, host and port, never 0: the outbox has one queue of messages for each. */
+uint64_t surface_url_target(struct span url);
+
 /* Was it decided, applied or refused? False after answering what it means that it was not. */
 bool surface_decided(struct request *q, struct engine_result result);
 
