@@ -122,6 +122,12 @@ bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment 
                       const struct observation *claim);
 /* Posts a group of transfers that stand or fall together. */
 bool gateway__post(struct gateway_decision *gd, const struct transfer *transfers, uint32_t count);
+/* What is made, of whatever kind (its method says which), and its call; its number. */
+uint64_t gateway__open(struct gateway_decision *gd, const struct payment_create_command *c,
+                       uint16_t call);
+/* The end of that decision: it is told, and its idempotency key kept. */
+void gateway__opened(struct gateway_decision *gd, const struct payment_create_command *c,
+                     uint64_t number);
 /* "already made with this key": the reply says what. */
 bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uint8_t request[16],
                        struct gateway_reply *reply);

@@ -121,7 +121,8 @@ bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uin
     return true;
 }
 
-static void create(struct gateway_decision *gd, const struct payment_create_command *c)
+uint64_t gateway__open(struct gateway_decision *gd, const struct payment_create_command *c,
+                       uint16_t call)
 {
     uint64_t number = gd->g->last_payment + 1;
     const struct gateway_provider *provider = provider_at(gd->g, c->provider);
@@ -141,8 +142,25 @@ static void create(struct gateway_decision *gd, const struct payment_create_comm
     e.payment_created.capture = c->capture;
     e.payment_created.overrides = c->overrides;
     e.payment_created.due_ns = gd->now_ns + gd->g->settings->unsent_ns;
-    e.payment_created.item = gateway__queue(gd, CALL_PUSH, number, provider->target);
+    e.payment_created.item = gateway__queue(gd, call, number, provider->target);
     gateway__emit(gd, &e);
+    return number;
+}
+
+void gateway__opened(struct gateway_decision *gd, const struct payment_create_command *c,
+                     uint64_t number)
+{
+    struct gateway_telling t = {.type = gateway__type_for(c->method, FEED_PAYMENT_CREATED),
+                                .object_kind = FEED_OBJECT_PAYMENT,
+                                .object = number,
+                                .merchant = c->merchant};
+    gateway__tell(gd, &t);
+    decision_keep_key(gd->d, c->key, c->request, number);
+}
+
+static void create(struct gateway_decision *gd, const struct payment_create_command *c)
+{
+    uint64_t number = gateway__open(gd, c, CALL_PUSH);
     if (c->front_url.size > 0) {
         struct gateway_event front = {.kind = EVENT_PAYMENT_FRONT_KEPT};
         front.payment_front_kept.number = number;
@@ -151,12 +169,7 @@ static void create(struct gateway_decision *gd, const struct payment_create_comm
         front.payment_front_kept.reference = c->front_reference;
         gateway__emit(gd, &front);
     }
-    struct gateway_telling t = {.type = FEED_PAYMENT_CREATED,
-                                .object_kind = FEED_OBJECT_PAYMENT,
-                                .object = number,
-                                .merchant = c->merchant};
-    gateway__tell(gd, &t);
-    decision_keep_key(gd->d, c->key, c->request, number);
+    gateway__opened(gd, c, number);
 }
 
 void gateway__decide_create(const struct gateway *g, struct decision *d)

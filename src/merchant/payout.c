@@ -107,40 +107,28 @@ static enum gateway_refusal look(const struct gateway *g, struct payout_command 
 
 static void create(struct gateway_decision *gd, const struct payout_command *c, uint32_t account)
 {
-    uint64_t number = gd->g->last_payment + 1;
-    const struct gateway_provider *provider = provider_at(gd->g, c->provider);
-    uint8_t method = c->refunds != 0 ? METHOD_MPESA_REVERSAL : METHOD_MPESA_B2C;
-    struct gateway_event kept = {.kind = EVENT_PAYMENT_KEPT};
-    kept.payment_kept.number = number;
-    kept.payment_kept.phone = c->phone;
-    kept.payment_kept.order = c->reference;
-    kept.payment_kept.description = c->description;
-    memcpy(kept.payment_kept.token, c->token, sizeof(c->token));
-    gateway__emit(gd, &kept);
-    struct gateway_event e = {.kind = EVENT_PAYMENT_CREATED};
-    e.payment_created.number = number;
-    e.payment_created.merchant = c->merchant;
-    e.payment_created.provider = c->provider;
-    e.payment_created.amount_minor = c->amount_minor;
-    e.payment_created.method = method;
-    e.payment_created.capture = CAPTURE_WALLET;
-    e.payment_created.overrides = c->refunds;
-    e.payment_created.due_ns = gd->now_ns + gd->g->settings->unsent_ns;
-    e.payment_created.item =
-        gateway__queue(gd, c->refunds != 0 ? CALL_REVERSAL : CALL_PAYOUT, number, provider->target);
-    gateway__emit(gd, &e);
+    struct payment_create_command opening = {
+        .merchant = c->merchant,
+        .provider = c->provider,
+        .amount_minor = c->amount_minor,
+        .phone = c->phone,
+        .method = c->refunds != 0 ? METHOD_MPESA_REVERSAL : METHOD_MPESA_B2C,
+        .capture = CAPTURE_WALLET,
+        .overrides = c->refunds,
+        .order = c->reference,
+        .description = c->description,
+    };
+    memcpy(opening.token, c->token, sizeof(opening.token));
+    memcpy(opening.key, c->key, sizeof(opening.key));
+    memcpy(opening.request, c->request, sizeof(opening.request));
+    uint64_t number = gateway__open(gd, &opening, c->refunds != 0 ? CALL_REVERSAL : CALL_PAYOUT);
     struct gateway_payment made = {.number = number, .amount_minor = c->amount_minor};
     struct transfer hold = leg_of(&made, 4, TRANSFER_HOLD);
     hold.hold_id = 0;
     hold.debit_account = account;
-    hold.credit_account = provider->clearing;
+    hold.credit_account = provider_at(gd->g, c->provider)->clearing;
     CHECK(gateway__post(gd, &hold, 1)); /* the money is there: look() saw it */
-    struct gateway_telling t = {.type = gateway__type_for(method, FEED_PAYMENT_CREATED),
-                                .object_kind = FEED_OBJECT_PAYMENT,
-                                .object = number,
-                                .merchant = c->merchant};
-    gateway__tell(gd, &t);
-    decision_keep_key(gd->d, c->key, c->request, number);
+    gateway__opened(gd, &opening, number);
 }
 
 void gateway__decide_payout(const struct gateway *g, struct decision *d)
