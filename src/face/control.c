@@ -93,13 +93,9 @@ static bool is_allowed(struct request *q)
     if (options->admin_key == NULL) {
         return true;
     }
-    struct span given = http_header(q->x, "Authorization");
-    struct span bearer = SPAN_LITERAL("Bearer ");
-    if (given.data != NULL && span_starts_with(given, bearer)) {
-        struct span key = {given.data + bearer.size, given.size - bearer.size};
-        if (span_equal_secret(key, span_from(options->admin_key))) {
-            return true;
-        }
+    struct span key;
+    if (surface_bearer(q, &key) && span_equal_secret(key, span_from(options->admin_key))) {
+        return true;
     }
     surface_problem(q, 0, 401, "admin_key_needed",
                     "send the admin key: Authorization: Bearer KEY (HAKIKA_ADMIN_KEY)");

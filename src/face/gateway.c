@@ -97,11 +97,9 @@ bool gateway_member_text(struct json_object *body, const char *name, size_t max,
 
 static bool authenticate(struct request *q)
 {
-    struct span given = http_header(q->x, "Authorization");
-    struct span bearer = SPAN_LITERAL("Bearer ");
+    struct span key;
     uint8_t hash[16];
-    if (given.data != NULL && span_starts_with(given, bearer)) {
-        struct span key = {given.data + bearer.size, given.size - bearer.size};
+    if (surface_bearer(q, &key)) {
         gateway_key_hash(q->s, key, hash);
         q->merchant = gateway_merchant_of_key(surface_gateway(q->s), hash);
         if (q->merchant != SLAB_NONE) {

@@ -8,7 +8,7 @@
 #include "face/apps.h"
 #include "face/credential.h"
 #include "face/face.h"
-#include "face/lists.h"
+#include "face/conventions.h"
 #include "merchant/merchant.h"
 #include "wire/daraja_envelope.h"
 #include "wire/daraja_error.h"

@@ -1,7 +1,7 @@
 /*
- * lists.c - see lists.h.
+ * conventions.c - see conventions.h.
  */
-#include "face/lists.h"
+#include "face/conventions.h"
 
 #include <stdio.h>
 
@@ -67,6 +67,17 @@ void surface_time_field(struct writer *w, const char *name, int64_t ns)
     }
     (void)rfc3339_format(ns, text);
     json_field_text(w, name, text);
+}
+
+bool surface_bearer(struct request *q, struct span *key)
+{
+    struct span given = http_header(q->x, "Authorization");
+    struct span bearer = SPAN_LITERAL("Bearer ");
+    if (given.data == NULL || !span_starts_with(given, bearer)) {
+        return false;
+    }
+    *key = (struct span){given.data + bearer.size, given.size - bearer.size};
+    return true;
 }
 
 uint64_t surface_url_target(struct span url)

@@ -1,9 +1,9 @@
 /*
- * lists.h - what the calls of our own APIs (control, gateway) have in common: lists, numbered ids,
- * times, and an engine that did not decide. Included by internal.h.
+ * conventions.h - what the calls of our own APIs (control, gateway) have in common: lists, numbered
+ * ids, times, keys, targets, and an engine that did not decide. Included by internal.h.
  */
-#ifndef HAKIKA_FACE_LISTS_H
-#define HAKIKA_FACE_LISTS_H
+#ifndef HAKIKA_FACE_CONVENTIONS_H
+#define HAKIKA_FACE_CONVENTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +26,9 @@ bool surface_parse_number(struct span id, const char *prefix, uint64_t *out);
 void surface_id_field(struct writer *w, const char *name, const char *prefix, uint64_t number);
 /* RFC 3339 in UTC; null when ns is 0. */
 void surface_time_field(struct writer *w, const char *name, int64_t ns);
+
+/* The key of "Authorization: Bearer KEY"; false: there is none. */
+bool surface_bearer(struct request *q, struct span *key);
 
 /* Hash of scheme, host and port, never 0: the outbox has one queue of messages for each. */
 uint64_t surface_url_target(struct span url);
