@@ -23,10 +23,17 @@ export function urlOf(view: string, query: Record<string, string | undefined> = 
     return `#/${view}${text ? `?${text}` : ''}`;
 }
 
+// The address changes at once, its hashchange event comes a moment later: a key pressed in between
+// must already meet the new place.
+function move(url: string): void {
+    location.hash = url;
+    hash.value = url;
+}
+
 // Shows another view; what is open beside it stays open.
 export function go(view: string, query: Record<string, string | undefined> = {}): void {
     const { open, wide } = place.value.query;
-    location.hash = urlOf(view, { open, wide, ...query });
+    move(urlOf(view, { open, wide, ...query }));
 }
 
 // Changes some of the query; undefined takes a member away. `quietly` leaves no step to go back to
@@ -37,7 +44,7 @@ export function put(changes: Record<string, string | undefined>, quietly = false
         history.replaceState(null, '', url);
         hash.value = url;
     } else {
-        location.hash = url;
+        move(url);
     }
 }
 

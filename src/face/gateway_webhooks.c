@@ -28,9 +28,15 @@ void gateway_event_replay(struct request *q)
                         "there is no event with this id");
         return;
     }
+    if (reply.refusal == GATEWAY_UNDER_WAY) {
+        surface_problem(q, result.wait_position, 409, "delivery_under_way",
+                        "it is being sent at this moment, or waits for the one before it: "
+                        "try again when that attempt has ended");
+        return;
+    }
     if (reply.refusal != GATEWAY_DONE) {
         surface_problem(q, result.wait_position, 409, "nothing_to_send",
-                        "no enabled webhook endpoint wants this event, or it is on its way");
+                        "no enabled webhook endpoint wants this event");
         return;
     }
     char id[32];

@@ -190,6 +190,7 @@ enum gateway_refusal {
     GATEWAY_TOO_MANY,        /* endpoints of one merchant */
     GATEWAY_EXISTS,          /* a provider account with that short code, a key */
     GATEWAY_NOTHING_TO_DO,   /* it has ended, or is being asked about */
+    GATEWAY_UNDER_WAY,       /* it is being sent at this moment, or waits for the one before it */
     GATEWAY_NOT_OVERRIDABLE, /* what is to be overridden is not unknown */
     GATEWAY_NO_PROVIDER,
     GATEWAY_NOT_HELD, /* no escrow money is held for it */

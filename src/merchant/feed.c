@@ -163,6 +163,7 @@ void gateway__decide_event_replay(const struct gateway *g, struct decision *d)
         return;
     }
     const struct gateway_merchant *m = merchant_at(g, c->merchant);
+    reply->refusal = GATEWAY_NOTHING_TO_DO;
     for (uint32_t i = 0; i < m->endpoints; i++) {
         const struct gateway_endpoint *endpoint = endpoint_at(g, m->endpoint[i]);
         bool wanted = endpoint->types == 0 || (endpoint->types >> f->type & 1) != 0;
@@ -171,6 +172,7 @@ void gateway__decide_event_replay(const struct gateway *g, struct decision *d)
         }
         uint64_t subject = webhook_subject(f->seq, m->endpoint[i]);
         uint32_t open = gateway__webhook_find(g, subject);
+        reply->refusal = GATEWAY_UNDER_WAY; /* unless at least one can leave now */
         if (open != MAP_NONE) {
             reply->number += hurry(&gd, webhook_at(g, open));
         } else {
@@ -178,5 +180,7 @@ void gateway__decide_event_replay(const struct gateway *g, struct decision *d)
             reply->number++;
         }
     }
-    reply->refusal = reply->number == 0 ? GATEWAY_NOTHING_TO_DO : GATEWAY_DONE;
+    if (reply->number > 0) {
+        reply->refusal = GATEWAY_DONE;
+    }
 }
