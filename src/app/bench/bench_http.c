@@ -171,14 +171,16 @@ static void check_sums(struct scene *s, uint64_t accepted, uint64_t ended, uint6
     struct report *r = &s->bench->report;
     struct child *c = &s->child;
     int64_t received_minor = 0;
-    /* The sink counts a callback before the server has its answer. */
+    /* The sink counts a callback before the server has its answer, and the server shows what is on
+     * disk only. */
     for (int tries = 0; tries < 200; tries++) {
         if (!child_metrics(c)) {
             report_problem(r, "the server does not answer any more");
             return;
         }
         if (child_metric(c, "hakika_callbacks_in_flight") == 0 &&
-            child_metric(c, "hakika_callbacks_waiting") == 0) {
+            child_metric(c, "hakika_callbacks_waiting") == 0 &&
+            child_metric(c, "hakika_callbacks_delivered_total") == ended) {
             break;
         }
         struct timespec beat = {0, 10000000};

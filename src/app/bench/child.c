@@ -28,6 +28,7 @@ enum {
     STOP_MS_MAX = 20000,
     REQUEST_MAX = 4096,
     PROC_FILE_MAX = 4096,
+    OWN_ARGUMENTS = 8, /* that every server of a bench gets, its name among them */
 };
 
 static int64_t now_ms(void)
@@ -43,16 +44,17 @@ static int64_t now_ms(void)
 static _Noreturn void become_server(const char *data, const char *const *arguments, int ready_fd,
                                     int log_fd)
 {
-    const char *all[CHILD_ARGUMENTS_MAX + 10] = {"hakika", "serve", "--port", "0",
-                                                 "--data", data,    "--book", "operator"};
-    size_t count = 8;
+    const char *all[] = {"hakika", "serve",    "--port",
+                         "0",      "--data",   data,
+                         "--book", "operator", [OWN_ARGUMENTS + CHILD_ARGUMENTS_MAX] = NULL};
+    size_t count = OWN_ARGUMENTS;
     for (size_t i = 0; i < CHILD_ARGUMENTS_MAX && arguments[i] != NULL; i++) {
         all[count++] = arguments[i];
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     (void)setpgid(0, 0); /* Ctrl-C is for the parent, which stops the server in its own time */
     if (dup2(ready_fd, STDOUT_FILENO) >= 0 && dup2(log_fd, STDERR_FILENO) >= 0) {
-        char *argv[CHILD_ARGUMENTS_MAX + 8];
+        char *argv[sizeof(all) / sizeof(all[0])];
         memcpy(argv, all, sizeof(argv)); /* execv takes pointers to char that it does not change */
         (void)execv("/proc/self/exe", argv);
     }

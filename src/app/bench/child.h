@@ -17,7 +17,7 @@
 
 enum {
     CHILD_ANSWER_MAX = 64 * 1024,
-    CHILD_ARGUMENTS_MAX = 8,
+    CHILD_ARGUMENTS_MAX = 10,
 };
 
 struct child {

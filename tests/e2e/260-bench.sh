@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The benchmark itself: every flag that it passes on is taken by the server, and what its generator
+# saw agrees with what the server counts (R3.12).
+set -eu
+cd "$(dirname "$0")/../.."
+"${BUILD:-build}/hakika" bench stk --seconds 1 --view off --index on --json |
+    node -e '
+        const report = JSON.parse(require("fs").readFileSync(0, "utf8"));
+        if (!(report.operations > 0) || report.problems.length > 0) {
+            console.error(JSON.stringify(report, null, 1));
+            process.exit(1);
+        }
+        console.log(`   proved: ${report.operations} payments, and both ends count the same`);'
