@@ -7,8 +7,17 @@ import { listen } from './keys';
 import { startMerchant } from './merchant/store';
 import { start } from './store';
 
-if (BOOK === 'operator') start();
-else startMerchant();
-listen();
-const root = document.getElementById('app');
-if (root) render(<App />, root);
+// The frame stands in the page itself and is painted before anything is made or asked here.
+function begin(): void {
+    if (BOOK === 'operator') start();
+    else startMerchant();
+    listen();
+    const root = document.getElementById('app');
+    if (!root) return;
+    root.replaceChildren();
+    render(<App />, root);
+}
+
+// A page that nobody sees gets no frames.
+if (document.hidden) begin();
+else requestAnimationFrame(() => setTimeout(begin));
