@@ -1,13 +1,14 @@
 // pad.tsx - the keys of a PIN: big ones to touch or click, and the keyboard while they have focus.
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 
 const KEYS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '', '0', '<'];
 
 export function Pad(p: { onDigit: (digit: string) => void; onErase: () => void; onEnter: () => void }): JSX.Element {
     const box = useRef<HTMLDivElement>(null);
-    useEffect(() => {
+    // Before the prompt is painted, so that the first key that follows it is not lost.
+    useLayoutEffect(() => {
         // Whoever types at this moment is not interrupted.
         const busy = document.activeElement instanceof HTMLInputElement ||
             document.activeElement instanceof HTMLTextAreaElement;

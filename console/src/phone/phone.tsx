@@ -51,7 +51,6 @@ function PromptCard({ prompt, person }: { prompt: Prompt; person: Subscriber }):
     const [pin, setPin] = useState('');
     const [sent, setSent] = useState(false);
     const path = `/prompts/${prompt.checkout_request_id}`;
-    useEffect(() => { setPin(''); setSent(false); }, [prompt.checkout_request_id]);
     async function answer(what: 'approve' | 'cancel'): Promise<void> {
         setSent(true);
         const good = await attempt(() => post(`${path}/${what}`, what === 'approve' ? { pin } : {}));
@@ -137,7 +136,7 @@ export function Phone({ person, onRemove }: { person: Subscriber; onRemove?: () 
                                 {screen === 'inbox' ? <Inbox messages={messages ?? []} onBack={() => setScreen('home')} /> : null}
                                 {screen === 'pay' ? <PayForm person={person} onBack={() => setScreen('home')} /> : null}
                             </div>
-                            {prompt ? <PromptCard prompt={prompt} person={person} /> : null}
+                            {prompt ? <PromptCard key={prompt.checkout_request_id} prompt={prompt} person={person} /> : null}
                             <span class="home-bar" aria-hidden="true" />
                         </>
                     )}

@@ -43,7 +43,7 @@ const plain = (rules: Rule[]): Rule[] => rules.map(({ matched: _m, applied: _a, 
 
 const set = (rules: Rule[]): Promise<Rules> => call<Rules>('PUT', '/sim/v1/rules', { rules: plain(rules) });
 
-function Toggle({ one, rules, phone, onSet }: { one: Switch; rules: Rule[]; phone: string; onSet: (rules: Rule[]) => Promise<unknown> }): JSX.Element {
+function Toggle({ one, rules, phone, ready, onSet }: { one: Switch; rules: Rule[]; phone: string; ready: boolean; onSet: (rules: Rule[]) => Promise<unknown> }): JSX.Element {
     const id = `switch-${one.name.replace(/[^a-z0-9]/g, '-')}`;
     const name = one.ofPhone ? `${one.name} ${phone}` : one.name;
     const rule = rules.find((each) => each.name === name);
@@ -53,17 +53,16 @@ function Toggle({ one, rules, phone, onSet }: { one: Switch; rules: Rule[]; phon
         <li class="switch-line">
             <div><strong id={id}>{one.title()}</strong><small>{one.words()}</small></div>
             {rule && rule.applied !== undefined ? <small class="figures">{rule.applied} {t('times')}</small> : <span />}
-            <button type="button" role="switch" class="switch" aria-checked={rule !== undefined}
+            <button type="button" role="switch" class="switch" disabled={!ready} aria-checked={rule !== undefined}
                 aria-labelledby={id} onClick={() => void flip()}><span /></button>
         </li>
     );
 }
 
 function Editor({ rules, onSet }: { rules: Rule[]; onSet: (rules: Rule[]) => Promise<unknown> }): JSX.Element {
-    const current = JSON.stringify({ rules: plain(rules) }, null, 2);
-    const [text, setText] = useState(current);
-    const [touched, setTouched] = useState(false);
-    useEffect(() => { if (!touched) setText(current); }, [current, touched]);
+    const [typed, setTyped] = useState<string | undefined>(undefined); // until then: what is in force
+    const text = typed ?? JSON.stringify({ rules: plain(rules) }, null, 2);
+    const touched = typed !== undefined;
     async function save(): Promise<void> {
         let document: { rules?: Rule[] };
         try {
@@ -73,16 +72,16 @@ function Editor({ rules, onSet }: { rules: Rule[]; onSet: (rules: Rule[]) => Pro
             return;
         }
         await onSet(document.rules ?? []);
-        setTouched(false);
+        setTyped(undefined);
     }
     return (
         <section class="card">
             <h2>{t('As JSON')}</h2>
             <textarea rows={22} value={text} aria-label={t('Rules as JSON')} spellcheck={false}
-                onInput={(event) => { setText(event.currentTarget.value); setTouched(true); }} />
+                onInput={(event) => setTyped(event.currentTarget.value)} />
             <div class="row">
                 <Button kind="main" disabled={!touched} onPress={save} testid="save-rules">{t('Put in force')}</Button>
-                <Button disabled={!touched} onPress={() => setTouched(false)}>{t('Back to what is in force')}</Button>
+                <Button disabled={!touched} onPress={() => setTyped(undefined)}>{t('Back to what is in force')}</Button>
             </div>
             <p class="fine">{t('The first rule that matches applies. What a rule ordered for a payment stays ordered.')} <a href="/sim/v1/rules/schema">{t('Schema')}</a></p>
         </section>
@@ -98,10 +97,16 @@ export function Rules(): JSX.Element {
         get<Rules>('/rules').then((fresh) => { if (current) setRules(fresh); }, () => undefined);
         return () => { current = false; };
     }, [change]);
-    const put = (list: Rule[]): Promise<unknown> => attempt(async () => {
-        await set(list);
-        setRules(await get<Rules>('/rules'));
-    });
+    // One change at a time, and none before the rules in force are known: a list is put whole.
+    const [putting, setPutting] = useState(false);
+    const put = (list: Rule[]): Promise<unknown> => {
+        setPutting(true);
+        return attempt(async () => {
+            await set(list);
+            setRules(await get<Rules>('/rules'));
+        }).finally(() => setPutting(false));
+    };
+    const ready = rules !== undefined && !putting;
     const list = rules?.rules ?? [];
     const phone = msisdn(number) ?? people.value[0]?.msisdn ?? '254708374149';
     return (
@@ -109,7 +114,7 @@ export function Rules(): JSX.Element {
             <section class="card">
                 <h2>{t('Accidents on demand')}</h2>
                 <ul class="switches">{SWITCHES.filter((one) => !one.ofPhone).map((one) =>
-                    <Toggle key={one.name} one={one} rules={list} phone={phone} onSet={put} />)}</ul>
+                    <Toggle key={one.name} one={one} rules={list} phone={phone} ready={ready} onSet={put} />)}</ul>
                 <h2>{t('One phone')}</h2>
                 <Field label={t('Phone')}>
                     <select value={phone} onChange={(event) => setNumber(event.currentTarget.value)}>
@@ -117,7 +122,7 @@ export function Rules(): JSX.Element {
                     </select>
                 </Field>
                 <ul class="switches">{SWITCHES.filter((one) => one.ofPhone).map((one) =>
-                    <Toggle key={one.name} one={one} rules={list} phone={phone} onSet={put} />)}</ul>
+                    <Toggle key={one.name} one={one} rules={list} phone={phone} ready={ready} onSet={put} />)}</ul>
                 {list.length > 0 ? <Button onPress={() => put([])}>{t('Take all rules away')}</Button> : null}
                 {rules && rules.magic.length > 0 ? <p class="fine">{rules.magic.length} {t('magic rules are in force after these (--magic).')}</p> : null}
             </section>

@@ -1,7 +1,7 @@
 // try.tsx - a form for each of Daraja's calls, with values that work; what exactly went out, and what
 // came back.
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { APIS, type Api } from '../apis';
 import { credential } from '../credential';
 import { ask, curl, oauth, type Exchange } from '../daraja';
@@ -77,7 +77,6 @@ function Shown({ it }: { it: Exchange }): JSX.Element {
 function Form({ api, onDone }: { api: Api; onDone: (it: Exchange) => void }): JSX.Element {
     const [values, setValues] = useState<Values>(() => filled(api));
     const [byHand, setByHand] = useState<string | undefined>(undefined);
-    useEffect(() => { setValues(filled(api)); setByHand(undefined); }, [api.name]);
     const body = byHand ?? JSON.stringify(bodyOf(api, values), null, 2);
     const send = (): Promise<boolean> => attempt(async () => onDone(await ask(api.path, await completed(body))));
     return (
