@@ -13,8 +13,10 @@ const PROGRAMS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
                '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-// One program for all stories of a file (starting it is what costs); each page is a profile of its own.
-let shared;
+// One program and one page for all stories of a file: starting them is what costs. The program is
+// started at once, beside the first server.
+const shared = launch();
+let common;
 
 async function launch() {
     const { chromium } = require('playwright-core');
@@ -22,41 +24,69 @@ async function launch() {
     return chromium.launch({ executablePath: program, headless: true, args: FLAGS,
                              timeout: 30000 * patience });
 }
+shared.catch(() => undefined); // said where it is awaited
 
 // At the end of a file, so that it can end.
 export async function closeBrowser() {
-    await (await shared)?.close();
-    shared = undefined;
+    await (await shared).close();
+}
+
+// Somebody who knows the page, unless the URL says that it is the first time.
+function greeted() {
+    if (!location.protocol.startsWith('http')) return;
+    localStorage['hakika.greeted'] ??= location.hash.includes('first') ? 'no' : 'yes';
 }
 
 export class Browser {
     static async open(scene) {
-        shared ??= launch();
         const browser = new Browser();
         browser.errors = [];
         browser.contexts = [];
         browser.process = await shared;
-        scene.atEnd(() => Promise.all(browser.contexts.map((context) => context.close())));
+        scene.atEnd(() => browser.close());
         return browser;
     }
 
-    // A fresh profile with one page. `failures`: what may go wrong on purpose, as an expression.
+    // A profile of its own, with one page. `failures`: what may go wrong on purpose, as an expression.
     async page(options = {}, failures = /^$/) {
         const context = await this.process.newContext({ viewport: { width: 1440, height: 900 },
-                                                        ...options });
+                                                        reducedMotion: 'reduce', ...options });
         this.contexts.push(context);
         context.setDefaultTimeout(10000 * patience);
-        // Somebody who knows the page, unless the URL says that it is the first time.
-        await context.addInitScript(() => {
-            if (!location.protocol.startsWith('http')) return;
-            localStorage['hakika.greeted'] ??= location.hash.includes('first') ? 'no' : 'yes';
-        });
+        await context.addInitScript(greeted);
         const page = await context.newPage();
+        this.listenTo(page, failures);
+        return page;
+    }
+
+    // The page that the stories of a file use one after the other. Each server has a port, and so an
+    // origin and a storage of its own.
+    async commonPage(failures = /^$/) {
+        if (!common) {
+            common = await this.page({}, failures);
+            this.contexts.pop();
+        } else {
+            this.listenTo(common, failures);
+        }
+        this.common = common;
+        return common;
+    }
+
+    listenTo(page, failures) {
+        page.removeAllListeners('pageerror').removeAllListeners('console');
         page.on('pageerror', (error) => this.errors.push(error.stack ?? String(error)));
         page.on('console', (line) => {
             if (line.type() === 'error' && !failures.test(line.text())) this.errors.push(line.text());
         });
-        return page;
+    }
+
+    async close() {
+        if (this.common && !this.common.isClosed()) {
+            this.common.removeAllListeners('pageerror').removeAllListeners('console');
+            await this.common.evaluate(() => { if (location.protocol.startsWith('http')) localStorage.clear(); });
+            await this.common.goto('about:blank');
+        }
+        await Promise.all(this.contexts.map((context) => context.close()));
     }
 
     // Nothing went wrong in any page.

@@ -15,8 +15,9 @@ await story('every call of Daraja has a form that works', async (scene) => {
     await operator.approved(push.CheckoutRequestID);
     await operator.sim('PATCH', '/organisations/5551234', { nominated_msisdn: 254708374149 });
     const browser = await Browser.open(scene);
-    const page = await browser.page();
+    const page = await browser.commonPage();
     await page.goto(`${server.base}/#/try`);
+    await page.getByTestId('send-call').waitFor();
     const names = await page.locator('button.api').allInnerTexts();
     check(names.length >= 18, `the calls: ${names}`);
     for (const [i, name] of names.slice(1).entries()) {
@@ -27,9 +28,10 @@ await story('every call of Daraja has a form that works', async (scene) => {
         const answer = page.getByTestId('exchange').first();
         equal(await answer.getAttribute('data-status'), '200', `${name}: ${await answer.innerText()}`);
     }
-    const requests = (await operator.simOk('GET', '/requests')).data;
-    await until(async () => (await operator.simOk('GET', '/requests')).data
-        .filter((one) => one.type === 'b2c')[0].status === 'SUCCESS', 'the payout is done');
+    const requests = await until(async () => {
+        const { data } = await operator.simOk('GET', '/requests');
+        return data.find((one) => one.type === 'b2c').status === 'SUCCESS' && data;
+    }, 'the payout is done');
     equal(requests.filter((one) => one.result_code === '2001'), [], 'the credential that the page made is good');
     browser.clean();
     proved(`${names.length - 1} forms get HTTP 200, with a token and a credential of the page's own making`);
@@ -41,7 +43,7 @@ await story('accidents, time and worlds', async (scene) => {
     const { operator } = server;
     await operator.openSubscriber(ANNA, 1000 * SHILLING);
     const browser = await Browser.open(scene);
-    const page = await browser.page();
+    const page = await browser.commonPage();
     const push = async (reference) => (await operator.pushed({ PhoneNumber: ANNA, Amount: 100,
         CallBackURL: listener.url, AccountReference: reference })).CheckoutRequestID;
 
@@ -80,15 +82,19 @@ await story('accidents, time and worlds', async (scene) => {
     await operator.approved(saved);
     await page.goto(`${server.base}/#/payments?open=txn_2`);
     const before = listener.received.length;
-    await until(async () => (await operator.delivery(saved)).state === 'delivered', 'the callback');
-    await page.locator('[data-state="delivered"]').getByTestId('edit').click();
+    const sent = await until(async () => {
+        const one = await operator.delivery(saved);
+        return one.state === 'delivered' && one;
+    }, 'the callback');
+    const callback = page.locator(`[data-testid="delivery-${sent.id}"][data-state="delivered"]`);
+    await callback.getByTestId('edit').click();
     const body = page.locator('textarea[name="body"]');
     await body.fill((await body.inputValue()).replace('"ResultCode": 0', '"ResultCode": 1032'));
     await page.getByRole('button', { name: 'Send the copy' }).click();
     await until(() => listener.received.slice(before).some((one) =>
         one.json?.Body?.stkCallback?.ResultCode === 1032), 'the edited copy arrives');
     equal((await operator.transaction(saved)).status, 'SUCCESS', 'the payment');
-    await page.getByTestId('replay').first().click();
+    await callback.getByTestId('replay').click();
     await until(() => listener.received.filter((one) => one.json?.Body?.stkCallback?.ResultCode === 0).length >= 2,
                 'the callback arrives again');
     proved('a callback is edited and sent, and sent again as it was; the payment stays as it is');
@@ -102,7 +108,7 @@ await story('what is older than the list', async (scene) => {
     equal((await operator.transactions()).length, ids.length, 'payments');
     const oldest = await operator.transaction('txn_1');
     const browser = await Browser.open(scene);
-    const page = await browser.page();
+    const page = await browser.commonPage();
     await page.goto(`${server.base}/#/payments`);
     await page.getByTestId('row-txn_130').waitFor();
     equal(await page.getByTestId('row-txn_1').count(), 0, 'the oldest is not at hand');
@@ -122,7 +128,7 @@ await story('the server is killed and comes back', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual']);
     await server.operator.openSubscriber(ANNA, 1000 * SHILLING);
     const browser = await Browser.open(scene);
-    const page = await browser.page({}, /Failed to load resource|ERR_/);
+    const page = await browser.commonPage(/Failed to load resource|ERR_/);
     await page.goto(`${server.base}/#/phones?phones=${ANNA}`);
     const phone = page.getByTestId(`phone-${ANNA}`);
     await server.operator.pushed({ PhoneNumber: ANNA, Amount: 100 });

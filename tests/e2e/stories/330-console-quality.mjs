@@ -5,17 +5,19 @@ import { readFileSync } from 'node:fs';
 import { axeSource, Browser, closeBrowser } from '../lib/browser.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { Server } from '../lib/server.mjs';
-import { atMost, busy, check, equal, proved, said, story, until } from '../lib/story.mjs';
+import { atMost, bestOf, busy, check, equal, proved, said, story, until } from '../lib/story.mjs';
 
 const ANNA = 254711000001;
 const SHILLING = 100;
 
-async function serious(page) {
-    const found = await page.evaluate(async () => {
-        const result = await window.axe.run(document, { resultTypes: ['violations'] });
+// Themes differ in colours alone, so the second is looked at for contrast alone.
+async function serious(page, theme) {
+    const found = await page.evaluate(async (dark) => {
+        const result = await window.axe.run(document, { resultTypes: ['violations'],
+            ...(dark ? { runOnly: ['color-contrast'] } : {}) });
         return result.violations.filter((one) => one.impact === 'serious' || one.impact === 'critical')
             .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => `${node.target} ${node.failureSummary}`).join(' | ')}`);
-    });
+    }, theme === 'dark');
     return found;
 }
 
@@ -32,21 +34,21 @@ await story('axe-core finds nothing serious', async (scene) => {
     const faults = [];
     const views = [`/phones?phones=${ANNA}`, '/phones?first', '/payments?open=txn_1', '/payments?q=nothing', '/try', '/rules',
                    '/time', '/health'];
+    const page = await browser.commonPage();
+    await page.goto(`${server.base}/`);
+    await page.evaluate(axeSource());
     for (const colorScheme of ['light', 'dark']) {
-        const page = await browser.page({ colorScheme });
-        await page.goto(`${server.base}/`);
-        await page.evaluate(axeSource());
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
         for (const view of views) {
             await page.evaluate((hash) => {
                 localStorage.setItem('hakika.greeted', hash.includes('first') ? 'no' : 'yes');
                 location.hash = hash;
             }, `#${view}`);
+            await page.locator(`.rail a[aria-current="page"][href^="#${view.split('?')[0]}"]`).waitFor();
             await page.waitForFunction(() => document.querySelector('main')?.children.length > 0);
             if (view.includes('open=')) await page.getByTestId('picture').waitFor();
-            await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0))));
-            faults.push(...(await serious(page)).map((one) => `${view} in ${colorScheme}: ${one}`));
+            faults.push(...(await serious(page, colorScheme)).map((one) => `${view} in ${colorScheme}: ${one}`));
         }
-        await page.context().close();
     }
     equal(faults, [], 'serious faults');
     browser.clean();
@@ -61,7 +63,7 @@ await story('by keyboard, and in Swahili', async (scene) => {
         await operator.cancel(id);
     }
     const browser = await Browser.open(scene);
-    const page = await browser.page();
+    const page = await browser.commonPage();
     await page.goto(`${server.base}/#/payments`);
     await page.getByTestId('row-txn_3').waitFor();
     await page.keyboard.press('j');
@@ -120,7 +122,7 @@ await story('a hostile page moves nothing', async (scene) => {
     await new Promise((resolve) => evil.listen(0, '127.0.0.1', resolve));
     scene.atEnd(() => evil.close());
     const browser = await Browser.open(scene);
-    const page = await browser.page({}, /./);
+    const page = await browser.commonPage(/./);
     const before = await server.operator.simOk('GET', '/money');
     const events = (await server.operator.metrics()).hakika_position;
     for (const name of ['127.0.0.1', 'localhost']) {
@@ -170,7 +172,7 @@ await story('ten thousand events a second', async (scene) => {
         let worst = 0;
         let last = performance.now();
         window.flood.on = true;
-        const end = last + 3000;
+        const end = last + 2000;
         await new Promise((resolve) => {
             const frame = () => {
                 const now = performance.now();
@@ -186,10 +188,10 @@ await story('ten thousand events a second', async (scene) => {
     await page.getByText('What you see is a sample').waitFor();
     const sent = await page.evaluate(() => { window.flood.on = false; return window.flood.sent; });
     const questions = (await server.operator.metrics()).hakika_http_requests_total - asked;
-    check(busy || sent >= 20000, `only ${sent} events were made`);
+    check(busy || sent >= 13000, `only ${sent} events were made`);
     atMost(longest, busy ? 2000 : 250, 'the longest time without a frame, ms');
-    atMost(questions, 120, 'requests meanwhile');
-    said(`${sent} events in 3 s, longest pause ${Math.round(longest)} ms, ${questions} requests`);
+    atMost(questions, 80, 'requests meanwhile');
+    said(`${sent} events in 2 s, longest pause ${Math.round(longest)} ms, ${questions} requests`);
     await page.getByText('What you see is a sample').waitFor({ state: 'detached' });
     browser.clean();
     proved('many events are sampled, the page says so, and it stays quick');
@@ -201,17 +203,18 @@ await story('small and quick', async (scene) => {
     atMost(size, 150_000, 'bytes of script and style, compressed');
     const server = await Server.open(scene, ['--clock', 'virtual']);
     const browser = await Browser.open(scene);
-    const page = await browser.page();
-    let best = Infinity;
-    for (let i = 0; i < 3; i++) {
+    const page = await browser.commonPage();
+    const whole = [];
+    const paint = await bestOf(4, busy ? 5000 : 400, 'first paint, ms', async () => {
         await page.goto('about:blank');
         await page.goto(`${server.base}/`);
         await page.locator('.book-entry').first().waitFor();
-        best = Math.min(best, await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity));
-    }
-    await until(() => Number.isFinite(best), 'a paint');
-    atMost(best, busy ? 5000 : 500, 'first paint, ms, the best of three');
-    said(`${(size / 1000).toFixed(1)} kB compressed, first paint ${Math.round(best)} ms`);
+        whole.push(await page.evaluate(() => performance.now()));
+        return until(() => page.evaluate(() =>
+            performance.getEntriesByName('first-contentful-paint')[0]?.startTime), 'a paint');
+    });
+    said(`${(size / 1000).toFixed(1)} kB compressed, first paint ${Math.round(paint)} ms, ` +
+         `with the phone book ${Math.round(Math.min(...whole))} ms`);
     browser.clean();
     proved('within its size and time');
 });

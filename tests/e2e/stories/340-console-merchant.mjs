@@ -18,7 +18,7 @@ await story('the merchant side of the page', async (scene) => {
     const server = await both(scene);
     const { operator, gateway } = server;
     const browser = await Browser.open(scene);
-    const page = await browser.page();
+    const page = await browser.commonPage();
     await page.goto(`${server.ready.operator}/#/phones`);
     await page.getByRole('link', { name: 'Merchant' }).click();
     await page.waitForURL(`${server.ready.merchant}/#/merchant`);
