@@ -181,6 +181,50 @@ static void handle_oauth(struct request *q)
 
 /* ---- what every call has in common ---- */
 
+enum product { PRODUCT_STK, PRODUCT_B2C, PRODUCT_C2B };
+
+/* Which product's error codes a path has: their middle group. */
+static enum product product_of(struct span path)
+{
+    static const struct {
+        const char *root;
+        enum product product;
+    } rows[] = {
+        {"/mpesa/b2c/", PRODUCT_B2C},        {"/mpesa/b2pochi/", PRODUCT_B2C},
+        {"/mpesa/b2b/", PRODUCT_B2C},        {"/mpesa/accountbalance/", PRODUCT_B2C},
+        {"/mpesa/c2b/", PRODUCT_C2B},        {"/mpesa/transactionstatus/", PRODUCT_C2B},
+        {"/pulltransactions/", PRODUCT_C2B},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (span_starts_with(path, span_from(rows[i].root))) {
+            return rows[i].product;
+        }
+    }
+    return PRODUCT_STK;
+}
+
+void daraja_refuse_path(struct request *q, const char *words)
+{
+    static const enum daraja_error_kind kinds[] = {
+        [PRODUCT_STK] = DARAJA_ERROR_NOT_FOUND,
+        [PRODUCT_B2C] = DARAJA_ERROR_NOT_FOUND_B2C,
+        [PRODUCT_C2B] = DARAJA_ERROR_NOT_FOUND_C2B,
+    };
+    daraja_refuse(q, 0, kinds[product_of(q->path)], "", words);
+}
+
+/* C2B and transaction status have an error of their own for a request with nothing in it. */
+static bool refuse_empty(struct request *q)
+{
+    bool has_own = product_of(q->path) == PRODUCT_C2B &&
+                   !span_starts_with(q->path, SPAN_LITERAL("/pulltransactions/"));
+    if (!has_own || http_body(q->x).size > 0) {
+        return false;
+    }
+    daraja_refuse(q, 0, DARAJA_ERROR_BAD_REQUEST, "", "the request has no body");
+    return true;
+}
+
 bool daraja_preamble(struct request *q, enum daraja_error_kind token_error)
 {
     struct span token;
@@ -192,8 +236,10 @@ bool daraja_preamble(struct request *q, enum daraja_error_kind token_error)
     }
     struct span authorization = http_header(q->x, "Authorization");
     if (authorization.data == NULL || !daraja_bearer_parse(authorization, &token)) {
-        daraja_refuse(q, 0, DARAJA_ERROR_INVALID_AUTH_HEADER, "",
-                      "the header Authorization must be: Bearer and an access token");
+        bool is_c2b = span_starts_with(q->path, SPAN_LITERAL("/mpesa/c2b/"));
+        daraja_refuse(
+            q, 0, is_c2b ? DARAJA_ERROR_INVALID_AUTH_HEADER_C2B : DARAJA_ERROR_INVALID_AUTH_HEADER,
+            "", "the header Authorization must be: Bearer and an access token");
         return false;
     }
     char token_text[64];
@@ -216,7 +262,7 @@ bool daraja_preamble(struct request *q, enum daraja_error_kind token_error)
                       "the Content-Type must be application/json");
         return false;
     }
-    return true;
+    return !refuse_empty(q);
 }
 
 /* The organisation's passkey, unsealed; NULL when there is none. Kept until the next reset. */
@@ -636,8 +682,7 @@ bool daraja_route(struct request *q)
                daraja_ratiba_route(q) || daraja_bill_route(q)) {
         return true;
     } else if (path_is_daraja(q)) {
-        daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
-                      "no Daraja API that is built yet has this path");
+        daraja_refuse_path(q, "no Daraja API has this path");
     } else {
         return false;
     }

@@ -27,6 +27,8 @@ const struct passkey *daraja_passkey(struct surface *s, const struct organisatio
 bool daraja_preamble(struct request *q, enum daraja_error_kind token_error);
 const struct organisation *daraja_organisation(struct request *q, uint32_t short_code,
                                                enum daraja_error_kind unknown);
+/* 404 "Resource not found" with the code of the product that the path belongs to. */
+void daraja_refuse_path(struct request *q, const char *words);
 /* Daraja's error envelope; detail fills the %s of its wording, words go into Hakika-Explain. */
 void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_kind kind,
                    const char *detail, const char *words);

@@ -101,7 +101,7 @@ static void handle_simulate(struct request *q, uint8_t version)
         return;
     }
     if (s->options.profile == PROFILE_STRICT) {
-        daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "", "production has no simulation");
+        daraja_refuse_path(q, "production has no simulation");
         return;
     }
     if (!daraja_c2b_simulate_parse(http_body(q->x), s->json, &asked, &error)) {

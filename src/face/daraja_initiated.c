@@ -391,6 +391,12 @@ static void render_express(struct surface *s, const struct operator_request *r,
     daraja_express_render(body, &result);
 }
 
+/* Balance, B2B and tax send their codes as strings, the others as numbers. */
+static bool codes_are_text(const struct operator_request *r)
+{
+    return r->kind == REQUEST_BALANCE || r->kind == REQUEST_B2B || r->kind == REQUEST_TAX;
+}
+
 /* The receipt is not told, even when there is one by now: each attempt sends the same message. */
 static void render_late(struct surface *s, const struct operator_request *r, struct writer *body)
 {
@@ -401,6 +407,7 @@ static void render_late(struct surface *s, const struct operator_request *r, str
     head.code = "0";
     head.desc = "The request waited too long in the queue; its result may still come.";
     head.waits = true;
+    head.code_as_text = codes_are_text(r);
     daraja_late_render(body, &head);
 }
 
@@ -415,8 +422,7 @@ void daraja_initiated_message(struct surface *s, const struct operator_request *
         return;
     }
     daraja_request_head(s, r, &texts, &head);
-    head.code_as_text =
-        r->kind == REQUEST_BALANCE || r->kind == REQUEST_B2B || r->kind == REQUEST_TAX;
+    head.code_as_text = codes_are_text(r);
     (void)eat_stamp_format(r->step_ns[REQUEST_ENDED], ended);
     if (r->kind == REQUEST_BALANCE) {
         render_balance(s, r, &head, ended, body);

@@ -38,8 +38,11 @@ const char *daraja_initiator_desc(const char *code)
         {"18", "Initiator Credential Check Failure"},
         {"20", "Unresolved Initiator"},
         {"21", "The initiator is not allowed to initiate this request"},
+        {"22", "The receiver is not allowed to receive this transaction"},
+        {"24", "Missing mandatory fields"},
         {"25", "Invalid parameter"},
         {"26", "Traffic blocking condition in place"},
+        {"29", "Invalid command"},
         {"1001", "Unable to lock subscriber, a transaction is already in process for the current "
                  "subscriber"},
         {"1032", "Request cancelled by user"},

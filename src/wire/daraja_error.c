@@ -93,6 +93,9 @@ void daraja_error_render_code(struct writer *w, const char *code, const char *me
 
 unsigned daraja_error_code_status(const char *code)
 {
+    if (code[0] == '0') { /* maintenance: the only code that begins with no status */
+        return daraja_error_status(DARAJA_ERROR_MAINTENANCE);
+    }
     CHECK(code[0] >= '4' && code[0] <= '5' && code[1] >= '0' && code[1] <= '9' && code[2] >= '0' &&
           code[2] <= '9');
     return (unsigned)((code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0'));

@@ -20,7 +20,11 @@
     X(INVALID_TOKEN_B2C, 401, "401.002.01", "Error Occurred - Invalid Access Token - %s")          \
     X(INVALID_TOKEN_C2B, 400, "400.003.01", "Invalid Access Token")                                \
     X(INVALID_AUTH_HEADER, 404, "404.001.04", "Invalid Authentication Header")                     \
+    X(INVALID_AUTH_HEADER_C2B, 404, "404.001.04", "Invalid Authenticator Header")                  \
+    X(BAD_REQUEST, 400, "400.003.02", "Bad Request")                                               \
     X(NOT_FOUND, 404, "404.001.01", "Resource not found")                                          \
+    X(NOT_FOUND_B2C, 404, "404.002.01", "Resource not found")                                      \
+    X(NOT_FOUND_C2B, 404, "404.003.01", "Resource not found")                                      \
     X(METHOD, 405, "405.001", "%s Method Not Allowed")                                             \
     X(AUTH_TYPE, 400, "400.008.01", "Invalid authentication type passed")                          \
     X(GRANT_TYPE, 400, "400.008.02", "Invalid grant type passed")                                  \
@@ -31,11 +35,15 @@
       "Unable to lock subscriber, a transaction is already in process for the current subscriber") \
     X(BUSY, 500, "500.003.02", "System is busy. Please try again in few minutes.")                 \
     X(SPIKE_ARREST, 500, "500.003.02", "Error Occurred: Spike Arrest Violation")                   \
+    X(QUOTA, 500, "500.003.03", "Error Occurred: Quota Violation")                                 \
+    X(MAINTENANCE, 503, "00.002.1001",                                                             \
+      "Service is currently under maintenance. Please try again later")                            \
     X(DUPLICATE, 409, "409.001.01",                                                                \
       "Duplicate request: the same payment was asked for less than 60 seconds ago")                \
     X(NO_CHECKOUT, 400, "400.002.02", "Bad Request - Invalid CheckoutRequestID")                   \
     X(DUPLICATE_CONVERSATION, 500, "500.002.1001", "Duplicate OriginatorConversationID.")          \
     X(NO_SHORT_CODE, 400, "400.002.02", "Bad Request - Invalid ShortCode")                         \
+    X(INTERNAL_C2B, 500, "500.003.1001", "Internal Server Error")                                  \
     X(URLS_REGISTERED, 500, "500.003.1001", "Urls are already registered.")                        \
     X(INTERNAL, 500, "500.001.1001", "Internal Server Error")
 
@@ -61,7 +69,7 @@ void daraja_error_set(struct daraja_error *error, enum daraja_error_kind kind, c
  * with the code, or that of an internal error. */
 void daraja_error_render_code(struct writer *w, const char *code, const char *message,
                               struct span request_id);
-/* The HTTP status that such a code begins with; CHECKs that it does. */
+/* The HTTP status that such a code begins with; CHECKs that it does. "00..." is 503. */
 unsigned daraja_error_code_status(const char *code);
 void daraja_error_render(struct writer *w, const struct daraja_error *error,
                          struct span request_id);

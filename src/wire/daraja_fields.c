@@ -182,10 +182,14 @@ static bool check_words(struct daraja_body *b, const struct daraja_field *field,
     return characters <= DARAJA_TEXT_CHARACTERS_MAX || refuse_value(b, field, text);
 }
 
+bool daraja_take_any_text(struct daraja_body *b, const struct daraja_field *field, struct span *out)
+{
+    return daraja_take_text(b, field, out) && (out->size > 0 || refuse_value(b, field, *out));
+}
+
 bool daraja_take_words(struct daraja_body *b, const struct daraja_field *field, struct span *out)
 {
-    return daraja_take_text(b, field, out) && (out->size > 0 || refuse_value(b, field, *out)) &&
-           check_words(b, field, *out);
+    return daraja_take_any_text(b, field, out) && check_words(b, field, *out);
 }
 
 bool daraja_take_optional_words(struct daraja_body *b, const struct daraja_field *field,

@@ -55,6 +55,9 @@ bool daraja_body_open(struct daraja_body *b, struct span body, struct json_scrat
 /* Each of these is false when the field is wrong, with *error naming it (400.002.02). */
 bool daraja_take_text(struct daraja_body *b, const struct daraja_field *field,
                       struct span *out) MUST_USE;
+/* Not empty, and of any length: a SecurityCredential. */
+bool daraja_take_any_text(struct daraja_body *b, const struct daraja_field *field,
+                          struct span *out) MUST_USE;
 /* Absent, null and empty give an empty span. */
 bool daraja_take_optional(struct daraja_body *b, const struct daraja_field *field,
                           struct span *out) MUST_USE;

@@ -79,7 +79,7 @@ static bool take_head(struct daraja_body *b, const char *const *commands, uint32
 {
     uint32_t index = 0;
     if (!daraja_take_words(b, &field_initiator, &out->initiator) ||
-        !daraja_take_text(b, &field_credential, &out->security_credential) ||
+        !daraja_take_any_text(b, &field_credential, &out->security_credential) ||
         !daraja_take_choice(b, &field_command, commands, count, &index)) {
         return false;
     }

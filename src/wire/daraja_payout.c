@@ -74,7 +74,7 @@ bool daraja_payout_parse(enum daraja_payout_api api, struct span body,
            (api == DARAJA_B2C_V1 ||
             daraja_take_words(&b, &field_originator, &out->originator_id)) &&
            daraja_take_words(&b, &field_initiator, &out->initiator) &&
-           daraja_take_text(&b, &field_credential, &out->security_credential) &&
+           daraja_take_any_text(&b, &field_credential, &out->security_credential) &&
            take_command(&b, api, &out->command) &&
            daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, false, &out->amount_minor) &&
            daraja_take_short_code(&b, &field_party_a, &out->party_a) &&

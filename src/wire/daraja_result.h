@@ -29,6 +29,8 @@
       "the receiver would hold more than allowed")                                                 \
     X(RULE_LIMITED, "17", "Rule limited.",                                                         \
       "an internal failure or rule; try again after half a minute")                                \
+    X(UNRESOLVED_INITIATOR, "20", "Unresolved Initiator",                                          \
+      "the initiator is not known")                                                                \
     X(BUSY, "26", "System busy. The service request is rejected.",                                 \
       "too much traffic; wait before trying again")                                                \
     X(LOCKED, "1001",                                                                              \

@@ -364,9 +364,12 @@ static bool take_match(struct reading *r, struct json_object *object, struct rul
 
 /* ---- then ---- */
 
-/* "500.003.02": three digits, three digits, two to four. */
+/* "500.003.02": three digits, three digits, two to four; or the one of maintenance. */
 static bool is_error_code(const char *code)
 {
+    if (strcmp(code, "00.002.1001") == 0) {
+        return true;
+    }
     size_t size = strlen(code);
     bool good = size >= 10 && size <= 12 && (code[0] == '4' || code[0] == '5');
     for (size_t i = 0; good && i < size; i++) {
@@ -402,7 +405,8 @@ static bool take_error(struct reading *r, struct json_object *object, struct rul
     }
     e->answer = RULE_ANSWER_ERROR;
     return is_error_code(e->answer_code) ||
-           refuse(r, "error", "must be an errorCode such as 500.003.02, beginning with 4 or 5");
+           refuse(r, "error",
+                  "must be an errorCode such as 500.003.02, beginning with 4 or 5, or 00.002.1001");
 }
 
 static bool take_answer(struct reading *r, struct json_object *value, struct rule_effects *e)

@@ -50,7 +50,7 @@ const match = () => made({
                               seed: some([0, 9007199254740992], [-1, 'x']) }, 9),
 }, 2);
 const answer = () => made({
-    error: some(['500.003.02', '404.001.03', '500.001.1001'], ['200.001.01', '17', '500.003.02000']),
+    error: some(['500.003.02', '404.001.03', '500.001.1001', '00.002.1001'], ['200.001.01', '17', '500.003.02000']),
     message: text, status: some([400, 503, 599], [200, 600, '503']),
     connection: some(['reset', 'half_body', 'empty_body'], ['gone', 1]), delay_ms: delay, accepted: flag,
 }, 3);
