@@ -68,3 +68,10 @@ build_in() {
         compile "$directory" "$@"
     ) 9>"$directory.lock"
 }
+
+# build_checked [TARGET...]: with sanitizers, for unit tests, the fuzz corpus and a short simulation.
+build_checked() {
+    build_in "${BUILD_TEST:-build-test}" -Dtests=true \
+        -Db_sanitize="${SANITIZE:-address,undefined}" -Doptimization=1 -Db_lundef=false \
+        -Dwerror=false -- "$@"
+}

@@ -6,9 +6,10 @@
 set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 . tools/common.sh
-build="${BUILD_FAULTS:-build-faults}"
-build_in "$build" -Dtests=true -- tests/sim/sim tests/sim/sim-checked tests/sim/mutants
+build="${BUILD:-build}"
+build_in "$build" -Dtests=true -- tests/sim/sim tests/sim/mutants
+build_checked tests/sim/sim
 "$build/tests/sim/sim" --count "${SEEDS:-10000}" --start "${START:-1}" --jobs 2 \
     --seeds-file tests/sim/seeds.txt
-"$build/tests/sim/sim-checked" --count 100 --start "${START:-1}" --jobs 2 --quiet | tail -n 1
+"${BUILD_TEST:-build-test}/tests/sim/sim" --count 100 --start "${START:-1}" --jobs 2 --quiet | tail -n 1
 "$build/tests/sim/mutants" --jobs 2

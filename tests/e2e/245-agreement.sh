@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tools/common.sh
-build="${BUILD_FAULTS:-build-faults}"
+build="${BUILD:-build}"
 build_in "$build" -Dtests=true -- tests/agree/agree
 "$build/tests/agree/agree" --count "${COUNT:-10000}" --start "${START:-1}" --jobs 2
 "$build/tests/agree/agree" --selftest

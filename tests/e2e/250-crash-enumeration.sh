@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . tools/common.sh
-build="${BUILD_FAULTS:-build-faults}"
+build="${BUILD:-build}"
 build_in "$build" -Dtests=true -- tests/crash/crash_enum tests/crash/mutants
 "$build/tests/crash/crash_enum" --states "${STATES:-1000000}" --seed "${SEED:-1}"
 "$build/tests/crash/mutants"

@@ -7,7 +7,7 @@ cd "$root"
 . tools/common.sh
 [ -x "${HAKIKA:-}" ] || die "HAKIKA must be the path of the program"
 
-fault_build="${BUILD_FAULTS:-build-faults}"
+fault_build="${BUILD:-build}"
 build_in "$fault_build" -Dtests=true -- tests/faults/faults tests/faults/libshim.so
 faults="$root/$fault_build/tests/faults/faults"
 shim="$root/$fault_build/tests/faults/libshim.so"
