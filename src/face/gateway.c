@@ -148,6 +148,9 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/payouts", gateway_payout_list},
     {"GET", "/v1/payouts/{}", gateway_payout_get},
     {"GET", "/v1/payouts/{}/timeline", gateway_payout_timeline},
+    {"GET", "/v1/receipts", gateway_receipt_list},
+    {"GET", "/v1/receipts/{}", gateway_receipt_get},
+    {"POST", "/v1/receipts/{}/assign", gateway_receipt_assign},
     {"GET", "/v1/accounts/{}", gateway_account_get},
     {"POST", "/v1/webhook_endpoints", gateway_endpoint_create},
     {"GET", "/v1/webhook_endpoints", gateway_endpoint_list},
@@ -163,6 +166,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/reconciliations/{}", gateway_reconciliation_get},
     {"POST", "/v1/providers", gateway_provider_create},
     {"GET", "/v1/providers", gateway_provider_list},
+    {"POST", "/v1/providers/{}/c2b", gateway_c2b_register},
     {"POST", "/v1/api_keys", gateway_key_create},
 };
 

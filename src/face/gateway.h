@@ -87,6 +87,17 @@ void gateway_answer_payment(struct request *q, uint64_t wait_position, unsigned 
                             const struct gateway_payment *p);
 /* The header; data NULL after answering that it is missing. */
 struct span gateway_idempotency_key(struct request *q);
+/* gateway_receipts.c */
+void gateway_receipt_list(struct request *q);
+void gateway_receipt_get(struct request *q);
+void gateway_receipt_assign(struct request *q);
+/* feed NULL: as it is now; else as it was when that event happened. */
+void gateway_receipt_render(struct surface *s, struct writer *w, const struct gateway_receipt *r,
+                            const struct gateway_feed *feed);
+void gateway_c2b_register(struct request *q);
+void gateway_c2b_field(struct surface *s, struct writer *w, const struct gateway_provider *p);
+/* The answer to "may this be paid?". */
+void gateway_validation(struct request *q, uint32_t provider, const struct observation *asked);
 /* gateway_reconciliation.c */
 void gateway_reconciliation_run(struct request *q);
 void gateway_reconciliation_get(struct request *q);
@@ -111,6 +122,7 @@ void gateway_event_get(struct request *q);
 void gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f);
 void gateway_provider_create(struct request *q);
 void gateway_provider_list(struct request *q);
+void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot);
 void gateway_key_create(struct request *q);
 /* gateway_webhooks.c: telling once more. */
 void gateway_event_replay(struct request *q);

@@ -258,7 +258,11 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
     json_field_u64(w, "seq", f->seq);
     json_field_u64(w, "object_seq", f->object_seq);
     json_key(w, "data");
-    gateway_payment_render(s, w, gateway_payment(surface_gateway(s), f->object), f);
+    if (f->object_kind == FEED_OBJECT_RECEIPT) {
+        gateway_receipt_render(s, w, gateway_receipt(surface_gateway(s), f->object), f);
+    } else {
+        gateway_payment_render(s, w, gateway_payment(surface_gateway(s), f->object), f);
+    }
     json_close(w, '}');
 }
 
@@ -311,7 +315,7 @@ void gateway_event_get(struct request *q)
 
 /* ---- provider accounts: credentials go in, and never come out ---- */
 
-static void render_provider(struct surface *s, struct writer *w, uint32_t slot)
+void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot)
 {
     const struct gateway_provider *p = gateway_provider(surface_gateway(s), slot);
     char id[32];
@@ -333,6 +337,7 @@ static void render_provider(struct surface *s, struct writer *w, uint32_t slot)
         gateway_text_field(s, w, "base_url", p->base_url);
     }
     json_field_text(w, "callback_url", url);
+    gateway_c2b_field(s, w, p);
     json_close(w, '}');
 }
 
@@ -445,7 +450,7 @@ void gateway_provider_create(struct request *q)
         return;
     }
     struct writer w = surface_writer(s);
-    render_provider(s, &w, reply.slot);
+    gateway_provider_render(s, &w, reply.slot);
     surface_json(q, result.wait_position, 201, &w);
 }
 
@@ -457,7 +462,7 @@ void gateway_provider_list(struct request *q)
     for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
          i = slab_next(&g->providers, i + 1)) {
         if (gateway_provider(g, i)->merchant == q->merchant) {
-            render_provider(q->s, &w, i);
+            gateway_provider_render(q->s, &w, i);
         }
     }
     surface_list_close(q, &w, false);

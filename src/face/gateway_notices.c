@@ -25,9 +25,13 @@ static enum provider_door door_of(struct span name, bool *timed_out)
         const char *name;
         enum provider_door door;
     } doors[] = {
-        {"stk", PROVIDER_DOOR_STK},         {"payout", PROVIDER_DOOR_PAYOUT},
-        {"status", PROVIDER_DOOR_STATUS},   {"reversal", PROVIDER_DOOR_REVERSAL},
-        {"balance", PROVIDER_DOOR_BALANCE}, {"confirmation", PROVIDER_DOOR_CONFIRMATION},
+        {"stk", PROVIDER_DOOR_STK},
+        {"payout", PROVIDER_DOOR_PAYOUT},
+        {"status", PROVIDER_DOOR_STATUS},
+        {"reversal", PROVIDER_DOOR_REVERSAL},
+        {"balance", PROVIDER_DOOR_BALANCE},
+        {"confirmation", PROVIDER_DOOR_CONFIRMATION},
+        {"validation", PROVIDER_DOOR_VALIDATION},
     };
     struct span end = SPAN_LITERAL("_timeout");
     *timed_out =
@@ -141,6 +145,10 @@ void gateway_callback(struct request *q)
     memset(&seen, 0, sizeof(seen));
     provider_read_message(&account, &message, s->json, take_first, &seen);
     seen.source = seen.source == 0 ? OBSERVED_BY_CALLBACK : seen.source;
+    if (message.door == PROVIDER_DOOR_VALIDATION) {
+        gateway_validation(q, c.provider, &seen);
+        return;
+    }
     c.claim = &seen;
     c.headers = headers_of(q, &w);
     gateway_notice_digests(s, &c, c.payment);
@@ -173,6 +181,7 @@ static void render_body(struct surface *s, struct writer *w, const struct gatewa
 
 void gateway_notice_render(struct surface *s, struct writer *w, const struct gateway_notice *n)
 {
+    const struct gateway *g = surface_gateway(s);
     char id[32];
     char digest[GATEWAY_TOKEN_TEXT];
     (void)snprintf(id, sizeof(id), "ntc_%llu", (unsigned long long)n->number);
@@ -191,6 +200,11 @@ void gateway_notice_render(struct surface *s, struct writer *w, const struct gat
     } else {
         json_field_null(w, "payment");
     }
+    const struct gateway_receipt *r =
+        n->payment == 0 && n->effect != NOTICE_ORPHAN
+            ? gateway_receipt_by_text(g, n->provider, gateway_text(g, n->receipt))
+            : NULL;
+    surface_id_field(w, "receipt_id", "rcp_", r == NULL ? 0 : r->number);
     gateway_text_field(s, w, "reference", n->reference);
     gateway_text_field(s, w, "receipt", n->receipt);
     gateway_text_field(s, w, "result_code", n->code);

@@ -77,18 +77,27 @@ bool gateway_token_good(struct surface *s, uint32_t provider)
            engine_now(s->engine) < t->until_ns;
 }
 
+/* The provider account that a call goes to; SLAB_NONE: it is none, or its payment is no more. */
+static uint32_t account_of_item(const struct gateway *g, const struct outbox_item *item)
+{
+    if (item->kind == CALL_REGISTER) {
+        return (uint32_t)item->subject;
+    }
+    const struct gateway_payment *p =
+        item->kind >= MESSAGE_WEBHOOK ? NULL : gateway_payment(g, item->subject);
+    return p == NULL ? SLAB_NONE : p->provider;
+}
+
 uint32_t gateway_outgoing_provider(struct surface *s, const struct outbox_item *item)
 {
     const struct gateway *g = surface_gateway(s);
-    const struct gateway_payment *p =
-        item->kind >= MESSAGE_WEBHOOK ? NULL : gateway_payment(g, item->subject);
-    if (p == NULL) {
+    uint32_t slot = account_of_item(g, item);
+    if (slot == SLAB_NONE) {
         return SLAB_NONE;
     }
-    const struct gateway_provider *provider = gateway_provider(g, p->provider);
-    bool needs = provider_needs_token((enum observation_provider)provider->kind,
+    bool needs = provider_needs_token((enum observation_provider)gateway_provider(g, slot)->kind,
                                       (enum provider_call_kind)item->kind);
-    return needs ? p->provider : SLAB_NONE;
+    return needs ? slot : SLAB_NONE;
 }
 
 /* Puts the request into w and the job. */
@@ -159,13 +168,13 @@ static struct span shown(struct span text, size_t max)
     return text;
 }
 
-/* The payment's own callback URL with this door, into w. */
-static struct span callback_url(struct surface *s, const struct gateway_payment *p,
-                                const char *door, struct writer *w)
+/* The callback URL of a payment or account with this door, into w. */
+static struct span callback_url(struct surface *s, const uint8_t whose[16], const char *door,
+                                struct writer *w)
 {
     char token[GATEWAY_TOKEN_TEXT];
     char url[GATEWAY_BASE_URL_MAX + 80];
-    gateway_hex(p->token, token);
+    gateway_hex(whose, token);
     int size = snprintf(url, sizeof(url), "%s/callbacks/%s/%s", s->gateway->own_url, token, door);
     CHECK(size > 0 && (size_t)size < sizeof(url));
     const uint8_t *at = w->data + w->size;
@@ -196,17 +205,36 @@ static void call_doors(struct surface *s, const struct gateway_payment *p, uint1
     const char *late = kind == CALL_PAYOUT     ? "payout_timeout"
                        : kind == CALL_REVERSAL ? "reversal_timeout"
                                                : "status_timeout";
-    out->callback_url = callback_url(s, p, door, w);
+    out->callback_url = callback_url(s, p->token, door, w);
     if (kind != CALL_PUSH) {
-        out->timeout_url = callback_url(s, p, late, w);
+        out->timeout_url = callback_url(s, p->token, late, w);
     }
+}
+
+static struct span token_for(struct surface *s, uint32_t provider)
+{
+    const struct access_token *t = token_of(s, provider);
+    return gateway_token_good(s, provider) ? (struct span){t->text, t->size} : SPAN_EMPTY;
+}
+
+/* C2B URLs carry the account's own token: they are registered once and stay. */
+static bool write_registration(struct surface *s, uint32_t slot, struct writer *w,
+                               struct gateway_job *job)
+{
+    const struct gateway_provider *p = gateway_provider(surface_gateway(s), slot);
+    struct provider_call call = {.kind = PROVIDER_CALL_REGISTER,
+                                 .now_ns = engine_now(s->engine),
+                                 .cancel_unanswered = p->c2b_cancels,
+                                 .token = token_for(s, slot)};
+    call.callback_url = callback_url(s, p->token, "confirmation", w);
+    call.timeout_url = callback_url(s, p->token, "validation", w);
+    return write_call(s, slot, &call, w, job);
 }
 
 static void call_of(struct surface *s, const struct outbox_item *item,
                     const struct gateway_payment *p, struct writer *w, struct provider_call *out)
 {
     const struct gateway *g = surface_gateway(s);
-    const struct access_token *t = token_of(s, p->provider);
     const struct gateway_payment *original = gateway_payment(g, p->overrides);
     struct span description = gateway_text(g, p->description);
     memset(out, 0, sizeof(*out));
@@ -232,9 +260,7 @@ static void call_of(struct surface *s, const struct outbox_item *item,
                          : shown(gateway_text(g, p->order), REFERENCE_SHOWN_MAX);
     out->description =
         shown(description.size > 0 ? description : SPAN_LITERAL("Payment"), DESCRIPTION_SHOWN_MAX);
-    if (gateway_token_good(s, p->provider)) {
-        out->token = (struct span){t->text, t->size};
-    }
+    out->token = token_for(s, p->provider);
 }
 
 /* ---- webhooks ---- */
@@ -317,6 +343,9 @@ bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct 
     if (item->kind == MESSAGE_WEBHOOK) {
         return webhook(s, item, w, job);
     }
+    if (item->kind == CALL_REGISTER) {
+        return write_registration(s, (uint32_t)item->subject, w, job);
+    }
     const struct gateway_payment *p = gateway_payment(surface_gateway(s), item->subject);
     struct provider_call call;
     if (p == NULL) {
@@ -344,12 +373,14 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
                   struct delivery_result_command *c)
 {
     struct gateway_face *f = s->gateway;
-    const struct gateway_payment *p =
-        item->kind >= MESSAGE_WEBHOOK ? NULL : gateway_payment(surface_gateway(s), item->subject);
-    if (p == NULL || c->error != 0) {
+    const struct gateway *g = surface_gateway(s);
+    uint32_t slot = account_of_item(g, item);
+    if (slot == SLAB_NONE || c->error != 0) {
         return;
     }
-    const struct gateway_provider *provider = gateway_provider(surface_gateway(s), p->provider);
+    const struct gateway_payment *p =
+        item->kind == CALL_REGISTER ? NULL : gateway_payment(g, item->subject);
+    const struct gateway_provider *provider = gateway_provider(g, slot);
     struct provider_account account = {.provider = (enum observation_provider)provider->kind,
                                        .production = provider->production,
                                        .short_code = provider->short_code,
@@ -358,11 +389,11 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
     struct provider_reply reply = {.http_status = c->status, .body = c->answer};
     memset(&f->reading, 0, sizeof(f->reading));
     memset(&f->observed, 0, sizeof(f->observed));
-    call.provider_id = gateway_text(surface_gateway(s), p->provider_id);
+    call.provider_id = p == NULL ? SPAN_EMPTY : gateway_text(g, p->provider_id);
     provider_read_reply(&account, &call, &reply, s->json, take_first, &f->observed);
     f->reading.answer = f->observed;
     if (f->observed.reason == OBSERVED_REASON_TOKEN) {
-        token_of(s, p->provider)->size = 0; /* another one is fetched for the next try */
+        token_of(s, slot)->size = 0; /* another one is fetched for the next try */
     }
     if (item->kind == CALL_QUERY && f->observed.source != 0 && c->answer.size <= GATEWAY_BODY_MAX) {
         f->reading.notice = (struct notice_command){.payment = p->number,

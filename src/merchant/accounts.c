@@ -227,3 +227,52 @@ void gateway__decide_endpoint_rotate(const struct gateway *g, struct decision *d
     gateway__emit(&gd, &e);
     reply->slot = c->endpoint;
 }
+
+/* ---- C2B URLs ---- */
+
+void gateway__decide_c2b(const struct gateway *g, struct decision *d)
+{
+    const struct c2b_registration_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_provider *p = gateway_provider(g, c->provider);
+    if (p == NULL || p->merchant != c->merchant || p->kind != OBSERVED_AT_DARAJA) {
+        reply->refusal = GATEWAY_NOT_FOUND;
+        return;
+    }
+    if (p->c2b_state == GATEWAY_C2B_ASKED) {
+        reply->refusal = GATEWAY_UNDER_WAY;
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_C2B_URLS_ASKED};
+    e.c2b_asked.slot = c->provider;
+    e.c2b_asked.rule = c->rule;
+    e.c2b_asked.cancels = c->cancels;
+    e.c2b_asked.item = gateway__queue(&gd, CALL_REGISTER, c->provider, p->target);
+    gateway__emit(&gd, &e);
+    reply->slot = c->provider;
+}
+
+/* Registering twice does no harm, but it is a person who asks again: in production URLs are
+ * registered once. */
+void gateway__c2b_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                            const struct delivery_result_command *c, uint8_t becomes)
+{
+    const struct gateway_reading *reading = c->reading;
+    const struct gateway_provider *p = gateway_provider(gd->g, (uint32_t)item->subject);
+    CHECK(p != NULL);
+    if (becomes == OUTBOX_WAITING || p->c2b_item != item->number) {
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_C2B_URLS_ANSWERED};
+    e.c2b_answered.slot = (uint32_t)item->subject;
+    e.c2b_answered.state = gateway__surely_unsent(c) ? GATEWAY_C2B_REFUSED : GATEWAY_C2B_UNKNOWN;
+    if (c->error == 0 && reading != NULL) {
+        struct observation answer = gateway__cut(&reading->answer);
+        e.c2b_answered.words = answer.words;
+        e.c2b_answered.state = answer.verdict == OBSERVED_SUCCEEDED ? GATEWAY_C2B_REGISTERED
+                               : answer.verdict == OBSERVED_REFUSED ? GATEWAY_C2B_REFUSED
+                                                                    : e.c2b_answered.state;
+    }
+    gateway__emit(gd, &e);
+}

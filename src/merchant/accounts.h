@@ -22,11 +22,14 @@ enum gateway_account_code {
 
 /* Reasons of transfers of this book. */
 enum gateway_transfer_code {
-    GATEWAY_TRANSFER_PAYMENT = 1,  /* clearing -> wallet or escrow; reference: the payment */
-    GATEWAY_TRANSFER_RELEASE = 2,  /* escrow -> wallet */
-    GATEWAY_TRANSFER_REVERSAL = 3, /* back to clearing */
-    GATEWAY_TRANSFER_PAYOUT = 4,   /* wallet (or escrow) -> clearing, held first */
-    GATEWAY_TRANSFER_FEE = 5,      /* fees -> clearing: what the provider took */
+    GATEWAY_TRANSFER_PAYMENT = 1,   /* clearing -> wallet or escrow; reference: the payment */
+    GATEWAY_TRANSFER_RELEASE = 2,   /* escrow -> wallet */
+    GATEWAY_TRANSFER_REVERSAL = 3,  /* back to clearing */
+    GATEWAY_TRANSFER_PAYOUT = 4,    /* wallet (or escrow) -> clearing, held first */
+    GATEWAY_TRANSFER_FEE = 5,       /* fees -> clearing: what the provider took */
+    GATEWAY_TRANSFER_RECEIPT = 6,   /* clearing -> wallet or suspense; reference: the receipt */
+    GATEWAY_TRANSFER_ASSIGN = 7,    /* suspense -> wallet */
+    GATEWAY_TRANSFER_TAKE_BACK = 8, /* wallet or suspense -> clearing */
 };
 
 #define GATEWAY_MERCHANT_FIELDS(X)       \
@@ -49,21 +52,50 @@ struct gateway_key {
     GATEWAY_KEY_FIELDS(FIELD_DECLARE)
 };
 
-#define GATEWAY_PROVIDER_FIELDS(X)                                                      \
-    X(u64, target)  /* of its base URL, for the outbox */                               \
-    X(raw16, token) /* of its callback URLs: C2B and results */                         \
-    X(u32, merchant)                                                                    \
-    X(u32, short_code)                                                                  \
-    X(u32, party_b)                                                                     \
-    X(u32, clearing) /* ledger account */                                               \
-    X(u32, base_url) /* texts; the secrets are sealed. Empty: the operator next door */ \
-    X(u32, key)                                                                         \
-    X(u32, secret)                                                                      \
-    X(u32, passkey)                                                                     \
-    X(u32, initiator)                                                                   \
-    X(u32, credential)                                                                  \
-    X(u8, kind)                                                                         \
-    X(flag, production)                                                                 \
+/* The registration of C2B URLs with the provider. Numbers stand in the journal.
+ * X(NAME, number, "status in the API") */
+#define GATEWAY_C2B_STATES(X)                                   \
+    X(NONE, 0, "not_registered")                                \
+    X(ASKED, 1, "asked")                                        \
+    X(REGISTERED, 2, "registered")                              \
+    X(REFUSED, 3, "refused") /* surely: why stands beside it */ \
+    X(UNKNOWN, 4, "unknown") /* the answer was lost: ask again */
+
+enum c2b_state {
+#define X(name, number, text) GATEWAY_C2B_##name = number,
+    GATEWAY_C2B_STATES(X)
+#undef X
+        GATEWAY_C2B_STATE_LAST = 4,
+};
+const char *c2b_state_name(uint8_t state);
+
+/* What a payment is let through for, when the provider asks before it moves (validation). */
+enum c2b_rule {
+    GATEWAY_C2B_ACCEPTS_ALL = 0,
+    GATEWAY_C2B_ACCEPTS_ORDERS = 1, /* only an account reference that names an order */
+    GATEWAY_C2B_RULE_LAST = 1,
+};
+
+#define GATEWAY_PROVIDER_FIELDS(X)                                                       \
+    X(u64, target)  /* of its base URL, for the outbox */                                \
+    X(raw16, token) /* of its callback URLs: C2B and results */                          \
+    X(u32, merchant)                                                                     \
+    X(u32, short_code)                                                                   \
+    X(u32, party_b)                                                                      \
+    X(u32, clearing) /* ledger account */                                                \
+    X(u32, base_url) /* texts; the secrets are sealed. Empty: the operator next door */  \
+    X(u32, key)                                                                          \
+    X(u32, secret)                                                                       \
+    X(u32, passkey)                                                                      \
+    X(u32, initiator)                                                                    \
+    X(u32, credential)                                                                   \
+    X(u64, c2b_item)  /* outbox number of the latest registration of C2B URLs; 0 */      \
+    X(u32, c2b_words) /* what was answered to it */                                      \
+    X(u8, c2b_state)                                                                     \
+    X(u8, c2b_rule)                                                                      \
+    X(flag, c2b_cancels) /* what is not answered in time is cancelled by the provider */ \
+    X(u8, kind)                                                                          \
+    X(flag, production)                                                                  \
     X(flag, is_till)
 struct gateway_provider {
     GATEWAY_PROVIDER_FIELDS(FIELD_DECLARE)

@@ -94,6 +94,20 @@ static void apply_provider_kept(struct gateway *g, const struct gateway_event *e
     replace_text(g, &p->credential, e->provider_kept.credential);
 }
 
+static void apply_c2b(struct gateway *g, const struct gateway_event *e)
+{
+    struct gateway_provider *p = provider_at(g, e->c2b_asked.slot); /* of both the first */
+    if (e->kind == EVENT_C2B_URLS_ASKED) {
+        p->c2b_state = GATEWAY_C2B_ASKED;
+        p->c2b_rule = e->c2b_asked.rule;
+        p->c2b_cancels = e->c2b_asked.cancels;
+        p->c2b_item = e->c2b_asked.item;
+        return;
+    }
+    p->c2b_state = e->c2b_answered.state;
+    replace_text(g, &p->c2b_words, e->c2b_answered.words);
+}
+
 /* Of the secrets before, those that sign no more are forgotten. */
 static void apply_secret(struct gateway *g, const struct gateway_event *e,
                          const struct frame_info *frame)
@@ -370,6 +384,19 @@ static void link_to_payment(struct gateway *g, uint32_t slot, uint64_t payment)
     link_notice(g, slot, &p->first_notice, &p->last_notice);
 }
 
+/* What acted without a payment is about a receipt, made before it or in this frame. */
+static void link_to_receipt(struct gateway *g, uint32_t slot)
+{
+    const struct gateway_notice *n = notice_at(g, slot);
+    uint32_t at =
+        gateway__receipt_find(g, RECEIPT_BY_TEXT, n->provider, gateway_text(g, n->receipt));
+    CHECK(at != MAP_NONE);
+    struct gateway_receipt *r = receipt_at(g, at);
+    r->notices++;
+    link_notice(g, slot, &r->first_notice, &r->last_notice);
+    gateway__touch_receipt(g, at);
+}
+
 static void link_orphan(struct gateway *g, uint32_t slot)
 {
     const struct gateway_notice *n = notice_at(g, slot);
@@ -401,8 +428,10 @@ static void apply_notice_taken(struct gateway *g, uint32_t slot, const struct ga
     }
     if (e->notice_taken.payment != 0) {
         link_to_payment(g, slot, e->notice_taken.payment);
-    } else {
+    } else if (n->effect == NOTICE_ORPHAN) {
         link_orphan(g, slot);
+    } else {
+        link_to_receipt(g, slot);
     }
 }
 
@@ -446,7 +475,7 @@ static void apply_notice(struct gateway *g, const struct gateway_event *e,
         n->repeats++;
     } else {
         n->effect = e->notice_joined.effect;
-        if (n->payment == 0) {
+        if (n->payment == 0 && e->notice_joined.payment != 0) {
             unlink_orphan(g, slot);
             link_to_payment(g, slot, e->notice_joined.payment);
         }
@@ -477,6 +506,12 @@ static void apply_feed(struct gateway *g, const struct gateway_event *e,
         CHECK(at != MAP_NONE);
         CHECK(f->object_seq == payment_slot(g, at)->object_seq + 1);
         payment_slot(g, at)->object_seq = f->object_seq;
+    } else {
+        CHECK(f->object_kind == FEED_OBJECT_RECEIPT);
+        uint32_t at = gateway__receipt_slot(g, f->object);
+        CHECK(at != MAP_NONE);
+        CHECK(f->object_seq == receipt_at(g, at)->object_seq + 1);
+        receipt_at(g, at)->object_seq = f->object_seq;
     }
 }
 
@@ -549,6 +584,7 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     if (g->touched_position != frame->position) { /* a replay checks nothing and forgets nothing */
         g->touched_position = frame->position;
         g->touched_count = 0;
+        g->touched_receipt_count = 0;
     }
     switch (kind) {
     case EVENT_MERCHANT_OPENED:
@@ -567,6 +603,12 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_NOTICE_TAKEN:
     case EVENT_NOTICE_REPEATED:
     case EVENT_NOTICE_JOINED: apply_notice(g, &e, frame); break;
+    case EVENT_RECEIPT_KEPT:
+    case EVENT_RECEIPT_CREATED:
+    case EVENT_RECEIPT_ASSIGNED:
+    case EVENT_RECEIPT_TAKEN_BACK: gateway__apply_receipt(g, &e, frame); break;
+    case EVENT_C2B_URLS_ASKED:
+    case EVENT_C2B_URLS_ANSWERED: apply_c2b(g, &e); break;
     default:
         if (kind >= EVENT_PAYMENT_CREATED && kind <= EVENT_PAYMENT_FORWARDED) {
             apply_payment(g, &e, frame);

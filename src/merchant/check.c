@@ -70,6 +70,9 @@ void gateway__check_touched(void *state)
     for (uint32_t i = 0; i < g->touched_count; i++) {
         check_payment(g, g->touched[i]);
     }
+    for (uint32_t i = 0; i < g->touched_receipt_count; i++) {
+        gateway__check_receipt(g, g->touched_receipts[i]);
+    }
 }
 
 /* G5: of an order at most one is open, but for those that somebody overrode. */
@@ -102,6 +105,17 @@ static void check_notices(const struct gateway *g)
             notices++;
         }
         CHECK(notices == p->notices);
+        linked += notices;
+    }
+    for (uint32_t i = slab_next(&g->receipts, 0); i != SLAB_NONE;
+         i = slab_next(&g->receipts, i + 1)) {
+        uint32_t notices = 0;
+        for (uint32_t n = receipt_at(g, i)->first_notice; n != SLAB_NONE;
+             n = notice_at(g, n)->next) {
+            CHECK(notice_at(g, n)->payment == 0);
+            notices++;
+        }
+        CHECK(notices == receipt_at(g, i)->notices);
         linked += notices;
     }
     CHECK(linked + orphans == g->notices.used); /* G6 */
@@ -139,6 +153,7 @@ void gateway__check(const void *state)
     CHECK(attention == g->attention);
     CHECK(g->feed.used == g->last_seq); /* G7 */
     check_notices(g);
+    gateway__check_receipts(g);
     check_webhooks(g);
     timers_check(&g->due);
 }

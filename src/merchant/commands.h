@@ -58,6 +58,8 @@ enum gateway_command_kind {
     COMMAND_PAYMENT_RELEASE = 204, /* struct payment_command: escrow to the seller */
     COMMAND_PAYOUT_CREATE = 205,   /* struct payout_command: payouts and refunds */
     COMMAND_NOTICE = 210,
+    COMMAND_RECEIPT_ASSIGN = 211,
+    COMMAND_C2B_URLS = 212,
     COMMAND_ENDPOINT_ROTATE = 241,
     COMMAND_EVENT_REPLAY = 242,
 };
@@ -158,6 +160,21 @@ struct payout_command {
     uint8_t token[16];
     uint8_t key[16];
     uint8_t request[16];
+};
+
+/* A person says which order a receipt on the suspense account is for. */
+struct receipt_assign_command {
+    uint32_t merchant;
+    uint64_t number;
+    struct span order;
+};
+
+/* Asks the provider to send C2B validations and confirmations to us. */
+struct c2b_registration_command {
+    uint32_t merchant;
+    uint32_t provider;
+    uint8_t rule; /* enum c2b_rule */
+    bool cancels; /* what we do not answer in time is cancelled */
 };
 
 /* A notice at the door. */

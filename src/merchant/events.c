@@ -63,6 +63,14 @@ static bool plausible(const struct gateway_event *e)
                e->notice_taken.verdict <= OBSERVED_REFUSED && e->notice_taken.effect >= 1 &&
                e->notice_taken.effect <= NOTICE_EFFECT_LAST;
     case EVENT_NOTICE_KEPT: return e->notice_kept.body.size <= GATEWAY_BODY_MAX;
+    case EVENT_RECEIPT_CREATED:
+        return e->receipt_created.amount_minor > 0 &&
+               e->receipt_created.amount_minor <= GATEWAY_AMOUNT_MAX &&
+               e->receipt_created.state >= RECEIPT_SUSPENSE &&
+               e->receipt_created.state <= RECEIPT_ASSIGNED && e->receipt_created.source >= 1 &&
+               e->receipt_created.source <= OBSERVED_BY_STATEMENT;
+    case EVENT_C2B_URLS_ASKED: return e->c2b_asked.rule <= GATEWAY_C2B_RULE_LAST;
+    case EVENT_C2B_URLS_ANSWERED: return e->c2b_answered.state <= GATEWAY_C2B_STATE_LAST;
     case EVENT_FEED_ADDED: return e->feed_added.type >= 1 && e->feed_added.type <= FEED_TYPE_LAST;
     case EVENT_PROVIDER_OPENED:
         return e->provider_opened.provider_kind >= OBSERVED_AT_DARAJA &&

@@ -193,6 +193,40 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(u64, first_payment)         \
     X(i64, amount_minor)
 
+/* The texts come first and make the receipt's slot; RECEIPT_CREATED in the same frame fills it,
+ * after its notice. */
+#define FIELDS_RECEIPT_KEPT(X) \
+    X(u64, number)             \
+    X(u32, provider)           \
+    X(u64, phone)              \
+    X(text, receipt)           \
+    X(text, reference)         \
+    X(text, party)
+/* Assigned at once: to the order that its account reference names. */
+#define FIELDS_RECEIPT_CREATED(X) \
+    X(u64, number)                \
+    X(i64, amount_minor)          \
+    X(i64, at_ns)                 \
+    X(u8, state)                  \
+    X(u8, source)
+#define FIELDS_RECEIPT_ASSIGNED(X) \
+    X(u64, number)                 \
+    X(flag, by_person)             \
+    X(text, order)
+#define FIELDS_RECEIPT_TAKEN_BACK(X) \
+    X(u64, number)                   \
+    X(u64, payment)
+
+#define FIELDS_C2B_URLS_ASKED(X) \
+    X(u32, slot)                 \
+    X(u8, rule)                  \
+    X(flag, cancels)             \
+    X(u64, item)
+#define FIELDS_C2B_URLS_ANSWERED(X) \
+    X(u32, slot)                    \
+    X(u8, state)                    \
+    X(text, words)
+
 /* X(NAME, number, "name on the event stream", member) */
 #define GATEWAY_EVENTS(X)                                                      \
     X(MERCHANT_OPENED, 192, "merchant_opened", merchant_opened)                \
@@ -227,7 +261,13 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(WEBHOOK_ENDED, 233, "webhook_ended", webhook_ended)                      \
     X(REFUND_PROPOSED, 240, "refund_proposed", refund_proposed)                \
     X(ENDPOINT_SECRET_KEPT, 241, "endpoint_secret_kept", endpoint_secret_kept) \
-    X(ENDPOINT_ROTATED, 242, "endpoint_rotated", endpoint_rotated)
+    X(ENDPOINT_ROTATED, 242, "endpoint_rotated", endpoint_rotated)             \
+    X(RECEIPT_KEPT, 250, "receipt_kept", receipt_kept)                         \
+    X(RECEIPT_CREATED, 251, "receipt_created", receipt_created)                \
+    X(RECEIPT_ASSIGNED, 252, "receipt_assigned", receipt_assigned)             \
+    X(RECEIPT_TAKEN_BACK, 253, "receipt_taken_back", receipt_taken_back)       \
+    X(C2B_URLS_ASKED, 254, "c2b_urls_asked", c2b_asked)                        \
+    X(C2B_URLS_ANSWERED, 255, "c2b_urls_answered", c2b_answered)
 
 enum gateway_event_kind {
 #define X(name, number, text, member) EVENT_##name = number,

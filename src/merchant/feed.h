@@ -40,13 +40,16 @@
     X(REFUND_SUCCEEDED, 26, "refund.succeeded")                                                   \
     X(REFUND_FAILED, 27, "refund.failed")                                                         \
     X(REFUND_RECEIPT, 28, "refund.receipt_known")                                                 \
-    X(REFUND_STUCK, 29, "refund.stuck")
+    X(REFUND_STUCK, 29, "refund.stuck")                                                           \
+    X(RECEIPT_CREATED, 30, "receipt.created")       /* C2B: money arrived */                      \
+    X(RECEIPT_ASSIGNED, 31, "receipt.assigned")     /* to an order, by a person */                \
+    X(RECEIPT_TAKEN_BACK, 32, "receipt.taken_back") /* it is the money of a payment, told there */
 
 enum feed_type {
 #define X(name, number, text) FEED_##name = number,
     FEED_TYPES(X)
 #undef X
-        FEED_TYPE_LAST = 29,
+        FEED_TYPE_LAST = 32,
 };
 const char *feed_type_name(uint16_t type);
 

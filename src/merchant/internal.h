@@ -32,6 +32,11 @@ static inline struct gateway_notice *notice_at(const struct gateway *g, uint32_t
     return slab_at(&g->notices, slot);
 }
 
+static inline struct gateway_receipt *receipt_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->receipts, slot);
+}
+
 static inline struct gateway_webhook *webhook_at(const struct gateway *g, uint32_t slot)
 {
     return slab_at(&g->webhooks, slot);
@@ -131,6 +136,45 @@ void gateway__opened(struct gateway_decision *gd, const struct payment_create_co
 /* "already made with this key": the reply says what. */
 bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uint8_t request[16],
                        struct gateway_reply *reply);
+
+/* receipt.c */
+void gateway__decide_assign(const struct gateway *g, struct decision *d);
+/* Does the claim say that money arrived at this provider account, under a receipt number? */
+bool gateway__arrived(const struct gateway *g, uint32_t provider, const struct observation *claim);
+/* The payment whose money it is, when that can be told; NULL. */
+const struct gateway_payment *gateway__payment_of_receipt(const struct gateway_decision *gd,
+                                                          uint32_t provider,
+                                                          const struct observation *claim);
+/* Makes a receipt of it: before its notice is written, and after. */
+uint64_t gateway__receipt_open(struct gateway_decision *gd, uint32_t provider,
+                               const struct observation *claim);
+void gateway__receipt_opened(struct gateway_decision *gd, uint64_t number, uint32_t provider,
+                             const struct observation *claim);
+/* A payment learns its receipt: a receipt of that number is taken back. */
+void gateway__receipt_is_of(struct gateway_decision *gd, const struct gateway_payment *p,
+                            struct span text);
+/* The number of the one receipt that must be this payment's, which was paid by what names none;
+ * empty: there is none, or more than one. */
+struct span gateway__receipt_that_fits(const struct gateway *g, const struct gateway_payment *p);
+
+/* receipt_state.c */
+uint32_t gateway__receipt_slot(const struct gateway *g, uint64_t number); /* MAP_NONE */
+/* By number at the provider, and the latest by account reference; MAP_NONE. */
+enum receipt_text { RECEIPT_BY_TEXT, RECEIPT_BY_REFERENCE };
+uint32_t gateway__receipt_find(const struct gateway *g, enum receipt_text which, uint32_t provider,
+                               struct span text);
+void gateway__apply_receipt(struct gateway *g, const struct gateway_event *e,
+                            const struct frame_info *frame);
+/* Into the maps, after loading: in the order of their numbers. */
+void gateway__receipt_index(struct gateway *g, uint32_t slot);
+void gateway__touch_receipt(struct gateway *g, uint32_t slot);
+void gateway__check_receipt(const struct gateway *g, uint32_t slot);
+void gateway__check_receipts(const struct gateway *g);
+
+/* accounts.c */
+void gateway__decide_c2b(const struct gateway *g, struct decision *d);
+void gateway__c2b_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                            const struct delivery_result_command *c, uint8_t becomes);
 
 /* notice.c */
 void gateway__decide_notice(const struct gateway *g, struct decision *d);

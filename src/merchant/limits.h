@@ -16,6 +16,7 @@ enum {
     GATEWAY_PAYMENTS_MAX = 256 * 1024 * 1024,
     GATEWAY_NOTICES_MAX = 512 * 1024 * 1024,
     GATEWAY_FEED_MAX = 512 * 1024 * 1024,
+    GATEWAY_RECEIPTS_MAX = 256 * 1024 * 1024,
     GATEWAY_REFUNDS_MAX = 64 * 1024 * 1024,
     GATEWAY_NAME_MAX = 100, /* bytes */
     GATEWAY_URL_MAX = 1024,
@@ -30,7 +31,7 @@ enum {
     GATEWAY_WORDS_MAX = 200,
     GATEWAY_BODY_PARTS = 4,     /* texts that hold a body */
     GATEWAY_JOINED_MAX = 8,     /* orphans that join in one decision */
-    GATEWAY_FRAME_FEED_MAX = 3, /* events for the application in one decision */
+    GATEWAY_FRAME_FEED_MAX = 4, /* events for the application in one decision */
 };
 /* Of one payment, in cents: 10^12 shillings, far above every limit, far below an overflow. */
 #define GATEWAY_AMOUNT_MAX ((int64_t)1000 * 1000 * 1000 * 1000 * 100)

@@ -1,6 +1,6 @@
 /*
  * merchant.c - the merchant book's tables, keys and reads, and the dispatch of commands to
- * products. See merchant.h for the invariants G1 to G8. Tests: tests/unit/test_merchant*.c.
+ * products. See merchant.h for the invariants G1 to G10. Tests: tests/unit/test_merchant*.c.
  */
 #include "merchant/merchant.h"
 
@@ -32,15 +32,19 @@ static void timer_placed(void *context, uint64_t id, uint32_t position)
 
 static void maps_init(struct gateway *g, uint64_t seed)
 {
-    struct map *hashed[] = {&g->by_key_hash,        &g->by_provider_token,  &g->by_short_code,
-                            &g->by_token,           &g->by_provider_id,     &g->by_order,
-                            &g->by_receipt,         &g->notice_by_key,      &g->webhook_last,
-                            &g->webhook_by_subject, &g->orphan_by_reference};
+    struct map *hashed[] = {&g->by_key_hash,         &g->by_provider_token,
+                            &g->by_short_code,       &g->by_token,
+                            &g->by_provider_id,      &g->by_order,
+                            &g->by_receipt,          &g->notice_by_key,
+                            &g->webhook_last,        &g->webhook_by_subject,
+                            &g->orphan_by_reference, &g->receipt_by_text,
+                            &g->receipt_by_reference};
     for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++) {
         map_init(hashed[i], seed, MAP_HASHED);
     }
     map_init(&g->by_number, seed, MAP_SEQUENTIAL);
     map_init(&g->notice_by_number, seed, MAP_SEQUENTIAL);
+    map_init(&g->receipt_by_number, seed, MAP_SEQUENTIAL);
     map_init(&g->feed_by_seq, seed, MAP_SEQUENTIAL);
 }
 
@@ -59,6 +63,7 @@ static void *gateway_create(struct book *book)
     slab_init(&g->endpoints, sizeof(struct gateway_endpoint), GATEWAY_ENDPOINTS_MAX);
     slab_init(&g->payments, sizeof(struct gateway_payment), GATEWAY_PAYMENTS_MAX);
     slab_init(&g->notices, sizeof(struct gateway_notice), GATEWAY_NOTICES_MAX);
+    slab_init(&g->receipts, sizeof(struct gateway_receipt), GATEWAY_RECEIPTS_MAX);
     slab_init(&g->feed, sizeof(struct gateway_feed), GATEWAY_FEED_MAX);
     slab_init(&g->webhooks, sizeof(struct gateway_webhook), GATEWAY_FEED_MAX);
     maps_init(g, book->hash_seed);
@@ -71,13 +76,14 @@ static void *gateway_create(struct book *book)
 static void gateway_destroy(void *state)
 {
     struct gateway *g = state;
-    struct slab *slabs[] = {&g->merchants, &g->keys,    &g->providers, &g->endpoints,
-                            &g->payments,  &g->notices, &g->feed,      &g->webhooks};
+    struct slab *slabs[] = {&g->merchants, &g->keys, &g->providers, &g->endpoints, &g->payments,
+                            &g->notices,   &g->feed, &g->webhooks,  &g->receipts};
     struct map *maps[] = {&g->by_key_hash,        &g->by_provider_token,   &g->by_short_code,
                           &g->by_token,           &g->by_provider_id,      &g->by_order,
                           &g->by_receipt,         &g->notice_by_key,       &g->webhook_last,
                           &g->webhook_by_subject, &g->orphan_by_reference, &g->by_number,
-                          &g->notice_by_number,   &g->feed_by_seq};
+                          &g->notice_by_number,   &g->feed_by_seq,         &g->receipt_by_number,
+                          &g->receipt_by_text,    &g->receipt_by_reference};
     for (size_t i = 0; i < sizeof(slabs) / sizeof(slabs[0]); i++) {
         slab_fini(slabs[i]);
     }
@@ -102,6 +108,8 @@ static bool gateway_reserve(void *state)
     return slab_reserve(&g->merchants, 1) && slab_reserve(&g->keys, 1) &&
            slab_reserve(&g->providers, 1) && slab_reserve(&g->endpoints, 1) &&
            slab_reserve(&g->payments, 1) && slab_reserve(&g->notices, 2) &&
+           slab_reserve(&g->receipts, 1) && map_reserve(&g->receipt_by_number, 1) &&
+           map_reserve(&g->receipt_by_text, 1) && map_reserve(&g->receipt_by_reference, 1) &&
            slab_reserve(&g->feed, GATEWAY_FRAME_FEED_MAX) &&
            slab_reserve(&g->webhooks, WEBHOOKS_RESERVED) && map_reserve(&g->by_key_hash, 1) &&
            map_reserve(&g->by_provider_token, 1) && map_reserve(&g->by_short_code, 1) &&
@@ -163,6 +171,8 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_PAYMENT_RELEASE: gateway__decide_release(g, d); break;
     case COMMAND_PAYOUT_CREATE: gateway__decide_payout(g, d); break;
     case COMMAND_NOTICE: gateway__decide_notice(g, d); break;
+    case COMMAND_RECEIPT_ASSIGN: gateway__decide_assign(g, d); break;
+    case COMMAND_C2B_URLS: gateway__decide_c2b(g, d); break;
     default: UNREACHABLE("unknown command of the merchant book");
     }
 }
@@ -258,6 +268,8 @@ static void gateway_attempted(const void *state, struct decision *d, const struc
         gateway__push_attempted(&gd, item, c, becomes);
     } else if (item->kind == CALL_QUERY || item->kind == CALL_STATUS) {
         gateway__question_attempted(&gd, item, c);
+    } else if (item->kind == CALL_REGISTER) {
+        gateway__c2b_attempted(&gd, item, c, becomes);
     }
 }
 
@@ -517,7 +529,15 @@ enum gateway_push gateway_push_may_leave(const struct gateway *g, uint64_t numbe
 uint64_t gateway_transfer_id(uint64_t number, uint32_t leg)
 {
     CHECK(leg < 8);
+    CHECK(number < UINT64_C(1) << 56);
     return BOOK_DOMAIN_IDS | number << 3 | leg;
+}
+
+uint64_t gateway_receipt_transfer_id(uint64_t number, uint32_t leg)
+{
+    CHECK(leg < 8);
+    CHECK(number < UINT64_C(1) << 56);
+    return BOOK_DOMAIN_IDS | UINT64_C(1) << 59 | number << 3 | leg;
 }
 
 void gateway_check(const struct gateway *g)

@@ -14,11 +14,17 @@
  *  G4* a payment that has not ended has a timer, unless the ladder has left it to a person.
  *  G5  of the payments for one order at most one is open, unless somebody chose to override an
  *      unknown one (R2.9).
- *  G6  notices: every one belongs to one payment, or to the orphans; a key is there once (R5.2).
+ *  G6  notices: every one belongs to one payment, one receipt, or to the orphans; a key is there
+ *      once (R5.2).
  *  G7  events for the application are numbered without gaps, and those of one object, too.
  *  G8  of the webhooks for one endpoint and object only the first is in the outbox.
  *  G9* a payment asked for at Daraja's own paths that has ended has a callback to the application's
  *      own URL in the outbox (R6.12).
+ *  G10* a receipt has exactly one transfer of its amount from its provider's clearing account to
+ *      the merchant's wallet (its order is known) or suspense; one on to the wallet when it was
+ *      assigned later; and one back when its number turned out to be a payment's, in the frame
+ *      where that payment learned it. What lies on a suspense account is the sum of the receipts
+ *      there.
  */
 #ifndef HAKIKA_MERCHANT_MERCHANT_H
 #define HAKIKA_MERCHANT_MERCHANT_H
@@ -38,6 +44,7 @@
 #include "merchant/feed.h"
 #include "merchant/notice.h"
 #include "merchant/payment.h"
+#include "merchant/receipt.h"
 
 /* Settings are inputs, not state. Times in nanoseconds. */
 struct gateway_settings {
@@ -47,7 +54,7 @@ struct gateway_settings {
 };
 struct gateway_settings gateway_settings_default(void);
 
-enum { GATEWAY_TOUCHED_MAX = 16 };
+enum { GATEWAY_TOUCHED_MAX = 16, GATEWAY_TOUCHED_RECEIPTS_MAX = 4 };
 
 struct gateway {
     struct book *book;
@@ -58,6 +65,7 @@ struct gateway {
     struct slab endpoints;
     struct slab payments;
     struct slab notices;
+    struct slab receipts;
     struct slab feed;
     struct slab webhooks;
     struct map by_key_hash;
@@ -68,6 +76,9 @@ struct gateway {
     struct map by_provider_id; /* hash of provider and id -> payment */
     struct map by_order;       /* hash of merchant and order -> the latest payment */
     struct map by_receipt;     /* hash of provider and receipt -> payment */
+    struct map receipt_by_number;
+    struct map receipt_by_text;      /* hash of provider and receipt -> receipt */
+    struct map receipt_by_reference; /* hash of provider and reference -> the latest receipt */
     struct map notice_by_key;
     struct map notice_by_number;
     struct map orphan_by_reference; /* hash of provider and reference -> the first such orphan */
@@ -77,6 +88,7 @@ struct gateway {
     struct timers due; /* payments; id: gateway__timer_id */
     uint64_t last_payment;
     uint64_t last_notice;
+    uint64_t last_receipt;
     uint64_t last_seq;
     uint64_t last_refund;
     uint32_t orphan_first; /* slots of notices */
@@ -89,6 +101,8 @@ struct gateway {
     uint64_t entered[GATEWAY_STATES_END];  /* moves into each state */
     uint32_t touched[GATEWAY_TOUCHED_MAX]; /* payments of the last frame; memory only */
     uint32_t touched_count;
+    uint32_t touched_receipts[GATEWAY_TOUCHED_RECEIPTS_MAX];
+    uint32_t touched_receipt_count;
     uint64_t touched_position;
 };
 
@@ -118,6 +132,15 @@ const struct gateway_payment *gateway_payment_before(const struct gateway *g,
 /* The provider account whose callback URLs end in this token; SLAB_NONE. */
 uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16]);
 const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number);
+const struct gateway_receipt *gateway_receipt(const struct gateway *g, uint64_t number);
+/* By its number at the provider. */
+const struct gateway_receipt *gateway_receipt_by_text(const struct gateway *g, uint32_t provider,
+                                                      struct span text);
+/* Whose it may be: the open payment that would have looked like this; NULL: none. */
+const struct gateway_payment *gateway_receipt_suggestion(const struct gateway *g,
+                                                         const struct gateway_receipt *r);
+/* Is a payment with this account reference let through? (validation) */
+bool gateway_c2b_accepts(const struct gateway *g, uint32_t provider, struct span reference);
 /* Slots of notices: those of a payment (from its first_notice), the orphans (orphan_first). */
 const struct gateway_notice *gateway_notice_at(const struct gateway *g, uint32_t slot);
 const struct gateway_feed *gateway_feed_event(const struct gateway *g, uint64_t seq);
@@ -132,6 +155,8 @@ enum gateway_push {
 enum gateway_push gateway_push_may_leave(const struct gateway *g, uint64_t number);
 /* The ledger transfer of a payment, leg 0 to 7. */
 uint64_t gateway_transfer_id(uint64_t number, uint32_t leg);
+/* Of a receipt: 0 it arrives, 1 it is assigned, 2 it is taken back. */
+uint64_t gateway_receipt_transfer_id(uint64_t number, uint32_t leg);
 
 /*
  * The payments of a provider account that succeeded in [from, until), and how many of them had to

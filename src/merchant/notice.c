@@ -16,6 +16,8 @@ static struct span cut(struct span text, size_t max)
 struct observation gateway__cut(const struct observation *claim)
 {
     struct observation short_one = *claim;
+    short_one.account_reference = cut(claim->account_reference, GATEWAY_ID_MAX);
+    short_one.party = cut(claim->party, GATEWAY_ID_MAX);
     short_one.reference = cut(claim->reference, GATEWAY_ID_MAX);
     short_one.second_reference = cut(claim->second_reference, GATEWAY_ID_MAX);
     short_one.receipt = cut(claim->receipt, GATEWAY_ID_MAX);
@@ -107,7 +109,8 @@ static uint8_t effect_of_failure(const struct gateway_payment *p, const struct o
 static bool names_another(const struct gateway *g, const struct gateway_payment *p,
                           const struct observation *claim)
 {
-    if (claim->reference.size == 0 || claim->source > OBSERVED_BY_WEBHOOK) {
+    if (claim->reference.size == 0 || claim->source > OBSERVED_BY_WEBHOOK ||
+        claim->kind == OBSERVED_RECEIPT) { /* which is known by its receipt alone */
         return false;
     }
     if (p->provider_id != TEXT_NONE) {
@@ -154,7 +157,7 @@ static void keep_ids(struct gateway_decision *gd, const struct gateway_payment *
                      const struct observation *claim)
 {
     if (p->provider_id != TEXT_NONE || claim->reference.size == 0 ||
-        claim->source > OBSERVED_BY_WEBHOOK) {
+        claim->source > OBSERVED_BY_WEBHOOK || claim->kind == OBSERVED_RECEIPT) {
         return; /* what a status result names is the question, not the payment */
     }
     struct gateway_event e = {.kind = EVENT_PAYMENT_IDS_KEPT};
@@ -172,6 +175,7 @@ static void keep_result(struct gateway_decision *gd, const struct gateway_paymen
     e.payment_result_kept.code = claim->code;
     e.payment_result_kept.words = claim->words;
     if (with_receipt) {
+        gateway__receipt_is_of(gd, p, claim->receipt);
         e.payment_result_kept.receipt = claim->receipt;
     }
     gateway__emit(gd, &e);
@@ -265,8 +269,13 @@ static void ask_for_receipt(struct gateway_decision *gd, const struct gateway_pa
 }
 
 static void succeed(struct gateway_decision *gd, const struct gateway_payment *p,
-                    const struct observation *claim, uint64_t notice)
+                    const struct observation *given, uint64_t notice)
 {
+    struct observation whole = *given;
+    const struct observation *claim = &whole;
+    if (given->receipt.size == 0 && !gateway_pays_out(p->method)) {
+        whole.receipt = gateway__receipt_that_fits(gd->g, p); /* its confirmation came first */
+    }
     uint8_t reason = objection(gd->g, p, claim);
     if (reason != 0) {
         mismatch(gd, p, claim, notice, reason);
@@ -395,12 +404,43 @@ static uint64_t keep(struct gateway_decision *gd, const struct notice_command *c
     return number;
 }
 
+/* Money that arrived for nobody's push: a receipt, once for each number. */
+static uint8_t take_arrival(struct gateway_decision *gd, const struct notice_command *c,
+                            uint64_t *number)
+{
+    const struct gateway_receipt *r =
+        gateway_receipt_by_text(gd->g, c->provider, c->claim->receipt);
+    if (r != NULL) {
+        uint8_t effect =
+            r->amount_minor == c->claim->amount_minor ? NOTICE_CONFIRMS : NOTICE_MISMATCH;
+        *number = keep(gd, c, NULL, effect);
+        return effect;
+    }
+    uint64_t receipt = gateway__receipt_open(gd, c->provider, c->claim);
+    *number = keep(gd, c, NULL, NOTICE_MOVED);
+    gateway__receipt_opened(gd, receipt, c->provider, c->claim);
+    return NOTICE_MOVED;
+}
+
+/* The payment that a notice is about; NULL: none, or none yet. */
+static const struct gateway_payment *about(const struct gateway_decision *gd,
+                                           const struct notice_command *c, bool arrived)
+{
+    if (c->payment != 0) {
+        return gateway_payment(gd->g, c->payment);
+    }
+    return arrived ? gateway__payment_of_receipt(gd, c->provider, c->claim)
+                   : gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference);
+}
+
 /* The same has come before (R5.2). It does nothing twice; but what it could not do then (it fitted
  * nothing, or came too early) it may do now. */
 static uint8_t repeat(struct gateway_decision *gd, const struct notice_command *c,
                       const struct gateway_notice *known, const struct gateway_payment *p)
 {
-    uint8_t effect = p == NULL ? NOTICE_ORPHAN : effect_on(gd->g, p, c->claim);
+    bool arrived = gateway__arrived(gd->g, c->provider, c->claim);
+    uint8_t effect =
+        p != NULL ? effect_on(gd->g, p, c->claim) : (arrived ? NOTICE_CONFIRMS : NOTICE_ORPHAN);
     bool acts = effect == NOTICE_MOVED || effect == NOTICE_ENRICHES;
     if (!acts) {
         struct gateway_event e = {.kind = EVENT_NOTICE_REPEATED};
@@ -426,9 +466,8 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
     struct notice_command command = *given;
     const struct notice_command *c = &command;
     command.claim = &claim;
-    const struct gateway_payment *p =
-        c->payment != 0 ? gateway_payment(g, c->payment)
-                        : gateway_payment_by_provider_id(g, c->provider, c->claim->reference);
+    bool arrived = gateway__arrived(g, c->provider, &claim);
+    const struct gateway_payment *p = about(gd, c, arrived);
     uint32_t slot = map_get(&g->notice_by_key, gateway__bytes_key(c->key));
     const struct gateway_notice *known = slot == MAP_NONE ? NULL : notice_at(g, slot);
     bool same = known != NULL && memcmp(known->key, c->key, sizeof(c->key)) == 0;
@@ -436,6 +475,8 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
     uint8_t effect;
     if (same) {
         effect = repeat(gd, c, known, p);
+    } else if (p == NULL && arrived) {
+        effect = take_arrival(gd, c, &number);
     } else {
         effect = p == NULL ? NOTICE_ORPHAN : effect_on(g, p, c->claim);
         number = keep(gd, c, p, effect);

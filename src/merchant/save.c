@@ -19,6 +19,7 @@ DEFINE_CODEC(provider, struct gateway_provider, GATEWAY_PROVIDER_FIELDS)
 DEFINE_CODEC(endpoint, struct gateway_endpoint, GATEWAY_ENDPOINT_FIELDS)
 DEFINE_CODEC(payment, struct gateway_payment, GATEWAY_PAYMENT_FIELDS)
 DEFINE_CODEC(notice, struct gateway_notice, GATEWAY_NOTICE_FIELDS)
+DEFINE_CODEC(receipt, struct gateway_receipt, GATEWAY_RECEIPT_FIELDS)
 DEFINE_CODEC(feed, struct gateway_feed, GATEWAY_FEED_FIELDS)
 DEFINE_CODEC(webhook, struct gateway_webhook, GATEWAY_WEBHOOK_FIELDS)
 #undef DEFINE_CODEC
@@ -30,6 +31,7 @@ static void save_counters(const struct gateway *g, struct writer *w)
 {
     put_u64(w, g->last_payment);
     put_u64(w, g->last_notice);
+    put_u64(w, g->last_receipt);
     put_u64(w, g->last_seq);
     put_u64(w, g->last_refund);
     put_u32(w, g->orphan_first);
@@ -62,6 +64,11 @@ static void save_payments(const struct gateway *g, struct writer *w)
         for (uint32_t b = 0; b < GATEWAY_BODY_PARTS; b++) {
             put_u32(w, n->body[b]);
         }
+    }
+    slab_shape_save(&g->receipts, w);
+    FOR_EACH(&g->receipts, i)
+    {
+        save_receipt(w, receipt_at(g, i));
     }
 }
 
@@ -111,6 +118,7 @@ static void load_counters(struct gateway *g, struct reader *r)
 {
     g->last_payment = get_u64(r);
     g->last_notice = get_u64(r);
+    g->last_receipt = get_u64(r);
     g->last_seq = get_u64(r);
     g->last_refund = get_u64(r);
     g->orphan_first = get_u32(r);
@@ -270,6 +278,38 @@ static bool load_notices(struct gateway *g, struct reader *r)
     return true;
 }
 
+static bool receipt_plausible(const struct gateway *g, const struct gateway_receipt *r)
+{
+    const struct texts *t = &g->book->texts;
+    return r->number > 0 && r->number <= g->last_receipt &&
+           slab_is_used(&g->providers, r->provider) && texts_known(t, r->receipt) &&
+           r->receipt != TEXT_NONE && texts_known(t, r->reference) && texts_known(t, r->party) &&
+           texts_known(t, r->order) && r->amount_minor > 0 && r->state >= RECEIPT_SUSPENSE &&
+           r->state <= RECEIPT_STATE_LAST &&
+           map_get(&g->receipt_by_number, r->number) == MAP_NONE &&
+           gateway_receipt_by_text(g, r->provider, gateway_text(g, r->receipt)) == NULL;
+}
+
+/* Of those with the same account reference the latest is found first. */
+static bool load_receipts(struct gateway *g, struct reader *r)
+{
+    if (!slab_shape_load(&g->receipts, r) ||
+        !map_reserve(&g->receipt_by_number, g->receipts.used) ||
+        !map_reserve(&g->receipt_by_text, g->receipts.used) ||
+        !map_reserve(&g->receipt_by_reference, g->receipts.used)) {
+        return false;
+    }
+    FOR_EACH(&g->receipts, i)
+    {
+        load_receipt(r, receipt_at(g, i));
+        if (r->bad || !receipt_plausible(g, receipt_at(g, i))) {
+            return false;
+        }
+        gateway__receipt_index(g, i);
+    }
+    return true;
+}
+
 /* The first of its kind counts, as it was when they were taken one after the other. */
 static bool index_notices(struct gateway *g)
 {
@@ -338,5 +378,5 @@ bool gateway__load(void *state, struct reader *r)
     CHECK(g->payments.high_water == 0);
     load_counters(g, r);
     return load_people(g, r) && load_places(g, r) && load_payments(g, r) && load_notices(g, r) &&
-           index_notices(g) && load_telling(g, r);
+           load_receipts(g, r) && index_notices(g) && load_telling(g, r);
 }

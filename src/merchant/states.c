@@ -101,6 +101,28 @@ const char *notice_effect_name(uint8_t effect)
     }
 }
 
+const char *receipt_state_name(uint8_t state)
+{
+    switch (state) {
+#define X(name, number, text) \
+    case number: return text;
+        RECEIPT_STATES(X)
+#undef X
+    default: return NULL;
+    }
+}
+
+const char *c2b_state_name(uint8_t state)
+{
+    switch (state) {
+#define X(name, number, text) \
+    case number: return text;
+        GATEWAY_C2B_STATES(X)
+#undef X
+    default: return NULL;
+    }
+}
+
 const char *feed_type_name(uint16_t type)
 {
     switch (type) {

@@ -42,8 +42,10 @@ struct truth {
     int64_t ends_ns;
     char id[24], receipt[24];
     uint32_t object_seq, credits, debits;
-    uint8_t state; /* as told */
-    uint8_t rank;  /* of the claim that ended it badly; 0: none did */
+    uint32_t receipt_seq;
+    bool arrived, taken_back; /* as a receipt */
+    uint8_t state;            /* as told */
+    uint8_t rank;             /* of the claim that ended it badly; 0: none did */
 };
 
 enum message_kind {
@@ -52,6 +54,7 @@ enum message_kind {
     SAYS_PULL,
     SAYS_STATEMENT,
     SAYS_REVERSED,
+    SAYS_CONFIRMED, /* the C2B confirmation that a push gives as well: names no payment */
     LIES_FAILED_BY_QUERY,
     LIES_PAID_BY_QUERY,
     LIES_AMOUNT,
@@ -95,6 +98,7 @@ struct story {
     uint64_t last_seq[ENDPOINTS][PAYMENTS];
     uint64_t met[MESSAGE_KINDS]; /* over all stories */
     uint64_t ends[GATEWAY_STATES_END];
+    uint64_t taken_back;
     uint64_t restarts, replays, repeats, orphans_joined, refunds, late, left_to_a_person;
 };
 
@@ -183,12 +187,38 @@ static void hear_payment(struct story *m, const struct gateway_feed *f)
     t->state = to;
 }
 
+/* Of a receipt: it is some payment's money, told once, and taken back at most once. */
+static void hear_receipt(struct story *m, const struct gateway_feed *f)
+{
+    const struct gateway_receipt *r = gateway_receipt(shop_gateway(&m->s), f->object);
+    AGREE(r != NULL);
+    for (uint32_t i = 0; i < m->payments; i++) {
+        struct truth *t = &m->truth[i];
+        if (!span_is(gateway_text(shop_gateway(&m->s), r->receipt), t->receipt)) {
+            continue;
+        }
+        AGREE(t->paid && t->ends_ns <= m->s.now_ns && r->amount_minor == t->amount_minor);
+        AGREE(f->object_seq == t->receipt_seq + 1);
+        AGREE(t->arrived == (f->type == FEED_RECEIPT_TAKEN_BACK));
+        t->receipt_seq = f->object_seq;
+        t->arrived = true;
+        t->taken_back = f->type == FEED_RECEIPT_TAKEN_BACK;
+        m->taken_back += t->taken_back;
+        return;
+    }
+    AGREE(false); /* a receipt of nobody's money */
+}
+
 static void hear(struct story *m)
 {
     const struct gateway *g = shop_gateway(&m->s);
     while (gateway_feed_event(g, m->heard + 1) != NULL) {
         const struct gateway_feed *f = gateway_feed_event(g, ++m->heard);
         AGREE(f->seq == m->heard);
+        if (f->object_kind == FEED_OBJECT_RECEIPT) {
+            hear_receipt(m, f);
+            continue;
+        }
         AGREE(f->object_kind == FEED_OBJECT_PAYMENT);
         m->refunds += f->type == FEED_REFUND_PROPOSED;
         hear_payment(m, f);
@@ -214,6 +244,7 @@ static void audit_orders(struct story *m)
 static void audit(struct story *m)
 {
     int64_t credited_minor = 0;
+    int64_t suspended_minor = 0;
     hear(m);
     for (uint32_t i = 0; i < m->payments; i++) {
         const struct truth *t = &m->truth[i];
@@ -221,11 +252,13 @@ static void audit(struct story *m)
         uint8_t state = p->state == GATEWAY_SUBMITTED ? GATEWAY_CREATED : p->state;
         AGREE(t->state == state);
         credited_minor += t->amount_minor * ((int64_t)t->credits - (int64_t)t->debits);
+        credited_minor += t->arrived && !t->taken_back ? t->amount_minor : 0;
     }
     const struct gateway *g = shop_gateway(&m->s);
+    suspended_minor = gateway_balance(g, gateway_merchant(g, 0)->suspense);
     int64_t escrow_minor = gateway_balance(g, gateway_merchant(g, 0)->escrow);
     AGREE(shop_clearing(&m->s) == credited_minor);
-    AGREE(shop_wallet(&m->s) + escrow_minor == credited_minor);
+    AGREE(shop_wallet(&m->s) + escrow_minor + suspended_minor == credited_minor);
     audit_orders(m);
 }
 
@@ -252,6 +285,9 @@ static uint8_t claim(struct story *m, uint64_t payment, struct observation *o)
     return reply.effect;
 }
 
+static const char *const ORDER_NAMES[ORDERS] = {"INV-1", "INV-2", "INV-3",
+                                                "INV-4", "INV-5", "INV-6"};
+
 /* What the provider says of it when it tells the truth. */
 static struct observation honest(const struct story *m, const struct truth *t,
                                  enum observation_source source)
@@ -260,6 +296,7 @@ static struct observation honest(const struct story *m, const struct truth *t,
     memset(&o, 0, sizeof(o));
     o.kind = OBSERVED_PAYMENT;
     o.source = source;
+    o.account_reference = span_from(ORDER_NAMES[t->order]);
     if (source != OBSERVED_BY_PULL && source != OBSERVED_BY_STATEMENT) {
         o.reference = span_from(t->id);
     }
@@ -343,13 +380,14 @@ static void deliver(struct story *m, struct message *message)
     static const enum observation_source sources[] = {
         [SAYS_CALLBACK] = OBSERVED_BY_CALLBACK, [SAYS_STATUS] = OBSERVED_BY_STATUS,
         [SAYS_PULL] = OBSERVED_BY_PULL,         [SAYS_STATEMENT] = OBSERVED_BY_STATEMENT,
-        [SAYS_REVERSED] = OBSERVED_BY_STATUS,
+        [SAYS_REVERSED] = OBSERVED_BY_STATUS,   [SAYS_CONFIRMED] = OBSERVED_BY_CALLBACK,
     };
     struct truth *t = &m->truth[message->about];
     struct observation o;
     uint64_t payment = t->number;
+    char mask[32];
     message->waits = false;
-    if (message->kind <= SAYS_REVERSED) {
+    if (message->kind <= SAYS_CONFIRMED) {
         o = honest(m, t, sources[message->kind]);
         payment = message->kind == SAYS_STATUS ? 0 : payment;
         if (message->kind == SAYS_REVERSED) {
@@ -359,9 +397,19 @@ static void deliver(struct story *m, struct message *message)
             }
             t->reversed = true;
         }
-        bool row = message->kind == SAYS_PULL || message->kind == SAYS_STATEMENT;
+        bool row = message->kind == SAYS_PULL || message->kind == SAYS_STATEMENT ||
+                   message->kind == SAYS_CONFIRMED;
         if (row && o.verdict != OBSERVED_SUCCEEDED) {
             return; /* only money has a row */
+        }
+        if (message->kind == SAYS_CONFIRMED) {
+            (void)snprintf(mask, sizeof(mask), "2547 ***** %03u", (unsigned)(t->phone % 1000));
+            o.kind = OBSERVED_RECEIPT;
+            o.reference = o.receipt;
+            o.phone = 0;
+            o.party = span_from(mask);
+            o.at_ns = t->ends_ns;
+            payment = 0;
         }
     } else if (!lie(m, t, message->kind, &o)) {
         return;
@@ -418,9 +466,9 @@ static void reach(struct story *m, struct truth *t)
                      t->ends_ns + random_below(&m->r, chance(m, 30) ? 600 : 3) * SHOP_S);
     }
     while (chance(m, 45)) {
-        static const enum message_kind kinds[] = {SAYS_STATUS, SAYS_PULL, SAYS_STATEMENT,
-                                                  SAYS_REVERSED};
-        send_message(m, about, kinds[random_below(&m->r, 4)], in_seconds(m, 900));
+        static const enum message_kind kinds[] = {SAYS_STATUS,   SAYS_PULL,      SAYS_STATEMENT,
+                                                  SAYS_REVERSED, SAYS_CONFIRMED, SAYS_CONFIRMED};
+        send_message(m, about, kinds[random_below(&m->r, 6)], in_seconds(m, 900));
     }
     while (chance(m, 50)) {
         uint32_t kinds = MESSAGE_KINDS - LIES_FAILED_BY_QUERY;
@@ -597,7 +645,6 @@ static void serve(struct story *m, bool faults)
 
 static void ask_for_payment(struct story *m)
 {
-    static const char *const names[ORDERS] = {"INV-1", "INV-2", "INV-3", "INV-4", "INV-5", "INV-6"};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     uint32_t order = random_below(&m->r, ORDERS);
     uint64_t overrides = 0;
@@ -620,7 +667,7 @@ static void ask_for_payment(struct story *m)
         .method = METHOD_MPESA_STK,
         .capture = chance(m, 30) ? CAPTURE_ESCROW : CAPTURE_WALLET,
         .overrides = overrides,
-        .order = span_from(names[order]),
+        .order = span_from(ORDER_NAMES[order]),
     };
     m->s.keys++;
     memcpy(c.key, &m->s.keys, sizeof(m->s.keys));
@@ -715,6 +762,7 @@ static void judge(struct story *m)
         if (t->reversed || t->paid) {
             AGREE(t->state == (t->reversed ? GATEWAY_REVERSED : GATEWAY_SUCCEEDED));
             AGREE(gateway_text(shop_gateway(&m->s), p->receipt).size > 0);
+            AGREE(!t->arrived || t->taken_back); /* a payment or a receipt has it, never both */
         } else if (is_open(t->state)) {
             /* Nobody can know: it has no id, and a failure leaves no trace at the provider. */
             AGREE(p->attention && p->provider_id == TEXT_NONE && t->state == GATEWAY_UNCONFIRMED);
@@ -781,7 +829,7 @@ static void test_stories(void **state)
         assert_true(m->ends[GATEWAY_FAILED] > 0 && m->ends[GATEWAY_EXPIRED] > 0);
         assert_true(m->ends[GATEWAY_CANCELLED] > 0 && m->left_to_a_person > 0);
         assert_true(m->restarts > 0 && m->replays > 0 && m->repeats > 0);
-        assert_true(m->refunds > 0 && m->late > 0);
+        assert_true(m->refunds > 0 && m->late > 0 && m->taken_back > 0);
     }
     free(m);
 }

@@ -43,15 +43,19 @@ void audit__gateway_init(struct audit *a)
     struct audit_gateway *g = &a->gateway;
     memset(g, 0, sizeof(*g));
     array_init(&g->payments, sizeof(struct audit_gateway_payment));
+    array_init(&g->arrivals, sizeof(struct audit_gateway_receipt));
     array_init(&g->notices, sizeof(uint64_t));
     table_init(&g->receipts, 0);
+    table_init(&g->arrived, sizeof(uint64_t));
 }
 
 void audit__gateway_fini(struct audit *a)
 {
     array_fini(&a->gateway.payments);
+    array_fini(&a->gateway.arrivals);
     array_fini(&a->gateway.notices);
     table_fini(&a->gateway.receipts);
+    table_fini(&a->gateway.arrived);
 }
 
 static struct audit_gateway_payment *payment_of(struct audit *a, uint64_t number)
@@ -97,6 +101,7 @@ static void created(struct audit *a, const struct gateway_event *e)
         return;
     }
     p->amount_minor = e->payment_created.amount_minor;
+    p->provider = e->payment_created.provider;
     p->state = CREATED;
     p->out = e->payment_created.method >= METHOD_OUT_FIRST;
     a->report->totals.payments++;
@@ -146,8 +151,10 @@ static void receipt_known(struct audit *a, const struct gateway_event *e)
     if (receipt.size == 0) {
         return;
     }
-    uint64_t key = hash_bytes(receipt.data, receipt.size, 0x5eed);
+    const struct audit_gateway_payment *p = payment_of(a, e->payment_result_kept.number);
+    uint64_t key = audit__receipt_key(p == NULL ? 0 : p->provider, receipt);
     audit__checked(a, PROOF_REFERENCES);
+    audit__receipt_of_payment(a, key, e->payment_result_kept.number);
     if (table_find(&a->gateway.receipts, key) != NULL) {
         audit__breach(a, PROOF_REFERENCES, "receipt %.*s takes effect a second time",
                       (int)receipt.size, receipt.data);
@@ -164,6 +171,9 @@ static void feed_added(struct audit *a, const struct gateway_event *e)
                       e->feed_added.seq, a->gateway.last_seq);
     }
     a->gateway.last_seq = e->feed_added.seq;
+    if (e->feed_added.object_kind == FEED_OBJECT_RECEIPT) {
+        audit__receipt_told(a, e->feed_added.object, e->feed_added.object_seq);
+    }
     if (e->feed_added.object_kind != FEED_OBJECT_PAYMENT) {
         return;
     }
@@ -221,6 +231,10 @@ void audit__gateway_event(struct audit *a, uint16_t kind, struct reader *body)
     case EVENT_NOTICE_TAKEN:
     case EVENT_NOTICE_REPEATED:
     case EVENT_NOTICE_JOINED: notice(a, &e); break;
+    case EVENT_RECEIPT_KEPT:
+    case EVENT_RECEIPT_CREATED:
+    case EVENT_RECEIPT_ASSIGNED:
+    case EVENT_RECEIPT_TAKEN_BACK: audit__receipt_event(a, &e); break;
     default: break;
     }
 }
@@ -255,7 +269,11 @@ static void transfer_out(struct audit *a, const struct transfer *t, struct audit
 /* Money moves for a payment only: its amount, its way, and each way once. */
 void audit__gateway_transfer(struct audit *a, const struct transfer *t)
 {
-    uint64_t number = t->id << 4 >> 7;
+    if ((t->id >> 59 & 1) != 0) {
+        audit__receipt_transfer(a, t);
+        return;
+    }
+    uint64_t number = t->id << 5 >> 8;
     uint32_t leg = (uint32_t)(t->id & 7);
     struct audit_gateway_payment *p = payment_of(a, number);
     audit__checked(a, PROOF_EFFECTS);
@@ -299,6 +317,7 @@ void audit__gateway_frame(struct audit *a)
 {
     check_legs(a, a->gateway.succeeded, 0, true);
     check_legs(a, a->gateway.reversed, 2, true);
+    audit__receipts_frame(a);
     a->gateway.succeeded = 0;
     a->gateway.reversed = 0;
 }
@@ -314,6 +333,7 @@ void audit__gateway_finish(struct audit *a)
         open += p->state < SUCCEEDED;
     }
     t->open = open;
+    audit__receipts_finish(a);
     /* What lies at providers is what the merchants have, and what others have of it. */
     for (uint64_t i = 0; i < a->accounts.count; i++) {
         const struct audit_account *account = array_at(&a->accounts, i);

@@ -9,13 +9,16 @@
 
 #include "app/verify/table.h"
 #include "base/codec.h"
+#include "base/span.h"
 #include "ledger/ledger.h"
 
 struct audit;
+struct gateway_event;
 
 /* A payment of the merchant's book. */
 struct audit_gateway_payment {
     int64_t amount_minor;
+    uint32_t provider;
     uint32_t told;    /* events for the application */
     uint16_t entered; /* a bit for each state */
     uint8_t state;
@@ -26,14 +29,38 @@ struct audit_gateway_payment {
     bool refunded; /* reversed by a refund, whose transfer it was */
 };
 
+/* Money that arrived without a push (C2B). */
+struct audit_gateway_receipt {
+    int64_t amount_minor;
+    uint64_t key; /* hash of provider and receipt number */
+    uint32_t told;
+    uint8_t legs;       /* a bit for each transfer */
+    uint8_t state;      /* of the event; 0: only its texts are known */
+    bool from_suspense; /* it was assigned later */
+};
+
 struct audit_gateway {
     struct array payments; /* struct audit_gateway_payment, by number */
+    struct array arrivals; /* struct audit_gateway_receipt, by number */
     struct array notices;  /* uint64_t: 1 once it was taken */
-    struct table receipts;
+    struct table receipts; /* hash of provider and receipt number, of payments */
+    struct table arrived;  /* the same of receipts -> their number */
     uint64_t last_seq;
     uint64_t succeeded; /* payments that this frame moved there */
     uint64_t reversed;
+    uint64_t arrival; /* the receipt that this frame is about */
 };
+
+/* audit_receipts.c */
+void audit__receipt_event(struct audit *a, const struct gateway_event *e);
+void audit__receipt_transfer(struct audit *a, const struct transfer *t);
+/* A payment has this receipt number: a receipt may not have it. */
+void audit__receipt_of_payment(struct audit *a, uint64_t key, uint64_t payment);
+void audit__receipt_told(struct audit *a, uint64_t number, uint32_t object_seq);
+void audit__receipts_frame(struct audit *a);
+void audit__receipts_finish(struct audit *a);
+/* The hash by which a receipt number is known. */
+uint64_t audit__receipt_key(uint32_t provider, struct span receipt);
 
 void audit__gateway_init(struct audit *a);
 void audit__gateway_fini(struct audit *a);

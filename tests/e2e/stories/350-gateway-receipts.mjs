@@ -1,0 +1,187 @@
+// Customers who pay by themselves (C2B) at the gateway: URLs are registered with the operator next
+// door, validations answered by rule, and of 120 orders, paid by push or by paybill, with
+// confirmations before callbacks, after them, late, thrice, or in place of them, each is credited
+// once (R5.1, R5.2). Over real HTTP and in virtual time.
+import { execFileSync } from 'node:child_process';
+import { both } from '../lib/gateway.mjs';
+import { HAKIKA } from '../lib/server.mjs';
+import { check, equal, proved, story, until } from '../lib/story.mjs';
+
+const CODE = 174379;
+const KINDS = 6;
+const ORDERS = 120;
+
+const phone = (i) => String(254711200000 + i);
+const amount = (i) => 10000 + 100 * (i % KINDS);
+const order = (i) => `ORDER-${String(i).padStart(3, '0')}`;
+
+async function paybill(operator, fields) {
+    const answer = await operator.call('POST', '/mpesa/c2b/v2/simulate', {
+        headers: await operator.bearer(),
+        body: { ShortCode: CODE, CommandID: 'CustomerPayBillOnline', ...fields } });
+    equal(answer.status, 200, `status of a simulated payment: ${answer.text}`);
+}
+
+async function all(gateway, path) {
+    const found = [];
+    for (let after = ''; ;) {
+        const page = await gateway.ok('GET', `${path}${path.includes('?') ? '&' : '?'}limit=100${after}`);
+        found.push(...page.data);
+        if (!page.has_more) return found;
+        after = `&starting_after=${page.data.at(-1).id}`;
+    }
+}
+
+async function registered(gateway, fields = {}) {
+    const asked = await gateway.ok('POST', '/v1/providers/prov_1/c2b', fields, 202);
+    equal(asked.c2b.status, 'asked', 'asked');
+    return until(async () => {
+        const [provider] = (await gateway.ok('GET', '/v1/providers')).data;
+        return provider.c2b.status === 'registered' && provider;
+    }, 'the URLs are registered');
+}
+
+await story('validation by rule', async (scene) => {
+    const { gateway, operator } = await both(scene);
+    equal((await gateway.call('POST', '/v1/providers/prov_9/c2b', {})).status, 404, 'another account');
+    equal((await gateway.call('POST', '/v1/providers/prov_1/c2b', { accept: 'x' })).status, 422, 'a rule');
+    const { c2b } = await registered(gateway, { accept: 'known_orders', unanswered: 'cancel' });
+    equal([c2b.accept, c2b.unanswered], ['known_orders', 'cancel'], 'what it is registered with');
+    await operator.simOk('PATCH', `/organisations/${CODE}`, { external_validation: true });
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'no', match: { api: 'stk_push' }, then: { prompt: { act: 'cancel' } } }] });
+    const { id } = await gateway.paying({ order_id: 'KNOWN-1' });
+    await gateway.become(id, 'cancelled');
+    const fields = { Amount: 150, Msisdn: Number(phone(0)) };
+    await paybill(operator, { ...fields, BillRefNumber: 'UNKNOWN' });
+    await paybill(operator, { ...fields, BillRefNumber: 'KNOWN-1' });
+    const [receipt] = await until(async () => {
+        const list = await all(gateway, '/v1/receipts');
+        return list.length > 0 && list;
+    }, 'the receipt of the one that was let through');
+    equal([receipt.account_reference, receipt.status, receipt.order_id, receipt.amount],
+          ['KNOWN-1', 'assigned', 'KNOWN-1', 15000], 'it');
+    const requests = (await operator.simOk('GET', '/requests')).data;
+    equal(requests.map((one) => one.result_code).sort(), ['0', 'C2B00012'], 'and the other was refused');
+    await registered(gateway);
+    await paybill(operator, { ...fields, BillRefNumber: 'UNKNOWN' });
+    await until(async () => (await all(gateway, '/v1/receipts?status=suspense')).length === 1,
+                'let through now');
+    proved('a payment is validated by rule before it moves');
+});
+
+await story('120 orders, one credit each', async (scene) => {
+    const server = await both(scene);
+    const { gateway, operator } = server;
+    await registered(gateway);
+    const before = (await operator.accounts()).utility;
+    const push = (kind, prompt, callback) => ({ name: `kind ${kind}`,
+        match: { api: 'stk_push', amount: amount(kind) }, then: { prompt, ...callback } });
+    const approve = { act: 'approve', delay_ms: 1000 };
+    await operator.simOk('PUT', '/rules', { rules: [
+        push(0, approve),
+        push(1, approve, { callback: { delay_ms: 120_000 } }), // the confirmation comes first
+        push(2, approve, { callback: { never: true } }),
+        push(3, { act: 'cancel', delay_ms: 1000 }),
+        push(4, { act: 'ignore' }),
+        { name: 'thrice', match: { api: 'c2b', amount: amount(3) },
+          then: { callback: { times: 3, spacing_ms: 1000 } } },
+        { name: 'late', match: { api: 'c2b', amount: amount(5) },
+          then: { callback: { delay_ms: 300_000 } } }] });
+
+    const made = {};
+    for (let i = 0; i < ORDERS; i++) {
+        if (i % KINDS === 5) continue;
+        made[i] = (await gateway.paying({ order_id: order(i), amount: amount(i), phone: phone(i) })).id;
+    }
+    const each = (kind, act) => Promise.all(
+        Array.from({ length: ORDERS }, (_, i) => i).filter((i) => i % KINDS === kind).map(act));
+    const receipts = (query) => all(gateway, `/v1/receipts${query}`);
+    for (const kind of [0, 1, 2, 3, 4]) {
+        await each(kind, (i) => gateway.become(made[i], 'pending', 'succeeded', 'cancelled'));
+    }
+    await operator.advance(2000);
+    await each(0, (i) => gateway.become(made[i], 'succeeded'));
+    await each(3, (i) => gateway.become(made[i], 'cancelled'));
+    // Those whose prompt was cancelled, or is still there, pay by paybill; and some name no order.
+    const pays = (i, BillRefNumber) => paybill(operator,
+        { Amount: amount(i) / 100, Msisdn: Number(phone(i)), BillRefNumber });
+    await each(3, (i) => pays(i, order(i)));
+    await each(4, (i) => pays(i, order(i)));
+    await each(5, (i) => pays(i, `TYPO-${i}`));
+    await until(async () => (await receipts('?status=assigned')).length === ORDERS / KINDS,
+                'those of cancelled prompts are assigned');
+    // Kept back while a push for the same order and amount is open: kinds 1, 2 and 4.
+    const waiting = await until(async () => {
+        const list = await receipts('?status=suspense');
+        return list.length === 3 * ORDERS / KINDS && list;
+    }, 'confirmations that came before callbacks wait');
+    check(waiting.every((one) => one.suggested_payment && one.payer.includes('*')), 'with a suggestion');
+    await operator.advance(62_000);
+    await each(4, (i) => gateway.become(made[i], 'expired'));
+    await operator.advance(30_000);
+    await each(2, (i) => gateway.become(made[i], 'succeeded'));
+    await operator.advance(30_000);
+    await each(1, (i) => gateway.become(made[i], 'succeeded'));
+    const found = await gateway.payment(made[2]);
+    equal([found.source, Boolean(found.receipt)], ['query', true], 'paid by query, its receipt by C2B');
+    equal((await receipts('?status=taken_back')).length, 2 * ORDERS / KINDS, 'taken back');
+    const told = await gateway.types(made[1]);
+    equal(told.filter((type) => type === 'payment.succeeded').length, 1, 'told once');
+    await operator.advance(200_000);
+    await until(async () => (await receipts('?status=suspense')).length === 2 * ORDERS / KINDS,
+                'the late ones have come');
+
+    // A person says which order the others are for; once, whatever is asked again.
+    for (const one of await receipts('?status=suspense')) {
+        const order_id = one.account_reference.replace('TYPO-', 'ORDER-').replace(/-(\d+)$/,
+            (_, digits) => `-${digits.padStart(3, '0')}`);
+        for (let twice = 0; twice < 2; twice++) {
+            const assigned = await gateway.ok('POST', `/v1/receipts/${one.id}/assign`, { order_id });
+            equal([assigned.status, assigned.order_id, assigned.assigned_by_person],
+                  ['assigned', order_id, true], 'assigned');
+        }
+    }
+    const [any] = await receipts('?status=assigned');
+    equal((await gateway.call('POST', `/v1/receipts/${any.id}/assign`, { order_id: 'other' })).json.code,
+          'not_in_suspense', 'no second order');
+    equal((await gateway.call('POST', `/v1/receipts/${any.id}/assign`, {})).status, 422, 'no order');
+    equal((await gateway.call('GET', '/v1/receipts/rcp_9999')).status, 404, 'no such receipt');
+
+    // Everything once more: confirmations and callbacks are sent again.
+    const notices = (await all(gateway, '/v1/notices')).length;
+    const repeats = async () => (await all(gateway, '/v1/notices'))
+        .reduce((sum, one) => sum + one.repeats, 0);
+    const earlier = await repeats();
+    const sent = (await operator.wholeList('/deliveries')).filter((one) => one.state === 'delivered');
+    check(sent.length >= ORDERS, 'as many messages at least as orders');
+    for (const one of sent) {
+        await operator.simOk('POST', `/deliveries/${one.id}/replay`, {}, 202);
+    }
+    await until(async () => await repeats() >= earlier + sent.length, 'all have come again');
+    equal((await all(gateway, '/v1/notices')).length, notices, 'nothing new');
+
+    const audit = async (now) => {
+        const payments = (await all(now, '/v1/payments')).filter((one) => one.status === 'succeeded');
+        const arrived = await all(now, '/v1/receipts?status=assigned');
+        const credits = [...payments, ...arrived];
+        for (let i = 0; i < ORDERS; i++) {
+            const own = credits.filter((one) => one.order_id === order(i));
+            equal(own.map((one) => one.amount), [amount(i)], `credits of ${order(i)}`);
+        }
+        equal(new Set(credits.map((one) => one.receipt)).size, ORDERS, 'receipt numbers');
+        const sum = credits.reduce((total, one) => total + one.amount, 0);
+        equal([await now.balance('wallet'), await now.balance('suspense'),
+               await now.balance(`clearing_${CODE}`)], [sum, 0, sum], 'the books');
+        return sum;
+    };
+    equal(await audit(gateway), (await operator.accounts()).utility - before, 'to the cent');
+    proved('120 orders by push and paybill: one credit each, whatever came how often and when');
+
+    await server.kill();
+    const report = JSON.parse(execFileSync(HAKIKA, ['verify', server.data, '--json'], { encoding: 'utf8' }));
+    equal([report.ok, report.merchant.ok], [true, true], 'every proof holds in both books');
+    await server.start();
+    await audit(server.gateway);
+    proved('hakika verify proves it, and a kill -9 changes nothing');
+});

@@ -1,0 +1,322 @@
+/*
+ * test_merchant_receipts.c - money that arrives without a push (C2B): one receipt for each number
+ * whatever reports it, to the order that it names or to suspense, taken back when it was a
+ * payment's; every order of confirmation, callback, query and status gives one credit (R5.1, R5.2,
+ * G10).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "support/shop.h"
+
+#define MASK "2547 ***** 149" /* of SHOP_PHONE */
+
+static int64_t suspense(const struct shop *s)
+{
+    const struct gateway *g = shop_gateway(s);
+    return gateway_balance(g, gateway_merchant(g, 0)->suspense);
+}
+
+static void expect_money(const struct shop *s, int64_t wallet_minor, int64_t suspense_minor)
+{
+    assert_int_equal(shop_wallet(s), wallet_minor);
+    assert_int_equal(suspense(s), suspense_minor);
+    assert_int_equal(shop_clearing(s), wallet_minor + suspense_minor);
+}
+
+/* A confirmation, or a row of a list. */
+struct arrives {
+    enum observation_source source; /* 0: a confirmation */
+    const char *receipt;
+    const char *account;
+    int64_t amount_minor; /* 0: SHOP_AMOUNT */
+    const char *party;
+    uint64_t phone;
+    uint32_t short_code; /* 0: ours */
+};
+
+static uint8_t arrive(struct shop *s, struct arrives a)
+{
+    char body[200];
+    struct observation o;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    memset(&o, 0, sizeof(o));
+    o.kind = OBSERVED_RECEIPT;
+    o.source = a.source != 0 ? a.source : OBSERVED_BY_CALLBACK;
+    o.verdict = OBSERVED_SUCCEEDED;
+    o.reference = span_from(a.receipt);
+    o.receipt = span_from(a.receipt);
+    o.account_reference = span_from(a.account);
+    o.party = span_from(a.party);
+    o.phone = a.phone;
+    o.short_code = a.short_code != 0 ? a.short_code : SHOP_PAYBILL;
+    o.has_amount = true;
+    o.amount_minor = a.amount_minor != 0 ? a.amount_minor : SHOP_AMOUNT;
+    (void)snprintf(body, sizeof(body), "arrives %d %s %s %lld", (int)o.source, a.receipt,
+                   a.account == NULL ? "" : a.account, (long long)o.amount_minor);
+    struct notice_command n = {.claim = &o, .body = span_from(body)};
+    uint64_t key[2] = {hash_bytes(body, strlen(body), 1), hash_bytes(body, strlen(body), 2)};
+    memcpy(n.key, key, sizeof(n.key));
+    memcpy(n.digest, key, sizeof(n.digest));
+    assert_true(shop_do(s, COMMAND_NOTICE, &n, &reply) > 0);
+    return reply.effect;
+}
+
+static const struct gateway_receipt *receipt(const struct shop *s, const char *text)
+{
+    const struct gateway_receipt *r = gateway_receipt_by_text(shop_gateway(s), 0, span_from(text));
+    assert_non_null(r);
+    return r;
+}
+
+static enum gateway_refusal assign(struct shop *s, uint32_t merchant, uint64_t number,
+                                   const char *order)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct receipt_assign_command c = {
+        .merchant = merchant, .number = number, .order = span_from(order)};
+    uint64_t position = shop_do(s, COMMAND_RECEIPT_ASSIGN, &c, &reply);
+    assert_true((position > 0) == (reply.refusal == GATEWAY_DONE));
+    return reply.refusal;
+}
+
+/* The same money, reported three times and by three sources, is one receipt. */
+static void test_one_receipt_for_each_number(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct arrives a = {.receipt = "UA1C000001", .account = "NOBODY", .party = MASK};
+    assert_int_equal(arrive(&s, a), NOTICE_MOVED);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(arrive(&s, a), NOTICE_CONFIRMS);
+    }
+    assert_int_equal(shop_gateway(&s)->last_notice, 1);
+    a.source = OBSERVED_BY_PULL;
+    assert_int_equal(arrive(&s, a), NOTICE_CONFIRMS);
+    a.source = OBSERVED_BY_STATEMENT;
+    a.amount_minor = SHOP_AMOUNT + 1;
+    assert_int_equal(arrive(&s, a), NOTICE_MISMATCH);
+    const struct gateway_receipt *r = receipt(&s, "UA1C000001");
+    assert_int_equal(r->state, RECEIPT_SUSPENSE);
+    assert_int_equal(r->notices, 3);
+    assert_int_equal(shop_gateway(&s)->orphans, 0);
+    assert_int_equal(shop_told(&s, FEED_RECEIPT_CREATED), 1);
+    expect_money(&s, 0, SHOP_AMOUNT);
+    shop_end(&s);
+}
+
+/* What names an order is its money; what names none waits for a person. Neither is what was paid to
+ * another short code, or never moved. */
+static void test_routing_and_assigning(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint64_t n = shop_pay(&s, "INV-1");
+    shop_answer(&s, n, OBSERVED_REFUSED, OBSERVED_REASON_REQUEST, ""); /* the prompt failed */
+    assert_int_equal(arrive(&s, (struct arrives){.receipt = "UA1C000001", .account = "INV-1"}),
+                     NOTICE_MOVED);
+    assert_int_equal(receipt(&s, "UA1C000001")->state, RECEIPT_ASSIGNED);
+    expect_money(&s, SHOP_AMOUNT, 0);
+    (void)arrive(&s, (struct arrives){.receipt = "UA1C000002", .account = "inv 1"});
+    (void)arrive(&s, (struct arrives){.receipt = "UA1C000003"}); /* a till has no reference */
+    expect_money(&s, SHOP_AMOUNT, 2 * SHOP_AMOUNT);
+    struct arrives elsewhere = {.receipt = "UA1C000004", .account = "INV-1", .short_code = 600000};
+    assert_int_equal(arrive(&s, elsewhere), NOTICE_ORPHAN);
+    uint64_t second = receipt(&s, "UA1C000002")->number;
+    assert_int_equal(assign(&s, 1, second, "INV-1"), GATEWAY_NOT_FOUND);
+    assert_int_equal(assign(&s, 0, 99, "INV-1"), GATEWAY_NOT_FOUND);
+    assert_int_equal(assign(&s, 0, second, "INV-1"), GATEWAY_DONE);
+    expect_money(&s, 2 * SHOP_AMOUNT, SHOP_AMOUNT);
+    assert_int_equal(assign(&s, 0, second, "INV-1"), GATEWAY_REPEATED);
+    assert_int_equal(assign(&s, 0, second, "INV-2"), GATEWAY_NOT_HELD);
+    assert_true(receipt(&s, "UA1C000002")->by_person);
+    shop_restart(&s);
+    expect_money(&s, 2 * SHOP_AMOUNT, SHOP_AMOUNT);
+    assert_int_equal(arrive(&s, (struct arrives){.receipt = "UA1C000003"}), NOTICE_CONFIRMS);
+    assert_int_equal(shop_told(&s, FEED_RECEIPT_ASSIGNED), 1);
+    shop_end(&s);
+}
+
+/* An STK payment has a confirmation, too: before its callback or after, it is one credit. */
+static void test_confirmation_of_a_payment(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct shop_claim paid = shop_paid();
+    struct arrives a = {.receipt = "UA1A000001", .account = "INV-1", .party = MASK};
+    uint64_t n = shop_pending(&s, "INV-1");
+    assert_int_equal(arrive(&s, a), NOTICE_MOVED);
+    expect_money(&s, 0, SHOP_AMOUNT); /* kept back: the push is still open */
+    assert_int_equal(gateway_receipt_suggestion(shop_gateway(&s), receipt(&s, a.receipt))->number,
+                     n);
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    expect_money(&s, SHOP_AMOUNT, 0);
+    const struct gateway_receipt *r = receipt(&s, a.receipt);
+    assert_int_equal(r->state, RECEIPT_TAKEN_BACK);
+    assert_int_equal(r->payment, n);
+    assert_int_equal(arrive(&s, a), NOTICE_CONFIRMS);
+    a.source = OBSERVED_BY_PULL;
+    assert_int_equal(arrive(&s, a), NOTICE_CONFIRMS);
+    assert_int_equal(assign(&s, 0, r->number, "INV-9"), GATEWAY_NOT_HELD);
+    /* After it: nothing is made. */
+    uint64_t m = shop_pending(&s, "INV-2");
+    paid.receipt = "UA1A000002";
+    assert_int_equal(shop_claims(&s, m, &paid), NOTICE_MOVED);
+    struct arrives late = {.receipt = "UA1A000002", .account = "INV-2", .party = MASK};
+    assert_int_equal(arrive(&s, late), NOTICE_CONFIRMS);
+    late.amount_minor = SHOP_AMOUNT + 100;
+    assert_int_equal(arrive(&s, late), NOTICE_MISMATCH);
+    assert_int_equal(shop_gateway(&s)->last_receipt, 1);
+    expect_money(&s, 2 * SHOP_AMOUNT, 0);
+    assert_int_equal(shop_told(&s, FEED_RECEIPT_CREATED), 1);
+    assert_int_equal(shop_told(&s, FEED_RECEIPT_TAKEN_BACK), 1);
+    assert_int_equal(shop_told(&s, FEED_PAYMENT_SUCCEEDED), 2);
+    shop_end(&s);
+}
+
+/* A query says "paid" and no receipt: the one confirmation that fits is that money, whichever comes
+ * first; and one that does not fit is other money. */
+static void test_paid_by_query(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct shop_claim query = {
+        .source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED, .code = "0"};
+    uint64_t n = shop_pending(&s, "INV-1");
+    struct arrives a = {.receipt = "UA1A000001", .account = "INV-1", .party = MASK};
+    assert_int_equal(arrive(&s, a), NOTICE_MOVED);
+    assert_int_equal(shop_claims(&s, n, &query), NOTICE_MOVED);
+    assert_true(
+        span_is(gateway_text(shop_gateway(&s), shop_payment(&s, n)->receipt), "UA1A000001"));
+    assert_int_equal(shop_take(&s, CALL_STATUS), 0); /* it is known: nobody is asked */
+    expect_money(&s, SHOP_AMOUNT, 0);
+    uint64_t m = shop_pending(&s, "INV-2");
+    assert_int_equal(shop_claims(&s, m, &query), NOTICE_MOVED);
+    struct arrives other = {.receipt = "UA1C000007", .account = "INV-2", .party = "2547 ***** 150"};
+    assert_int_equal(arrive(&s, other), NOTICE_MOVED); /* somebody else paid for it as well */
+    expect_money(&s, 3 * SHOP_AMOUNT, 0);
+    struct arrives own = {.receipt = "UA1A000002", .account = "INV-2", .party = MASK};
+    assert_int_equal(arrive(&s, own), NOTICE_ENRICHES);
+    expect_money(&s, 3 * SHOP_AMOUNT, 0);
+    assert_int_equal(shop_gateway(&s)->last_receipt, 2);
+    assert_int_equal(arrive(&s, own), NOTICE_CONFIRMS);
+    shop_end(&s);
+}
+
+/* Two of each that fit: nobody can tell, so nothing is bound, and status brings the truth. */
+static void test_ambiguity_waits_for_the_receipt_number(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct shop_claim query = {
+        .source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED, .code = "0"};
+    uint64_t n = shop_pending(&s, "INV-1");
+    (void)arrive(&s, (struct arrives){.receipt = "UA1A000001", .account = "INV-1", .party = MASK});
+    (void)arrive(&s, (struct arrives){.receipt = "UA1C000002", .account = "INV-1", .party = MASK});
+    expect_money(&s, 0, 2 * SHOP_AMOUNT);
+    assert_int_equal(shop_claims(&s, n, &query), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->receipt, TEXT_NONE);
+    struct shop_claim status = shop_paid();
+    status.source = OBSERVED_BY_STATUS;
+    assert_int_equal(shop_claims(&s, n, &status), NOTICE_ENRICHES);
+    assert_int_equal(receipt(&s, "UA1A000001")->state, RECEIPT_TAKEN_BACK);
+    expect_money(&s, SHOP_AMOUNT, SHOP_AMOUNT); /* the other one is other money */
+    shop_end(&s);
+}
+
+/* What a person has assigned is taken back, too, when it turns out to be a payment's. */
+static void test_a_wrong_assignment_is_taken_back(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint64_t n = shop_pending(&s, "INV-1");
+    (void)arrive(&s, (struct arrives){.receipt = "UA1A000001", .account = "typo", .party = MASK});
+    assert_int_equal(assign(&s, 0, 1, "INV-7"), GATEWAY_DONE);
+    expect_money(&s, SHOP_AMOUNT, 0);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    expect_money(&s, SHOP_AMOUNT, 0);
+    assert_int_equal(receipt(&s, "UA1A000001")->state, RECEIPT_TAKEN_BACK);
+    shop_end(&s);
+}
+
+/* ---- registering URLs ---- */
+
+static enum gateway_refusal register_urls(struct shop *s, uint32_t merchant, uint8_t rule)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct c2b_registration_command c = {.merchant = merchant, .rule = rule, .cancels = true};
+    (void)shop_do(s, COMMAND_C2B_URLS, &c, &reply);
+    return reply.refusal;
+}
+
+static void answer(struct shop *s, enum observation_verdict verdict)
+{
+    struct gateway_reading reading;
+    enum book_outcome outcome = BOOK_DONE;
+    memset(&reading, 0, sizeof(reading));
+    reading.answer.source = OBSERVED_BY_SUBMISSION;
+    reading.answer.verdict = verdict;
+    reading.answer.words = SPAN_LITERAL("Urls are already registered.");
+    struct delivery_result_command c = {.number = shop_take(s, CALL_REGISTER),
+                                        .generation = s->book->generation,
+                                        .status = 200,
+                                        .retry_after_ms = -1,
+                                        .reading = &reading};
+    assert_true(c.number > 0);
+    assert_true(shop_do(s, COMMAND_DELIVERY_RESULT, &c, &outcome) > 0);
+}
+
+static void test_registering(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    assert_int_equal(register_urls(&s, 1, 0), GATEWAY_NOT_FOUND);
+    assert_true(gateway_c2b_accepts(shop_gateway(&s), 0, SPAN_LITERAL("NOBODY")));
+    static const struct {
+        enum observation_verdict verdict;
+        uint8_t state;
+    } ends[] = {{OBSERVED_UNKNOWN, GATEWAY_C2B_UNKNOWN},
+                {OBSERVED_REFUSED, GATEWAY_C2B_REFUSED},
+                {OBSERVED_SUCCEEDED, GATEWAY_C2B_REGISTERED}};
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(register_urls(&s, 0, GATEWAY_C2B_ACCEPTS_ORDERS), GATEWAY_DONE);
+        assert_int_equal(register_urls(&s, 0, 0), GATEWAY_UNDER_WAY);
+        answer(&s, ends[i].verdict);
+        const struct gateway_provider *p = gateway_provider(shop_gateway(&s), 0);
+        assert_int_equal(p->c2b_state, ends[i].state);
+        assert_true(gateway_text(shop_gateway(&s), p->c2b_words).size > 0);
+    }
+    (void)shop_pay(&s, "INV-1");
+    assert_false(gateway_c2b_accepts(shop_gateway(&s), 0, SPAN_LITERAL("NOBODY")));
+    assert_true(gateway_c2b_accepts(shop_gateway(&s), 0, SPAN_LITERAL("INV-1")));
+    shop_end(&s);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_receipt_for_each_number),
+        cmocka_unit_test(test_routing_and_assigning),
+        cmocka_unit_test(test_confirmation_of_a_payment),
+        cmocka_unit_test(test_paid_by_query),
+        cmocka_unit_test(test_ambiguity_waits_for_the_receipt_number),
+        cmocka_unit_test(test_a_wrong_assignment_is_taken_back),
+        cmocka_unit_test(test_registering),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
