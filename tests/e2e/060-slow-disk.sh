@@ -1,5 +1,6 @@
 #!/bin/sh
 # A disk whose fdatasync takes 2 s, and one whose fdatasync fails.
+# alone: it measures time
 set -eu
 . "$(dirname "$0")/lib/run.sh"
 need cc

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The benchmark itself: every flag that it passes on is taken by the server, and what its generator
 # saw agrees with what the server counts (R3.12).
+# alone: it measures time
 set -eu
 cd "$(dirname "$0")/../.."
 "${BUILD:-build}/hakika" bench stk --seconds 1 --view off --index on --json |
