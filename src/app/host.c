@@ -354,6 +354,8 @@ static void take_report(void *context, const struct delivery_report *report)
         engine_execute(h->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_RESULT, &c, &outcome);
     if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED && same) {
         outbox_return(&h->book->outbox, c.number); /* no room to remember it: it is sent again */
+    } else if (same && result.status == ENGINE_APPLIED) {
+        surface_attempted(h->surface, c.number);
     }
 }
 

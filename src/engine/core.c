@@ -482,6 +482,7 @@ void engine_written(struct engine *e, enum journal_status status, const struct j
     CHECK(head->position == e->writing.first_position + e->writing.frames - 1);
     int64_t took_ns = engine_stall_ns(e);
     e->counters.sync_ns_total += took_ns;
+    latency_add(&e->counters.sync, took_ns);
     e->counters.sync_ns_max = took_ns > e->counters.sync_ns_max ? took_ns : e->counters.sync_ns_max;
     e->head = *head;
     recent_keep(&e->recent, &e->writing);

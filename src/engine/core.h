@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "base/latency.h"
 #include "book/book.h"
 #include "engine/clock.h"
 #include "engine/index.h"
@@ -220,6 +221,7 @@ struct engine_counters {
     uint64_t refused_busy, refused_disk;
     uint64_t fetched, fetch_misses;     /* look-ups in the index of old ids */
     int64_t sync_ns_total, sync_ns_max; /* from start to report */
+    struct latency sync;
     uint32_t batch_bytes, batch_frames; /* open now */
     int64_t stall_ns;                   /* age of the oldest unsynced batch */
     uint64_t pauses;                    /* engine_hold to engine_resume: one for each snapshot */

@@ -454,6 +454,7 @@ static void handle_push(struct request *q)
 {
     struct surface *s = q->s;
     struct daraja_stk_push push;
+    surface_time(q);
     if (!daraja_read_push(q, &push)) {
         return;
     }

@@ -113,6 +113,9 @@ bool surface_outgoing_fails(struct surface *s, const struct outbox_item *item);
 bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
                       struct span *url_out);
 
+/* The book has decided what became of an attempt at this item: for the figures. */
+void surface_attempted(struct surface *s, uint64_t number);
+
 /* What was answered to an item that is a question, as the operator understands it (verdict and text
  * of struct delivery_result_command; the text lives until the next parse). False: it is none. */
 bool surface_question(struct surface *s, uint64_t number, struct span answer, uint16_t *verdict,

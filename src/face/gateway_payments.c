@@ -388,6 +388,7 @@ void gateway_payment_create(struct request *q)
     struct surface *s = q->s;
     struct payment_create_command c = {.merchant = q->merchant};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    surface_time(q);
     struct span key = gateway_idempotency_key(q);
     struct json_object *body = key.data != NULL ? control_body(q) : NULL;
     if (body == NULL || !create_parse(q, body, &c)) {

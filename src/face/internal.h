@@ -4,6 +4,7 @@
 #ifndef HAKIKA_FACE_INTERNAL_H
 #define HAKIKA_FACE_INTERNAL_H
 
+#include "base/latency.h"
 #include "base/ids.h"
 #include "face/apps.h"
 #include "face/credential.h"
@@ -32,6 +33,7 @@ enum {
 
 struct waiting_reply {
     uint64_t position;
+    int64_t asked_ns; /* see struct request */
     struct http_ticket ticket;
 };
 
@@ -76,6 +78,7 @@ struct book_figures {
     uint64_t entered[GATEWAY_STATES_END];
     uint64_t orphans, attention, repaired, late;
     uint64_t waiting, delivered, dead, failed_attempts;
+    struct latency to_callback; /* of the operator's: from push to callback */
 };
 
 struct gateway_face;
@@ -114,6 +117,8 @@ struct surface {
     uint64_t refused_disk;
     bool index_unread;                      /* the latest look-up in the index failed */
     uint64_t answers[6];                    /* by first digit of the status */
+    struct latency acknowledged;            /* requests for payments: until the answer left */
+    struct latency to_callback;             /* ahead of the disk: shown with the figures */
     char console_token[CONSOLE_TOKEN_SIZE]; /* of this start: what our own page asks with */
     struct book_figures shown;              /* durable */
     struct book_figures pending;            /* take their place when they are */
@@ -132,6 +137,7 @@ struct request {
     uint64_t ruled_position;   /* of the count of it */
     uint64_t about;            /* request_original_*: what a ruled answer is about */
     uint32_t merchant;         /* slot: whose API key it came with */
+    int64_t asked_ns;          /* monotonic: a request for a payment is timed from here; else 0 */
 };
 
 /* Which call is which. */
@@ -166,6 +172,8 @@ void surface_not_found(struct request *q, const char *detail);
 /* A writer over the surface's body buffer; used by one handler at a time. */
 struct writer surface_writer(struct surface *s);
 
+/* The request asks for a payment: how long its answer takes is measured from now. */
+void surface_time(struct request *q);
 /* Answers when wait_position is durable; 0: at once. */
 void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
                     const char *content_type, const struct writer *body);

@@ -2,6 +2,7 @@
  * status.c - is it up (healthz), can it serve (readyz), how is it doing (metrics), what is there
  * (openapi.json).
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,24 +11,31 @@
 #include "face/gateway.h"
 #include "face/internal.h"
 
+static void put_formatted(struct writer *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void put_formatted(struct writer *w, const char *format, ...)
+{
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    put_raw(w, text, (size_t)size);
+}
+
 static void line(struct writer *w, const char *name, const char *help, const char *type,
                  uint64_t value)
 {
-    char text[400];
-    int size = snprintf(text, sizeof(text), "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help,
-                        name, type, name, (unsigned long long)value);
-    CHECK(size > 0 && (size_t)size < sizeof(text));
-    put_raw(w, text, (size_t)size);
+    put_formatted(w, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name,
+                  (unsigned long long)value);
 }
 
 static void labelled(struct writer *w, const char *name, const char *label, const char *value,
                      uint64_t count)
 {
-    char text[200];
-    int size = snprintf(text, sizeof(text), "%s{%s=\"%s\"} %llu\n", name, label, value,
-                        (unsigned long long)count);
-    CHECK(size > 0 && (size_t)size < sizeof(text));
-    put_raw(w, text, (size_t)size);
+    put_formatted(w, "%s{%s=\"%s\"} %llu\n", name, label, value, (unsigned long long)count);
 }
 
 /* ---- figures of the state, never ahead of the disk ---- */
@@ -63,6 +71,7 @@ static void figures_take(struct surface *s, struct book_figures *f)
         figures_take_operator(surface_operator(s), f);
     }
     f->position = engine_applied(s->engine);
+    f->to_callback = s->to_callback;
     f->keys_left = b->keys_left;
     f->waiting = b->outbox.timed.count + b->outbox.ready;
     f->delivered = b->outbox.delivered;
@@ -89,7 +98,66 @@ static const struct book_figures *figures(struct surface *s)
     return &s->shown;
 }
 
+void surface_attempted(struct surface *s, uint64_t number)
+{
+    const struct outbox_item *item = outbox_item(&engine_book(s->engine)->outbox, number);
+    /* Of a payment's own callback, the first time that it arrives, and not sent by hand. */
+    if (s->gateway != NULL || item == NULL || item->kind != MESSAGE_STK_CALLBACK ||
+        item->state != OUTBOX_DELIVERED || item->attempts != item->tries) {
+        return;
+    }
+    const struct stk_payment *p = operator_payment(surface_operator(s), item->subject);
+    if (p != NULL && p->delivery == number) {
+        latency_add(&s->to_callback, engine_now(s->engine) - p->step_ns[STEP_ACCEPTED]);
+    }
+}
+
 /* ---- metrics ---- */
+
+/* 20000 -> "0.02", 5000000 -> "5": as short as it goes. */
+static void seconds_text(uint32_t us, char out[24])
+{
+    int size = snprintf(out, 24, "%u.%06u", us / 1000000, us % 1000000);
+    CHECK(size > 0 && size < 24);
+    while (out[size - 1] == '0') {
+        size--;
+    }
+    size -= out[size - 1] == '.';
+    out[size] = '\0';
+}
+
+/* Steps are cumulative, and times are seconds: Prometheus's own form. */
+static void metrics_histogram(struct writer *w, const char *name, const char *help,
+                              const struct latency *h)
+{
+    char bound[24];
+    uint64_t sum = 0;
+    put_formatted(w, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
+    for (uint32_t i = 0; i < LATENCY_BOUNDS; i++) {
+        sum += h->counts[i];
+        seconds_text(latency_bound_us(i), bound);
+        put_formatted(w, "%s_bucket{le=\"%s\"} %llu\n", name, bound, (unsigned long long)sum);
+    }
+    sum += h->counts[LATENCY_BOUNDS];
+    put_formatted(w, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %lld.%09lld\n%s_count %llu\n", name,
+                  (unsigned long long)sum, name, (long long)(h->sum_ns / 1000000000),
+                  (long long)(h->sum_ns % 1000000000), name, (unsigned long long)sum);
+}
+
+static void metrics_latency(struct surface *s, const struct book_figures *f, struct writer *w)
+{
+    struct engine_counters e = engine_counters(s->engine);
+    metrics_histogram(w, "hakika_acknowledge_seconds",
+                      "From reading a request for a payment to its durable answer.",
+                      &s->acknowledged);
+    metrics_histogram(w, "hakika_sync_seconds", "From the first decision of a batch to its sync.",
+                      &e.sync);
+    if (s->gateway == NULL) {
+        metrics_histogram(w, "hakika_push_to_callback_seconds",
+                          "From accepting a push to the answer to its callback, in book time.",
+                          &f->to_callback);
+    }
+}
 
 static void metrics_engine(struct surface *s, struct writer *w)
 {
@@ -220,7 +288,6 @@ static void metrics_http(struct surface *s, struct writer *w)
 static void metrics_view(struct surface *s, struct writer *w)
 {
     struct surface_view v;
-    char text[200];
     if (s->options.view == NULL || !s->options.view(s->options.context, &v)) {
         return;
     }
@@ -228,12 +295,8 @@ static void metrics_view(struct surface *s, struct writer *w)
          v.position);
     line(w, "hakika_view_lag_events", "Durable decisions that are not in the view yet.", "gauge",
          v.lag_events);
-    int size = snprintf(text, sizeof(text),
-                        "# TYPE hakika_view_lag_seconds gauge\n"
-                        "hakika_view_lag_seconds %lld.%03lld\n",
-                        (long long)(v.lag_ns / 1000000000), (long long)(v.lag_ns / 1000000 % 1000));
-    CHECK(size > 0 && (size_t)size < sizeof(text));
-    put_raw(w, text, (size_t)size);
+    put_formatted(w, "# TYPE hakika_view_lag_seconds gauge\nhakika_view_lag_seconds %lld.%03lld\n",
+                  (long long)(v.lag_ns / 1000000000), (long long)(v.lag_ns / 1000000 % 1000));
     line(w, "hakika_view_events_skipped", "Events of kinds that the view does not show.", "gauge",
          v.skipped);
     line(w, "hakika_view_rebuilt_total", "View files that were thrown away and built again.",
@@ -252,6 +315,7 @@ static void handle_metrics(struct request *q)
     } else {
         metrics_payments(f, &w);
     }
+    metrics_latency(q->s, f, &w);
     metrics_outbox(q->s, f, &w);
     metrics_old_ids(q->s, f, &w);
     metrics_http(q->s, &w);

@@ -79,6 +79,16 @@ struct writer surface_writer(struct surface *s)
 
 /* ---- answers ---- */
 
+static int64_t monotonic_ns(const struct surface *s)
+{
+    return book_clock_monotonic(engine_clock(s->engine));
+}
+
+void surface_time(struct request *q)
+{
+    q->asked_ns = monotonic_ns(q->s);
+}
+
 void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
                     const char *content_type, const struct writer *body)
 {
@@ -97,7 +107,11 @@ void surface_send(struct request *q, uint64_t wait_position, struct face_answer 
 {
     struct surface *s = q->s;
     s->answers[answer.status / 100 < 6 ? answer.status / 100 : 5]++;
+    int64_t asked_ns = answer.status < 300 ? q->asked_ns : 0;
     if (wait_position <= engine_durable(s->engine)) {
+        if (asked_ns != 0) {
+            latency_add(&s->acknowledged, monotonic_ns(s) - asked_ns);
+        }
         http_reply(q->x, answer.status, answer.content_type, answer.body);
         return;
     }
@@ -105,6 +119,7 @@ void surface_send(struct request *q, uint64_t wait_position, struct face_answer 
     uint32_t at = (s->waiting_head + s->waiting_count) % SURFACE_WAIT_MAX;
     s->waiting[at].position = wait_position;
     s->waiting[at].ticket = http_ticket(q->x);
+    s->waiting[at].asked_ns = asked_ns;
     s->waiting_count++;
     http_hold(q->x, answer.status, answer.content_type, answer.body);
 }
@@ -191,10 +206,15 @@ void surface_not_found(struct request *q, const char *detail)
 static void release_durable(struct surface *s)
 {
     uint64_t durable = engine_durable(s->engine);
+    int64_t now_ns = 0; /* read once, when the first timed one leaves */
     while (s->waiting_count > 0) {
         const struct waiting_reply *first = &s->waiting[s->waiting_head];
         if (first->position > durable) {
             break;
+        }
+        if (first->asked_ns != 0) {
+            now_ns = now_ns != 0 ? now_ns : monotonic_ns(s);
+            latency_add(&s->acknowledged, now_ns - first->asked_ns);
         }
         struct http_exchange *x = http_find(s->server, first->ticket);
         if (x != NULL) {

@@ -98,7 +98,14 @@ await story('an fdatasync that takes 2 s', async (scene) => {
 
     check(seen.hakika_position > seen.hakika_durable_position, 'the metrics came when all was on disk');
     equal(seen.hakika_payments_accepted_total, 1, 'pushes accepted, as the metrics told meanwhile');
-    equal((await operator.metrics()).hakika_payments_accepted_total, 1 + accepted.length, 'and afterwards');
+    equal(seen.hakika_acknowledge_seconds_count, 1, 'acknowledgements, as the metrics told meanwhile');
+    const after = await operator.metrics();
+    equal(after.hakika_payments_accepted_total, 1 + accepted.length, 'and afterwards');
+    equal(after.hakika_acknowledge_seconds_count, 1 + accepted.length, 'acknowledgements afterwards');
+    const quick = 'hakika_acknowledge_seconds_bucket{le="1"}';
+    equal(after[quick], seen[quick], 'acknowledged in under a second while the disk stood still');
+    check(after['hakika_sync_seconds_bucket{le="+Inf"}'] > after['hakika_sync_seconds_bucket{le="1"}'],
+          'the slow sync is among the times to disk');
     proved('metrics were answered while the disk stood still, with what was on it');
 
     for (const answer of refused) checkBusy(answer, 'a refusal');
