@@ -14,7 +14,7 @@ import { bookNow, clock, connected, missed, openCount, profile, reload, sampling
 import { MerchantStory } from './merchant/story';
 import { Story } from './story/story';
 import { Button, Dialog, Field, Icon, Mark, notice } from './ui';
-import { OWN_VIEWS, VIEWS } from './views';
+import { isOwn, OWN_VIEWS, VIEWS } from './views';
 
 function Rail({ current }: { current: string }): JSX.Element {
     return (
@@ -23,7 +23,7 @@ function Rail({ current }: { current: string }): JSX.Element {
             <ul>
                 {VIEWS.map((view) => (
                     <li key={view.name}>
-                        <a href={view.book === BOOK ? urlOf(view.name, { open: place.value.query['open'] }) : `${OTHER}/${urlOf(view.name)}`}
+                        <a href={isOwn(view) ? urlOf(view.name, { open: place.value.query['open'] }) : `${OTHER}/${urlOf(view.name)}`}
                             aria-current={view.name === current ? 'page' : undefined}>
                             <Icon name={view.icon} size={22} />
                             <span>{view.title()}</span>

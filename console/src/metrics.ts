@@ -1,6 +1,7 @@
 // metrics.ts - the program's metrics, read every two seconds while somebody looks, with what they say
 // about its health.
 import { signal } from '@preact/signals';
+import { BOOK, type Book } from './book';
 import { t } from './i18n';
 
 export type Metrics = Record<string, number>;
@@ -45,23 +46,72 @@ function perSecond(before: Reading, now: Reading, value: (values: Metrics) => nu
     return seconds > 0 ? Math.max(0, value(now.values) - value(before.values)) / seconds : 0;
 }
 
-export interface Chart { name: string; title: () => string; unit: string; limit?: number; limitWords?: () => string; value: (before: Reading, now: Reading) => number | null }
+// ---- how long things took: the program's histograms ----
+
+// Upper bounds in seconds with how many took at most so long.
+function steps(values: Metrics, name: string): [number, number][] {
+    const start = `${name}_bucket{le="`;
+    return Object.entries(values).filter(([key]) => key.startsWith(start)).map(([key, count]): [number, number] => {
+        const bound = key.slice(start.length, -2);
+        return [bound === '+Inf' ? Infinity : Number(bound), count];
+    }).sort((a, b) => a[0] - b[0]);
+}
+
+export const countOf = (before: Metrics | undefined, now: Metrics, name: string): number =>
+    (now[`${name}_count`] ?? 0) - (before?.[`${name}_count`] ?? 0);
+
+// Milliseconds that this share did not exceed, between two readings (or since the start); null: there
+// was none. Inside a step evenly spread; beyond the last one its bound.
+export function quantile(before: Metrics | undefined, now: Metrics, name: string, share: number): number | null {
+    const earlier = new Map(before ? steps(before, name) : []);
+    const list = steps(now, name).map(([bound, count]): [number, number] => [bound, count - (earlier.get(bound) ?? 0)]);
+    const total = list.at(-1)?.[1] ?? 0;
+    if (total <= 0) return null;
+    const wanted = share * total;
+    let [from, below] = [0, 0];
+    for (const [bound, count] of list) {
+        if (count >= wanted && bound !== Infinity) return 1000 * (from + (bound - from) * (wanted - below) / Math.max(1, count - below));
+        if (bound !== Infinity) [from, below] = [bound, count];
+    }
+    return 1000 * from;
+}
+
+export interface Latency { name: string; title: () => string; limitMs?: number; book?: Book }
+
+const ALL_LATENCIES: Latency[] = [
+    { name: 'hakika_acknowledge_seconds', title: () => t('Acknowledging a payment'), limitMs: 100 },
+    { name: 'hakika_sync_seconds', title: () => t('Time to disk'), limitMs: 10 },
+    { name: 'hakika_push_to_callback_seconds', title: () => t('From the push to its callback'), book: 'operator' },
+];
+export const LATENCIES = ALL_LATENCIES.filter((one) => one.book === undefined || one.book === BOOK);
+
+export interface Chart { book?: Book; name: string; title: () => string; unit: string; limit?: number; limitWords?: () => string; value: (before: Reading, now: Reading) => number | null }
 
 const of = (name: string) => (_: Reading, now: Reading): number | null => now.values[name] ?? null;
 
-export const CHARTS: Chart[] = [
-    { name: 'ended', title: () => t('Payments ended'), unit: '/s',
+const late = (name: string) => (a: Reading, b: Reading): number | null => quantile(a.values, b.values, name, 0.99);
+
+export const repairRate = (v: Metrics): number | null => {
+    const paid = v['hakika_gateway_entered_total{state="succeeded"}'] ?? 0;
+    return paid > 0 ? (v['hakika_gateway_repaired_total'] ?? 0) * 100 / paid : null;
+};
+
+const ALL_CHARTS: Chart[] = [
+    { name: 'created', title: () => t('Payments asked for'), unit: '/s', book: 'merchant',
+        value: (a, b) => perSecond(a, b, (v) => v['hakika_gateway_payments_created_total'] ?? 0) },
+    { name: 'repaired', title: () => t('Repaired payments'), unit: '%', book: 'merchant', limit: 0.1, limitWords: () => t('callbacks get lost'),
+        value: (_, b) => repairRate(b.values) },
+    { name: 'ended', book: 'operator', title: () => t('Payments ended'), unit: '/s',
         value: (a, b) => perSecond(a, b, (v) => sumOf(v, 'hakika_payments_ended_total')) },
     { name: 'requests', title: () => t('Requests'), unit: '/s', value: (a, b) => perSecond(a, b, (v) => v['hakika_http_requests_total'] ?? 0) },
-    { name: 'sync', title: () => t('Time to disk, mean'), unit: 'ms', limit: 10, limitWords: () => t('aim for the 99th percentile'),
-        value: (a, b) => {
-            const batches = (b.values['hakika_batches_total'] ?? 0) - (a.values['hakika_batches_total'] ?? 0);
-            const us = (b.values['hakika_sync_microseconds_total'] ?? 0) - (a.values['hakika_sync_microseconds_total'] ?? 0);
-            return batches > 0 ? us / batches / 1000 : null;
-        } },
+    { name: 'acknowledge', title: () => t('Acknowledgement, p99'), unit: 'ms', limit: 100, limitWords: () => t('worth a look'),
+        value: late('hakika_acknowledge_seconds') },
+    { name: 'sync', title: () => t('Time to disk, p99'), unit: 'ms', limit: 10, limitWords: () => t('worth a look'),
+        value: late('hakika_sync_seconds') },
     { name: 'stall', title: () => t('Oldest work not on disk'), unit: 'ms', limit: 80, limitWords: () => t('new work is refused'),
         value: (_, b) => (b.values['hakika_stall_microseconds'] ?? 0) / 1000 },
-    { name: 'queue', title: () => t('Payments in the pipeline'), unit: '', value: of('hakika_pipeline_depth') },
+    { name: 'open', title: () => t('Payments without an end'), unit: '', book: 'merchant', value: of('hakika_gateway_payments_open') },
+    { name: 'queue', book: 'operator', title: () => t('Payments in the pipeline'), unit: '', value: of('hakika_pipeline_depth') },
     { name: 'outbox', title: () => t('Callbacks that wait'), unit: '', value: of('hakika_callbacks_waiting') },
     { name: 'errors', title: () => t('Answers with 5xx'), unit: '%', limit: 1, limitWords: () => t('worth a look'),
         value: (a, b) => {
@@ -71,6 +121,7 @@ export const CHARTS: Chart[] = [
         } },
     { name: 'view', title: () => t('SQL view behind'), unit: 's', limit: 5, limitWords: () => t('worth a look'), value: of('hakika_view_lag_seconds') },
 ];
+export const CHARTS = ALL_CHARTS.filter((one) => one.book === undefined || one.book === BOOK);
 
 export interface Worry { words: string; bad: boolean }
 
@@ -86,6 +137,8 @@ export function worries(list: Reading[]): Worry[] {
     if (full > 0) found.push({ words: t('The disk is full: new work is refused.'), bad: true });
     if (refused > 0) found.push({ words: t('The journal cannot keep up: new work is refused at once, nothing is lost.'), bad: true });
     if ((v['hakika_stall_microseconds'] ?? 0) > 80_000) found.push({ words: t('The disk is slow: work waits longer than 80 ms for it.'), bad: true });
+    if ((repairRate(v) ?? 0) > 0.1) found.push({ words: t('More than one payment in a thousand had to be repaired: callbacks get lost on their way here.'), bad: false });
+    if ((v['hakika_gateway_attention'] ?? 0) > 0) found.push({ words: `${v['hakika_gateway_attention']} ${t('payments wait for a person.')}`, bad: false });
     if ((v['hakika_callbacks_dead'] ?? 0) > 0) found.push({ words: `${v['hakika_callbacks_dead']} ${t('callbacks were given up. Their stories can send them again.')}`, bad: false });
     if ((v['hakika_view_waits'] ?? 0) > 0) found.push({ words: t('The SQL view waits for disk space or after an error.'), bad: false });
     return found;

@@ -12,7 +12,7 @@ import { Time } from './views/time';
 import { Try } from './views/try';
 
 export interface View {
-    name: string; icon: string; title: () => string; show: FunctionComponent; book: Book;
+    name: string; icon: string; title: () => string; show: FunctionComponent; book: Book | 'both';
 }
 
 const ALL: View[] = [
@@ -22,9 +22,10 @@ const ALL: View[] = [
     { name: 'rules', icon: 'rules', title: () => t('Rules'), show: Rules, book: 'operator' },
     { name: 'time', icon: 'time', title: () => t('Time'), show: Time, book: 'operator' },
     { name: 'merchant', icon: 'merchant', title: () => t('Merchant'), show: Merchant, book: 'merchant' },
-    { name: 'health', icon: 'health', title: () => t('Health'), show: Health, book: 'operator' },
+    { name: 'health', icon: 'health', title: () => t('Health'), show: Health, book: 'both' },
 ];
 
 // What the rail offers; those that this page can show.
-export const VIEWS = ALL.filter((view) => view.book === BOOK || OTHER !== '');
-export const OWN_VIEWS = VIEWS.filter((view) => view.book === BOOK);
+export const isOwn = (view: View): boolean => view.book === BOOK || view.book === 'both';
+export const VIEWS = ALL.filter((view) => isOwn(view) || OTHER !== '');
+export const OWN_VIEWS = VIEWS.filter(isOwn);

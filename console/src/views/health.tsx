@@ -4,9 +4,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { get } from '../api';
-import { money as moneyText, time } from '../format';
+import { BOOK, OTHER } from '../book';
+import { duration, money as moneyText, time } from '../format';
 import { t } from '../i18n';
-import { CHARTS, LOOKED_AT_MS, readings, watchMetrics, worries, type Chart } from '../metrics';
+import { CHARTS, countOf, LATENCIES, LOOKED_AT_MS, quantile, readings, repairRate, watchMetrics, worries, type Chart } from '../metrics';
+import { urlOf } from '../router';
 import { theme } from '../settings';
 import { changes, organisations, profile, version } from '../store';
 import { Icon, Money } from '../ui';
@@ -93,6 +95,61 @@ function MoneyCard(): JSX.Element {
     );
 }
 
+const SHARES: [string, number][] = [['p50', 0.5], ['p95', 0.95], ['p99', 0.99]];
+
+// Of the last minutes; of all since the start while nothing happened in them.
+function LatencyCard(): JSX.Element | null {
+    const list = readings.value;
+    const now = list.at(-1)?.values;
+    if (!now) return null;
+    const first = list[0]?.values;
+    return (
+        <section class="card orgs" data-testid="latency">
+            <h2>{t('How long it takes')}</h2>
+            <div class="scroll" tabIndex={0} role="region" aria-label={t('How long it takes')}>
+                <table>
+                    <thead><tr><td />{SHARES.map(([name]) => <th key={name} scope="col" class="money">{name}</th>)}<th scope="col" class="money">{t('Measured')}</th></tr></thead>
+                    <tbody>{LATENCIES.map((one) => {
+                        const before = first && countOf(first, now, one.name) > 0 ? first : undefined;
+                        return (
+                            <tr key={one.name} data-testid={one.name}><th scope="row">{one.title()}</th>
+                                {SHARES.map(([name, share]) => {
+                                    const ms = quantile(before, now, one.name, share);
+                                    const over = name === 'p99' && one.limitMs !== undefined && ms !== null && ms > one.limitMs;
+                                    return <td key={name} class={`money ${over ? 'over' : ''}`}>{ms === null ? '-' : ms < 10 ? `${ms.toFixed(1)} ms` : duration(ms)}</td>;
+                                })}
+                                <td class="money">{countOf(before, now, one.name)}</td></tr>
+                        );
+                    })}</tbody>
+                </table>
+            </div>
+            <p class="fine">{t('Half, 95 and 99 of 100 took no longer. Counted when the disk had it.')}</p>
+        </section>
+    );
+}
+
+// The share of successes that a question had to find, because their callback had not come (R5.4).
+function RepairCard(): JSX.Element {
+    const values = readings.value.at(-1)?.values ?? {};
+    const rate = repairRate(values);
+    const over = rate !== null && rate > 0.1;
+    return (
+        <section class={`card money-card ${over ? 'wrong' : 'right'}`} data-testid="repair">
+            <header>
+                <Icon name={over ? 'cross' : 'check'} size={26} />
+                <div><h2>{t('Repaired payments')}: {rate === null ? '-' : `${shown(rate)} %`}</h2>
+                    <p class="fine">{t('Paid, but their own callback never told: found by asking, by a statement or by hand. Up to 0.1 % is usual.')}</p></div>
+            </header>
+            <dl class="pairs">
+                <div><dt>{t('Paid')}</dt><dd class="money">{values['hakika_gateway_entered_total{state="succeeded"}'] ?? 0}</dd></div>
+                <div><dt>{t('Repaired payments')}</dt><dd class="money">{values['hakika_gateway_repaired_total'] ?? 0}</dd></div>
+                <div><dt>{t('Paid after another end')}</dt><dd class="money">{values['hakika_gateway_late_total'] ?? 0}</dd></div>
+                <div><dt>{t('Notices that fit nothing')}</dt><dd class="money">{values['hakika_gateway_orphans'] ?? 0}</dd></div>
+            </dl>
+        </section>
+    );
+}
+
 function Organisations(): JSX.Element {
     const names = ['utility', 'working', 'charges_paid', 'settlement'];
     return (
@@ -117,9 +174,11 @@ export function Health(): JSX.Element {
         <div class="health-view">
             {found.map((one) => <p key={one.words} class={`banner ${one.bad ? 'bad' : 'warn'}`} role="status">{one.words}</p>)}
             {found.length === 0 && readings.value.length > 0 ? <p class="banner good" role="status"><Icon name="check" size={18} />{t('All is well.')} <span class="fine">Hakika {version.value}, {profile.value}</span></p> : null}
-            <MoneyCard />
+            {BOOK === 'operator' ? <MoneyCard /> : <RepairCard />}
+            <LatencyCard />
             <div class="charts">{CHARTS.map((chart) => <Plot key={chart.name} chart={chart} />)}</div>
-            <Organisations />
+            {BOOK === 'operator' ? <Organisations /> : null}
+            {OTHER ? <p class="fine"><a href={`${OTHER}/${urlOf('health')}`}>{BOOK === 'operator' ? t('Health of the merchant') : t('Health of the network')}</a></p> : null}
         </div>
     );
 }

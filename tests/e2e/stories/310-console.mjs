@@ -83,6 +83,7 @@ await story('every ending that a phone can give', async (scene) => {
 
     await push();
     await phone.getByTestId('prompt').waitFor();
+    await operator.advance(7000);
     await page.keyboard.type('1234');
     await page.keyboard.press('Enter');
     await phone.getByText('KSh 900.00').waitFor();
@@ -100,6 +101,21 @@ await story('every ending that a phone can give', async (scene) => {
     await page.keyboard.press('Escape');
     await page.getByTestId('story').waitFor({ state: 'detached' });
     proved('each has a line with its state, and a story that says what was lost');
+
+    // In book time: at once for two, 5 s for the phone that was off, 7 s for the last PIN.
+    const took = async () => {
+        const metrics = await operator.metrics();
+        return ['0.0001', '2', '5', '10'].map((bound) => metrics[`hakika_push_to_callback_seconds_bucket{le="${bound}"}`]);
+    };
+    await until(async () => (await took())[3] === 4, 'four callbacks have arrived');
+    equal(await took(), [2, 2, 3, 4], 'from push to callback');
+    await page.goto(`${server.base}/#/health`);
+    const measured = (name) => page.getByTestId(`hakika_${name}_seconds`).innerText();
+    // Since the page began to look, which may have been after the first push.
+    await until(async () => /\t[34]$/.test(await measured('push_to_callback')), 'Health has measured the callbacks');
+    matches(await measured('push_to_callback'), /^From the push.*\t.* s\t.* s\t[34]$/, 'p50, p95, p99');
+    matches(await measured('acknowledge'), /ms\t.*ms\t.*ms\t[34]$/, 'of the pushes');
+    proved('Health shows how long acknowledgement, disk and callback took');
     browser.clean();
 });
 

@@ -45,6 +45,14 @@ await story('the merchant side of the page', async (scene) => {
     equal((await gateway.payment('pay_2')).source, 'query', 'who told');
     proved('a lost callback is found by asking the provider');
 
+    await page.getByRole('link', { name: 'Health' }).click();
+    const repair = page.getByTestId('repair');
+    await repair.getByText('Repaired payments: 50 %').waitFor();
+    await page.getByTestId('hakika_acknowledge_seconds').getByText(/\d ms/).first().waitFor();
+    equal(await page.getByTestId('hakika_push_to_callback_seconds').count(), 0, 'that is the operator\'s');
+    await page.getByRole('link', { name: 'Merchant', exact: true }).click();
+    proved('one of two had to be repaired, and Health says so');
+
     const provider = (await gateway.ok('GET', '/v1/providers')).data[0];
     const orphan = { Result: { ResultType: 0, ResultCode: 0, ResultDesc: 'ok', TransactionID: 'ZZ00000000',
                                OriginatorConversationID: 'nobody', ConversationID: 'AG_nobody' } };
