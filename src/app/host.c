@@ -388,6 +388,7 @@ static void report_unsent(struct host *h, uint64_t number)
 static void send_operator(struct host *h)
 {
     uint8_t buffer[4096];
+    char signature[SURFACE_SIGNATURE_SIZE];
     bool sent = false;
     bool failed = false;
     while (delivery_room(h->delivery) > 0) {
@@ -400,7 +401,7 @@ static void send_operator(struct host *h)
             .id = item->number,
             .generation = h->book->generation,
             .content_type = "application/json",
-            .total_ms = surface_time_limit_ms(item),
+            .total_ms = surface_time_limit_ms(h->surface, item),
         };
         if (surface_outgoing_fails(h->surface, item)) {
             report_unsent(h, item->number);
@@ -409,6 +410,9 @@ static void send_operator(struct host *h)
         }
         CHECK(surface_outgoing(h->surface, item, &body, &job.url));
         job.body = (struct span){(const char *)buffer, body.size};
+        if (surface_signature(h->surface, item, job.body, signature)) {
+            job.headers[0] = signature;
+        }
         if (!delivery_submit(h->delivery, &job)) {
             outbox_return(&h->book->outbox, job.id); /* no memory for it now: it waits */
             break;

@@ -53,13 +53,15 @@ enum {
     X(IMSI, 18, "imsi")                           \
     X(SIM_SWAP, 19, "sim_swap")                   \
     X(ORGANISATION_INFO, 20, "organisation_info") \
-    X(RATIBA_PAYMENT, 21, "ratiba_payment")
+    X(RATIBA_PAYMENT, 21, "ratiba_payment")       \
+    X(PAYSTACK_CHARGE, 22, "paystack_charge")     \
+    X(PAYSTACK_REFUND, 23, "paystack_refund")
 
 enum rule_api {
 #define X(name, number, text) RULE_API_##name = number,
     RULE_APIS(X)
 #undef X
-        RULE_API_LAST = 21,
+        RULE_API_LAST = 23,
 };
 
 enum rule_how {

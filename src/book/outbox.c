@@ -140,6 +140,23 @@ const struct outbox_attempt *outbox_attempt(const struct outbox *o, uint32_t ind
     return slab_at(&o->attempts, index);
 }
 
+/* After so many failures. */
+static int64_t delay_after(const struct outbox_schedule *schedule, uint32_t failures)
+{
+    uint32_t i = failures < OUTBOX_DELAYS_MAX ? failures : OUTBOX_DELAYS_MAX - 1;
+    while (i > 1 && schedule->delay_ns[i] == 0) {
+        i--;
+    }
+    CHECK(schedule->delay_ns[i] > 0);
+    return schedule->delay_ns[i];
+}
+
+static bool is_delivered(const struct outbox_schedule *schedule, uint16_t status, uint8_t error)
+{
+    uint16_t end = schedule->ok_only ? 201 : MUTATED(REDIRECT_DELIVERS) ? 302 : 300;
+    return error == 0 && status >= 200 && status < end;
+}
+
 void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *schedule,
                   uint16_t status, uint8_t error, int64_t now_ns, uint64_t random,
                   struct outbox_event *out)
@@ -152,15 +169,17 @@ void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *
     out->status = status;
     out->error = error;
     out->next_try_ns = 0;
-    if (error == 0 && status >= 200 && status < (MUTATED(REDIRECT_DELIVERS) ? 302 : 300)) {
+    if (is_delivered(schedule, status, error)) {
         out->state = OUTBOX_DELIVERED;
     } else if (item->tries + 1u >= schedule->tries) {
         out->state = OUTBOX_DEAD;
     } else {
-        int64_t delay_ns = schedule->delay_ns[item->tries + 1u];
-        CHECK(delay_ns > 0);
+        int64_t delay_ns = delay_after(schedule, item->tries + 1u);
         out->state = OUTBOX_WAITING;
-        out->next_try_ns = now_ns + 1 + (int64_t)(random % (uint64_t)delay_ns);
+        out->next_try_ns = now_ns + delay_ns;
+        if (!schedule->steady) {
+            out->next_try_ns = now_ns + 1 + (int64_t)(random % (uint64_t)delay_ns);
+        }
         CHECK(out->next_try_ns > now_ns);
         CHECK(out->next_try_ns <= now_ns + delay_ns);
     }

@@ -37,7 +37,8 @@
 
 enum {
     OUTBOX_ITEMS_MAX = 256 * 1024 * 1024,
-    OUTBOX_TRIES_MAX = 16,            /* entries of a schedule */
+    OUTBOX_DELAYS_MAX = 16, /* entries of a schedule */
+    OUTBOX_TRIES_MAX = 1000,
     OUTBOX_TARGET_IN_FLIGHT_MAX = 64, /* at once to one target, fewer when many have some */
     OUTBOX_IN_FLIGHT_MAX = 512,       /* shared out so that a slow target slows nobody else; the
                                          sender's connections (delivery.h) */
@@ -115,10 +116,13 @@ struct outbox_target {
     bool listed;
 };
 
-/* When an undelivered item is tried again: delays after the 1st, 2nd, ... failure. */
+/* When an undelivered item is tried again: delays after the 1st, 2nd, ... failure, from delay_ns[1]
+ * on; after the last that is given, that one again. */
 struct outbox_schedule {
     uint32_t tries; /* attempts in all before it is dead */
-    int64_t delay_ns[OUTBOX_TRIES_MAX];
+    bool steady;    /* exactly then, as a sender that we imitate; otherwise with full jitter */
+    bool ok_only;   /* any answer but 200 is a failure; otherwise any but 2xx */
+    int64_t delay_ns[OUTBOX_DELAYS_MAX];
 };
 
 /* One item with its attempts, out of its tables: a record as it was read. */
@@ -233,7 +237,7 @@ static inline uint64_t outbox_next_number(const struct outbox *o, uint64_t n)
 
 /*
  * What becomes of a WAITING item after an attempt: 2xx is delivered; otherwise the schedule's next
- * delay with full jitter (uniform in (0, delay], from `random`), or dead.
+ * delay with full jitter (uniform in (0, delay], from `random`), or dead. A schedule may say other.
  */
 void outbox_judge(const struct outbox_item *item, const struct outbox_schedule *schedule,
                   uint16_t status, uint8_t error, int64_t now_ns, uint64_t random,

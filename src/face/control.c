@@ -12,6 +12,7 @@
 #include "face/daraja.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/paystack.h"
 #include "face/rules.h"
 
 enum {
@@ -923,6 +924,7 @@ static const struct route ROUTES[] = {
     {"PATCH", "/sim/v1/organisations/{}", control_organisation_change},
     {"POST", "/sim/v1/organisations/{}/fund", control_organisation_fund},
     {"POST", "/sim/v1/organisations/{}/settle", control_organisation_settle},
+    {"PUT", "/sim/v1/organisations/{}/paystack", control_paystack_put},
     {"GET", "/sim/v1/requests", control_request_list},
     {"GET", "/sim/v1/requests/{}", control_request_get},
     {"GET", "/sim/v1/invoices", control_invoice_list},

@@ -8,6 +8,7 @@
 #include "base/money.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/paystack.h"
 
 #define DEV_BALANCE_MINOR      ((int64_t)100000 * 100)
 #define DEV_ORGANISATION_MINOR ((int64_t)1000000 * 100)
@@ -357,6 +358,7 @@ void control_organisation_render(struct surface *s, struct writer *w, const stru
     }
     json_field_i64(w, "queue_delay_ms", g->queue_delay_ns / NS_PER_MS);
     json_field_bool(w, "external_validation", g->c2b.validates);
+    control_paystack_field(s, w, g);
     json_field_text(w, "currency", "KES");
     json_key(w, "accounts");
     json_open(w, '{');

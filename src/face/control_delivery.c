@@ -150,6 +150,7 @@ void control_delivery_curl(struct request *q)
     const struct outbox_item *item = control_find_delivery(q, q->parts[0]);
     uint8_t body[4096];
     char agent[80];
+    char signature[SURFACE_SIGNATURE_SIZE];
     struct span url = SPAN_EMPTY;
     struct writer message = writer_init(body, sizeof(body));
     if (item == NULL) {
@@ -166,6 +167,10 @@ void control_delivery_curl(struct request *q)
     put_quoted(&w, url);
     put_words(&w, " --header 'Content-Type: application/json' --user-agent ");
     put_quoted(&w, span_from(agent));
+    if (surface_signature(q->s, item, (struct span){(const char *)body, message.size}, signature)) {
+        put_words(&w, " --header ");
+        put_quoted(&w, span_from(signature));
+    }
     put_words(&w, " --data-raw ");
     put_quoted(&w, (struct span){(const char *)body, message.size});
     put_words(&w, "\n");

@@ -140,7 +140,8 @@ void control_request_as_transaction(struct surface *s, struct writer *w,
     json_field_text(w, "currency", "KES");
     field_number(w, "msisdn", with_phone ? r->party : 0);
     json_field_u64(w, "short_code", r->short_code);
-    field_number(w, "party_b", r->kind == REQUEST_C2B ? r->short_code : r->party);
+    bool of_customer = r->kind == REQUEST_C2B || r->kind == REQUEST_PAYSTACK;
+    field_number(w, "party_b", of_customer ? r->short_code : r->party);
     json_field_string(w, "account_reference", operator_text(o, r->reference));
     json_field_string(w, "description", operator_text(o, r->remarks));
     json_field_string(w, "callback_url", operator_text(o, r->result_url));
@@ -307,12 +308,13 @@ void control_organisation_change(struct request *q)
 
 enum { PROMPT_TEXT_MAX = 640 };
 
-/* A vendor names itself in its request; for a standing order it is the organisation's name. */
+/* A vendor names itself in its request; for a standing order or a charge it is the organisation's
+ * name. */
 static struct span payee_shown(const struct operator_state *o, const struct operator_request *r)
 {
     const struct organisation *g = operator_organisation(o, r->short_code);
-    bool is_order = r->order != SLAB_NONE && g != NULL;
-    return operator_text(o, is_order ? g->name : r->remarks);
+    bool by_name = (r->order != SLAB_NONE || r->kind == REQUEST_PAYSTACK) && g != NULL;
+    return operator_text(o, by_name ? g->name : r->remarks);
 }
 
 /* What the phone shows. */

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/paystack.h"
 #include "face/rules.h"
 #include "wire/daraja_c2b.h"
 
@@ -231,10 +232,12 @@ bool surface_question(struct surface *s, uint64_t number, struct span answer, ui
     return true;
 }
 
-uint32_t surface_time_limit_ms(const struct outbox_item *item)
+uint32_t surface_time_limit_ms(struct surface *s, const struct outbox_item *item)
 {
-    enum { VALIDATION_MS = 8000 }; /* the customer waits */
-    return item->kind == MESSAGE_VALIDATION ? VALIDATION_MS : 0;
+    enum { VALIDATION_MS = 8000, PAYSTACK_MS = 30000 }; /* the customer waits */
+    return item->kind == MESSAGE_VALIDATION ? VALIDATION_MS
+           : paystack_is_webhook(s, item)   ? PAYSTACK_MS
+                                            : 0;
 }
 
 /* ---- Pull Transactions ---- */

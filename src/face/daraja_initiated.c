@@ -250,6 +250,8 @@ static const char *reason_of(const struct operator_request *r)
     case REQUEST_STANDING_ORDER:
     case REQUEST_STANDING_PAYMENT: return "Standing Order via API";
     case REQUEST_SETTLEMENT: return "Organization Settlement";
+    case REQUEST_PAYSTACK: return "Pay Bill Online via Paystack";
+    case REQUEST_PAYSTACK_REFUND: return "Transaction Reversal via Paystack";
     case REQUEST_KIND_END: break;
     }
     UNREACHABLE("a request of no kind");
@@ -259,7 +261,8 @@ static const char *reason_of(const struct operator_request *r)
 static bool organisation_pays(const struct operator_request *r)
 {
     return r->kind != REQUEST_C2B && r->kind != REQUEST_EXPRESS &&
-           r->kind != REQUEST_STANDING_ORDER && r->kind != REQUEST_STANDING_PAYMENT;
+           r->kind != REQUEST_STANDING_ORDER && r->kind != REQUEST_STANDING_PAYMENT &&
+           r->kind != REQUEST_PAYSTACK;
 }
 
 static const char *debit_account_name(struct surface *s, const struct operator_request *r)

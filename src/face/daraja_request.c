@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/paystack.h"
 #include "face/rules.h"
 #include "wire/daraja_envelope.h"
 #include "wire/daraja_payout.h"
@@ -204,7 +205,7 @@ static void lie(struct operator_request *r, const struct rule_effects *e)
 {
     enum { LIES_FROM = 1295 };
     uint64_t shard = (uint64_t)60466176; /* 36 to the 5th */
-    bool about_other = r->kind == REQUEST_STATUS || r->kind == REQUEST_REVERSAL;
+    bool about_other = r->kind == REQUEST_STATUS || request_reverses(r->kind);
     bool says_good = strcmp(e->callback_code, "0") == 0;
     if (e->callback_amount_minor >= 0) {
         r->amount_minor = e->callback_amount_minor;
@@ -254,6 +255,8 @@ static bool message_outgoing(struct surface *s, const struct operator_request *r
     case REQUEST_REVERSAL: daraja_initiated_message(s, r, kind, body); break;
     case REQUEST_STANDING_ORDER:
     case REQUEST_STANDING_PAYMENT: daraja_ratiba_message(s, r, body); break;
+    case REQUEST_PAYSTACK:
+    case REQUEST_PAYSTACK_REFUND: paystack_message(s, r, body); break;
     case REQUEST_SETTLEMENT:
     case REQUEST_KIND_END: return false;
     }

@@ -121,7 +121,11 @@ void surface_attempted(struct surface *s, uint64_t number);
 bool surface_question(struct surface *s, uint64_t number, struct span answer, uint16_t *verdict,
                       struct span *text);
 /* How long an attempt at this item may take; 0: as long as any. */
-uint32_t surface_time_limit_ms(const struct outbox_item *item);
+uint32_t surface_time_limit_ms(struct surface *s, const struct outbox_item *item);
+/* The header line that signs the body of this message; false: it is not signed. */
+enum { SURFACE_SIGNATURE_SIZE = 160 };
+bool surface_signature(struct surface *s, const struct outbox_item *item, struct span body,
+                       char out[SURFACE_SIGNATURE_SIZE]);
 
 /* ---- the merchant's surface: what the sender of its messages needs ---- */
 

@@ -15,6 +15,7 @@
 #include "face/documents.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/paystack.h"
 #include "face/rules.h"
 #include "wire/daraja_error.h"
 #include "wire/rules.h"
@@ -178,7 +179,9 @@ static bool answer_refused(struct request *q)
     if (q->ruled == NULL || q->ruled->effects.accepted) {
         return false;
     }
-    daraja_refuse(q, 0, DARAJA_ERROR_INTERNAL, "", "nothing was accepted");
+    if (!paystack_fail(q, "nothing was accepted")) {
+        daraja_refuse(q, 0, DARAJA_ERROR_INTERNAL, "", "nothing was accepted");
+    }
     return true;
 }
 

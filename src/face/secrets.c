@@ -8,6 +8,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,14 @@ struct secrets {
     uint8_t seal_key[KEY_BYTES];
     uint8_t name_key[KEY_BYTES];
 };
+
+void secrets_hmac_sha512(struct span key, struct span text, uint8_t out[64])
+{
+    unsigned int size = 0;
+    CHECK(HMAC(EVP_sha512(), key.data, (int)key.size, (const unsigned char *)text.data, text.size,
+               out, &size) != NULL);
+    CHECK(size == 64);
+}
 
 void secrets_random(void *out, size_t size)
 {

@@ -67,6 +67,9 @@ void secrets_name_read(struct secrets *s, const uint8_t name[16], uint64_t *numb
 /* SHA-256 over length-prefixed parts, cut to 16 bytes: no two lists of parts look alike. */
 void secrets_digest(struct secrets *s, const struct span *parts, uint32_t count, uint8_t out[16]);
 
+/* HMAC-SHA512 of the text with a key of the caller's (Paystack's signature). */
+void secrets_hmac_sha512(struct span key, struct span text, uint8_t out[64]);
+
 void secrets_random(void *out, size_t size);
 
 #endif

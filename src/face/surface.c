@@ -12,6 +12,7 @@
 #include "face/daraja.h"
 #include "face/gateway.h"
 #include "face/internal.h"
+#include "face/paystack.h"
 #include "face/rules.h"
 
 const char *profile_name(enum profile profile)
@@ -267,7 +268,7 @@ static void fail_held(struct surface *s, struct http_ticket ticket)
         return;
     }
     struct request q = {.s = s, .x = x, .method = http_method(x), .path = http_path(x)};
-    if (!daraja_fail(&q, words)) {
+    if (!daraja_fail(&q, words) && !paystack_fail(&q, words)) {
         surface_problem(&q, 0, 500, "journal_failed", words);
     }
 }
@@ -364,7 +365,8 @@ void surface_handle(void *context, struct http_exchange *x)
     bool merchant = s->gateway != NULL;
     bool has_page = s->options.profile != PROFILE_PRODUCTION; /* it is for those who try things */
     if (!console_believes(&q) ||
-        (merchant ? gateway_route(&q) : daraja_route(&q) || control_route(&q)) ||
+        (merchant ? gateway_route(&q)
+                  : daraja_route(&q) || paystack_route(&q) || control_route(&q)) ||
         status_route(&q) || (has_page && console_route(&q))) {
         return;
     }

@@ -10,6 +10,7 @@
 #include "operator/bill.h"
 #include "operator/c2b.h"
 #include "operator/limits.h"
+#include "operator/paystack.h"
 
 enum subscriber_status {
     SUBSCRIBER_UNREGISTERED = 0, /* a number that was asked for, without a wallet */
@@ -80,6 +81,7 @@ struct organisation {
     bool active;
     struct organisation_c2b c2b;
     struct organisation_biller biller;
+    struct organisation_paystack paystack;
 };
 
 #endif

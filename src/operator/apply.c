@@ -362,6 +362,8 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     case EVENT_INVOICE_PAID:
     case EVENT_INVOICE_CANCELLED:
     case EVENT_INCOME_ACKNOWLEDGED: operator__apply_bill(o, &e, frame); break;
+    case EVENT_PAYSTACK_KEPT:
+    case EVENT_PAYSTACK_PHONE_KEPT: operator__apply_paystack(o, &e); break;
     case EVENT_RULES_SET:
     case EVENT_RULES_COUNTED:
     case EVENT_MESSAGE_HELD:

@@ -248,5 +248,6 @@ void operator__check(const void *state)
     operator__check_requests(o);
     operator__check_standing_orders(o);
     operator__check_invoices(o);
+    operator__check_paystack(o);
     operator__check_incomes(o);
 }

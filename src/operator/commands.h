@@ -54,6 +54,8 @@ enum operator_command_kind {
     COMMAND_INVOICE = 120,         /* struct invoice_command */
     COMMAND_INVOICE_CANCEL = 121,  /* struct invoice_cancel_command */
     COMMAND_ACKNOWLEDGE = 122,     /* struct acknowledge_command */
+    COMMAND_PAYSTACK = 150,        /* struct paystack_command */
+    COMMAND_PAYSTACK_PHONE = 151,  /* struct paystack_phone_command */
     COMMAND_RULE_ACT = 98,         /* internal: what a rule lets the first phone do that is due */
 };
 

@@ -273,6 +273,8 @@ void operator_event_encode(struct writer *w, const struct operator_event *e)
             operator__encode_bill(w, e);
         } else if (operator_event_of_standing_order(e->kind)) {
             operator__encode_standing(w, e);
+        } else if (operator_event_of_paystack(e->kind)) {
+            operator__encode_paystack(w, e);
         } else if (e->kind >= EVENT_C2B_URLS_KEPT) {
             operator__encode_customers(w, e);
         } else if (e->kind >= EVENT_RULES_SET && e->kind <= EVENT_MESSAGE_LET_GO) {
@@ -511,6 +513,9 @@ bool operator_event_decode(uint16_t kind, struct reader *r, struct operator_even
         }
         if (operator_event_of_standing_order(kind)) {
             return operator__decode_standing(kind, r, out);
+        }
+        if (operator_event_of_paystack(kind)) {
+            return operator__decode_paystack(kind, r, out);
         }
         if (kind >= EVENT_C2B_URLS_KEPT) {
             return operator__decode_customers(kind, r, out);

@@ -17,54 +17,56 @@
 #include "operator/operator.h"
 
 /* X(NAME, number, "name on the event stream") */
-#define OPERATOR_EVENTS(X)                                                                   \
-    X(PERSON_KEPT, 64, "person_kept")             /* msisdn and name of a subscriber */      \
-    X(SUBSCRIBER_OPENED, 65, "subscriber_opened") /* a wallet */                             \
-    X(SUBSCRIBER_SEEN, 66, "subscriber_seen")     /* a number without a wallet */            \
-    X(SUBSCRIBER_CHANGED, 67, "subscriber_changed")                                          \
-    X(PIN_SET, 68, "pin_set")                                                                \
-    X(PIN_TRIED, 69, "pin_tried")           /* the count of wrong PINs after it */           \
-    X(NETWORK_OPENED, 70, "network_opened") /* system accounts */                            \
-    X(ORGANISATION_OPENED, 71, "organisation_opened")                                        \
-    X(ORGANISATION_KEPT, 72, "organisation_kept") /* its name and sealed secrets */          \
-    X(STK_TEXTS_KEPT, 80, "stk_texts_kept")       /* URL, reference, description */          \
-    X(STK_ACCEPTED, 81, "stk_accepted")                                                      \
-    X(STK_PROMPTED, 82, "stk_prompted")                                                      \
-    X(STK_ANSWERED, 83, "stk_answered") /* before its turn */                                \
-    X(STK_ENDED, 84, "stk_ended")                                                            \
-    X(REQUEST_TEXTS_KEPT, 90, "request_texts_kept") /* URLs, references, remarks */          \
-    X(REQUEST_ACCEPTED_1, 91, "request_accepted")   /* retired: with a phone number */       \
-    X(REQUEST_ASKED, 92, "request_asked")           /* somebody outside: PROCESSING */       \
-    X(REQUEST_ENDED, 93, "request_ended")                                                    \
-    X(REQUEST_LOOKED_UP, 94, "request_looked_up")   /* what its original is and was */       \
-    X(REQUEST_AMOUNT_SET, 95, "request_amount_set") /* known only at its turn */             \
-    X(REQUEST_PROMPTED, 96, "request_prompted")     /* on a phone: PROCESSING */             \
-    X(REQUEST_HELD, 97, "request_held")             /* out of the pipeline for a time */     \
-    X(REQUEST_QUEUED, 98, "request_queued")         /* back into it */                       \
-    X(REQUEST_TIMED_OUT, 99, "request_timed_out")   /* its time-out URL is told */           \
-    X(ORGANISATION_CHANGED, 100, "organisation_changed")                                     \
-    X(RULES_SET, 112, "rules_set")         /* a whole list of scenario rules */              \
-    X(RULES_COUNTED, 113, "rules_counted") /* which rules a call met */                      \
-    X(STK_RULED, 114, "stk_ruled")         /* what a rule orders for a payment */            \
-    X(MESSAGE_HELD, 115, "message_held")   /* until the next one of its target */            \
-    X(MESSAGE_LET_GO, 116, "message_let_go")                                                 \
-    X(STANDING_ORDER_ASKED, 117, "standing_order_asked")   /* its terms */                   \
-    X(STANDING_ORDER_OPENED, 118, "standing_order_opened") /* the PIN was right */           \
-    X(STANDING_ORDER_RAN, 119, "standing_order_ran")       /* the request of a payment */    \
-    X(STANDING_ORDER_CANCELLED, 120, "standing_order_cancelled")                             \
-    X(REQUEST_RULED, 121, "request_ruled") /* what a rule orders for a request */            \
-    X(BILLER_KEPT, 122, "biller_kept")     /* an organisation opts in, or changes that */    \
-    X(INVOICE_KEPT, 123, "invoice_kept")   /* sent, or changed */                            \
-    X(INVOICE_PAID, 124, "invoice_paid")   /* a part or all of it */                         \
-    X(INVOICE_CANCELLED, 125, "invoice_cancelled")                                           \
-    X(INCOME_ACKNOWLEDGED, 126, "income_acknowledged") /* by the biller */                   \
-    X(C2B_URLS_KEPT, 140, "c2b_urls_kept")             /* of an organisation */              \
-    X(VALIDATION_SET, 141, "validation_set")           /* external validation on or off */   \
-    X(PULL_REGISTERED, 142, "pull_registered")                                               \
-    X(REQUEST_ANSWERED, 143, "request_answered")     /* what the validation URL added */     \
-    X(RECEIPT_RESERVED, 144, "receipt_reserved")     /* for a request that is asked about */ \
-    X(REQUEST_PARTY_KEPT, 145, "request_party_kept") /* the phone number that it is with */  \
-    X(REQUEST_ACCEPTED, 146, "request_accepted")
+#define OPERATOR_EVENTS(X)                                                                      \
+    X(PERSON_KEPT, 64, "person_kept")             /* msisdn and name of a subscriber */         \
+    X(SUBSCRIBER_OPENED, 65, "subscriber_opened") /* a wallet */                                \
+    X(SUBSCRIBER_SEEN, 66, "subscriber_seen")     /* a number without a wallet */               \
+    X(SUBSCRIBER_CHANGED, 67, "subscriber_changed")                                             \
+    X(PIN_SET, 68, "pin_set")                                                                   \
+    X(PIN_TRIED, 69, "pin_tried")           /* the count of wrong PINs after it */              \
+    X(NETWORK_OPENED, 70, "network_opened") /* system accounts */                               \
+    X(ORGANISATION_OPENED, 71, "organisation_opened")                                           \
+    X(ORGANISATION_KEPT, 72, "organisation_kept") /* its name and sealed secrets */             \
+    X(STK_TEXTS_KEPT, 80, "stk_texts_kept")       /* URL, reference, description */             \
+    X(STK_ACCEPTED, 81, "stk_accepted")                                                         \
+    X(STK_PROMPTED, 82, "stk_prompted")                                                         \
+    X(STK_ANSWERED, 83, "stk_answered") /* before its turn */                                   \
+    X(STK_ENDED, 84, "stk_ended")                                                               \
+    X(REQUEST_TEXTS_KEPT, 90, "request_texts_kept") /* URLs, references, remarks */             \
+    X(REQUEST_ACCEPTED_1, 91, "request_accepted")   /* retired: with a phone number */          \
+    X(REQUEST_ASKED, 92, "request_asked")           /* somebody outside: PROCESSING */          \
+    X(REQUEST_ENDED, 93, "request_ended")                                                       \
+    X(REQUEST_LOOKED_UP, 94, "request_looked_up")   /* what its original is and was */          \
+    X(REQUEST_AMOUNT_SET, 95, "request_amount_set") /* known only at its turn */                \
+    X(REQUEST_PROMPTED, 96, "request_prompted")     /* on a phone: PROCESSING */                \
+    X(REQUEST_HELD, 97, "request_held")             /* out of the pipeline for a time */        \
+    X(REQUEST_QUEUED, 98, "request_queued")         /* back into it */                          \
+    X(REQUEST_TIMED_OUT, 99, "request_timed_out")   /* its time-out URL is told */              \
+    X(ORGANISATION_CHANGED, 100, "organisation_changed")                                        \
+    X(RULES_SET, 112, "rules_set")         /* a whole list of scenario rules */                 \
+    X(RULES_COUNTED, 113, "rules_counted") /* which rules a call met */                         \
+    X(STK_RULED, 114, "stk_ruled")         /* what a rule orders for a payment */               \
+    X(MESSAGE_HELD, 115, "message_held")   /* until the next one of its target */               \
+    X(MESSAGE_LET_GO, 116, "message_let_go")                                                    \
+    X(STANDING_ORDER_ASKED, 117, "standing_order_asked")   /* its terms */                      \
+    X(STANDING_ORDER_OPENED, 118, "standing_order_opened") /* the PIN was right */              \
+    X(STANDING_ORDER_RAN, 119, "standing_order_ran")       /* the request of a payment */       \
+    X(STANDING_ORDER_CANCELLED, 120, "standing_order_cancelled")                                \
+    X(REQUEST_RULED, 121, "request_ruled") /* what a rule orders for a request */               \
+    X(BILLER_KEPT, 122, "biller_kept")     /* an organisation opts in, or changes that */       \
+    X(INVOICE_KEPT, 123, "invoice_kept")   /* sent, or changed */                               \
+    X(INVOICE_PAID, 124, "invoice_paid")   /* a part or all of it */                            \
+    X(INVOICE_CANCELLED, 125, "invoice_cancelled")                                              \
+    X(INCOME_ACKNOWLEDGED, 126, "income_acknowledged") /* by the biller */                      \
+    X(C2B_URLS_KEPT, 140, "c2b_urls_kept")             /* of an organisation */                 \
+    X(VALIDATION_SET, 141, "validation_set")           /* external validation on or off */      \
+    X(PULL_REGISTERED, 142, "pull_registered")                                                  \
+    X(REQUEST_ANSWERED, 143, "request_answered")     /* what the validation URL added */        \
+    X(RECEIPT_RESERVED, 144, "receipt_reserved")     /* for a request that is asked about */    \
+    X(REQUEST_PARTY_KEPT, 145, "request_party_kept") /* the phone number that it is with */     \
+    X(REQUEST_ACCEPTED, 146, "request_accepted")                                                \
+    X(PAYSTACK_KEPT, 150, "paystack_kept")             /* an organisation's key and webhooks */ \
+    X(PAYSTACK_PHONE_KEPT, 151, "paystack_phone_kept") /* who pays what was initialized */
 
 enum operator_event_kind {
 #define X(name, number, text) EVENT_##name = number,
@@ -175,6 +177,12 @@ static inline bool operator_event_of_request(uint16_t kind)
 static inline bool operator_event_of_standing_order(uint16_t kind)
 {
     return kind >= EVENT_STANDING_ORDER_ASKED && kind <= EVENT_STANDING_ORDER_CANCELLED;
+}
+
+/* Is it about Paystack (paystack.h)? */
+static inline bool operator_event_of_paystack(uint16_t kind)
+{
+    return kind == EVENT_PAYSTACK_KEPT || kind == EVENT_PAYSTACK_PHONE_KEPT;
 }
 
 /* Is it about bill manager (bill.h)? */

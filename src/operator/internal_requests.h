@@ -153,6 +153,24 @@ bool operator__load_standing(struct operator_state *o, struct reader *r);
 void operator__check_standing(const struct operator_state *o, uint32_t slot);
 void operator__check_standing_orders(const struct operator_state *o);
 
+/* paystack.c */
+void operator__decide_paystack(const struct operator_state *o, struct decision *d);
+void operator__decide_paystack_phone(const struct operator_state *o, struct decision *d);
+request_step_fn operator__advance_paystack;
+request_step_fn operator__approved_paystack;
+/* How often and when Paystack tries a webhook. */
+const struct outbox_schedule *operator__paystack_schedule(const struct operator_state *o,
+                                                          const struct operator_request *r);
+void operator__encode_paystack(struct writer *w, const struct operator_event *e);
+bool operator__decode_paystack(uint16_t kind, struct reader *r, struct operator_event *e);
+void operator__apply_paystack(struct operator_state *o, const struct operator_event *e);
+void operator__apply_paystack_phone(struct operator_state *o, const struct operator_event *e);
+void operator__save_paystack(struct writer *w, const struct organisation_paystack *p);
+void operator__load_paystack(struct reader *r, struct organisation_paystack *p);
+/* False: its key is another's, or its texts are not there. */
+bool operator__index_paystack(struct operator_state *o, uint32_t slot);
+void operator__check_paystack(const struct operator_state *o);
+
 /* bill.c */
 void operator__decide_biller(const struct operator_state *o, struct decision *d);
 void operator__decide_invoice(const struct operator_state *o, struct decision *d);

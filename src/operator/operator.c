@@ -167,6 +167,7 @@ static void operator_destroy(void *state)
     slab_fini(&o->invoices);
     map_fini(&o->invoice_references);
     map_fini(&o->invoice_accounts);
+    map_fini(&o->paystack_keys);
     free(o->rules);
     free(o);
 }
@@ -204,6 +205,7 @@ static void *operator_create(struct book *book)
     slab_init(&o->invoices, sizeof(struct invoice), OPERATOR_INVOICES_MAX);
     map_init(&o->invoice_references, book->hash_seed, MAP_HASHED);
     map_init(&o->invoice_accounts, book->hash_seed, MAP_HASHED);
+    map_init(&o->paystack_keys, book->hash_seed, MAP_HASHED);
     o->queue_head = SLAB_NONE;
     o->queue_tail = SLAB_NONE;
     o->requests_head = SLAB_NONE;
@@ -240,7 +242,7 @@ static bool operator_reserve(void *state)
            map_reserve(&o->incomes_by_number, 1) && slab_reserve(&o->standing_orders, 1) &&
            map_reserve(&o->standing_names, 1) && timers_reserve(&o->standing_due, 1) &&
            slab_reserve(&o->invoices, 1) && map_reserve(&o->invoice_references, 1) &&
-           map_reserve(&o->invoice_accounts, 1);
+           map_reserve(&o->invoice_accounts, 1) && map_reserve(&o->paystack_keys, 1);
 }
 
 static void operator_decide(const void *state, struct decision *d)
@@ -272,6 +274,8 @@ static void operator_decide(const void *state, struct decision *d)
     case COMMAND_INVOICE: operator__decide_invoice(o, d); break;
     case COMMAND_INVOICE_CANCEL: operator__decide_invoice_cancel(o, d); break;
     case COMMAND_ACKNOWLEDGE: operator__decide_acknowledge(o, d); break;
+    case COMMAND_PAYSTACK: operator__decide_paystack(o, d); break;
+    case COMMAND_PAYSTACK_PHONE: operator__decide_paystack_phone(o, d); break;
     case COMMAND_RULES_SET: operator__decide_rules_set(o, d); break;
     case COMMAND_RULE_CALL: operator__decide_rule_call(o, d); break;
     case COMMAND_RULE_ACT: operator__decide_rule_act(o, d); break;
@@ -360,6 +364,9 @@ static const struct outbox_schedule *operator_schedule(const void *state,
     bool is_balance = r != NULL && r->kind == REQUEST_BALANCE;
     if (item->kind == MESSAGE_BILL) {
         return &five_times;
+    }
+    if (r != NULL && (r->kind == REQUEST_PAYSTACK || r->kind == REQUEST_PAYSTACK_REFUND)) {
+        return operator__paystack_schedule(o, r);
     }
     return item->kind == MESSAGE_VALIDATION || is_balance ? &once : NULL;
 }

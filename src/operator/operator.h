@@ -44,6 +44,7 @@
 #include "operator/accounts.h"
 #include "operator/commands.h"
 #include "operator/payment.h"
+#include "operator/paystack.h"
 #include "operator/request.h"
 #include "operator/rules.h"
 #include "operator/standing.h"
@@ -126,6 +127,7 @@ struct operator_state {
     struct map invoice_references; /* of an organisation: external reference -> slot */
     struct map invoice_accounts;   /* of an organisation: account -> slot of its oldest open one */
     uint64_t last_invoice;         /* number */
+    struct map paystack_keys;      /* digest of a business's key -> organisation */
     uint32_t account_trust;
     uint32_t account_fees;
     uint32_t touched[OPERATOR_TOUCHED_MAX]; /* payments of the last frame */

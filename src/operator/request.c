@@ -46,6 +46,12 @@ static const struct request_rules {
     [REQUEST_BALANCE] = {.advance = operator__advance_balance},
     [REQUEST_REVERSAL] = {.advance = operator__advance_reversal},
     [REQUEST_SETTLEMENT] = {.advance = operator__advance_settlement},
+    [REQUEST_PAYSTACK] = {.advance = operator__advance_paystack,
+                          .expire = operator__expire_standing,
+                          .successes_only = true,
+                          .approved = operator__approved_paystack,
+                          .cancelled = REQUEST_USER_CANCELLED},
+    [REQUEST_PAYSTACK_REFUND] = {.advance = operator__advance_reversal},
 };
 
 bool operator__request_kind_built(enum request_kind kind)
@@ -275,7 +281,7 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
     bool named = g != NULL && span_equal(operator_text(o, g->initiator), c->initiator);
     bool initiator_good = c->without_initiator || (named && c->credential_good);
     operator__emit_accepted(o, d, c, initiator_good);
-    if (c->kind == REQUEST_STATUS || c->kind == REQUEST_REVERSAL) {
+    if (c->kind == REQUEST_STATUS || request_reverses(c->kind)) {
         /* It stays in memory from now on (closing.h); at its turn it is looked at again. */
         struct original original =
             operator__original_named(o, c->short_code, c->command, c->reference);

@@ -41,25 +41,27 @@
 #include "operator/payment.h"
 
 /* X(NAME, number in the journal, "name for people and the API") */
-#define REQUEST_KINDS(X)                    \
-    X(C2B, 1, "c2b")                        \
-    X(B2C, 2, "b2c")                        \
-    X(POCHI, 3, "b2pochi")                  \
-    X(B2B, 4, "b2b")                        \
-    X(TAX, 5, "tax_remittance")             \
-    X(EXPRESS, 6, "b2b_express_checkout")   \
-    X(STATUS, 7, "transaction_status")      \
-    X(BALANCE, 8, "account_balance")        \
-    X(REVERSAL, 9, "reversal")              \
-    X(STANDING_ORDER, 10, "standing_order") \
-    X(SETTLEMENT, 11, "revenue_settlement") \
-    X(STANDING_PAYMENT, 12, "standing_order_payment")
+#define REQUEST_KINDS(X)                              \
+    X(C2B, 1, "c2b")                                  \
+    X(B2C, 2, "b2c")                                  \
+    X(POCHI, 3, "b2pochi")                            \
+    X(B2B, 4, "b2b")                                  \
+    X(TAX, 5, "tax_remittance")                       \
+    X(EXPRESS, 6, "b2b_express_checkout")             \
+    X(STATUS, 7, "transaction_status")                \
+    X(BALANCE, 8, "account_balance")                  \
+    X(REVERSAL, 9, "reversal")                        \
+    X(STANDING_ORDER, 10, "standing_order")           \
+    X(SETTLEMENT, 11, "revenue_settlement")           \
+    X(STANDING_PAYMENT, 12, "standing_order_payment") \
+    X(PAYSTACK, 13, "paystack_charge")                \
+    X(PAYSTACK_REFUND, 14, "paystack_refund")
 
 enum request_kind {
 #define X(name, number, text) REQUEST_##name = number,
     REQUEST_KINDS(X)
 #undef X
-        REQUEST_KIND_END = 13,
+        REQUEST_KIND_END = 15,
 };
 
 /*
@@ -202,6 +204,17 @@ static inline uint64_t request_original_payment(uint64_t number)
 static inline uint64_t request_original_request(uint64_t number)
 {
     return number << 1 | 1;
+}
+
+/* Does it give a customer's payment back (Q8)? */
+static inline bool request_reverses(uint8_t kind)
+{
+    return kind == REQUEST_REVERSAL || kind == REQUEST_PAYSTACK_REFUND;
+}
+/* Does a customer pay by it? */
+static inline bool request_is_income(uint8_t kind)
+{
+    return kind == REQUEST_C2B || kind == REQUEST_STANDING_PAYMENT || kind == REQUEST_PAYSTACK;
 }
 
 const char *request_kind_name(enum request_kind kind);

@@ -22,6 +22,8 @@ bool request_rule_call(const struct request_command *c, struct rule_call *out)
         [REQUEST_REVERSAL] = RULE_API_REVERSAL,
         [REQUEST_STANDING_ORDER] = RULE_API_RATIBA,
         [REQUEST_STANDING_PAYMENT] = RULE_API_RATIBA_PAYMENT,
+        [REQUEST_PAYSTACK] = RULE_API_PAYSTACK_CHARGE,
+        [REQUEST_PAYSTACK_REFUND] = RULE_API_PAYSTACK_REFUND,
     };
     bool has_phone = c->kind == REQUEST_C2B || c->party_type == PARTY_MSISDN;
     bool has_amount = c->kind != REQUEST_STATUS && c->kind != REQUEST_BALANCE;

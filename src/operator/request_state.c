@@ -245,7 +245,7 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
         r->charge_minor = e->charge_minor;
         o->requests_paid++;
         map_put(&o->requests_by_receipt, operator__receipt_key(e->receipt_day, e->receipt), slot);
-        if (r->kind == REQUEST_REVERSAL) {
+        if (request_reverses(r->kind)) {
             apply_reversal(o, r);
         }
     }
@@ -260,11 +260,30 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
     if (r->order != SLAB_NONE) {
         operator__apply_standing_end(o, r);
     }
-    if (e->has_receipt && (r->kind == REQUEST_C2B || r->kind == REQUEST_STANDING_PAYMENT)) {
+    if (e->has_receipt && request_is_income(r->kind)) {
         struct subscriber *s = subscriber_at(o, map_get(&o->by_msisdn, r->party));
         operator__apply_spent(o, s, r->amount_minor, frame->time_ns);
+    }
+    if (e->has_receipt && request_is_income(r->kind) && r->kind != REQUEST_PAYSTACK) {
         operator__apply_request_income(o, r);
     }
+}
+
+/* What was initialized has its phone: its turn comes now. */
+void operator__apply_paystack_phone(struct operator_state *o, const struct operator_event *e)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    CHECK(r->kind == REQUEST_PAYSTACK && r->state == STK_PENDING && r->party == 0);
+    r->party = e->msisdn;
+    r->party_type = PARTY_MSISDN;
+    if (r->held) {
+        timers_remove(&o->request_deadlines, r->timer);
+        r->held = false;
+        r->turn_ns = 0;
+        queue_append(o, slot);
+    }
+    operator__touch_request(o, slot);
 }
 
 void operator__apply_request(struct operator_state *o, const struct operator_event *e,
@@ -496,7 +515,7 @@ static void check_others(const struct operator_state *o, const struct operator_r
         bool has_prompt = subscriber_at(o, r->phone)->open_request == slot;
         CHECK(has_prompt == (r->state == STK_PROCESSING));
     }
-    if (r->kind == REQUEST_REVERSAL && r->has_receipt) {
+    if (request_reverses(r->kind) && r->has_receipt) {
         const struct stk_payment *p = request_original_stk(o, r);
         const struct operator_request *original = request_original(o, r);
         CHECK((p != NULL) != (original != NULL));
@@ -507,7 +526,7 @@ static void check_others(const struct operator_state *o, const struct operator_r
     if (r->reversal != 0) {
         const struct operator_request *reversal = operator_request(o, r->reversal);
         CHECK(reversal != NULL);
-        CHECK(reversal->kind == REQUEST_REVERSAL && reversal->has_receipt);
+        CHECK(request_reverses(reversal->kind) && reversal->has_receipt);
         CHECK(reversal->original == request_original_request(r->number));
     }
 }

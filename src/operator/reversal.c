@@ -11,9 +11,9 @@ static const struct subscriber *payer_of(const struct operator_state *o, struct 
     if (original.payment != NULL) {
         return operator_subscriber_at(o, original.payment->subscriber);
     }
-    bool customer_paid =
-        original.request->kind == REQUEST_C2B || original.request->kind == REQUEST_STANDING_PAYMENT;
-    return customer_paid ? operator_subscriber(o, original.request->party) : NULL;
+    return request_is_income(original.request->kind)
+               ? operator_subscriber(o, original.request->party)
+               : NULL;
 }
 
 /* Was the money paid to the organisation that wants to give it back? */
@@ -36,6 +36,10 @@ static enum request_outcome reversal_objection(const struct operator_state *o,
         return REQUEST_PRODUCT; /* payouts and payments between organisations stay */
     }
     bool is_stk = original.payment != NULL;
+    uint8_t state = is_stk ? original.payment->state : original.request->state;
+    if (state != STK_SUCCESS) {
+        return REQUEST_ORIGINAL_INVALID; /* named by its reference, before it was paid */
+    }
     if ((is_stk ? original.payment->reversal : original.request->reversal) != 0) {
         return REQUEST_ALREADY_REVERSED;
     }

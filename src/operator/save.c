@@ -70,6 +70,7 @@ static void save_organisation(struct writer *w, const struct organisation *g)
     put_u8(w, g->active);
     operator__save_organisation_c2b(w, &g->c2b);
     operator__save_biller(w, &g->biller);
+    operator__save_paystack(w, &g->paystack);
 }
 
 static bool load_organisation(struct reader *r, struct organisation *g)
@@ -90,6 +91,7 @@ static bool load_organisation(struct reader *r, struct organisation *g)
     g->active = get_u8(r) != 0;
     operator__load_organisation_c2b(r, &g->c2b);
     operator__load_biller(r, &g->biller);
+    operator__load_paystack(r, &g->paystack);
     return !r->bad && g->type >= ORGANISATION_PAYBILL && g->type <= ORGANISATION_BULK &&
            g->charges >= CHARGES_CUSTOMER && g->charges <= CHARGES_BUSINESS;
 }
@@ -229,6 +231,9 @@ static bool load_organisations(struct operator_state *o, struct reader *r)
             return false;
         }
         map_put(&o->by_short_code, g->short_code, i);
+        if (!operator__index_paystack(o, i)) {
+            return false;
+        }
     }
     return true;
 }

@@ -113,6 +113,12 @@ bool projection_customers(struct projection *p, const struct operator_event *e, 
     case EVENT_BILLER_KEPT:
         (void)RUN(p->store, ORGANISATION_BILLER, integer(e->slot), text_of(e->url));
         break;
+    case EVENT_PAYSTACK_KEPT:
+        (void)RUN(p->store, ORGANISATION_PAYSTACK, integer(e->slot), text_or_nothing(e->url));
+        break;
+    case EVENT_PAYSTACK_PHONE_KEPT:
+        (void)RUN(p->store, REQUEST_PHONE, number(e->number), number(e->msisdn));
+        break;
     case EVENT_INVOICE_KEPT:
         (void)RUN(p->store, INVOICE_PUT, number(e->number), integer(e->short_code),
                   text_of(e->reference), text_of(e->conversation), number(e->msisdn),

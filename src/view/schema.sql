@@ -278,6 +278,7 @@ CREATE TABLE organisations (
     pull_msisdn INTEGER,         -- who registered for Pull Transactions; NULL: nobody
     pull_url TEXT,
     bill_url TEXT,               -- of a biller: where payments are pushed; NULL: not opted in
+    paystack_url TEXT,           -- of a Paystack business: its webhooks; NULL: none
     opened_at TEXT NOT NULL
 );
 CREATE UNIQUE INDEX organisations_by_short_code ON organisations (short_code);

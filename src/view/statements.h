@@ -99,6 +99,9 @@
     X(ORGANISATION_VALIDATES,                                                                      \
       "UPDATE organisations SET external_validation = ?2 WHERE slot = ?1")                         \
     X(ORGANISATION_BILLER, "UPDATE organisations SET bill_url = ?2 WHERE slot = ?1")               \
+    X(ORGANISATION_PAYSTACK, "UPDATE organisations SET paystack_url = ?2 WHERE slot = ?1")         \
+    X(REQUEST_PHONE,                                                                               \
+      "UPDATE requests SET party = ?2, party_type = 'msisdn' WHERE number = ?1")                   \
     X(INVOICE_PUT,                                                                                 \
       "INSERT OR REPLACE INTO invoices (number, short_code, external_reference,"                   \
       " account_reference, msisdn, billed_name, amount, paid, status, sent_at)"                    \

@@ -389,7 +389,48 @@ void paystack_verify_render(struct writer *w, const struct paystack_transaction 
     json_close(w, '}');
 }
 
+static void render_refund(struct writer *w, const struct paystack_refunded *r)
+{
+    json_field_u64(w, "id", r->id);
+    json_field_text(w, "domain", r->domain);
+    json_field_text(w, "status", r->status);
+    json_field_i64(w, "amount", r->amount_minor);
+    json_field_text(w, "currency", "KES");
+    field_time(w, "createdAt", r->created_ns);
+}
+
+void paystack_refunded_render(struct writer *w, const char *message,
+                              const struct paystack_refunded *r)
+{
+    open_answer(w, true, message);
+    json_key(w, "data");
+    json_open(w, '{');
+    json_key(w, "transaction");
+    json_open(w, '{');
+    json_field_u64(w, "id", r->transaction);
+    json_field_string(w, "reference", r->reference);
+    json_field_i64(w, "amount", r->amount_minor);
+    json_close(w, '}');
+    render_refund(w, r);
+    json_field_bool(w, "fully_deducted", strcmp(r->status, "processed") == 0);
+    json_close(w, '}');
+    json_close(w, '}');
+}
+
 /* ---- webhooks ---- */
+
+void paystack_refund_webhook_render(struct writer *w, const char *event,
+                                    const struct paystack_refunded *r)
+{
+    json_open(w, '{');
+    json_field_text(w, "event", event);
+    json_key(w, "data");
+    json_open(w, '{');
+    json_field_string(w, "transaction_reference", r->reference);
+    render_refund(w, r);
+    json_close(w, '}');
+    json_close(w, '}');
+}
 
 void paystack_webhook_render(struct writer *w, const char *event,
                              const struct paystack_transaction *t)

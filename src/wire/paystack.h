@@ -132,10 +132,27 @@ void paystack_initialized_render(struct writer *w, const char *authorization_url
 void paystack_charged_render(struct writer *w, struct span reference, const char *status,
                              const char *message);
 
+/* A refund as our side of Paystack shows it. */
+struct paystack_refunded {
+    uint64_t id;
+    uint64_t transaction;  /* its id */
+    const char *status;    /* "pending", "processed", "failed" */
+    struct span reference; /* of the transaction */
+    int64_t amount_minor;
+    int64_t created_ns;
+    const char *domain;
+};
+void paystack_refunded_render(struct writer *w, const char *message,
+                              const struct paystack_refunded *r);
+
 /* ---- webhooks ---- */
 
 void paystack_webhook_render(struct writer *w, const char *event,
                              const struct paystack_transaction *t);
+
+/* event: "refund.processed", "refund.failed" */
+void paystack_refund_webhook_render(struct writer *w, const char *event,
+                                    const struct paystack_refunded *r);
 
 struct paystack_webhook {
     struct span event; /* "charge.success" */

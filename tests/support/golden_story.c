@@ -557,6 +557,46 @@ static void chapter_bills(struct world *w)
     (void)answer_all(w, 200, DELIVERY_ANSWERED);
 }
 
+/* Through Paystack: what was initialized gets its phone and is paid, and is given back. */
+static void chapter_paystack(struct world *w)
+{
+    struct paystack_command opens = {.short_code = WORLD_PAYBILL,
+                                     .key_hash = {1, 2, 3},
+                                     .key = SPAN_LITERAL("sealed"),
+                                     .url = SPAN_LITERAL("https://shop.example/paystack"),
+                                     .target = 9};
+    struct request_command charge = {.kind = REQUEST_PAYSTACK,
+                                     .command = C2B_PAY_BILL,
+                                     .without_initiator = true,
+                                     .short_code = WORLD_PAYBILL,
+                                     .amount_minor = 12300,
+                                     .conversation = SPAN_LITERAL("order-1"),
+                                     .reference = SPAN_LITERAL("order-1"),
+                                     .result_url = SPAN_LITERAL("https://shop.example/paystack"),
+                                     .target = 9};
+    struct request_command refund = {.kind = REQUEST_PAYSTACK_REFUND,
+                                     .command = ORIGINAL_BY_CONVERSATION,
+                                     .without_initiator = true,
+                                     .short_code = WORLD_PAYBILL,
+                                     .amount_minor = 12300,
+                                     .reference = SPAN_LITERAL("order-1"),
+                                     .result_url = SPAN_LITERAL("https://shop.example/paystack"),
+                                     .target = 9};
+    struct operator_reply reply;
+    (void)world_do(w, COMMAND_PAYSTACK, &opens, &reply);
+    uint64_t number = world_ask(w, &charge);
+    const struct paystack_phone_command phone = {number, WORLD_ANNA};
+    (void)world_do(w, COMMAND_PAYSTACK_PHONE, &phone, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    (void)world_run(w);
+    struct stk_answer_command pin = {.number = number};
+    world_verifier(WORLD_ANNA, WORLD_PIN, pin.verifier);
+    (void)world_do(w, COMMAND_REQUEST_APPROVE, &pin, &reply);
+    asked(w, number, REQUEST_DONE);
+    asked(w, world_ask(w, &refund), REQUEST_DONE);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 /* The ordinary day of a shop: several payments of several people, some left alone. */
 static void chapter_everyday(struct world *w)
 {
@@ -743,6 +783,7 @@ void golden_story(struct world *w)
     chapter_customers(w);
     chapter_standing_orders(w);
     chapter_bills(w);
+    chapter_paystack(w);
     chapter_everyday(w);
     chapter_rules(w);
     checkpoint(w);

@@ -178,6 +178,11 @@ static const struct sample samples[] = {
       .party_type = PARTY_SHORT_CODE, .initiator_good = true, .short_code = 600000,
       .party = 600999, .amount_minor = 123400, .original = 5, .target = 7, .timeout_target = 8},
      56, 0x6fd58a569545df49u},
+    {{.kind = EVENT_PAYSTACK_KEPT, .slot = 3, .active = true, .target = 9, .fingerprint = {7},
+      .url = TEXT("https://shop.example/p"), .secrets = {TEXT("sealed")}},
+     61, 0xc90a0bfc1f84bf4bu},
+    {{.kind = EVENT_PAYSTACK_PHONE_KEPT, .number = 9, .msisdn = 254712345678}, 16,
+     0x152449cb87857ef5u},
 };
 /* clang-format on */
 

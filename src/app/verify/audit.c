@@ -194,6 +194,8 @@ static void event_operator(struct audit *a, uint16_t kind, struct reader *body)
         audit__customers_event(a, &e);
     } else if (operator_event_of_request(kind)) {
         audit__request_event(a, &e);
+    } else if (operator_event_of_paystack(kind)) {
+        audit__paystack_event(a, &e);
     } else if (operator_event_of_bill(kind)) {
         audit__bill_event(a, &e);
     } else if (operator_event_of_standing_order(kind)) {

@@ -275,7 +275,7 @@ void audit__request_transfer(struct audit *a, const struct transfer *t);
 /* A message of the outbox about a request. */
 void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, uint16_t kind);
 void audit__requests_frame(struct audit *a);
-
+void audit__paystack_event(struct audit *a, const struct operator_event *e);
 void audit__bill_init(struct audit *a);
 void audit__bill_fini(struct audit *a);
 void audit__bill_event(struct audit *a, const struct operator_event *e);

@@ -55,6 +55,27 @@ void audit__customers_event(struct audit *a, const struct operator_event *e)
     }
 }
 
+/* A secret key belongs to one business, and a phone is named once for what waits for one. */
+void audit__paystack_event(struct audit *a, const struct operator_event *e)
+{
+    audit__checked(a, PROOF_REFERENCES);
+    if (e->kind == EVENT_PAYSTACK_KEPT) {
+        if (organisation_at(a, e->slot) == NULL) {
+            audit__breach(a, PROOF_REFERENCES,
+                          "organisation %u has a Paystack key, but is not there", e->slot);
+        }
+        return;
+    }
+    struct audit_request *r = table_find(&a->requests, e->number);
+    if (r == NULL || r->kind != REQUEST_PAYSTACK || r->party != 0 || r->asked) {
+        audit__breach(a, PROOF_REFERENCES,
+                      "request %" PRIu64 " gets a phone, but does not wait for one", e->number);
+        return;
+    }
+    r->party = e->msisdn;
+    r->held = false;
+}
+
 void audit__income(struct audit *a, uint32_t short_code, bool of_payment)
 {
     const uint32_t *slot = table_find(&a->short_codes, short_code);

@@ -98,7 +98,8 @@ static void looked_up(struct audit *a, const struct operator_event *e, struct au
     uint64_t number = e->original >> 1;
     bool is_request = (e->original & 1) != 0;
     bool there = number <= (is_request ? a->last_request : a->last_payment);
-    bool about = r->kind == REQUEST_STATUS || r->kind == REQUEST_REVERSAL;
+    bool about = r->kind == REQUEST_STATUS || r->kind == REQUEST_REVERSAL ||
+                 r->kind == REQUEST_PAYSTACK_REFUND;
     bool other = r->original != 0 && r->original != e->original;
     if (!about || other || !there || (is_request && number == e->number)) {
         audit__breach(a, PROOF_REFERENCES,
@@ -245,7 +246,8 @@ static void ended(struct audit *a, const struct operator_event *e)
     if (r->phone != 0) {
         prompt_over(a, e, r);
     }
-    if (r->kind == REQUEST_REVERSAL && e->has_receipt) {
+    bool gives_back = r->kind == REQUEST_REVERSAL || r->kind == REQUEST_PAYSTACK_REFUND;
+    if (gives_back && e->has_receipt) {
         reversed(a, e->number, r);
     }
     audit__standing_end(a, e->number, r, e->outcome);
@@ -320,8 +322,10 @@ static bool payer_fits(struct audit *a, const struct audit_request *r, const str
     case REQUEST_B2B:
     case REQUEST_TAX:
     case REQUEST_REVERSAL:
+    case REQUEST_PAYSTACK_REFUND:
     case REQUEST_SETTLEMENT: return of_organisation && account->owner == r->short_code;
     case REQUEST_EXPRESS: return of_organisation && account->owner == r->party;
+    case REQUEST_PAYSTACK:
     case REQUEST_STANDING_PAYMENT: return is_wallet_of(a, account, r->party);
     case REQUEST_STANDING_ORDER:
     case REQUEST_STATUS:
@@ -376,9 +380,9 @@ void audit__requests_frame(struct audit *a)
         audit__breach(a, PROOF_EFFECTS, "request %" PRIu64 " ended as %u, and %u transfers moved",
                       f->request_ended, f->request_outcome, f->leg_count);
     }
-    /* A C2B confirmation tells of successes only. */
-    bool told =
-        f->request.told && (f->request.kind != REQUEST_C2B || f->request_outcome == REQUEST_DONE);
+    /* A C2B confirmation tells of successes only, and so does Paystack. */
+    bool picky = f->request.kind == REQUEST_C2B || f->request.kind == REQUEST_PAYSTACK;
+    bool told = f->request.told && (!picky || f->request_outcome == REQUEST_DONE);
     if (f->request_outcome == REQUEST_RULED && !f->request.ruled) {
         audit__breach(a, PROOF_PAYMENTS,
                       "request %" PRIu64 " ends by a rule, but none orders anything for it",

@@ -241,6 +241,40 @@ async function lookAtAll(operator, id) {
     }
 }
 
+// Paystack's paths: their refusals, a charge, a page, a refund.
+async function paystack(operator, listener) {
+    const phone = '254711000031';
+    const ask = (method, path, body, key = 'sk_test_document') =>
+        operator.call(method, path, { body, headers: { Authorization: `Bearer ${key}` } });
+    const business = { secret_key: 'sk_test_document', webhook_url: listener.url };
+    await operator.sim('PUT', '/organisations/174379/paystack', business);
+    await operator.sim('PUT', '/organisations/600000/paystack', business);
+    await operator.sim('PUT', '/organisations/1/paystack', business);
+    await operator.sim('PUT', '/organisations/174379/paystack', { secret_key: 'x' });
+    const charge = { email: 'a@b.c', amount: 1000, reference: 'doc-1',
+                     mobile_money: { phone, provider: 'mpesa' } };
+    await ask('POST', '/charge', charge, 'sk_test_nobody');
+    await ask('POST', '/charge', { ...charge, amount: 0 });
+    await ask('POST', '/charge', charge);
+    const prompt = await until(async () => (await operator.prompts(phone))[0], 'a prompt');
+    await ask('GET', '/charge/doc-1');
+    await ask('GET', '/charge/none');
+    await ask('POST', '/refund', { transaction: 'doc-1' });
+    await operator.approve(prompt.checkout_request_id);
+    await until(async () => (await ask('GET', '/transaction/verify/doc-1')).json.data.status === 'success',
+                'the charge is paid');
+    await ask('GET', '/transaction/doc-1');
+    await ask('GET', '/transaction/verify/none');
+    const refund = await ask('POST', '/refund', { transaction: 'doc-1' });
+    await ask('GET', `/refund/${refund.json.data.id}`);
+    await ask('GET', '/refund/1');
+    const begun = await ask('POST', '/transaction/initialize', { email: 'a@b.c', amount: 100 });
+    const page = `/checkout/${begun.json.data.access_code}`;
+    await operator.call('GET', page);
+    await operator.call('POST', page, {
+        body: `phone=${phone}`, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+}
+
 async function callEverything(operator, listener) {
     await operator.call('GET', '/oauth/v1/generate?grant_type=client_credentials');
     await operator.authorize();
@@ -322,6 +356,7 @@ async function callEverything(operator, listener) {
     await askForOrganisations(operator, listener, id);
     await lookAtAll(operator, id);
     await payOutAndLookUp(operator, listener);
+    await paystack(operator, listener);
     await operator.sim('POST', '/reset', {});
     for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.json']) {
         await operator.call('GET', path);
