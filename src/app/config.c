@@ -93,6 +93,11 @@ static bool set_merchant_url(struct config *c, const char *value)
            copy_text(c->merchant_url, sizeof(c->merchant_url), value);
 }
 
+static bool set_paystack_key_file(struct config *c, const char *value)
+{
+    return copy_text(c->paystack_key_file, sizeof(c->paystack_key_file), value);
+}
+
 static bool set_api_key_file(struct config *c, const char *value)
 {
     return copy_text(c->api_key_file, sizeof(c->api_key_file), value);
@@ -219,6 +224,7 @@ static const struct setting SETTINGS[] = {
     {"merchant-url", SETTING_TEXT, set_merchant_url},
     {"merchant-key", SETTING_SECRET, set_merchant_key},
     {"api-key-file", SETTING_TEXT, set_api_key_file},
+    {"paystack-key-file", SETTING_TEXT, set_paystack_key_file},
     {"profile", SETTING_CHOICE, set_profile},
     {"book", SETTING_CHOICE, set_book},
     {"clock", SETTING_CHOICE, set_clock},
@@ -249,6 +255,7 @@ const char *config_help(void)
            "  --merchant-key KEY     API key that a new merchant book begins with, at least 16\n"
            "                         characters (default: sk_test_hakika; production needs one)\n"
            "  --api-key-file FILE    holds the merchant's first API key (production; first start)\n"
+           "  --paystack-key-file FILE  holds the merchant's secret key at Paystack\n"
            "  --profile NAME         dev, sandbox, daraja-strict or production (default: dev;\n"
            "                         sandbox with --ephemeral)\n"
            "  --book NAME            operator, merchant or both (default: both)\n"

@@ -27,7 +27,8 @@ struct config {
     uint16_t port;
     uint16_t merchant_port;
     bool merchant_port_given;
-    char api_key_file[512]; /* of the merchant's first API key; empty: none */
+    char paystack_key_file[512]; /* of the first merchant's account at Paystack; empty: none */
+    char api_key_file[512];      /* of the merchant's first API key; empty: none */
     char merchant_url[200]; /* where providers reach the merchant's port; empty: as it listens */
     enum books books;
     char merchant_key[128]; /* API key of a new merchant book; empty: the one of dev */

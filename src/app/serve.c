@@ -252,6 +252,30 @@ static bool give_first_key(struct server *v)
     return true;
 }
 
+enum { PAYSTACK_KEY_SIZE_MIN = 12 };
+
+/* An account at Paystack for the first merchant, unless it has one. */
+static bool give_paystack_key(struct server *v)
+{
+    char key[SECRET_FILE_MAX + 1];
+    char error[256];
+    const char *path = v->config->paystack_key_file;
+    if (v->merchant_host == NULL || path[0] == '\0') {
+        return true;
+    }
+    if (!secret_file_read(path, PAYSTACK_KEY_SIZE_MIN, key, error)) {
+        (void)fprintf(stderr, "hakika: --paystack-key-file: %s. Nothing was started.\n", error);
+        return false;
+    }
+    bool taken = gateway_paystack_key(v->merchant_host->surface, span_from(key));
+    explicit_bzero(key, sizeof(key));
+    if (!taken) {
+        (void)fprintf(stderr, "hakika: --paystack-key-file: the book took no account at Paystack. "
+                              "Nothing was started.\n");
+    }
+    return taken;
+}
+
 static bool read_rules(struct server *v)
 {
     const char *path = v->config->rules;
@@ -321,7 +345,7 @@ static bool start(struct server *v)
             return false;
         }
     }
-    return true;
+    return give_paystack_key(v);
 }
 
 /* ---- the loop ---- */

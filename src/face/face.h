@@ -135,6 +135,9 @@ void gateway_urls(struct surface *s, struct span operator_url, struct span own_u
 void surface_next_door(struct surface *s, struct span url);
 /* The API key that a new merchant book begins with, instead of dev's default key. */
 void gateway_first_key(struct surface *s, struct span key);
+/* Paystack's secret key, from a file: the first merchant gets an account at Paystack, unless it has
+ * one. False: the book would not take it. */
+bool gateway_paystack_key(struct surface *s, struct span key);
 /* Fills a new merchant book: one merchant; in dev also its key and a provider next door. In
  * production there is nothing by default: without gateway_first_key nobody could ever call. */
 struct engine_result gateway_seed(struct surface *s);

@@ -36,8 +36,9 @@ struct gateway_face {
     struct gateway_reading reading; /* of the latest answer */
     struct observation observed;
     char authorization[GATEWAY_ACCESS_TOKEN_MAX + 32];
-    char signature[3][256];  /* header lines of a webhook */
-    uint64_t refused_tokens; /* callbacks on URLs that we never gave */
+    char signature[3][256];      /* header lines of a webhook */
+    uint64_t refused_tokens;     /* callbacks on URLs that we never gave */
+    uint64_t refused_signatures; /* webhooks that Paystack did not sign */
 };
 
 struct gateway_face *gateway_face_create(void);
@@ -58,6 +59,9 @@ void gateway_key_hash(struct surface *s, struct span key, uint8_t out[16]);
 void gateway_hex(const uint8_t bytes[16], char out[GATEWAY_TOKEN_TEXT]);
 bool gateway_unhex(struct span text, uint8_t out[16]);
 void gateway_text_field(struct surface *s, struct writer *w, const char *name, uint32_t handle);
+/* The id that we chose for what has none of the provider's (payouts, refunds, Paystack's
+ * reference): "hk-" and the token. Lies in w. */
+struct span gateway_own_id(const uint8_t token[16], struct writer *w);
 /* A member of a JSON object as text of 1 to max bytes; false: absent or not that. */
 bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out);
 
@@ -135,6 +139,9 @@ bool gateway_front_is_push(struct span path);
 /* Daraja's callback of a payment that has ended, to the application's own URL. */
 void gateway_front_message(struct surface *s, const struct gateway_payment *p, struct writer *w,
                            struct gateway_job *job);
+/* gateway_outgoing.c: is it the signature of this body with the account's secret key? */
+bool gateway_signed_by_paystack(struct surface *s, const struct gateway_provider *p,
+                                struct span body, struct span signature);
 /* gateway_notices.c */
 void gateway_callback(struct request *q);
 void gateway_notice_list(struct request *q);

@@ -9,6 +9,8 @@
 #include "face/gateway.h"
 #include "wire/standard_webhooks.h"
 
+#define PAYSTACK_URL "https://api.paystack.co"
+
 enum { WEBHOOK_SECRET_BYTES = 32, WEBHOOK_SECRET_TEXT = 64, API_KEY_BYTES = 24 };
 
 /* ---- ledger accounts ---- */
@@ -45,6 +47,12 @@ void gateway_account_get(struct request *q)
         }
     }
     uint64_t short_code;
+    uint32_t paystack = gateway_provider_of(g, q->merchant, OBSERVED_AT_PAYSTACK, 0);
+    if (span_is(q->parts[0], "clearing_paystack") && paystack != SLAB_NONE) {
+        answer_account(q, "clearing_paystack", "clearing", gateway_provider(g, paystack)->clearing,
+                       true);
+        return;
+    }
     if (surface_parse_number(q->parts[0], "clearing_", &short_code) && short_code <= UINT32_MAX) {
         uint32_t slot =
             gateway_provider_of(g, q->merchant, OBSERVED_AT_DARAJA, (uint32_t)short_code);
@@ -56,7 +64,8 @@ void gateway_account_get(struct request *q)
         }
     }
     surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
-                    "accounts are wallet, escrow, fees, suspense and clearing_<short code>");
+                    "accounts are wallet, escrow, fees, suspense clearing_<short code> and "
+                    "clearing_paystack");
 }
 
 /* ---- webhook endpoints ---- */
@@ -338,6 +347,10 @@ void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot)
     }
     json_field_text(w, "callback_url", url);
     gateway_c2b_field(s, w, p);
+    if (p->kind == OBSERVED_AT_PAYSTACK) {
+        (void)snprintf(url, sizeof(url), "%s/callbacks/%s/webhook", s->gateway->own_url, token);
+        json_field_text(w, "webhook_url", url);
+    }
     json_close(w, '}');
 }
 
@@ -404,13 +417,18 @@ static bool base_url_parse(struct request *q, struct json_object *body, struct p
     const char *why = NULL;
     if (gateway_member_text(body, "base_url", GATEWAY_BASE_URL_MAX - 1, &c->base_url)) {
         why = daraja_url_refusal(c->base_url, &rule);
+    } else if (q->s->gateway->operator_url[0] == '\0' && c->kind == OBSERVED_AT_PAYSTACK) {
+        c->base_url = SPAN_LITERAL(PAYSTACK_URL);
     } else if (q->s->gateway->operator_url[0] == '\0') {
         why = "must be given";
     }
     while (c->base_url.size > 0 && c->base_url.data[c->base_url.size - 1] == '/') {
         c->base_url.size--;
     }
-    c->target = c->base_url.size > 0 ? surface_url_target(c->base_url) : c->short_code;
+    bool next_door = c->base_url.size == 0;
+    c->target = !next_door           ? surface_url_target(c->base_url)
+                : c->short_code != 0 ? c->short_code
+                                     : surface_url_target(span_from(q->s->gateway->operator_url));
     if (why != NULL) {
         char words[200];
         (void)snprintf(words, sizeof(words), "base_url %s", why);
@@ -418,6 +436,26 @@ static bool base_url_parse(struct request *q, struct json_object *body, struct p
         return false;
     }
     return true;
+}
+
+bool gateway_paystack_key(struct surface *s, struct span key)
+{
+    struct sealed_member room;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct span next_door = span_from(s->gateway->operator_url);
+    struct provider_command c = {.kind = OBSERVED_AT_PAYSTACK,
+                                 .production = span_starts_with(key, SPAN_LITERAL("sk_live_"))};
+    if (gateway_provider_of(surface_gateway(s), 0, OBSERVED_AT_PAYSTACK, 0) != SLAB_NONE) {
+        return true;
+    }
+    c.base_url = next_door.size > 0 ? SPAN_EMPTY : SPAN_LITERAL(PAYSTACK_URL);
+    c.target = surface_url_target(next_door.size > 0 ? next_door : c.base_url);
+    c.secret.data = (const char *)room.bytes;
+    c.secret.size = secrets_seal(s->options.secrets, key, room.bytes, sizeof(room.bytes));
+    secrets_random(c.token, sizeof(c.token));
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_PROVIDER_OPEN, &c, &reply);
+    return result.status == ENGINE_APPLIED;
 }
 
 void gateway_provider_create(struct request *q)
@@ -431,11 +469,16 @@ void gateway_provider_create(struct request *q)
         return;
     }
     if (!seal_member(s, body, "consumer_key", &room[0], &c.key) ||
-        !seal_member(s, body, "consumer_secret", &room[1], &c.secret) ||
+        !seal_member(s, body, c.kind == OBSERVED_AT_PAYSTACK ? "secret_key" : "consumer_secret",
+                     &room[1], &c.secret) ||
         !seal_member(s, body, "passkey", &room[2], &c.passkey) ||
         !seal_member(s, body, "initiator", &room[3], &c.initiator) ||
         !seal_member(s, body, "security_credential", &room[4], &c.credential)) {
         surface_problem(q, 0, 422, "invalid_secret", "a secret is a text that is not too long");
+        return;
+    }
+    if (c.kind == OBSERVED_AT_PAYSTACK && c.secret.size == 0) {
+        surface_problem(q, 0, 422, "invalid_secret", "Paystack's account needs its secret_key");
         return;
     }
     secrets_random(c.token, sizeof(c.token));

@@ -32,6 +32,7 @@ static enum provider_door door_of(struct span name, bool *timed_out)
         {"balance", PROVIDER_DOOR_BALANCE},
         {"confirmation", PROVIDER_DOOR_CONFIRMATION},
         {"validation", PROVIDER_DOOR_VALIDATION},
+        {"webhook", PROVIDER_DOOR_WEBHOOK},
     };
     struct span end = SPAN_LITERAL("_timeout");
     *timed_out =
@@ -119,6 +120,21 @@ static bool owner_of(struct request *q, struct notice_command *c)
     return true;
 }
 
+/* Paystack signs what it sends, over the raw body, with the account's secret key: anything else on
+ * its URLs is refused and leaves no trace but a count. False after answering. */
+static bool is_signed(struct request *q, const struct gateway_provider *p, struct span body)
+{
+    struct span signature = http_header(q->x, "x-paystack-signature");
+    bool webhook = span_is(q->parts[1], "webhook");
+    if (webhook && gateway_signed_by_paystack(q->s, p, body, signature)) {
+        return true;
+    }
+    q->s->gateway->refused_signatures++;
+    surface_problem(q, engine_read_position(q->s->engine), 401, "signature_wrong",
+                    "the header x-paystack-signature is not that of this body");
+    return false;
+}
+
 void gateway_callback(struct request *q)
 {
     struct surface *s = q->s;
@@ -140,7 +156,11 @@ void gateway_callback(struct request *q)
                                        .is_till = provider->is_till,
                                        .short_code = provider->short_code,
                                        .party_b = provider->party_b};
-    struct provider_message message = {.body = c.body};
+    bool at_paystack = provider->kind == OBSERVED_AT_PAYSTACK;
+    if (at_paystack && !is_signed(q, provider, c.body)) {
+        return;
+    }
+    struct provider_message message = {.body = c.body, .signed_well = at_paystack};
     message.door = door_of(q->parts[1], &message.timed_out);
     memset(&seen, 0, sizeof(seen));
     provider_read_message(&account, &message, s->json, take_first, &seen);

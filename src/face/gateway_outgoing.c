@@ -12,6 +12,7 @@
 #include "base/caltime.h"
 #include "face/gateway.h"
 #include "provider/provider.h"
+#include "wire/paystack.h"
 #include "wire/standard_webhooks.h"
 
 enum {
@@ -60,6 +61,20 @@ static void account_of(struct surface *s, uint32_t slot, struct unsealed *room,
 static void forget(struct unsealed *room)
 {
     explicit_bzero(room, sizeof(*room));
+}
+
+bool gateway_signed_by_paystack(struct surface *s, const struct gateway_provider *p,
+                                struct span body, struct span signature)
+{
+    char key[UNSEALED_MAX];
+    uint8_t mac[PAYSTACK_SIGNATURE_BYTES];
+    struct span plain = unseal(s, p->secret, key);
+    if (plain.size == 0) {
+        return false;
+    }
+    secrets_hmac_sha512(plain, body, mac);
+    explicit_bzero(key, sizeof(key));
+    return paystack_signature_matches(signature, mac);
 }
 
 /* ---- access tokens ---- */
@@ -183,14 +198,13 @@ static struct span callback_url(struct surface *s, const uint8_t whose[16], cons
     return (struct span){(const char *)at, (size_t)size};
 }
 
-/* The id that we chose for what has none of the provider's: of payouts and refunds. */
-static struct span own_id(const struct gateway_payment *p, struct writer *w)
+struct span gateway_own_id(const uint8_t token[16], struct writer *w)
 {
-    char token[GATEWAY_TOKEN_TEXT];
-    gateway_hex(p->token, token);
+    char digits[GATEWAY_TOKEN_TEXT];
+    gateway_hex(token, digits);
     const uint8_t *at = w->data + w->size;
     put_raw(w, "hk-", 3);
-    put_raw(w, token, GATEWAY_TOKEN_TEXT - 1);
+    put_raw(w, digits, GATEWAY_TOKEN_TEXT - 1);
     CHECK(!w->overflow);
     return (struct span){(const char *)at, 3 + GATEWAY_TOKEN_TEXT - 1};
 }
@@ -231,6 +245,14 @@ static bool write_registration(struct surface *s, uint32_t slot, struct writer *
     return write_call(s, slot, &call, w, job);
 }
 
+/* Our own questions about a refund are Transaction Status at Daraja, at Paystack verify. */
+static enum provider_call_kind kind_of(const struct outbox_item *item,
+                                       const struct gateway_payment *p)
+{
+    bool asks = item->kind == CALL_STATUS && p != NULL && p->method == METHOD_PAYSTACK_REFUND;
+    return asks ? PROVIDER_CALL_REFUND_QUERY : (enum provider_call_kind)item->kind;
+}
+
 static void call_of(struct surface *s, const struct outbox_item *item,
                     const struct gateway_payment *p, struct writer *w, struct provider_call *out)
 {
@@ -246,7 +268,7 @@ static void call_of(struct surface *s, const struct outbox_item *item,
     out->provider_id = gateway_text(g, p->provider_id);
     out->receipt = gateway_text(g, p->receipt);
     if (gateway_pays_out(p->method)) {
-        out->our_id = own_id(p, w);
+        out->our_id = gateway_own_id(p->token, w);
         out->provider_id = p->method == METHOD_MPESA_B2C ? SPAN_EMPTY : out->provider_id;
     }
     if (item->kind == CALL_STATUS && p->other_id != TEXT_NONE && !gateway_pays_out(p->method)) {
@@ -254,6 +276,13 @@ static void call_of(struct surface *s, const struct outbox_item *item,
     }
     if (item->kind == CALL_REVERSAL && original != NULL) {
         out->receipt = gateway_text(g, original->receipt);
+    }
+    if (p->method == METHOD_PAYSTACK) {
+        out->our_id = out->provider_id;
+        out->email = gateway_text(g, p->email);
+    } else if (p->method == METHOD_PAYSTACK_REFUND && original != NULL) {
+        out->kind = kind_of(item, p);
+        out->our_id = gateway_text(g, original->provider_id); /* what it gives back names it */
     }
     bool named = p->front_reference != TEXT_NONE;
     out->account = named ? gateway_text(g, p->front_reference)
@@ -385,17 +414,20 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
                                        .production = provider->production,
                                        .short_code = provider->short_code,
                                        .party_b = provider->party_b};
-    struct provider_call call = {.kind = (enum provider_call_kind)item->kind};
+    struct provider_call call = {.kind = kind_of(item, p)};
     struct provider_reply reply = {.http_status = c->status, .body = c->answer};
     memset(&f->reading, 0, sizeof(f->reading));
     memset(&f->observed, 0, sizeof(f->observed));
-    call.provider_id = p == NULL ? SPAN_EMPTY : gateway_text(g, p->provider_id);
+    bool of_refund = p != NULL && p->method == METHOD_PAYSTACK_REFUND;
+    const struct gateway_payment *named = of_refund ? gateway_payment(g, p->overrides) : p;
+    call.provider_id = named == NULL ? SPAN_EMPTY : gateway_text(g, named->provider_id);
     provider_read_reply(&account, &call, &reply, s->json, take_first, &f->observed);
     f->reading.answer = f->observed;
     if (f->observed.reason == OBSERVED_REASON_TOKEN) {
         token_of(s, slot)->size = 0; /* another one is fetched for the next try */
     }
-    if (item->kind == CALL_QUERY && f->observed.source != 0 && c->answer.size <= GATEWAY_BODY_MAX) {
+    bool answers = item->kind == CALL_QUERY || call.kind == PROVIDER_CALL_REFUND_QUERY;
+    if (answers && f->observed.source != 0 && c->answer.size <= GATEWAY_BODY_MAX) {
         f->reading.notice = (struct notice_command){.payment = p->number,
                                                     .provider = p->provider,
                                                     .claim = &f->observed,

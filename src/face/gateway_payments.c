@@ -18,16 +18,16 @@ enum { WAIT_SECONDS_MAX = 60, TIMELINE_MAX = 200 };
 
 static const char *method_name(uint8_t method)
 {
-    static const char *const names[METHOD_LAST + 1] = {NULL, "mpesa_stk", "paystack", "mpesa_b2c",
-                                                       "mpesa_reversal"};
+    static const char *const names[METHOD_LAST + 1] = {
+        NULL, "mpesa_stk", "paystack", "mpesa_b2c", "mpesa_reversal", "paystack_refund"};
     return names[method];
 }
 
 enum gateway_what gateway_what_of(const struct gateway_payment *p)
 {
-    return p->method == METHOD_MPESA_B2C        ? GATEWAY_A_PAYOUT
-           : p->method == METHOD_MPESA_REVERSAL ? GATEWAY_A_REFUND
-                                                : GATEWAY_A_PAYMENT;
+    return p->method == METHOD_MPESA_B2C  ? GATEWAY_A_PAYOUT
+           : gateway_is_refund(p->method) ? GATEWAY_A_REFUND
+                                          : GATEWAY_A_PAYMENT;
 }
 
 const char *gateway_prefix(enum gateway_what what)
@@ -271,6 +271,19 @@ static bool amount_parse(struct request *q, struct json_object *body,
     return true;
 }
 
+/* Paystack takes no charge without one. */
+static bool email_parse(struct request *q, struct json_object *body,
+                        struct payment_create_command *c)
+{
+    bool good = gateway_optional_text(body, "email", GATEWAY_EMAIL_MAX, &c->email);
+    bool named = good && c->email.size >= 3 && memchr(c->email.data, '@', c->email.size) != NULL;
+    if (!good || (c->method == METHOD_PAYSTACK && !named)) {
+        invalid(q, "invalid_email", "Paystack needs the customer's email, of at most 100 bytes");
+        return false;
+    }
+    return true;
+}
+
 static bool create_parse(struct request *q, struct json_object *body,
                          struct payment_create_command *c)
 {
@@ -288,6 +301,9 @@ static bool create_parse(struct request *q, struct json_object *body,
     }
     if (!gateway_optional_text(body, "description", GATEWAY_DESCRIPTION_MAX, &c->description)) {
         invalid(q, "invalid_description", "description must be a text of at most 100 bytes");
+        return false;
+    }
+    if (!email_parse(q, body, c)) {
         return false;
     }
     if (!gateway_optional_text(body, "override", 32, &overrides) ||
@@ -309,14 +325,15 @@ static void create_digests(struct request *q, struct span key, struct payment_cr
     struct span scope[3] = {SPAN_LITERAL("payment"), bytes_of(&c->merchant, sizeof(c->merchant)),
                             key};
     uint8_t how[2] = {c->method, c->capture};
-    struct span asked[6] = {bytes_of(&c->amount_minor, sizeof(c->amount_minor)),
+    struct span asked[7] = {bytes_of(&c->amount_minor, sizeof(c->amount_minor)),
                             bytes_of(&c->phone, sizeof(c->phone)),
                             bytes_of(how, sizeof(how)),
                             bytes_of(&c->overrides, sizeof(c->overrides)),
                             c->order,
-                            c->description};
+                            c->description,
+                            c->email};
     secrets_digest(q->s->options.secrets, scope, 3, c->key);
-    secrets_digest(q->s->options.secrets, asked, 6, c->request);
+    secrets_digest(q->s->options.secrets, asked, c->email.size > 0 ? 7 : 6, c->request);
 }
 
 static void answer_conflict(struct request *q, uint64_t wait_position,
@@ -388,6 +405,7 @@ void gateway_payment_create(struct request *q)
     struct surface *s = q->s;
     struct payment_create_command c = {.merchant = q->merchant};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    char reference[GATEWAY_TOKEN_TEXT + 3];
     surface_time(q);
     struct span key = gateway_idempotency_key(q);
     struct json_object *body = key.data != NULL ? control_body(q) : NULL;
@@ -398,6 +416,10 @@ void gateway_payment_create(struct request *q)
     c.provider = gateway_provider_of(surface_gateway(s), c.merchant, kind, 0);
     secrets_random(c.token, sizeof(c.token));
     create_digests(q, key, &c);
+    if (c.method == METHOD_PAYSTACK) {
+        struct writer w = writer_init(reference, sizeof(reference));
+        c.reference = gateway_own_id(c.token, &w);
+    }
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYMENT_CREATE, &c, &reply);
     if (!surface_decided(q, result)) {

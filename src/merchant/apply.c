@@ -214,7 +214,7 @@ static void apply_created(struct gateway *g, uint32_t slot, const struct gateway
     p->before = before == MAP_NONE ? SLAB_NONE : before;
     gateway__index(g, TEXT_OF_ORDER, slot);
     set_due(g, slot, e->payment_created.due_ns);
-    if (p->method == METHOD_MPESA_REVERSAL) {
+    if (gateway_is_refund(p->method)) {
         uint32_t original = gateway__payment_slot(g, p->overrides);
         CHECK(original != MAP_NONE);
         payment_slot(g, original)->refund = p->number;
@@ -326,6 +326,9 @@ static void apply_payment(struct gateway *g, const struct gateway_event *e,
     case EVENT_PAYMENT_RESULT_KEPT: apply_result(g, slot, e); break;
     case EVENT_PAYMENT_IDS_KEPT: apply_ids(g, slot, e); break;
     case EVENT_PAYMENT_FRONT_KEPT: apply_front(g, slot, e); break;
+    case EVENT_PAYMENT_EMAIL_KEPT:
+        replace_text(g, &payment_slot(g, slot)->email, e->payment_email_kept.email);
+        break;
     default: apply_way(g, slot, e, frame); break;
     }
     touch(g, slot);
@@ -599,6 +602,7 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_ENDPOINT_ROTATED: apply_endpoint(g, &e); break;
     case EVENT_ENDPOINT_SECRET_KEPT: apply_secret(g, &e, frame); break;
     case EVENT_PAYMENT_KEPT: apply_payment_kept(g, &e); break;
+    case EVENT_PAYMENT_EMAIL_KEPT: apply_payment(g, &e, frame); break;
     case EVENT_NOTICE_KEPT:
     case EVENT_NOTICE_TAKEN:
     case EVENT_NOTICE_REPEATED:

@@ -140,6 +140,8 @@ struct payment_create_command {
     uint8_t token[16]; /* random, drawn at the face */
     uint8_t key[16];   /* idempotency key and request digests */
     uint8_t request[16];
+    struct span reference; /* our id, which the provider will know it by (Paystack); else empty */
+    struct span email;     /* of the customer (Paystack) */
     struct span front_url; /* asked for at Daraja's own paths (R6.12); empty: it was not */
     struct span front_reference;
     uint64_t front_target;

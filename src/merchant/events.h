@@ -135,6 +135,9 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(u64, number)                  \
     X(u64, item)
 
+#define FIELDS_PAYMENT_EMAIL_KEPT(X) \
+    X(u64, number)                   \
+    X(text, email)
 /* The raw bytes of a notice, the evidence (R2.8), with what it names. */
 #define FIELDS_NOTICE_KEPT(X) \
     X(u64, number)            \
@@ -267,7 +270,8 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(RECEIPT_ASSIGNED, 252, "receipt_assigned", receipt_assigned)             \
     X(RECEIPT_TAKEN_BACK, 253, "receipt_taken_back", receipt_taken_back)       \
     X(C2B_URLS_ASKED, 254, "c2b_urls_asked", c2b_asked)                        \
-    X(C2B_URLS_ANSWERED, 255, "c2b_urls_answered", c2b_answered)
+    X(C2B_URLS_ANSWERED, 255, "c2b_urls_answered", c2b_answered)               \
+    X(PAYMENT_EMAIL_KEPT, 270, "payment_email_kept", payment_email_kept)
 
 enum gateway_event_kind {
 #define X(name, number, text, member) EVENT_##name = number,

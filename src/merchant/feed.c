@@ -80,7 +80,7 @@ uint16_t gateway__type_for(uint8_t method, uint16_t payment_type)
     };
     uint16_t type = gateway_pays_out(method) ? payouts[payment_type] : payment_type;
     CHECK(type != 0);
-    return type != payment_type && method == METHOD_MPESA_REVERSAL
+    return type != payment_type && gateway_is_refund(method)
                ? (uint16_t)(type - FEED_PAYOUT_CREATED + FEED_REFUND_CREATED)
                : type;
 }

@@ -21,6 +21,7 @@ enum {
     GATEWAY_NAME_MAX = 100, /* bytes */
     GATEWAY_URL_MAX = 1024,
     GATEWAY_ORDER_MAX = 100,
+    GATEWAY_EMAIL_MAX = 100,
     GATEWAY_DESCRIPTION_MAX = 100,
     GATEWAY_SEALED_MAX = 512, /* a sealed secret; a SecurityCredential is 344 characters */
     GATEWAY_BODY_MAX = 8000,  /* of a notice; what is larger is refused at the door */

@@ -116,7 +116,11 @@ static bool names_another(const struct gateway *g, const struct gateway_payment 
     if (p->provider_id != TEXT_NONE) {
         return !span_equal(gateway_text(g, p->provider_id), claim->reference);
     }
-    return gateway_payment_by_provider_id(g, p->provider, claim->reference) != NULL;
+    const struct gateway_payment *other =
+        gateway_payment_by_provider_id(g, p->provider, claim->reference);
+    bool given_back =
+        gateway_is_refund(p->method) && other != NULL && other->number == p->overrides;
+    return other != NULL && !given_back; /* Paystack names a refund by what it gives back */
 }
 
 /* Only the whole of a success can be taken back; a part of it is for a person. */
@@ -156,7 +160,8 @@ static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *
 static void keep_ids(struct gateway_decision *gd, const struct gateway_payment *p,
                      const struct observation *claim)
 {
-    if (p->provider_id != TEXT_NONE || claim->reference.size == 0 ||
+    bool taken = gateway_payment_by_provider_id(gd->g, p->provider, claim->reference) != NULL;
+    if (p->provider_id != TEXT_NONE || claim->reference.size == 0 || taken ||
         claim->source > OBSERVED_BY_WEBHOOK || claim->kind == OBSERVED_RECEIPT) {
         return; /* what a status result names is the question, not the payment */
     }
@@ -299,7 +304,7 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
     if (claim->receipt.size == 0 && !gateway_pays_out(p->method)) {
         ask_for_receipt(gd, p);
     }
-    if (p->method == METHOD_MPESA_REVERSAL) {
+    if (gateway_is_refund(p->method)) {
         given_back(gd, gateway_payment(gd->g, p->overrides), notice);
     } else if (!gateway_pays_out(p->method)) {
         propose_refund(gd, p, claim);
@@ -422,6 +427,16 @@ static uint8_t take_arrival(struct gateway_decision *gd, const struct notice_com
     return NOTICE_MOVED;
 }
 
+/* Paystack names a refund by the payment that it gives back: an open one of ours is meant. */
+static const struct gateway_payment *refund_meant(const struct gateway *g,
+                                                  const struct observation *claim,
+                                                  const struct gateway_payment *p)
+{
+    bool refunded = p != NULL && p->method == METHOD_PAYSTACK && claim->kind == OBSERVED_REFUND;
+    const struct gateway_payment *refund = refunded ? gateway_payment(g, p->refund) : NULL;
+    return refund != NULL && !gateway_state_ended(refund->state) ? refund : p;
+}
+
 /* The payment that a notice is about; NULL: none, or none yet. */
 static const struct gateway_payment *about(const struct gateway_decision *gd,
                                            const struct notice_command *c, bool arrived)
@@ -429,8 +444,11 @@ static const struct gateway_payment *about(const struct gateway_decision *gd,
     if (c->payment != 0) {
         return gateway_payment(gd->g, c->payment);
     }
-    return arrived ? gateway__payment_of_receipt(gd, c->provider, c->claim)
-                   : gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference);
+    if (arrived) {
+        return gateway__payment_of_receipt(gd, c->provider, c->claim);
+    }
+    return refund_meant(gd->g, c->claim,
+                        gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference));
 }
 
 /* The same has come before (R5.2). It does nothing twice; but what it could not do then (it fitted

@@ -158,9 +158,28 @@ void gateway__opened(struct gateway_decision *gd, const struct payment_create_co
     decision_keep_key(gd->d, c->key, c->request, number);
 }
 
+/* Chosen and stored before anything leaves: whatever gets lost can be asked about by it. */
+static void keep_reference(struct gateway_decision *gd, const struct payment_create_command *c,
+                           uint64_t number)
+{
+    struct gateway_event ids = {.kind = EVENT_PAYMENT_IDS_KEPT};
+    CHECK(c->reference.size <= GATEWAY_ID_MAX && c->email.size <= GATEWAY_EMAIL_MAX);
+    CHECK(gateway_payment_by_provider_id(gd->g, c->provider, c->reference) == NULL);
+    ids.payment_ids_kept.number = number;
+    ids.payment_ids_kept.provider_id = c->reference;
+    gateway__emit(gd, &ids);
+    struct gateway_event email = {.kind = EVENT_PAYMENT_EMAIL_KEPT};
+    email.payment_email_kept.number = number;
+    email.payment_email_kept.email = c->email;
+    gateway__emit(gd, &email);
+}
+
 static void create(struct gateway_decision *gd, const struct payment_create_command *c)
 {
     uint64_t number = gateway__open(gd, c, CALL_PUSH);
+    if (c->reference.size > 0) {
+        keep_reference(gd, c, number);
+    }
     if (c->front_url.size > 0) {
         struct gateway_event front = {.kind = EVENT_PAYMENT_FRONT_KEPT};
         front.payment_front_kept.number = number;

@@ -80,12 +80,17 @@ enum gateway_method {
     METHOD_PAYSTACK = 2,
     METHOD_MPESA_B2C = 3,      /* a payout */
     METHOD_MPESA_REVERSAL = 4, /* a refund: the payment that it gives back is in `overrides` */
-    METHOD_LAST = 4,
+    METHOD_PAYSTACK_REFUND = 5,
+    METHOD_LAST = 5,
 };
+static inline bool gateway_is_refund(uint8_t method)
+{
+    return method == METHOD_MPESA_REVERSAL || method == METHOD_PAYSTACK_REFUND;
+}
 /* Does it leave the merchant (payout, refund)? */
 static inline bool gateway_pays_out(uint8_t method)
 {
-    return method == METHOD_MPESA_B2C || method == METHOD_MPESA_REVERSAL;
+    return method == METHOD_MPESA_B2C || gateway_is_refund(method);
 }
 
 /* Where the money of a success goes. */
@@ -122,7 +127,8 @@ int64_t gateway_rung_ns(uint8_t rung);
     X(u32, provider)                                                                  \
     X(u32, order) /* texts */                                                         \
     X(u32, description)                                                               \
-    X(u32, provider_id) /* CheckoutRequestID */                                       \
+    X(u32, email)       /* of the customer; Paystack wants it */                      \
+    X(u32, provider_id) /* CheckoutRequestID; of Paystack our reference */            \
     X(u32, other_id)    /* MerchantRequestID */                                       \
     X(u32, receipt)                                                                   \
     X(u32, code) /* result code and its words */                                      \

@@ -83,8 +83,8 @@ static enum gateway_refusal look(const struct gateway *g, struct payout_command 
         if (p == NULL || p->merchant != c->merchant) {
             return GATEWAY_NOT_FOUND;
         }
-        if (p->state != GATEWAY_SUCCEEDED || p->receipt == TEXT_NONE ||
-            gateway_pays_out(p->method)) {
+        bool named = p->receipt != TEXT_NONE || p->method == METHOD_PAYSTACK;
+        if (p->state != GATEWAY_SUCCEEDED || !named || gateway_pays_out(p->method)) {
             return GATEWAY_NOT_PAID;
         }
         const struct gateway_payment *before = gateway_payment(g, p->refund);
@@ -105,6 +105,14 @@ static enum gateway_refusal look(const struct gateway *g, struct payout_command 
     return free_minor < c->amount_minor ? GATEWAY_NO_MONEY : GATEWAY_DONE;
 }
 
+static uint8_t method_of(const struct gateway *g, const struct payout_command *c)
+{
+    bool at_paystack = provider_at(g, c->provider)->kind == OBSERVED_AT_PAYSTACK;
+    return c->refunds == 0 ? METHOD_MPESA_B2C
+           : at_paystack   ? METHOD_PAYSTACK_REFUND
+                           : METHOD_MPESA_REVERSAL;
+}
+
 static void create(struct gateway_decision *gd, const struct payout_command *c, uint32_t account)
 {
     struct payment_create_command opening = {
@@ -112,7 +120,7 @@ static void create(struct gateway_decision *gd, const struct payout_command *c, 
         .provider = c->provider,
         .amount_minor = c->amount_minor,
         .phone = c->phone,
-        .method = c->refunds != 0 ? METHOD_MPESA_REVERSAL : METHOD_MPESA_B2C,
+        .method = method_of(gd->g, c),
         .capture = CAPTURE_WALLET,
         .overrides = c->refunds,
         .order = c->reference,

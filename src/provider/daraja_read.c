@@ -326,6 +326,7 @@ void provider__daraja_reply(const struct reading *in, const struct provider_call
     case PROVIDER_CALL_BALANCE:
     case PROVIDER_CALL_PAYOUT_QUERY: read_initiated(in, call, &seen, &answer); break;
     case PROVIDER_CALL_TOKEN:
+    case PROVIDER_CALL_REFUND_QUERY:
     case PROVIDER_CALL_RECIPIENT:
     case PROVIDER_CALL_INITIALIZE: break; /* nothing to observe */
     }

@@ -346,6 +346,7 @@ const char *provider__daraja_write(const struct provider_account *account,
         return write_initiated(&c, DARAJA_REVERSAL, "/mpesa/reversal/v1/request");
     case PROVIDER_CALL_BALANCE:
         return write_initiated(&c, DARAJA_BALANCE, "/mpesa/accountbalance/v1/query");
+    case PROVIDER_CALL_REFUND_QUERY:
     case PROVIDER_CALL_RECIPIENT:
     case PROVIDER_CALL_INITIALIZE: break;
     }

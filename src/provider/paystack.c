@@ -169,6 +169,7 @@ const char *provider__paystack_write(const struct provider_account *account,
     case PROVIDER_CALL_PUSH: return write_payment(&c, true);
     case PROVIDER_CALL_INITIALIZE: return write_payment(&c, false);
     case PROVIDER_CALL_QUERY:
+    case PROVIDER_CALL_REFUND_QUERY:
     case PROVIDER_CALL_STATUS: return write_question(&c, "/transaction/verify/");
     case PROVIDER_CALL_PAYOUT_QUERY: return write_question(&c, "/transfer/verify/");
     case PROVIDER_CALL_REVERSAL: return write_refund(&c);
@@ -299,7 +300,7 @@ static void judge_error(struct observation *seen, const struct provider_reply *r
 static bool is_question(enum provider_call_kind kind)
 {
     return kind == PROVIDER_CALL_QUERY || kind == PROVIDER_CALL_STATUS ||
-           kind == PROVIDER_CALL_PAYOUT_QUERY;
+           kind == PROVIDER_CALL_PAYOUT_QUERY || kind == PROVIDER_CALL_REFUND_QUERY;
 }
 
 /* An answer about another reference than the one asked for concludes nothing. */
@@ -307,6 +308,18 @@ static bool is_about(const struct provider_call *call, const struct paystack_dat
 {
     struct span named = call->our_id.size > 0 ? call->our_id : call->provider_id;
     return data->reference.size == 0 || named.size == 0 || span_equal(data->reference, named);
+}
+
+/* Of the transaction that a refund gives back: reversed is the end, and while it is a success the
+ * refund is under way. The receipt is the transaction's. */
+static void give_refund(const struct reading *in, struct observation *seen, struct span status)
+{
+    bool back = span_is(status, "reversed");
+    seen->receipt = SPAN_EMPTY;
+    seen->verdict = back                         ? OBSERVED_SUCCEEDED
+                    : span_is(status, "success") ? OBSERVED_IN_FLIGHT
+                                                 : OBSERVED_UNKNOWN;
+    in->take(in->context, seen);
 }
 
 static void read_data(const struct reading *in, const struct provider_call *call,
@@ -329,6 +342,10 @@ static void read_data(const struct reading *in, const struct provider_call *call
     }
     if (!is_about(call, &read)) {
         in->take(in->context, seen);
+        return;
+    }
+    if (call->kind == PROVIDER_CALL_REFUND_QUERY) {
+        give_refund(in, seen, read.status);
         return;
     }
     give_judged(in, seen, read.status);

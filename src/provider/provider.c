@@ -56,6 +56,7 @@ enum observation_kind provider__kind_of(enum provider_call_kind kind)
     case PROVIDER_CALL_INITIALIZE: return OBSERVED_PAYMENT;
     case PROVIDER_CALL_PAYOUT:
     case PROVIDER_CALL_PAYOUT_QUERY: return OBSERVED_PAYOUT;
+    case PROVIDER_CALL_REFUND_QUERY:
     case PROVIDER_CALL_REVERSAL: return OBSERVED_REFUND;
     case PROVIDER_CALL_BALANCE: return OBSERVED_BALANCE;
     case PROVIDER_CALL_REGISTER:

@@ -56,7 +56,8 @@ struct provider_account {
     X(PULL_REGISTER, 10, "pull_register") /* once, before the first pull */        \
     X(RECIPIENT, 11, "recipient")         /* Paystack: before a transfer */        \
     X(PAYOUT_QUERY, 12, "payout_query")   /* what became of a payout */            \
-    X(INITIALIZE, 13, "initialize")       /* Paystack: a checkout page */
+    X(INITIALIZE, 13, "initialize")       /* Paystack: a checkout page */          \
+    X(REFUND_QUERY, 14, "refund_query")   /* Paystack: was it given back? */
 
 enum provider_call_kind {
 #define X(name, number, text) PROVIDER_CALL_##name = number,

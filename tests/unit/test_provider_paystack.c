@@ -245,6 +245,31 @@ static void a_reversed_transaction_had_succeeded(void **state)
     assert_int_equal(seen.last.verdict, OBSERVED_SUCCEEDED);
 }
 
+static void a_refund_is_asked_about_by_what_it_gives_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *status;
+        enum observation_verdict verdict;
+    } rows[] = {{"reversed", OBSERVED_SUCCEEDED},
+                {"success", OBSERVED_IN_FLIGHT}, /* not yet */
+                {"failed", OBSERVED_UNKNOWN}};
+    struct provider_request r = write(PROVIDER_CALL_REFUND_QUERY);
+    assert_true(span_is(r.url, "https://p.example/transaction/verify/or-1"));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char body[256];
+        (void)snprintf(body, sizeof(body),
+                       "{\"status\":true,\"message\":\"m\",\"data\":{\"reference\":\"or-1\","
+                       "\"status\":\"%s\",\"amount\":10050,\"receipt_number\":\"UA1\"}}",
+                       rows[i].status);
+        struct seen seen = reply(PROVIDER_CALL_REFUND_QUERY, 200, body);
+        assert_int_equal(seen.count, 1);
+        assert_int_equal(seen.first.kind, OBSERVED_REFUND);
+        assert_int_equal(seen.first.verdict, rows[i].verdict);
+        assert_int_equal(seen.first.receipt.size, 0); /* it is the payment's */
+    }
+}
+
 static void a_recipient_and_a_checkout_page(void **state)
 {
     (void)state;
@@ -307,6 +332,7 @@ int main(void)
         cmocka_unit_test(answers_to_a_charge),
         cmocka_unit_test(a_verification_is_as_strong_as_a_status),
         cmocka_unit_test(a_reversed_transaction_had_succeeded),
+        cmocka_unit_test(a_refund_is_asked_about_by_what_it_gives_back),
         cmocka_unit_test(a_recipient_and_a_checkout_page),
         cmocka_unit_test(webhooks),
     };
