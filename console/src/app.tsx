@@ -169,7 +169,7 @@ export function App(): JSX.Element {
                 <QuietLine />
                 <main id="main" tabIndex={-1}><View /></main>
             </div>
-            {open?.startsWith('pay_') ? <MerchantStory key={open} id={open} wide={query['wide'] !== undefined} onClose={close} />
+            {open && BOOK === 'merchant' ? <MerchantStory key={open} id={open} wide={query['wide'] !== undefined} onClose={close} />
                 : open ? <Story key={open} id={open} wide={query['wide'] !== undefined} onClose={close} /> : null}
             <div class="notices" role="alert">
                 {notice.value ? <p class={notice.value.bad ? 'bad' : ''}>{notice.value.text}</p> : null}

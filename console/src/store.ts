@@ -193,7 +193,7 @@ export async function reload(fromNothing = true): Promise<void> {
     });
 }
 
-async function readHealth(): Promise<void> {
+export async function readHealth(): Promise<void> {
     const health = await (await fetch('/healthz')).json() as { profile: string; version: string };
     profile.value = health.profile;
     version.value = health.version;

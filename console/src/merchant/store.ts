@@ -1,11 +1,14 @@
 // store.ts - what the page knows of the merchant's book: its newest payments, asked for again when
 // the feed of events says that something happened.
 import { signal } from '@preact/signals';
+import { useEffect, useState } from 'preact/hooks';
 import { exchange, type List, Refusal } from '../api';
-import { connected, loaded } from '../store';
+import { parse, type Metrics } from '../metrics';
+import { connected, loaded, readHealth } from '../store';
 
+// A payment, a payout or a refund: the last two say what they are about.
 export interface Payment {
-    id: string; status: string; stk_state: string; retryable: boolean; amount: number; phone: number;
+    id: string; object: 'payment' | 'payout' | 'refund'; status: string; stk_state?: string; reference?: string | null; payment?: string; retryable: boolean; amount: number; phone: number;
     order_id: string | null; description: string | null; method: string; capture: string;
     provider: string; short_code: number; created_at: string; receipt: string | null;
     checkout_request_id: string | null; result_code: string | null; result_desc: string | null;
@@ -21,9 +24,30 @@ export interface Notice {
     peer: string | null; headers: string | null; digest: string; body: string;
 }
 
+// Money that arrived without a push (C2B).
+export interface Receipt {
+    id: string; status: 'suspense' | 'assigned' | 'taken_back'; amount: number; receipt: string;
+    short_code: number; account_reference: string | null; phone: number | null; payer: string | null;
+    source: string; paid_at: string | null; created_at: string; order_id: string | null;
+    payment: string | null; suggested_payment: string | null; assigned_by_person: boolean; notices: number;
+}
+
+export interface Repairs {
+    short_code: number; checked: number; repaired: number; late_callbacks: number; repair_rate_ppm: number;
+    alert: boolean; causes: Record<string, number>; open: number; unconfirmed: number; needs_attention: number;
+}
+export interface Reconciliation { id: string; asked?: number; accounts: Repairs[]; alert: boolean }
+
+// A message to the application that was given up.
+export interface DeadLetter {
+    id: string; status: 'dead' | 'waiting' | 'delivered'; kind: string; event?: string; endpoint?: string; payment?: string;
+    url: string | null; queued_at: string | null; attempts: number; last_attempt_at: string | null;
+    last_status: number | null; last_error: string | null;
+}
+
 export interface Account { id: string; kind: string; balance: number }
 export interface Endpoint { id: string; url: string; status: string; events: string[]; secret?: string }
-export interface Provider { id: string; kind: string; short_code: number; callback_url: string; base_url: string | null }
+export interface Provider { id: string; kind: string; short_code: number; callback_url: string; base_url: string | null; c2b?: { status: string } }
 
 // The key of a fresh `dev` start; another is asked for, and kept in this page only.
 let key = 'sk_test_hakika';
@@ -53,10 +77,21 @@ export async function ask<T>(method: string, path: string, body?: unknown,
 }
 
 export const payments = signal<Payment[]>([]);
-export const notices = signal<Notice[]>([]);
 export const accounts = signal<Account[]>([]);
-export const endpoints = signal<Endpoint[]>([]);
-export const turns = signal(0); // counts changes, for whoever shows something derived
+export const figures = signal<Metrics>({});
+export const turns = signal(0); // counts changes, for whoever shows something else of the book
+
+// A list that only some view shows: asked for while it does. undefined: not known yet.
+export function useList<T>(path: string): T[] | undefined {
+    const [list, setList] = useState<T[] | undefined>(undefined);
+    const turn = turns.value;
+    useEffect(() => {
+        let current = true;
+        ask<List<T>>('GET', path).then((found) => { if (current) setList(found.data); }, () => undefined);
+        return () => { current = false; };
+    }, [path, turn]);
+    return list;
+}
 
 async function readAccounts(): Promise<Account[]> {
     const providers = (await ask<List<Provider>>('GET', '/providers')).data;
@@ -66,13 +101,9 @@ async function readAccounts(): Promise<Account[]> {
 }
 
 export async function refresh(): Promise<void> {
-    const [list, seen, sums, hooks] = await Promise.all([
-        ask<List<Payment>>('GET', '/payments?limit=100'), ask<List<Notice>>('GET', '/notices?limit=50'),
-        readAccounts(), ask<List<Endpoint>>('GET', '/webhook_endpoints')]);
+    const [list, sums] = await Promise.all([ask<List<Payment>>('GET', '/payments?limit=100'), readAccounts()]);
     payments.value = list.data;
-    notices.value = seen.data;
     accounts.value = sums;
-    endpoints.value = hooks.data;
     turns.value++;
 }
 
@@ -80,10 +111,12 @@ const EVERY_MS = 1000;
 
 // The position of the book tells whether anything happened; it costs one small question.
 export function startMerchant(): void {
-    let last = '';
+    let last: number | undefined;
+    void readHealth().catch(() => undefined);
     async function look(): Promise<void> {
-        const metrics = await (await fetch('/metrics', { cache: 'no-store' })).text();
-        const position = /^hakika_durable_position (\d+)/m.exec(metrics)?.[1] ?? '';
+        const metrics = parse(await (await fetch('/metrics', { cache: 'no-store' })).text());
+        figures.value = metrics;
+        const position = metrics['hakika_durable_position'];
         if (position !== last && !keyWanted.value) {
             await refresh();
             last = position;

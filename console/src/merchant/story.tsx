@@ -5,8 +5,8 @@ import { useEffect, useState } from 'preact/hooks';
 import type { List } from '../api';
 import { money, phone as phoneText, pretty } from '../format';
 import { t } from '../i18n';
-import { put } from '../router';
-import { attempt, Button, Icon, tell, When, Wire } from '../ui';
+import { open, put } from '../router';
+import { attempt, Button, Icon, tell, Twice, When, Wire } from '../ui';
 import { PaymentChip } from './chip';
 import { ask, refresh, turns, type Notice, type Payment } from './store';
 
@@ -45,22 +45,32 @@ function Line({ moment }: { moment: Moment }): JSX.Element {
     );
 }
 
+// Which list it is in, by its id.
+export const listOf = (id: string): string =>
+    id.startsWith('po_') ? 'payouts' : id.startsWith('ref_') ? 'refunds' : 'payments';
+
 function Actions({ payment }: { payment: Payment }): JSX.Element {
     const act = (what: string, words: string): Promise<unknown> => attempt(async () => {
         await ask('POST', `/payments/${payment.id}/${what}`, {});
         tell(words);
         await refresh();
     });
+    const refund = (): Promise<unknown> => attempt(async () => {
+        const made = await ask<Payment>('POST', '/refunds', { payment: payment.id }, { 'Idempotency-Key': `console-refund-${payment.id}` });
+        await refresh();
+        open(made.id);
+    });
     return (
         <div class="row">
-            {payment.ended_at === null ? <Button kind="main" testid="resolve" onPress={() => act('resolve', t('Asked the provider.'))}>{t('Ask the provider now')}</Button> : null}
+            {payment.object !== 'payment' ? null : payment.ended_at === null ? <Button kind="main" testid="resolve" onPress={() => act('resolve', t('Asked the provider.'))}>{t('Ask the provider now')}</Button> : null}
             {payment.escrow === 'held' ? <Button kind="main" testid="release" onPress={() => act('release', t('Released to the wallet.'))}>{t('Release from escrow')}</Button> : null}
+            {payment.status === 'succeeded' && payment.object === 'payment' ? <Twice sure={t('Really give it back?')} onPress={refund}>{t('Give it back')}</Twice> : null}
         </div>
     );
 }
 
 function Facts({ payment }: { payment: Payment }): JSX.Element {
-    const facts: [string, string | null][] = [[t('Receipt'), payment.receipt], [t('Order'), payment.order_id], [t('Phone'), String(payment.phone)],
+    const facts: [string, string | null][] = [[t('Receipt'), payment.receipt], [t('Order'), payment.order_id], [t('Reference'), payment.reference ?? null], [t('Phone'), String(payment.phone)],
         ['CheckoutRequestID', payment.checkout_request_id], [t('Result'), payment.result_code], [t('Told by'), payment.source]];
     return <dl class="pairs">{facts.filter(([, value]) => value).map(([name, value]) =>
         <div key={name}><dt>{name}</dt><dd><Wire text={value ?? ''} what={name} /></dd></div>)}
@@ -72,7 +82,7 @@ export function MerchantStory({ id, wide, onClose }: { id: string; wide: boolean
     const turn = turns.value;
     useEffect(() => {
         let current = true;
-        Promise.all([ask<Payment>('GET', `/payments/${id}`), ask<List<Moment>>('GET', `/payments/${id}/timeline`)]).then(
+        Promise.all([ask<Payment>('GET', `/${listOf(id)}/${id}`), ask<List<Moment>>('GET', `/${listOf(id)}/${id}/timeline`)]).then(
             ([payment, list]) => { if (current) setTold({ payment, moments: list.data }); },
             (error: Error) => { if (current) setTold(error.message); });
         return () => { current = false; };
@@ -92,7 +102,8 @@ export function MerchantStory({ id, wide, onClose }: { id: string; wide: boolean
                     <div class="story-head">
                         <div class="amount figures">{money(shown.payment.amount)}</div>
                         <PaymentChip payment={shown.payment} />
-                        <p>{phoneText(shown.payment.phone)} → {shown.payment.short_code}</p>
+                        <p>{shown.payment.object === 'payment' ? `${phoneText(shown.payment.phone)} → ${shown.payment.short_code}` : `${shown.payment.short_code} → ${phoneText(shown.payment.phone)}`}
+                            {shown.payment.payment ? <> · {t('gives back')} <Button kind="quiet" onPress={() => open(shown.payment.payment ?? '')}>{shown.payment.payment}</Button></> : null}</p>
                         <p class="why">{shown.payment.explanation ?? shown.payment.result_desc ?? ''}</p>
                     </div>
                     <Actions payment={shown.payment} />

@@ -157,7 +157,7 @@ function Organisations(): JSX.Element {
             <h2>{t('Organisations')}</h2>
             <div class="scroll" tabIndex={0} role="region" aria-label={t('Organisations')}>
                 <table>
-                    <thead><tr><th scope="col">{t('Short code')}</th><th scope="col">{t('Name')}</th>{names.map((name) => <th key={name} scope="col" class="money">{name.replace('_', ' ')}</th>)}</tr></thead>
+                    <thead class="names"><tr><th scope="col">{t('Short code')}</th><th scope="col">{t('Name')}</th>{names.map((name) => <th key={name} scope="col" class="money">{name.replace('_', ' ')}</th>)}</tr></thead>
                     <tbody>{organisations.value.map((one) => (
                         <tr key={one.short_code}><th scope="row" class="figures">{one.short_code}</th><td>{one.name}<small> {one.type}</small></td>
                             {names.map((name) => <td key={name} class="money">{moneyText(one.accounts[name] ?? 0)}</td>)}</tr>))}</tbody>

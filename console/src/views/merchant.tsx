@@ -1,13 +1,19 @@
-// merchant.tsx - the gateway's side: its payments, what it was told, its accounts and webhooks.
-import type { JSX } from 'preact';
+// merchant.tsx - the gateway's side: its accounts, and one list at a time of what it asked for, paid,
+// gave back, was told, and could not tell.
+import type { FunctionComponent, JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { cents, day, money, msisdn, phone as phoneText, time } from '../format';
+import { cents, msisdn } from '../format';
 import { t } from '../i18n';
-import { PaymentChip } from '../merchant/chip';
-import { accounts, ask, endpoints, keyWanted, notices, payments, refresh, useKey, type Endpoint, type Notice, type Payment } from '../merchant/store';
-import { open, place } from '../router';
+import { Lines } from '../merchant/lines';
+import { Odd } from '../merchant/notices';
+import { Payouts, Refunds } from '../merchant/out';
+import { Receipts } from '../merchant/receipts';
+import { Reconciliations } from '../merchant/reconciliation';
+import { accounts, ask, figures, keyWanted, payments, refresh, useKey, type Payment } from '../merchant/store';
+import { Webhooks } from '../merchant/webhooks';
+import { open, place, urlOf } from '../router';
 import { loaded } from '../store';
-import { attempt, Button, Dialog, Empty, Field, Icon, Money, When, Wire } from '../ui';
+import { attempt, Button, Dialog, Empty, Field, Icon, Money } from '../ui';
 
 function AskKey(): JSX.Element {
     const [key, setKey] = useState('');
@@ -51,76 +57,54 @@ function NewPayment({ onClose }: { onClose: () => void }): JSX.Element {
     );
 }
 
-function Line({ payment, current }: { payment: Payment; current: boolean }): JSX.Element {
+function Payments(): JSX.Element {
+    const [asking, setAsking] = useState(false);
     return (
-        <li>
-            <button type="button" data-item class={`line ${current ? 'current' : ''}`} aria-pressed={current} data-testid={`row-${payment.id}`}
-                data-status={payment.status} onClick={() => open(payment.id)}>
-                <span class="cell when figures"><time dateTime={payment.created_at} title={`${payment.created_at} (UTC)`}>{time(payment.created_at)}</time><small>{day(payment.created_at)}</small></span>
-                <PaymentChip payment={payment} />
-                <span class="cell what"><strong>{payment.order_id ?? payment.id}</strong><small>{payment.attention ? t('a person must look') : payment.querying ? t('asking the provider') : payment.escrow === 'held' ? t('in escrow') : ''}</small></span>
-                <span class="cell whom figures"><span>{phoneText(payment.phone)}</span><small>{payment.short_code}</small></span>
-                <span class="cell end"><code>{payment.receipt ?? payment.result_code ?? ''}</code><small>{payment.explanation ?? ''}</small></span>
-                <span class="cell money">{money(payment.amount)}</span>
-            </button>
-        </li>
+        <>
+            <div class="row"><Button kind="main" testid="new-payment" onPress={() => setAsking(true)}><Icon name="plus" size={16} />{t('Ask for a payment')}</Button></div>
+            {loaded.value && payments.value.length === 0 ? <Empty title={t('No payments yet')}><p>{t('A payment that your application asks for appears here.')}</p></Empty> : null}
+            <Lines list={payments.value} label={t('Payments, newest first')} />
+            {asking ? <NewPayment onClose={() => setAsking(false)} /> : null}
+        </>
     );
 }
 
-const ODD = ['orphan', 'mismatch', 'contradicts', 'unreadable'];
+interface Tab { name: string; title: () => string; show: FunctionComponent; count?: string }
 
-function Odd({ list }: { list: Notice[] }): JSX.Element {
-    return (
-        <section class="card">
-            <h2>{t('Notices that fit nothing')}</h2>
-            {list.length === 0 ? <p class="fine">{t('None. Orphans, contradictions, wrong amounts and unreadable messages would lie here.')}</p> : null}
-            <ul class="moments">{list.map((one) => (
-                <li key={one.id} class="moment"><When iso={one.received_at} />
-                    <div><strong>{one.status}</strong><small> {one.about} · {one.source}{one.amount > 0 ? ` · ${money(one.amount)}` : ''}{one.payment ? <> · <Button kind="quiet" onPress={() => open(one.payment ?? '')}>{one.payment}</Button></> : null}</small>
-                        <details><summary>{t('Body')}</summary><Wire lines text={one.body} what={t('Body')} /></details></div></li>
-            ))}</ul>
-        </section>
-    );
-}
+// What somebody should look at has a count: of which figure.
+const TABS: Tab[] = [
+    { name: 'payments', title: () => t('Payments'), show: Payments, count: 'hakika_gateway_attention' },
+    { name: 'payouts', title: () => t('Payouts'), show: Payouts },
+    { name: 'refunds', title: () => t('Refunds'), show: Refunds },
+    { name: 'receipts', title: () => t('Receipts'), show: Receipts },
+    { name: 'reconciliation', title: () => t('Reconciliation'), show: Reconciliations },
+    { name: 'notices', title: () => t('Odd notices'), show: Odd, count: 'hakika_gateway_orphans' },
+    { name: 'webhooks', title: () => t('Webhooks'), show: Webhooks, count: 'hakika_callbacks_dead' },
+];
 
-function Hooks(): JSX.Element {
-    const [url, setUrl] = useState('');
-    const [made, setMade] = useState<Endpoint | undefined>(undefined);
-    const add = (): Promise<unknown> => attempt(async () => {
-        setMade(await ask<Endpoint>('POST', '/webhook_endpoints', { url }));
-        setUrl('');
-        await refresh();
-    });
+const ACCOUNTS = (): Record<string, string> => ({ wallet: t('Wallet'), escrow: t('Escrow'), suspense: t('Suspense'), fees: t('Fees') });
+
+function Sums(): JSX.Element {
+    const names = ACCOUNTS();
     return (
-        <section class="card">
-            <h2>{t('Webhook endpoints')}</h2>
-            <ul class="hooks">{endpoints.value.map((one) => (
-                <li key={one.id} class="row"><code>{one.url}</code><span class={`pill ${one.status === 'enabled' ? 'delivered' : ''}`}>{one.status}</span>
-                    <Button kind="quiet" label={`${t('Delete')} ${one.id}`} onPress={() => attempt(async () => { await ask('DELETE', `/webhook_endpoints/${one.id}`); await refresh(); })}><Icon name="cross" size={16} /></Button></li>))}</ul>
-            <form class="row" onSubmit={(event) => { event.preventDefault(); if (url) void add(); }}>
-                <Field label="URL"><input value={url} placeholder="http://127.0.0.1:9000/" autoComplete="off" onInput={(event) => setUrl(event.currentTarget.value)} /></Field>
-                <button type="submit" class="button" disabled={!url}>{t('Add')}</button>
-            </form>
-            {made?.secret ? <p class="fine">{t('Its secret, shown once')}: <Wire text={made.secret} what={t('Its secret, shown once')} /></p> : null}
-        </section>
+        <dl class="tiles" aria-label={t('Accounts')}>{accounts.value.map((one) => (
+            <div key={one.id}><dt>{names[one.id] ?? `${t('At the provider')}, ${one.id.replace('clearing_', '')}`}</dt><dd data-testid={`account-${one.id}`}><Money cents={one.balance} /></dd></div>))}</dl>
     );
 }
 
 export function Merchant(): JSX.Element {
-    const [asking, setAsking] = useState(false);
-    const current = place.value.query['open'];
     if (keyWanted.value) return <AskKey />;
+    const tab = TABS.find((one) => one.name === place.value.query['tab']) ?? TABS[0]!;
+    const Shown = tab.show;
     return (
         <div class="merchant-view">
-            <div class="row"><Button kind="main" testid="new-payment" onPress={() => setAsking(true)}><Icon name="plus" size={16} />{t('Ask for a payment')}</Button></div>
-            {loaded.value && payments.value.length === 0 ? <Empty title={t('No payments yet')}><p>{t('A payment that your application asks for appears here.')}</p></Empty> : null}
-            <ol class="lines" aria-label={t('Payments, newest first')}>{payments.value.map((one) => <Line key={one.id} payment={one} current={current === one.id} />)}</ol>
-            <div class="merchant-cards">
-                <section class="card sums"><h2>{t('Accounts')}</h2><dl class="pairs">{accounts.value.map((one) => <div key={one.id}><dt>{one.id.replace('_', ' ')}</dt><dd><Money cents={one.balance} /></dd></div>)}</dl></section>
-                <Odd list={notices.value.filter((one) => ODD.includes(one.status))} />
-                <Hooks />
-            </div>
-            {asking ? <NewPayment onClose={() => setAsking(false)} /> : null}
+            <Sums />
+            <nav class="tabs" aria-label={t('Merchant')}>{TABS.map((one) => {
+                const count = one.count ? figures.value[one.count] ?? 0 : 0;
+                return <a key={one.name} href={urlOf('merchant', { ...place.value.query, tab: one === TABS[0] ? undefined : one.name })}
+                    aria-current={one === tab ? 'page' : undefined}>{one.title()}{count > 0 ? <b class="count">{count}</b> : null}</a>;
+            })}</nav>
+            <Shown />
         </div>
     );
 }

@@ -2,8 +2,10 @@
 // in the page is paid on the phone; one whose callback was lost is found by asking the provider, and
 // is never called failed meanwhile; what fits nothing is shown; a page from elsewhere asks in vain.
 import { axeSource, Browser, closeBrowser } from '../lib/browser.mjs';
-import { both, prompt } from '../lib/gateway.mjs';
-import { equal, proved, story, until } from '../lib/story.mjs';
+import { both, PHONE, prompt, signed } from '../lib/gateway.mjs';
+import { Listener } from '../lib/listener.mjs';
+import { SHORT_CODE } from '../lib/operator.mjs';
+import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
 
 const becomes = (page, id, status) =>
     page.locator(`[data-testid="row-${id}"][data-status="${status}"]`).waitFor();
@@ -12,6 +14,23 @@ async function askInPage(page, order) {
     await page.getByTestId('new-payment').click();
     await page.locator('input[name="order"]').fill(order);
     await page.getByTestId('create-payment').click();
+}
+
+const tab = (page, name) => page.locator('.tabs').getByRole('link', { name }).click();
+
+// A button that asks once more: however long it took to press it the first time.
+async function twice(place, name, sure) {
+    await place.getByRole('button', { name, exact: true }).click();
+    await place.getByRole('button', { name: sure, exact: true }).click();
+}
+
+const account = (page, name, words) => page.getByTestId(`account-${name}`).getByText(words, { exact: true }).waitFor();
+
+async function seriousFaults(page) {
+    await page.evaluate(axeSource());
+    return page.evaluate(async () => (await window.axe.run(document)).violations
+        .filter((one) => one.impact === 'serious' || one.impact === 'critical')
+        .map((one) => `${one.id}: ${one.nodes[0].target} ${one.nodes[0].failureSummary}`));
 }
 
 await story('the merchant side of the page', async (scene) => {
@@ -60,14 +79,122 @@ await story('the merchant side of the page', async (scene) => {
     await gateway.call('POST', `${path}/result`, orphan);
     await until(async () => (await gateway.ok('GET', '/v1/notices?limit=50')).data
         .some((one) => ['orphan', 'unreadable'].includes(one.status)), 'the notice is kept');
-    await page.locator('.merchant-cards .moment').first().waitFor();
+    await tab(page, 'Odd notices');
+    await page.locator('.moments .moment').first().waitFor();
     proved('a notice that fits nothing is shown');
+    browser.clean();
+});
 
-    await page.evaluate(axeSource());
-    const faults = await page.evaluate(async () => (await window.axe.run(document)).violations
-        .filter((one) => one.impact === 'serious' || one.impact === 'critical')
-        .map((one) => `${one.id}: ${one.nodes[0].target} ${one.nodes[0].failureSummary}`));
-    equal(faults, [], 'serious faults');
+await story('money held, paid out, given back and paid unasked', async (scene) => {
+    const server = await both(scene);
+    const { operator, gateway } = server;
+    const browser = await Browser.open(scene);
+    const page = await browser.commonPage();
+    await page.goto(`${server.ready.merchant}/#/merchant`);
+    await page.getByTestId('new-payment').click();
+    await page.locator('input[name="order"]').fill('ORDER-1');
+    await page.getByRole('checkbox', { name: 'Hold it in escrow' }).check();
+    await page.getByTestId('create-payment').click();
+    await becomes(page, 'pay_1', 'pending');
+    await operator.approved(await prompt(operator));
+    await account(page, 'escrow', 'KSh 120.00');
+    await page.getByTestId('release').click();
+    await account(page, 'escrow', 'KSh 0.00');
+    await account(page, 'wallet', 'KSh 120.00');
+    equal((await gateway.payment('pay_1')).escrow, 'released', 'the escrow');
+    proved('what was held in escrow is released once, by a button');
+
+    await tab(page, 'Payouts');
+    await page.getByText('No payouts yet').waitFor();
+    await page.getByTestId('new-payout').click();
+    await page.locator('input[name="amount"]').fill('20');
+    await page.getByTestId('create-payout').click();
+    await becomes(page, 'po_2', 'succeeded');
+    await account(page, 'wallet', 'KSh 100.00');
+    await page.getByTestId('story').getByText('succeeded').first().waitFor();
+    proved('a payout leaves the wallet and has a story');
+
+    await tab(page, 'Payments');
+    await askInPage(page, 'ORDER-2');
+    await becomes(page, 'pay_3', 'pending');
+    await operator.approved(await prompt(operator));
+    await becomes(page, 'pay_3', 'succeeded');
+    await twice(page.getByTestId('story'), 'Give it back', 'Really give it back?');
+    await page.waitForURL(/open=ref_4/);
+    await tab(page, 'Refunds');
+    await becomes(page, 'ref_4', 'succeeded');
+    await account(page, 'wallet', 'KSh 100.00');
+    proved('a payment is given back once, after a second question');
+
+    await tab(page, 'Receipts');
+    await page.getByTestId('register-prov_1').click();
+    await page.getByTestId('register-prov_1').waitFor({ state: 'detached' });
+    await operator.simOk('POST', `/subscribers/${PHONE}/pay`, { short_code: SHORT_CODE, amount: 7500,
+        reference: 'WHO-KNOWS', pin: '1234' }, 201);
+    await page.getByRole('button', { name: 'Close' }).click(); // so that a line has its whole width
+    const line = page.getByTestId('row-rcp_1');
+    await line.locator('input[name="order"]').fill('ORDER-9');
+    await line.getByRole('button', { name: 'Assign' }).click();
+    await becomes(page, 'rcp_1', 'assigned');
+    await line.getByText('ORDER-9').waitFor();
+    proved('money that came unasked lies in suspense until somebody says whose it is');
+    equal(await seriousFaults(page), [], 'serious faults');
+    browser.clean();
+});
+
+await story('a lost callback found by reconciliation, and an application that does not listen', async (scene) => {
+    const server = await both(scene);
+    const { operator, gateway } = server;
+    const shop = await Listener.open(scene);
+    const browser = await Browser.open(scene);
+    const page = await browser.commonPage();
+    await page.goto(`${server.ready.merchant}/#/merchant?tab=reconciliation`);
+    await page.getByText('The first payment makes the first report').waitFor();
+    // Its callback is lost, and while the provider is asked nothing of it can be had either.
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'lost', match: { api: 'stk_push' }, then: { callback: { never: true } } },
+        { name: 'mute', match: { api: 'stk_query' }, then: { answer: { error: '500.003.02' } } }] });
+    const made = await gateway.paying({ order_id: 'LOST-1' });
+    await gateway.become(made.id, 'pending');
+    await operator.approved(await prompt(operator));
+    await operator.advance(11 * 60_000);
+    equal((await gateway.payment(made.id)).ended_at, null, 'nobody knows yet');
+    await operator.simOk('PUT', '/rules', { rules: [] });
+    const report = page.getByTestId(/^rec_/).first();
+    await report.waitFor();
+    await page.getByTestId('reconcile').click();
+    await report.getByText('query 1').waitFor();
+    await report.getByText('100.00 %').waitFor();
+    equal((await gateway.payment(made.id)).status, 'succeeded', 'the payment');
+    proved('a lost callback is found by a reconciliation, which says so');
+
+    await tab(page, 'Webhooks');
+    await page.locator('input[name="url"]').fill(shop.url);
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    const secret = await page.locator('.secret code').innerText();
+    matches(secret, /^whsec_/, 'its secret');
+    shop.behave = () => ({ status: 500 });
+    await gateway.paying({ order_id: 'DEAF-1' });
+    await until(() => shop.received.length > 0, 'a first try');
+    check(signed(shop.received[0], secret), 'signed with the secret that was shown');
+    const dead = await until(async () => {
+        await operator.advance(25 * 3600_000);
+        const { data } = await gateway.ok('GET', '/v1/dead_letters');
+        return data.length > 0 && data;
+    }, 'a message is given up');
+    shop.behave = () => ({ status: 200 });
+    const before = shop.received.length;
+    for (const { id } of dead) {
+        const letter = page.getByTestId(`letter-${id}`);
+        await letter.getByText('HTTP 500').waitFor();
+        await letter.getByTestId('retry').click();
+        await letter.waitFor({ state: 'detached' });
+    }
+    check(shop.received.length >= before + dead.length, 'they arrived');
+    await twice(page.getByTestId('endpoint-we_1'), 'Disable', 'Really?');
+    await page.getByTestId('endpoint-we_1').getByText('disabled').waitFor();
+    proved('an endpoint is added, its dead letters are sent again, and it is disabled');
+    equal(await seriousFaults(page), [], 'serious faults');
     browser.clean();
 });
 
