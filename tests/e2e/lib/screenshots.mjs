@@ -2,6 +2,7 @@
 // The clock is virtual, so the same pictures come out each time.
 import { Browser, closeBrowser } from './browser.mjs';
 import { Listener } from './listener.mjs';
+import { both, prompt } from './gateway.mjs';
 import { Server } from './server.mjs';
 import { said, story, until } from './story.mjs';
 
@@ -102,6 +103,83 @@ await story('pictures of every view', async (scene) => {
                 await page.goto(`${server.base}/#${path()}`);
                 await settle(page, name);
                 await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png` });
+            }
+            await page.context().close();
+        }
+    }
+    browser.clean();
+});
+
+// The gateway's side of such a day: paid, held in escrow, lost and found, paid out, given back, paid
+// unasked, and an application that does not listen.
+async function aDayAtTheGateway({ operator, gateway }, listener) {
+    for (const [msisdn, name, shillings] of [...PEOPLE].reverse()) {
+        await operator.simOk('POST', '/subscribers', { msisdn, name, pin: '1234', balance: shillings * 100 }, 201);
+    }
+    await operator.advance(8 * 3600_000);
+    await gateway.ok('POST', '/v1/webhook_endpoints', { url: listener.url }, 201);
+    await gateway.ok('POST', '/v1/providers/prov_1/c2b', {}, 202);
+    await until(async () => (await gateway.ok('GET', '/v1/providers')).data[0].c2b.status === 'registered', 'it is told of C2B');
+    const paid = async (order_id, amount, phone, more = {}) => {
+        const made = await gateway.paying({ order_id, amount: amount * 100, phone: String(phone), ...more });
+        await gateway.become(made.id, 'pending');
+        await operator.approved(await prompt(operator, phone));
+        return made;
+    };
+    await paid('ORDER-1041', 1250, AMINA);
+    await operator.advance(130_000);
+    const cancelled = await gateway.paying({ order_id: 'ORDER-1042', amount: 45000, phone: String(BRIAN) });
+    await gateway.become(cancelled.id, 'pending');
+    await operator.cancel(await prompt(operator, BRIAN));
+    await gateway.become(cancelled.id, 'cancelled');
+    await operator.advance(70_000);
+    await gateway.become((await paid('ORDER-1043', 8900, AMINA, { capture: 'escrow' })).id, 'succeeded');
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'lose the next callback', match: { api: 'stk_push', first: 1 }, then: { callback: { never: true } } }] });
+    const lost = await paid('ORDER-1044', 2300, AMINA);
+    await operator.advance(180_000);
+    await gateway.become(lost.id, 'succeeded');
+    const back = await paid('ORDER-1045', 640, AMINA);
+    await gateway.become(back.id, 'succeeded');
+    await gateway.call('POST', '/v1/refunds', { payment: back.id }, { 'Idempotency-Key': 'r-1' });
+    for (const [reference, amount, phone] of [['wages-otieno', 50000, BRIAN], ['courier-12', 35000, 254701555010]]) {
+        await gateway.call('POST', '/v1/payouts', { amount, phone, reference }, { 'Idempotency-Key': reference });
+    }
+    await operator.advance(90_000);
+    for (const [reference, amount] of [['ORDER-1042', 45000], ['asante', 120000]]) {
+        await operator.simOk('POST', `/subscribers/${AMINA}/pay`, { short_code: 174379, amount, reference, pin: '1234' }, 201);
+    }
+    listener.behave = () => ({ status: 500, body: 'no' });
+    const open = await gateway.paying({ order_id: 'ORDER-1046', amount: 179900, phone: String(AMINA) });
+    await gateway.become(open.id, 'pending');
+    await operator.advance(20_000);
+    await until(async () => (await gateway.ok('GET', '/v1/receipts?status=suspense')).data.length === 1, 'the receipts');
+    return open;
+}
+
+const MERCHANT_VIEWS = [['merchant', '/merchant?open=pay_4'], ['payouts', '/merchant?tab=payouts'], ['receipts', '/merchant?tab=receipts'],
+    ['reconciliation', '/merchant?tab=reconciliation'], ['webhooks', '/merchant?tab=webhooks'], ['merchant-health', '/health']];
+
+await story('pictures of the gateway and of the payer\'s page', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await both(scene);
+    const browser = await Browser.open(scene);
+    const open = await aDayAtTheGateway(server, listener);
+    for (const [width, height, device] of [[1440, 900, 'desktop'], [390, 844, 'phone']]) {
+        for (const colorScheme of ['light', 'dark']) {
+            const page = await browser.page({ viewport: { width, height }, colorScheme, deviceScaleFactor: 1 });
+            for (const [name, path] of MERCHANT_VIEWS) {
+                if (only && !only.split(',').includes(name)) continue;
+                await page.goto('about:blank');
+                await page.goto(`${server.ready.merchant}/#${path}`);
+                await page.waitForFunction(() => document.querySelectorAll('main .line, main tbody tr, main .hooks li').length > 0);
+                if (name === 'merchant') await page.locator('.moments li').first().waitFor();
+                await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png` });
+            }
+            if (!only || only.split(',').includes('checkout')) {
+                await page.goto(open.checkout_url);
+                await page.getByText('enter your M-PESA PIN').waitFor();
+                await page.screenshot({ path: `${folder}/checkout-${device}-${colorScheme}.png` });
             }
             await page.context().close();
         }
