@@ -48,5 +48,5 @@ export function put(changes: Record<string, string | undefined>, quietly = false
     }
 }
 
-export const open = (id: string): void => put({ open: id });
-export const close = (): void => put({ open: undefined, wide: undefined });
+export const open = (id: string): void => put({ open: id, at: undefined });
+export const close = (): void => put({ open: undefined, wide: undefined, at: undefined });

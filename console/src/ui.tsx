@@ -31,6 +31,7 @@ const PATHS: Record<string, string> = {
     moon: 'M20 14.5A8 8 0 0 1 9.5 4 8 8 0 1 0 20 14.5Z',
     plus: 'M12 5v14M5 12h14',
     back: 'M15 5l-7 7 7 7',
+    next: 'M9 5l7 7-7 7',
     message: 'M4 5h16v11H9l-5 4V5Z',
     send: 'M4 12l16-8-6 16-3-7-7-1Z',
     bolt: 'M13 2L5 14h6l-1 8 8-12h-6l1-8Z',

@@ -5,12 +5,13 @@ import { get, type List } from '../api';
 import { money, phone as phoneText } from '../format';
 import { t } from '../i18n';
 import type { Delivery, Entry, Request, Transaction } from '../model';
-import { open, put } from '../router';
+import { open, place, put } from '../router';
 import { changes, prompts } from '../store';
 import { Button, Icon, StatusChip, When, Wire } from '../ui';
 import { Callbacks } from './callbacks';
 import { ofRequest, ofTransaction, plainWords, typeName } from './messages';
 import { Picture } from './picture';
+import { asOf, PastLine, Steps, usePast } from './steps';
 
 interface Told { it: Transaction | Request; deliveries: Delivery[]; entries: Entry[] }
 
@@ -63,7 +64,10 @@ function Facts({ it }: { it: Transaction | Request }): JSX.Element {
 }
 
 function Body({ told }: { told: Told }): JSX.Element {
-    const { it, deliveries, entries } = told;
+    const at = isTransaction(told.it) ? place.value.query['at'] : undefined;
+    const past = usePast(told.it.id, at);
+    const it = past ?? told.it;
+    const { deliveries, entries } = past ? asOf(past, told.deliveries, told.entries) : told;
     const prompt = isTransaction(it)
         ? prompts.value[String(it.msisdn)]?.find((one) => one.checkout_request_id === it.checkout_request_id) : undefined;
     const messages = isTransaction(it) ? ofTransaction(it, deliveries, entries, prompt) : ofRequest(it, deliveries, entries);
@@ -76,6 +80,8 @@ function Body({ told }: { told: Told }): JSX.Element {
                 <p class="why" data-testid="why">{plainWords(it.status, it.result_code, it.reason)}
                     {it.result_code && it.result_code !== '0' ? <span class="fine"> {t('Result')} {it.result_code}.</span> : null}</p>
             </div>
+            {isTransaction(told.it) ? <Steps it={told.it} /> : null}
+            {at ? <PastLine at={at} past={past} /> : null}
             <Picture messages={messages} />
             <Callbacks deliveries={deliveries} ended={it.result_code !== null} />
             <section><h3>{t('Facts')}</h3><Facts it={it} /></section>

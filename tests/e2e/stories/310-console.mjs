@@ -47,6 +47,36 @@ await story('the first run', async (scene) => {
     proved('three steps lead from an empty system to a payment whose story is open');
 });
 
+// Time travel in the story of a paid payment (R6.7): what it was at each of its steps.
+async function stepsThrough(page, server) {
+    await page.goto(`${server.base}/#/payments?open=txn_4`);
+    const drawer = page.getByTestId('story');
+    const words = drawer.getByTestId('step-words');
+    const back = drawer.getByRole('button', { name: 'Step back' });
+    await drawer.locator('[data-fate="arrived"][data-testid^="message-dlv_"]').waitFor();
+    await words.getByText(/^4\/4 · Callback arrived/).waitFor();
+    await back.click();
+    await words.getByText(/^3\/4 · Ended/).waitFor();
+    await drawer.locator('[data-fate="waiting"][data-testid^="message-dlv_"]').waitFor();
+    await back.click();
+    await words.getByText(/^2\/4 · Prompt/).waitFor();
+    await drawer.getByText('Waiting for the answer on the phone.').waitFor();
+    await drawer.locator('.chip.processing').waitFor();
+    await drawer.getByTestId('message-end').waitFor({ state: 'detached' });
+    await drawer.getByTestId('message-prompt').waitFor();
+    check(/[?&]at=\d+%3A\d+/.test(page.url()), `the URL names the time: ${page.url()}`);
+    await page.reload();
+    await drawer.getByText('As it was at position').waitFor();
+    await drawer.locator('.chip.processing').waitFor();
+    await back.click();
+    await drawer.locator('.chip.pending').waitFor();
+    equal(await back.isDisabled(), true, 'before the first step');
+    await drawer.getByTestId('to-now').click();
+    await drawer.getByTestId('message-end').waitFor();
+    check(!page.url().includes('at='), 'now is no time of the past');
+    proved('a story is walked through step by step, back and forth, by its URL too');
+}
+
 await story('every ending that a phone can give', async (scene) => {
     const listener = await Listener.open(scene);
     const server = await Server.open(scene, ['--clock', 'virtual']);
@@ -102,6 +132,8 @@ await story('every ending that a phone can give', async (scene) => {
     await page.getByTestId('story').waitFor({ state: 'detached' });
     proved('each has a line with its state, and a story that says what was lost');
 
+    await stepsThrough(page, server);
+
     // In book time: at once for two, 5 s for the phone that was off, 7 s for the last PIN.
     const took = async () => {
         const metrics = await operator.metrics();
@@ -116,6 +148,60 @@ await story('every ending that a phone can give', async (scene) => {
     matches(await measured('push_to_callback'), /^From the push.*\t.* s\t.* s\t[34]$/, 'p50, p95, p99');
     matches(await measured('acknowledge'), /ms\t.*ms\t.*ms\t[34]$/, 'of the pushes');
     proved('Health shows how long acknowledgement, disk and callback took');
+    browser.clean();
+});
+
+const OWN = 254722000111;
+
+await story('a phone of one\'s own, and one without network', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    const browser = await Browser.open(scene);
+    const page = await browser.commonPage();
+    await page.goto(`${server.base}/#/phones`);
+    await page.getByTestId('add-phone').click();
+    const dialog = page.getByRole('dialog', { name: 'Add a phone' });
+    for (const [name, value] of [['number', '0722 000 111'], ['name', 'Wanjiku'], ['balance', '2,500'], ['pin', '4321']]) {
+        await dialog.locator(`input[name="${name}"]`).fill(value);
+    }
+    await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+    const phone = phoneOf(page, OWN);
+    await phone.getByTestId('balance').getByText('KSh 2,500.00').waitFor();
+    equal([(await operator.subscriber(OWN)).name, await operator.balance(OWN)], ['Wanjiku', 250000], 'the wallet');
+    proved('a phone is added with a name, money and a PIN');
+
+    // A push by the form; the phone is then on the screen.
+    const ask = async (count) => {
+        await page.goto(`${server.base}/#/try?api=stk`);
+        for (const name of ['PhoneNumber', 'PartyA']) await page.locator(`input[name="${name}"]`).fill(String(OWN));
+        await page.getByTestId('send-call').click();
+        await until(async () => (await operator.transactions()).length === count, 'the push is accepted');
+        await page.goto(`${server.base}/#/phones?phones=${OWN}`);
+    };
+    await phone.getByTestId('network').click();
+    await phone.locator('.no-network').waitFor();
+    await ask(1);
+    await operator.advance(5000);
+    const unreached = await until(async () => {
+        const one = await operator.transaction('txn_1');
+        return one.status === 'FAILED' && one;
+    }, 'it ends');
+    equal(unreached.result_code, '1037', 'without network');
+    equal(await phone.getByTestId('prompt').count(), 0, 'prompts without network');
+    await operator.sim('PATCH', `/subscribers/${OWN}`, { reachable: true });
+    await phone.locator('.no-network').waitFor({ state: 'detached' });
+    await ask(2);
+    await type(phone, '4321');
+    await phone.getByTestId('balance').getByText('KSh 2,380.00').waitFor();
+    proved('the page asks a phone to pay: in vain without network, and paid with its own PIN after');
+
+    await phone.getByRole('button', { name: 'Pay', exact: true }).click();
+    for (const [label, value] of [['Account', 'HOUSE-4'], ['Amount', '80'], ['PIN', '4321']]) {
+        await phone.getByLabel(label, { exact: true }).fill(value);
+    }
+    await phone.locator('button[type="submit"]').click();
+    await phone.getByTestId('balance').getByText('KSh 2,300.00').waitFor();
+    proved('and it pays unasked');
     browser.clean();
 });
 
