@@ -197,6 +197,9 @@ struct book_domain {
     /* What leaves memory when it is closed; none: all of it stays. One entry a kind of thing. */
     const struct domain_closing *closings;
     uint32_t closing_count;
+    /* The numbers, names and idempotency keys that a command is about: what of them has left comes
+     * within reach before it is decided. NULL: no command names anything, and keys never leave. */
+    void (*named)(const struct book_command *command, struct old_names *out);
     /* An attempt at this item is being journaled; what depends on it joins the frame. `becomes` is
      * the enum outbox_state that the item has after it. Or NULL. */
     void (*attempted)(const void *state, struct decision *d, const struct outbox_item *item,

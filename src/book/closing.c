@@ -225,6 +225,9 @@ uint32_t book_keys_closed(const struct book *b, const struct closing_terms *term
                           const struct idempotency_entry **out, uint32_t most)
 {
     uint32_t found = 0;
+    if (b->domain->named == NULL) {
+        return 0; /* nobody would find them again */
+    }
     uint32_t looked = b->keys.used < most * KEYS_LOOKED_AT ? b->keys.used : most * KEYS_LOOKED_AT;
     for (uint32_t i = 0; i < looked && found < most; i++) {
         uint32_t index = slab_next(&b->keys, *cursor);
@@ -281,10 +284,8 @@ void book_missing(const struct book *b, const struct book_command *command, stru
         struct old_name name = old_name_of(OLD_SPACE_DELIVERY, c->number);
         old_names_add(&named, &name);
     }
-    if (command->kind >= COMMAND_DOMAIN_FIRST) {
-        for (uint32_t i = 0; i < b->domain->closing_count; i++) {
-            b->domain->closings[i].named(command, &named);
-        }
+    if (command->kind >= COMMAND_DOMAIN_FIRST && b->domain->named != NULL) {
+        b->domain->named(command, &named);
     }
     for (uint32_t i = 0; i < named.count; i++) {
         if (!book_holds(b, &named.name[i])) {

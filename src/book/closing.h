@@ -124,8 +124,6 @@ struct domain_closing {
     void (*unhost)(void *state);
     /* Is what the name stands for in memory? */
     bool (*holds)(const void *state, const struct old_name *name);
-    /* Adds the old names that a command of the domain's names. */
-    void (*named)(const struct book_command *command, struct old_names *out);
 };
 
 /* COMMAND_CLOSED_LEAVE: each of them that still may, leaves. */

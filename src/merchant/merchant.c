@@ -177,6 +177,24 @@ static void gateway_decide(const void *state, struct decision *d)
     }
 }
 
+/* Idempotency keys hold for ever (payments never leave). */
+static void gateway_named(const struct book_command *command, struct old_names *out)
+{
+    const uint8_t *key = NULL;
+    if (command->kind == COMMAND_PAYMENT_CREATE) {
+        const struct payment_create_command *c = command->body;
+        key = c->key;
+    } else if (command->kind == COMMAND_PAYOUT_CREATE) {
+        const struct payout_command *c = command->body;
+        key = c->key;
+    }
+    if (key != NULL) {
+        struct old_name name = {.space = OLD_SPACE_KEY, .size = 16};
+        memcpy(name.bytes, key, 16);
+        old_names_add(out, &name);
+    }
+}
+
 static bool gateway_work(const void *state, int64_t now_ns, struct book_command *out)
 {
     const struct gateway *g = state;
@@ -291,6 +309,7 @@ const struct book_domain merchant_domain = {
     .load = gateway__load,
     .check = gateway__check,
     .check_touched = gateway__check_touched,
+    .named = gateway_named,
     .attempted = gateway_attempted,
     .schedule = gateway_schedule,
 };

@@ -138,7 +138,7 @@ static void request_named(const struct request_command *c, struct old_names *out
     }
 }
 
-static void named(const struct book_command *command, struct old_names *out)
+void operator__named(const struct book_command *command, struct old_names *out)
 {
     if (command->kind == COMMAND_STK_APPROVE || command->kind == COMMAND_STK_CANCEL) {
         const struct stk_answer_command *c = command->body;
@@ -514,6 +514,5 @@ const struct domain_closing operator__closings[OPERATOR_CLOSINGS] = {
         .host = host,
         .unhost = unhost,
         .holds = holds,
-        .named = named,
     },
 };

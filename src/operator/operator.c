@@ -391,6 +391,7 @@ const struct book_domain operator_domain = {
     .check_touched = operator__check_touched,
     .closings = operator__closings,
     .closing_count = OPERATOR_CLOSINGS,
+    .named = operator__named,
     .attempted = operator_attempted,
     .schedule = operator_schedule,
 };

@@ -6,6 +6,8 @@
  *   FAULT_N       which one, from 1
  *   FAULT_MODE    once | from (that one and all later ones) | short (a write takes half of it)
  *                 | lie (every sync says that it did, and does nothing; no counting)
+ *                 | kill (only syncs: SIGKILL right after that one, which succeeded; only files below
+ *                 FAULT_FOLDER count)
  *   FAULT_ERROR   errno to fail with (a number)
  *   FAULT_FOLDER  opens and renames count only for paths that start like this
  *   FAULT_REPORT  a file that is made when the fault strikes
@@ -18,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,7 +40,7 @@ void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
 enum kind { KIND_NONE, KIND_WRITE, KIND_SYNC, KIND_OPEN, KIND_RENAME, KIND_MMAP, KIND_MALLOC };
-enum mode { MODE_ONCE, MODE_FROM, MODE_SHORT, MODE_LIE };
+enum mode { MODE_ONCE, MODE_FROM, MODE_SHORT, MODE_LIE, MODE_KILL };
 
 static struct {
     enum kind kind;
@@ -71,6 +74,7 @@ static void read_plan(void)
     plan.mode = strcmp(mode, "from") == 0    ? MODE_FROM
                 : strcmp(mode, "short") == 0 ? MODE_SHORT
                 : strcmp(mode, "lie") == 0   ? MODE_LIE
+                : strcmp(mode, "kill") == 0  ? MODE_KILL
                                              : MODE_ONCE;
     plan.n = n != NULL ? strtoull(n, NULL, 10) : 0;
     plan.error = error != NULL ? (int)strtol(error, NULL, 10) : EIO;
@@ -173,20 +177,40 @@ static bool lies(void)
     return atomic_load(&armed) && plan.mode == MODE_LIE;
 }
 
-int fdatasync(int fd)
+static bool is_in_folder(int fd)
+{
+    char link[64];
+    char path[1024];
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, path, sizeof(path) - 1);
+    path[size > 0 ? size : 0] = '\0';
+    return is_ours(path);
+}
+
+/* `call` is SYS_fdatasync or SYS_fsync. */
+static int sync_file(int fd, long call)
 {
     if (lies()) {
         return 0;
     }
-    return strikes(KIND_SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
+    if (plan.mode != MODE_KILL) {
+        return strikes(KIND_SYNC) ? -1 : (int)syscall(call, fd);
+    }
+    int status = (int)syscall(call, fd);
+    if (is_in_folder(fd) && strikes(KIND_SYNC)) {
+        (void)syscall(SYS_kill, (pid_t)syscall(SYS_getpid), SIGKILL);
+    }
+    return status;
+}
+
+int fdatasync(int fd)
+{
+    return sync_file(fd, SYS_fdatasync);
 }
 
 int fsync(int fd)
 {
-    if (lies()) {
-        return 0;
-    }
-    return strikes(KIND_SYNC) ? -1 : (int)syscall(SYS_fsync, fd);
+    return sync_file(fd, SYS_fsync);
 }
 
 int open64(const char *path, int flags, ...)

@@ -211,6 +211,18 @@ await story('six scenarios and more', async (scene) => {
     }
     proved('a day\'s report has the lost callback as a repair, the late one not, and the alert');
 
+    // An idempotency key holds for ever: also when it has left memory for the index of old ids.
+    await after(2 * 86400);
+    await until(async () => {
+        const { text } = await gateway.call('GET', '/metrics');
+        return /^hakika_keys_left [1-9]/m.test(text);
+    }, 'keys have left memory');
+    const again = await gateway.pay({ phone: lost.phone, order_id: lost.order_id },
+                                    `key-${lost.order_id}-${lost.phone}`);
+    equal([again.status, again.json.id, again.headers['idempotent-replayed']],
+          [201, lost.id, 'true'], 'the same request two days later');
+    proved('an idempotency key is known for ever');
+
     // Both journals prove themselves, also after kill -9.
     const paid = (await gateway.ok('GET', '/v1/payments?limit=100')).data
         .filter((one) => one.status === 'succeeded').length;
