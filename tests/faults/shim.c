@@ -5,11 +5,10 @@
  *   FAULT_CALL    write | sync | open | rename | mmap | malloc
  *   FAULT_N       which one, from 1
  *   FAULT_MODE    once | from (that one and all later ones) | short (a write takes half of it)
- *                 | lie (every sync says that it did, and does nothing; no counting)
- *                 | kill (only syncs: SIGKILL right after that one, which succeeded; only files below
- *                 FAULT_FOLDER count)
+ *                 | lie (every sync says that it did and does nothing; no counting)
+ *                 | kill (only syncs: SIGKILL right after that one, which succeeded)
  *   FAULT_ERROR   errno to fail with (a number)
- *   FAULT_FOLDER  opens and renames count only for paths that start like this
+ *   FAULT_FOLDER  opens and renames, and syncs that kill, count only for paths that start so
  *   FAULT_REPORT  a file that is made when the fault strikes
  *
  * Allocations count only where the program itself makes them: what libraries do without memory is
