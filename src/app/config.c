@@ -3,6 +3,8 @@
  */
 #include "app/config.h"
 
+#include "delivery/delivery.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,25 @@ static bool set_merchant_key(struct config *c, const char *value)
 static bool set_callback_allow(struct config *c, const char *value)
 {
     return copy_text(c->callback_allow, sizeof(c->callback_allow), value);
+}
+
+static bool set_callback_from(struct config *c, const char *value)
+{
+    return delivery_networks_good(value) &&
+           copy_text(c->callback_from, sizeof(c->callback_from), value);
+}
+
+static bool set_trusted_proxies(struct config *c, const char *value)
+{
+    return delivery_networks_good(value) &&
+           copy_text(c->trusted_proxies, sizeof(c->trusted_proxies), value);
+}
+
+static bool set_private_targets(struct config *c, const char *value)
+{
+    (void)value;
+    c->private_targets = true;
+    return true;
 }
 
 static bool set_port(struct config *c, const char *value)
@@ -235,6 +256,9 @@ static const struct setting SETTINGS[] = {
     {"public-host", SETTING_TEXT, set_public_host},
     {"admin-key", SETTING_SECRET, set_admin_key},
     {"callback-allow", SETTING_TEXT, set_callback_allow},
+    {"callback-from", SETTING_TEXT, set_callback_from},
+    {"trusted-proxies", SETTING_TEXT, set_trusted_proxies},
+    {"allow-private-targets", SETTING_SWITCH, set_private_targets},
     {"connections", SETTING_NUMBER, set_connections},
     {"callback-timeout-ms", SETTING_NUMBER, set_delivery_timeout},
     {"snapshot-bytes", SETTING_NUMBER, set_snapshot},
@@ -268,6 +292,10 @@ const char *config_help(void)
            "  --admin-key KEY        key for the control API, at least 16 characters; needed away\n"
            "                         from loopback\n"
            "  --callback-allow CIDR  callback targets allowed although private (daraja-strict)\n"
+           "  --callback-from LIST   networks that callbacks of providers come from, like\n"
+           "                         196.201.214.0/24,52.31.139.75 (default: any)\n"
+           "  --trusted-proxies LIST  networks of the proxies whose X-Forwarded-For is believed\n"
+           "  --allow-private-targets  the gateway may call private addresses (sandbox; dev does)\n"
            "  --connections N        connections at once (default: 2048)\n"
            "  --callback-timeout-ms N  time limit of one callback attempt (default: 10000)\n"
            "  --snapshot-bytes N     journal bytes between snapshots (default: 64 MiB)\n"
@@ -402,6 +430,12 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
         out->merchant_port = 0;
     }
     if (out->profile == PROFILE_PRODUCTION && !production_allows(out, error)) {
+        return false;
+    }
+    if (out->private_targets && out->profile > PROFILE_SANDBOX) {
+        (void)snprintf(error, 256,
+                       "--allow-private-targets is for dev and sandbox: name the networks with "
+                       "--callback-allow");
         return false;
     }
     bool loopback = strcmp(out->listen, "127.0.0.1") == 0 || strcmp(out->listen, "::1") == 0;

@@ -24,6 +24,9 @@ struct config {
     char public_host[128]; /* empty: none */
     char admin_key[128];   /* empty: none */
     char callback_allow[256];
+    char callback_from[512];   /* networks that providers' callbacks come from; empty: any */
+    char trusted_proxies[256]; /* whose X-Forwarded-For is believed; empty: nobody's */
+    bool private_targets;      /* sandbox: webhooks may go to private addresses */
     uint16_t port;
     uint16_t merchant_port;
     bool merchant_port_given;

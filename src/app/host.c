@@ -203,14 +203,43 @@ void host_start_view(struct host *h)
     }
 }
 
+/* The gateway calls what people register through its API: outside dev only what all the internet
+ * can reach. The operator's book is a simulation for somebody's own machine. */
+static bool refuses_private(const struct host *h)
+{
+    const struct config *c = h->shared->config;
+    bool strict = c->profile == PROFILE_STRICT || c->profile == PROFILE_PRODUCTION;
+    bool sandbox = c->profile == PROFILE_SANDBOX && !c->private_targets;
+    return strict || (is_merchant(h) && sandbox);
+}
+
+/* Does a callback come from where providers send them? Only a listed proxy is believed who says for
+ * whom it speaks: the last address in its list that is no proxy's. */
+static bool source_good(void *context, struct span peer, struct span forwarded)
+{
+    const struct host *h = context;
+    const struct config *c = h->shared->config;
+    if (c->callback_from[0] == '\0') {
+        return true;
+    }
+    while (forwarded.size > 0 && delivery_networks_contain(c->trusted_proxies, peer)) {
+        size_t at = forwarded.size;
+        while (at > 0 && forwarded.data[at - 1] != ',') {
+            at--;
+        }
+        peer = span_trim((struct span){forwarded.data + at, forwarded.size - at});
+        forwarded.size = at > 0 ? at - 1 : 0;
+    }
+    return delivery_networks_contain(c->callback_from, peer);
+}
+
 static bool start_delivery(struct host *h)
 {
     const struct config *c = h->shared->config;
     char error[256];
-    bool strict = c->profile == PROFILE_STRICT || c->profile == PROFILE_PRODUCTION;
     struct delivery_options options = {
         .total_ms = c->total_ms,
-        .allow_private_targets = !strict,
+        .allow_private_targets = !refuses_private(h),
         .allow_cidrs = c->callback_allow[0] != '\0' ? c->callback_allow : NULL,
         .user_agent = "hakika/" HAKIKA_VERSION,
     };
@@ -255,6 +284,8 @@ static struct surface *make_surface(struct host *h)
         .magic = c->magic,
         .rules = h->shared->rules,
         .allow_loopback_callbacks = c->callback_allow[0] != '\0',
+        .refuses_private = refuses_private(h),
+        .source_good = is_merchant(h) ? source_good : NULL,
         .in_flight = all_in_flight,
         .view = view_state,
         .context = h,

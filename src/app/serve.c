@@ -220,6 +220,8 @@ static void tell_urls(struct server *v)
     surface_next_door(v->merchant_host->surface, span_from(next_door));
     if (v->operator_host != NULL) {
         surface_next_door(v->operator_host->surface, span_from(own));
+        CHECK(delivery_allow_peer(v->merchant_host->delivery, v->config->listen,
+                                  http_port(v->operator_host->http)));
     }
 }
 

@@ -111,13 +111,32 @@ static bool address_public(const uint8_t bytes[16])
     return true;
 }
 
+static uint16_t port_of(const struct sockaddr *address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    if (address->sa_family == AF_INET) {
+        memcpy(&v4, address, sizeof(v4));
+        return ntohs(v4.sin_port);
+    }
+    memcpy(&v6, address, sizeof(v6));
+    return ntohs(v6.sin6_port);
+}
+
+static bool is_peer(const struct address_rules *rules, const struct sockaddr *address,
+                    const uint8_t bytes[16])
+{
+    return rules->peer.port != 0 && port_of(address) == rules->peer.port &&
+           memcmp(rules->peer.bytes, bytes, sizeof(rules->peer.bytes)) == 0;
+}
+
 bool delivery__address_allowed(const struct address_rules *rules, const struct sockaddr *address)
 {
     uint8_t bytes[16];
     if (!address_bytes(address, bytes)) {
         return false;
     }
-    if (rules->allow_all || address_public(bytes)) {
+    if (rules->allow_all || address_public(bytes) || is_peer(rules, address, bytes)) {
         return true;
     }
     CHECK(rules->exceptions_count <= ADDRESS_EXCEPTIONS_MAX);
@@ -152,6 +171,51 @@ static bool range_parse(char *text, struct address_range *out)
     }
     out->bits = (uint8_t)(bits + (v4 ? V4_OFFSET_BITS : 0));
     return true;
+}
+
+bool delivery__address_peer_set(struct address_rules *rules, const char *address, uint16_t port)
+{
+    struct address_range range;
+    char text[CIDR_TEXT_MAX + 1];
+    size_t size = strlen(address);
+    if (size > CIDR_TEXT_MAX) {
+        return false;
+    }
+    memcpy(text, address, size + 1);
+    if (strchr(text, '/') != NULL || !range_parse(text, &range)) {
+        return false;
+    }
+    memcpy(rules->peer.bytes, range.bytes, sizeof(range.bytes));
+    rules->peer.port = port;
+    return true;
+}
+
+bool delivery_networks_good(const char *cidrs)
+{
+    struct address_rules rules;
+    return delivery__address_rules_parse(&rules, false, cidrs);
+}
+
+bool delivery_networks_contain(const char *cidrs, struct span address)
+{
+    struct address_rules rules;
+    struct address_range range;
+    char text[CIDR_TEXT_MAX + 1];
+    if (address.size == 0 || address.size > CIDR_TEXT_MAX ||
+        !delivery__address_rules_parse(&rules, false, cidrs)) {
+        return false;
+    }
+    memcpy(text, address.data, address.size);
+    text[address.size] = '\0';
+    if (strchr(text, '/') != NULL || !range_parse(text, &range)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < rules.exceptions_count; i++) {
+        if (prefix_equal(range.bytes, rules.exceptions[i].bytes, rules.exceptions[i].bits)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool delivery__address_rules_parse(struct address_rules *rules, bool allow_all,

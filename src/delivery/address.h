@@ -23,8 +23,15 @@ struct address_range {
     uint8_t bits;      /* of the prefix, out of 128 */
 };
 
+/* One address and port that may be connected to, although it is private. */
+struct address_peer {
+    uint8_t bytes[16];
+    uint16_t port; /* 0: there is none */
+};
+
 struct address_rules {
     bool allow_all;
+    struct address_peer peer;
     uint32_t exceptions_count;
     struct address_range exceptions[ADDRESS_EXCEPTIONS_MAX];
 };
@@ -33,6 +40,10 @@ struct address_rules {
    False: malformed or too many. */
 bool delivery__address_rules_parse(struct address_rules *rules, bool allow_all,
                                    const char *allow_cidrs) MUST_USE;
+
+/* Is it exactly this address that may be connected to? False: it is none. */
+bool delivery__address_peer_set(struct address_rules *rules, const char *address,
+                                uint16_t port) MUST_USE;
 
 bool delivery__address_allowed(const struct address_rules *rules, const struct sockaddr *address);
 

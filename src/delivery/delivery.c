@@ -435,6 +435,12 @@ void delivery_stop(struct delivery *d, uint32_t grace_ms)
 
 /* ---- the caller's side --------------------------------------------------------------------- */
 
+bool delivery_allow_peer(struct delivery *d, const char *address, uint16_t port)
+{
+    CHECK(delivery_in_flight(d) == 0); /* the thread reads it with the first job */
+    return delivery__address_peer_set(&d->settings.rules, address, port);
+}
+
 uint32_t delivery_room(const struct delivery *d)
 {
     return d->closed ? 0 : d->free_count;

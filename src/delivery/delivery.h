@@ -72,6 +72,14 @@ struct delivery;
 struct sockaddr;
 bool delivery_address_public(const struct sockaddr *address);
 
+/* A list of networks, "10.0.0.0/8,::1": is it one, and is this numeric address in one of them? */
+bool delivery_networks_good(const char *cidrs) MUST_USE;
+bool delivery_networks_contain(const char *cidrs, struct span address) MUST_USE;
+
+/* This address and port may be connected to although it is private: what the same process serves.
+ * Before the first job. False: it is no numeric address. */
+bool delivery_allow_peer(struct delivery *delivery, const char *address, uint16_t port) MUST_USE;
+
 /* Starts the thread; NULL with a message on failure. */
 struct delivery *delivery_start(const struct delivery_options *options, char error[256]);
 

@@ -433,8 +433,11 @@ static enum engine_status open_parties(struct surface *s, const struct daraja_st
 
 struct daraja_url_rule daraja_url_rule(const struct surface *s)
 {
-    bool strict = s->options.profile == PROFILE_STRICT && !s->options.allow_loopback_callbacks;
-    return (struct daraja_url_rule){strict, strict};
+    bool strict = s->options.profile == PROFILE_STRICT || s->options.profile == PROFILE_PRODUCTION;
+    bool allowed = s->options.allow_loopback_callbacks;
+    return (struct daraja_url_rule){.https_only = strict && !allowed,
+                                    .public_only =
+                                        (strict || s->options.refuses_private) && !allowed};
 }
 
 /* A scenario rule that answers instead (R6.2). */

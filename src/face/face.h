@@ -62,8 +62,11 @@ struct surface_options {
     const char *admin_key;            /* NULL: none needed (loopback only) */
     const char *public_host;          /* another allowed Host of /sim; NULL: loopback names only */
     bool allow_loopback_callbacks;    /* strict profiles: for tests */
-    bool magic;                       /* outcomes by phone number and amount (magic.json) */
-    struct span rules;                /* rules document of the start; data NULL: none. Borrowed */
+    bool refuses_private;             /* URLs of private addresses; strict profiles always do */
+    /* May a provider's callback come from there? NULL: from anywhere. */
+    bool (*source_good)(void *context, struct span peer, struct span forwarded);
+    bool magic;        /* outcomes by phone number and amount (magic.json) */
+    struct span rules; /* rules document of the start; data NULL: none. Borrowed */
     /* Deliveries handed out and not yet reported. */
     uint32_t (*in_flight)(void *context);
     /* False, or NULL: there is no view. */

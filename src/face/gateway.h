@@ -39,6 +39,7 @@ struct gateway_face {
     char signature[3][256];      /* header lines of a webhook */
     uint64_t refused_tokens;     /* callbacks on URLs that we never gave */
     uint64_t refused_signatures; /* webhooks that Paystack did not sign */
+    uint64_t refused_sources;    /* callbacks from elsewhere than providers' networks */
 };
 
 struct gateway_face *gateway_face_create(void);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "face/daraja.h"
 #include "face/gateway.h"
 #include "wire/standard_webhooks.h"
 
@@ -98,10 +99,7 @@ static void render_endpoint(struct surface *s, struct writer *w, uint32_t slot, 
 
 static bool endpoint_url_parse(struct request *q, struct json_object *body, struct span *url)
 {
-    bool open =
-        q->s->options.profile != PROFILE_STRICT && q->s->options.profile != PROFILE_PRODUCTION;
-    bool private = open || q->s->options.allow_loopback_callbacks;
-    struct daraja_url_rule rule = {.https_only = !private, .public_only = !private};
+    struct daraja_url_rule rule = daraja_url_rule(q->s);
     const char *why = "must be given";
     if (gateway_member_text(body, "url", GATEWAY_URL_MAX, url)) {
         why = daraja_url_refusal(*url, &rule);
@@ -411,9 +409,7 @@ static bool provider_parse(struct request *q, struct json_object *body, struct p
 /* Where it is: https, but for the operator next door and tests. */
 static bool base_url_parse(struct request *q, struct json_object *body, struct provider_command *c)
 {
-    bool open = q->s->options.profile == PROFILE_DEV || q->s->options.profile == PROFILE_SANDBOX ||
-                q->s->options.allow_loopback_callbacks;
-    struct daraja_url_rule rule = {.https_only = !open, .public_only = !open};
+    struct daraja_url_rule rule = daraja_url_rule(q->s);
     const char *why = NULL;
     if (gateway_member_text(body, "base_url", GATEWAY_BASE_URL_MAX - 1, &c->base_url)) {
         why = daraja_url_refusal(c->base_url, &rule);

@@ -135,6 +135,20 @@ static bool is_signed(struct request *q, const struct gateway_provider *p, struc
     return false;
 }
 
+/* A setting: where providers send from. False after answering; no trace but a count. */
+static bool from_provider(struct request *q)
+{
+    const struct surface_options *o = &q->s->options;
+    if (o->source_good == NULL ||
+        o->source_good(o->context, http_peer(q->x), http_header(q->x, "X-Forwarded-For"))) {
+        return true;
+    }
+    q->s->gateway->refused_sources++;
+    surface_problem(q, engine_read_position(q->s->engine), 403, "source_refused",
+                    "callbacks are taken from the networks of --callback-from only");
+    return false;
+}
+
 void gateway_callback(struct request *q)
 {
     struct surface *s = q->s;
@@ -143,7 +157,7 @@ void gateway_callback(struct request *q)
     struct observation seen;
     uint8_t headers[GATEWAY_HEADERS_MAX];
     struct writer w = writer_init(headers, sizeof(headers));
-    if (!owner_of(q, &c)) {
+    if (!from_provider(q) || !owner_of(q, &c)) {
         return;
     }
     if (c.body.size > GATEWAY_BODY_MAX) {

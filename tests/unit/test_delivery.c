@@ -650,6 +650,50 @@ static void test_private_targets(void **state)
     bench_stop(&b);
 }
 
+/* One address and port is let through; the same address on another port is not. */
+static void test_one_peer_may_be_private(void **state)
+{
+    (void)state;
+    struct delivery_options options = OPTIONS;
+    char url[64];
+    options.allow_cidrs = NULL;
+    struct bench b = bench_start(&options);
+    assert_false(delivery_allow_peer(b.delivery, "localhost", b.sink->port));
+    assert_true(delivery_allow_peer(b.delivery, "127.0.0.1", b.sink->port));
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/ok", b.sink->port);
+    assert_int_equal(bench_one_url(&b, 1, url)->status, 200);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/ok", b.sink->port - 1);
+    assert_failed(bench_one_url(&b, 2, url), DELIVERY_FORBIDDEN);
+    bench_stop(&b);
+}
+
+static void test_networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cidrs;
+        const char *address;
+        bool inside;
+    } rows[] = {
+        {"196.201.214.0/24", "196.201.214.7", true},
+        {"196.201.214.0/24", "196.201.215.7", false},
+        {"10.0.0.1, ::1", "::1", true},
+        {"10.0.0.1", "::ffff:10.0.0.1", true},
+        {"", "10.0.0.1", false},
+        {"0.0.0.0/0", "10.0.0.1/8", false},
+        {"0.0.0.0/0", "nobody", false},
+        {"0.0.0.0/0", "", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_true(delivery_networks_good(rows[i].cidrs));
+        assert_int_equal(delivery_networks_contain(rows[i].cidrs, span_from(rows[i].address)),
+                         rows[i].inside);
+    }
+    assert_false(delivery_networks_good("safaricom"));
+    assert_false(delivery_networks_good("10.0.0.0/33"));
+    assert_false(delivery_networks_contain("10.0.0.0/33", SPAN_LITERAL("10.0.0.1")));
+}
+
 static void test_redirect_is_not_followed(void **state)
 {
     (void)state;
@@ -1028,6 +1072,8 @@ int main(void)
         cmocka_unit_test(test_header_cannot_smuggle),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_private_targets),
+        cmocka_unit_test(test_one_peer_may_be_private),
+        cmocka_unit_test(test_networks),
         cmocka_unit_test(test_redirect_is_not_followed),
         cmocka_unit_test(test_address_rules),
         cmocka_unit_test(test_address_exceptions),

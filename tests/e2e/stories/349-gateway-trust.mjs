@@ -1,0 +1,116 @@
+// Whom the gateway calls (no private address outside dev: by address, by redirect, by name) and from
+// where it takes callbacks (R6.10).
+import { both, KEY, prompt } from '../lib/gateway.mjs';
+import { request } from '../lib/http.mjs';
+import { Listener } from '../lib/listener.mjs';
+import { Server } from '../lib/server.mjs';
+import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
+
+const PHONE = 254711300001; // approves by hand in every profile
+const SANDBOX = ['--profile', 'sandbox'];
+
+const endpoint = (gateway, url) => gateway.call('POST', '/v1/webhook_endpoints', { url });
+
+async function pays(server, order_id) {
+    const made = await server.gateway.paying({ order_id, phone: String(PHONE) });
+    await server.gateway.become(made.id, 'pending');
+    await server.operator.approved(await prompt(server.operator, PHONE));
+    return server.gateway.become(made.id, 'succeeded');
+}
+
+await story('outside dev no private address is called', async (scene) => {
+    const shop = await Listener.open(scene);
+    const server = await both(scene);
+    equal((await endpoint(server.gateway, shop.url)).status, 201, 'in dev, a shop on this machine');
+    await pays(server, 'DEV');
+    await shop.find((one) => one.json.type === 'payment.succeeded', 'its webhook');
+    const heard = shop.received.length;
+
+    // The same data under the sandbox profile: what was registered before is not called, either.
+    await server.restart(['--book', 'both', '--clock', 'virtual', ...SANDBOX, '--merchant-port',
+                          new URL(server.ready.merchant).port]);
+    for (const url of [shop.url, shop.url.replace('127.0.0.1', '[::1]'), 'http://10.0.0.1/',
+                       'http://169.254.169.254/latest/', 'http://192.168.1.1/', 'http://2130706433/',
+                       shop.url.replace('127.0.0.1', 'localhost'), 'http://shop.localhost/',
+                       'http://[::ffff:127.0.0.1]/']) {
+        const refused = await endpoint(server.gateway, url);
+        equal([refused.status, refused.json.code], [422, 'invalid_url'], `a webhook to ${url}`);
+    }
+    const provider = await server.gateway.call('POST', '/v1/providers', {
+        kind: 'paystack', secret_key: 'sk_test_0123456789', base_url: shop.url });
+    equal([provider.status, provider.json.code], [422, 'invalid_base_url'], 'a provider');
+    equal((await endpoint(server.gateway, 'https://shop.example.com/hooks')).status, 201, 'a public one');
+    proved('private addresses and names are refused when they are registered');
+
+    const paid = await pays(server, 'SANDBOX');
+    check(paid.receipt, 'the operator next door is reached all the same');
+    const dead = await until(async () => {
+        await server.operator.advance(3600 * 1000 * 24);
+        const list = (await server.gateway.ok('GET', '/v1/dead_letters')).data;
+        return list.find((one) => one.url === shop.url);
+    }, 'the webhook to a private address is given up', 20);
+    equal([dead.last_status, dead.last_error], [null, 'address not allowed as a target'], 'why');
+    equal(shop.received.length, heard, 'the shop was not called');
+    proved('what resolves to a private address is not connected to, but for the book next door');
+
+    await server.restart(['--book', 'both', '--clock', 'virtual', ...SANDBOX,
+                          '--allow-private-targets', '--merchant-port',
+                          new URL(server.ready.merchant).port]);
+    await pays(server, 'ALLOWED');
+    await shop.find((one) => one.json.type === 'payment.succeeded' &&
+                             one.json.data.order_id === 'ALLOWED', 'a webhook again');
+    const strict = await Server.refused(scene, ['--book', 'both', '--profile', 'daraja-strict',
+                                                '--allow-private-targets'],
+                                        { data: scene.path('other') });
+    matches(strict.errors, /--allow-private-targets/, 'not in strict profiles');
+    proved('the sandbox may be told to allow them');
+});
+
+await story('a redirect is not followed', async (scene) => {
+    const inside = await Listener.open(scene);
+    const shop = await Listener.open(scene);
+    shop.behave = () => ({ status: 302, headers: { Location: inside.url } });
+    const server = await both(scene);
+    equal((await endpoint(server.gateway, shop.url)).status, 201, 'registered');
+    await server.gateway.paying({ order_id: 'MOVED', phone: String(PHONE) });
+    await shop.find(() => true, 'the first try');
+    await server.operator.advance(3600 * 1000);
+    await until(() => shop.received.length > 1, 'it is tried again, as a failure is');
+    equal(inside.received.length, 0, 'nobody followed the redirect');
+    proved('a redirect is a failed delivery, wherever it points');
+});
+
+await story('callbacks come from listed networks only', async (scene) => {
+    const server = await both(scene, ['--callback-from', '196.201.214.0/24,127.0.0.9',
+                                      '--trusted-proxies', '127.0.0.1']);
+    const { gateway } = server;
+    const made = await gateway.paying({ order_id: 'SOURCE', phone: String(PHONE) });
+    const pending = await gateway.become(made.id, 'pending');
+    const account = (await gateway.ok('GET', '/v1/providers')).data[0];
+    const notices = async () => (await gateway.ok('GET', '/v1/notices')).data.length;
+    const before = await notices();
+    const body = JSON.stringify({ Body: { stkCallback: {
+        MerchantRequestID: 'x', CheckoutRequestID: pending.checkout_request_id, ResultCode: 1032,
+        ResultDesc: 'Request canceled by user.' } } });
+    const send = (forwarded) => request(server.ready.merchant, 'POST',
+        `${new URL(account.callback_url).pathname}/stk`,
+        { body, headers: forwarded === undefined ? {} : { 'X-Forwarded-For': forwarded } });
+    for (const [forwarded, what] of [
+        [undefined, 'this machine itself'], ['41.90.1.1', 'a stranger behind the proxy'],
+        ['196.201.214.200, 41.90.1.1', 'a stranger who names a provider'],
+        ['196.201.214.200, nonsense', 'nonsense'], ['', 'nobody'],
+    ]) {
+        const answer = await send(forwarded);
+        equal([answer.status, answer.json.code], [403, 'source_refused'], what);
+    }
+    equal(await notices(), before, 'no trace of any');
+    equal((await gateway.payment(made.id)).status, 'pending', 'nothing moved');
+    equal((await send('41.90.1.1, 196.201.214.200')).status, 200, 'from a provider, by the proxy');
+    await gateway.become(made.id, 'cancelled');
+    proved('a stranger\'s callback is refused without a trace; the proxy is believed about its peer');
+
+    const bad = await Server.refused(scene, ['--book', 'both', '--callback-from', 'safaricom'],
+                                     { data: scene.path('other') });
+    matches(bad.errors, /--callback-from/, 'a list that is none is refused');
+    check(KEY.length > 0, 'with the default key');
+});
