@@ -38,6 +38,8 @@ static const struct profile_entry PROFILES[] = {
     {"ack", "STK pushes accepted over HTTP, and the expiry of their prompts", bench_ack},
     {"stk", "whole payments: push, PIN, ledger, callback; about 1,000 paybills", bench_stk},
     {"hot", "the same, all to one paybill", bench_hot},
+    {"gateway", "the same as hot through the merchant gateway before the operator, both books",
+     bench_gateway},
     {"snapshot", "the same as stk while snapshots of a state of 100 MB are written",
      bench_snapshot},
     {"surge", "three times as many pushes as stk can carry, in an open loop", bench_surge},

@@ -50,6 +50,7 @@ struct scene {
     struct pay *pay;
     int64_t received_minor;     /* by the paybills, before any payment */
     const char *snapshot_bytes; /* --snapshot-bytes of the server; NULL: its default */
+    bool through_gateway;
 };
 
 static bool scene_open(struct scene *s, const struct pay_options *o, const char *clock,
@@ -58,6 +59,8 @@ static bool scene_open(struct scene *s, const struct pay_options *o, const char 
     char data[600];
     const char *view = s->bench->options.view_off ? "off" : "on";
     const char *const all[][2] = {{"--profile", "sandbox"},
+                                  {"--book", o->through_gateway ? "both" : "operator"},
+                                  {"--merchant-port", o->through_gateway ? "0" : NULL},
                                   {"--clock", clock},
                                   {"--view", view},
                                   {"--keep-closed", s->bench->options.keep_closed},
@@ -256,7 +259,8 @@ static bool whole_life(struct bench *b, uint32_t paybills, struct scene *s, uint
         .phones = phones,
         .paybills = paybills,
         .targets = paybills < SINK_PORTS_MAX ? paybills : SINK_PORTS_MAX,
-        .approves = true,
+        .approves = !s->through_gateway,
+        .through_gateway = s->through_gateway,
     };
     struct pay_load load = {
         .connections = b->options.connections != 0 ? b->options.connections : CONNECTIONS_DEFAULT,
@@ -295,15 +299,18 @@ static bool whole_life(struct bench *b, uint32_t paybills, struct scene *s, uint
     return true;
 }
 
-static bool stk_on(struct bench *b, uint32_t paybills, const char *snapshot_bytes, char error[256])
+/* `how` has the settings of the scene only. */
+static bool stk_on(struct bench *b, uint32_t paybills, const struct scene *how, char error[256])
 {
     struct scene *s = calloc(1, sizeof(*s));
     struct pay_counts total;
     CHECK(s != NULL);
     (void)snprintf(b->report.title, sizeof(b->report.title),
-                   "push, PIN, ledger, callback; %u paybill%s, %u phones", paybills,
+                   "push, PIN, ledger, callback%s; %u paybill%s, %u phones",
+                   how->through_gateway ? ", through the gateway" : "", paybills,
                    paybills == 1 ? "" : "s", PHONES);
-    s->snapshot_bytes = snapshot_bytes;
+    s->snapshot_bytes = how->snapshot_bytes;
+    s->through_gateway = how->through_gateway;
     bool ok = whole_life(b, paybills, s, PHONES, &total, error);
     if (ok) {
         uint64_t bytes = state_bytes(&s->child);
@@ -319,18 +326,27 @@ static bool stk_on(struct bench *b, uint32_t paybills, const char *snapshot_byte
 
 bool bench_stk(struct bench *b, char error[256])
 {
-    return stk_on(b, PAY_PAYBILLS_MAX, NULL, error);
+    static const struct scene AS_IT_IS;
+    return stk_on(b, PAY_PAYBILLS_MAX, &AS_IT_IS, error);
 }
 
 /* A snapshot every two seconds or so, one after the other. */
 bool bench_snapshot(struct bench *b, char error[256])
 {
-    return stk_on(b, PAY_PAYBILLS_MAX, "16777216", error);
+    static const struct scene OFTEN = {.snapshot_bytes = "16777216"};
+    return stk_on(b, PAY_PAYBILLS_MAX, &OFTEN, error);
 }
 
 bool bench_hot(struct bench *b, char error[256])
 {
-    return stk_on(b, 1, NULL, error);
+    static const struct scene AS_IT_IS;
+    return stk_on(b, 1, &AS_IT_IS, error);
+}
+
+bool bench_gateway(struct bench *b, char error[256])
+{
+    static const struct scene THROUGH = {.through_gateway = true};
+    return stk_on(b, 1, &THROUGH, error);
 }
 
 /* ---- surge ---------------------------------------------------------------------------------- */

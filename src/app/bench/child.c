@@ -28,7 +28,7 @@ enum {
     STOP_MS_MAX = 20000,
     REQUEST_MAX = 4096,
     PROC_FILE_MAX = 4096,
-    OWN_ARGUMENTS = 8, /* that every server of a bench gets, its name among them */
+    OWN_ARGUMENTS = 6, /* that every server of a bench gets, its name among them */
 };
 
 static int64_t now_ms(void)
@@ -44,9 +44,13 @@ static int64_t now_ms(void)
 static _Noreturn void become_server(const char *data, const char *const *arguments, int ready_fd,
                                     int log_fd)
 {
-    const char *all[] = {"hakika", "serve",    "--port",
-                         "0",      "--data",   data,
-                         "--book", "operator", [OWN_ARGUMENTS + CHILD_ARGUMENTS_MAX] = NULL};
+    const char *all[] = {"hakika",
+                         "serve",
+                         "--port",
+                         "0",
+                         "--data",
+                         data,
+                         [OWN_ARGUMENTS + CHILD_ARGUMENTS_MAX] = NULL};
     size_t count = OWN_ARGUMENTS;
     for (size_t i = 0; i < CHILD_ARGUMENTS_MAX && arguments[i] != NULL; i++) {
         all[count++] = arguments[i];
@@ -61,7 +65,23 @@ static _Noreturn void become_server(const char *data, const char *const *argumen
     _exit(127);
 }
 
-/* The first line, "ready operator=http://HOST:PORT ...". */
+/* The number behind `before`. False: there is none. */
+static bool port_of(const char *line, const char *before, uint16_t *out)
+{
+    const char *at = strstr(line, before);
+    uint64_t port;
+    if (at == NULL) {
+        return false;
+    }
+    at += strlen(before);
+    if (!span_parse_u64((struct span){at, strspn(at, "0123456789")}, &port) || port > UINT16_MAX) {
+        return false;
+    }
+    *out = (uint16_t)port;
+    return true;
+}
+
+/* The first line, "ready operator=http://HOST:PORT merchant=http://HOST:PORT ...". */
 static bool wait_ready(struct child *c, int fd)
 {
     char line[1024];
@@ -80,18 +100,8 @@ static bool wait_ready(struct child *c, int fd)
         size += (size_t)got;
     }
     line[size] = '\0';
-    static const char START[] = "ready operator=http://127.0.0.1:";
-    uint64_t port;
-    if (strncmp(line, START, sizeof(START) - 1) != 0) {
-        return false;
-    }
-    const char *digits = line + sizeof(START) - 1;
-    struct span text = {digits, strspn(digits, "0123456789")};
-    if (!span_parse_u64(text, &port) || port > UINT16_MAX) {
-        return false;
-    }
-    c->port = (uint16_t)port;
-    return true;
+    (void)port_of(line, " merchant=http://127.0.0.1:", &c->merchant_port);
+    return port_of(line, "ready operator=http://127.0.0.1:", &c->port);
 }
 
 /* What the server said before it gave up; its log goes with the folder. */

@@ -17,12 +17,13 @@
 
 enum {
     CHILD_ANSWER_MAX = 64 * 1024,
-    CHILD_ARGUMENTS_MAX = 10,
+    CHILD_ARGUMENTS_MAX = 14,
 };
 
 struct child {
-    pid_t pid; /* 0: none */
-    uint16_t port;
+    pid_t pid;              /* 0: none */
+    uint16_t port;          /* the operator's */
+    uint16_t merchant_port; /* 0: it has no merchant book */
     char data[512];
     char answer[CHILD_ANSWER_MAX + 1]; /* the last one, whole */
 };

@@ -33,6 +33,7 @@ bool bench_ledger(struct bench *b, char error[256]);
 bool bench_ack(struct bench *b, char error[256]);
 bool bench_stk(struct bench *b, char error[256]);
 bool bench_hot(struct bench *b, char error[256]);
+bool bench_gateway(struct bench *b, char error[256]);
 bool bench_snapshot(struct bench *b, char error[256]);
 bool bench_surge(struct bench *b, char error[256]);
 

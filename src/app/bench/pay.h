@@ -5,7 +5,8 @@
  * A phone:  FREE --push--> PUSHING --accepted--> TO_APPROVE --> APPROVING --> APPROVED --+
  *             ^               |refused                 callback at any time --> called   |
  *             +---------------+--------------------- answered and called ----------------+
- * Without approval a phone waits from ACCEPTED for the callback that tells the expiry.
+ * Without approval a phone waits from ACCEPTED for the callback that tells the expiry, or what a
+ * rule of the operator made of the prompt.
  *
  * Guarantees: a payment counts as ended when its callback has come, once and for the id that its
  * push was answered with; every other callback is counted as unexpected. Latencies are measured
@@ -33,7 +34,9 @@ struct pay_options {
     uint32_t phones;
     uint32_t paybills; /* at most PAY_PAYBILLS_MAX */
     uint32_t targets;  /* ports of the sink: receivers of callbacks, for the server; at most 16 */
-    bool approves;     /* with the right PIN, at once; else nobody answers the prompts */
+    bool approves;     /* with the right PIN, at once; else nobody answers the prompts ... */
+    bool through_gateway; /* ... but a rule; the pushes go to Daraja's paths of the gateway, to the
+                             short code that it opens with; paybills is 1 */
     const _Atomic bool *stop;
 };
 
