@@ -21,6 +21,7 @@
 #include "face/gateway.h"
 
 enum { LOOKS_MAX = 20, LOOK_SECONDS = 3 }; /* R2.6, for pages without a script */
+enum { AMOUNT_TEXT = MONEY_TEXT_MAX + 12 };
 
 /* X(state, "status", "English", "Swahili") */
 #define CHECKOUT_WORDS(X)                                                                  \
@@ -264,12 +265,31 @@ static void page_headers(struct request *q)
     http_reply_header(q->x, "X-Frame-Options", SPAN_LITERAL("DENY"));
 }
 
+/* "KSh 1,799.00", as the payer reads amounts everywhere else. */
+static void amount_text(int64_t minor, char out[AMOUNT_TEXT])
+{
+    char plain[MONEY_TEXT_MAX];
+    size_t size = money_format(minor, plain);
+    size_t whole = size - 3; /* before ".00" */
+    struct writer w = writer_init(out, AMOUNT_TEXT - 1);
+    CHECK(size > 3);
+    put_raw(&w, "KSh ", 4);
+    for (size_t i = 0; i < size; i++) {
+        put_raw(&w, plain + i, 1);
+        if (i + 1 < whole && (whole - i - 1) % 3 == 0) {
+            put_raw(&w, ",", 1);
+        }
+    }
+    CHECK(!w.overflow);
+    out[w.size] = '\0';
+}
+
 static void answer_page(struct request *q, const struct gateway_payment *p)
 {
     struct surface *s = q->s;
     struct writer w = surface_writer(s);
     char name[GATEWAY_TOKEN_TEXT];
-    char amount[MONEY_TEXT_MAX + 8] = "KSh ";
+    char amount[AMOUNT_TEXT];
     char phone[16];
     char refresh[120] = "";
     char receipt[120] = "";
@@ -278,7 +298,7 @@ static void answer_page(struct request *q, const struct gateway_payment *p)
     bool over = open && look >= LOOKS_MAX;
     struct words words = words_of(over ? GATEWAY_UNCONFIRMED : p->state);
     name_of(s, p, name);
-    (void)money_format(p->amount_minor, amount + strlen(amount));
+    amount_text(p->amount_minor, amount);
     mask_msisdn(p->phone, phone);
     if (open && !over) {
         (void)snprintf(refresh, sizeof(refresh),

@@ -54,6 +54,9 @@ await story('the payer\'s page', async (scene) => {
     equal((await look(`${base}/pay/checkout.css`)).status, 200, 'the style');
     proved('a strict policy, and a script of at most 2 kB');
 
+    const dear = await gateway.paying({ order_id: 'INV-9', amount: 12345600, phone: '254722000009' });
+    check((await look(dear.checkout_url)).text.includes('KSh 123,456.00'), 'a large amount');
+
     // What a shop names itself is text, not markup.
     const { key } = await gateway.ok('POST', '/v1/api_keys', { merchant: '<b>Duka & "Co"</b>' }, 201);
     const other = new Gateway(base, key);
