@@ -1,7 +1,7 @@
 // merchant.tsx - the gateway's side: its accounts, and one list at a time of what it asked for, paid,
 // gave back, was told, and could not tell.
 import type { FunctionComponent, JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { cents, msisdn } from '../format';
 import { t } from '../i18n';
 import { Lines } from '../merchant/lines';
@@ -86,20 +86,24 @@ const ACCOUNTS = (): Record<string, string> => ({ wallet: t('Wallet'), escrow: t
 
 function Sums(): JSX.Element {
     const names = ACCOUNTS();
+    const single = accounts.value.filter((one) => one.id.startsWith('clearing_')).length === 1;
+    const atProvider = (id: string): string => (single ? t('At the provider') : `${t('At the provider')}, ${id.replace('clearing_', '')}`);
     return (
-        <dl class="tiles" aria-label={t('Accounts')}>{accounts.value.map((one) => (
-            <div key={one.id}><dt>{names[one.id] ?? `${t('At the provider')}, ${one.id.replace('clearing_', '')}`}</dt><dd data-testid={`account-${one.id}`}><Money cents={one.balance} /></dd></div>))}</dl>
+        <dl class="tiles" aria-label={t('Accounts')} tabIndex={0}>{accounts.value.map((one) => (
+            <div key={one.id}><dt>{names[one.id] ?? atProvider(one.id)}</dt><dd data-testid={`account-${one.id}`}><Money cents={one.balance} /></dd></div>))}</dl>
     );
 }
 
 export function Merchant(): JSX.Element {
-    if (keyWanted.value) return <AskKey />;
     const tab = TABS.find((one) => one.name === place.value.query['tab']) ?? TABS[0]!;
     const Shown = tab.show;
+    const bar = useRef<HTMLElement>(null);
+    useEffect(() => bar.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [tab.name]);
+    if (keyWanted.value) return <AskKey />;
     return (
         <div class="merchant-view">
             <Sums />
-            <nav class="tabs" aria-label={t('Merchant')}>{TABS.map((one) => {
+            <nav class="tabs" aria-label={t('Merchant')} ref={bar}>{TABS.map((one) => {
                 const count = one.count ? figures.value[one.count] ?? 0 : 0;
                 return <a key={one.name} href={urlOf('merchant', { ...place.value.query, tab: one === TABS[0] ? undefined : one.name })}
                     aria-current={one === tab ? 'page' : undefined}>{one.title()}{count > 0 ? <b class="count">{count}</b> : null}</a>;
