@@ -66,13 +66,15 @@ static bool scene_open(struct scene *s, const struct pay_options *o, const char 
                                   {"--keep-closed", s->bench->options.keep_closed},
                                   {"--snapshot-bytes", s->snapshot_bytes}};
     enum { FLAGS = sizeof(all) / sizeof(all[0]) };
-    const char *arguments[2 * FLAGS + 1] = {NULL};
-    for (size_t i = 0, n = 0; i < FLAGS; i++) {
+    const char *arguments[2 * FLAGS + 2] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < FLAGS; i++) {
         if (all[i][1] != NULL) {
-            arguments[n++] = all[i][0];
-            arguments[n++] = all[i][1];
+            arguments[count++] = all[i][0];
+            arguments[count++] = all[i][1];
         }
     }
+    arguments[count] = o->through_gateway ? "--allow-private-targets" : NULL; /* the sink */
     (void)snprintf(data, sizeof(data), "%s/data", s->bench->folder);
     bench_progress("starting the server, opening phones and paybills", 0);
     if (!child_start(&s->child, data, arguments, error)) {
