@@ -55,13 +55,18 @@ enum {
     X(ORGANISATION_INFO, 20, "organisation_info") \
     X(RATIBA_PAYMENT, 21, "ratiba_payment")       \
     X(PAYSTACK_CHARGE, 22, "paystack_charge")     \
-    X(PAYSTACK_REFUND, 23, "paystack_refund")
+    X(PAYSTACK_REFUND, 23, "paystack_refund")     \
+    X(QUEUE_TIMEOUT, 24, "queue_timeout")         \
+    X(C2B_VALIDATION, 25, "c2b_validation")
 
 enum rule_api {
 #define X(name, number, text) RULE_API_##name = number,
     RULE_APIS(X)
 #undef X
-        RULE_API_LAST = 23,
+        RULE_API_LAST = 25,
+    /* From here on they are no calls but messages of their own; only a rule that names them is for
+     * them. */
+    RULE_API_MESSAGES = RULE_API_QUEUE_TIMEOUT,
 };
 
 enum rule_how {

@@ -701,10 +701,13 @@ static void delivery_ruled_field(struct surface *s, struct writer *w,
     const struct operator_state *o = surface_operator(s);
     bool is_payment = (item->kind & ~MESSAGE_RULED) == MESSAGE_STK_CALLBACK;
     const struct stk_payment *p = is_payment ? operator_payment(o, item->subject) : NULL;
-    bool is_result = (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
-    const struct operator_request *r = is_result ? operator_request(o, item->subject) : NULL;
+    uint16_t kind = item->kind & (uint16_t)~MESSAGE_RULED;
+    bool of_request =
+        kind == MESSAGE_RESULT || kind == MESSAGE_TIMEOUT || kind == MESSAGE_VALIDATION;
+    const struct operator_request *r = of_request ? operator_request(o, item->subject) : NULL;
     struct ruled ruled;
-    if ((p != NULL && payment_ruled(o, p, &ruled)) || (r != NULL && request_ruled(o, r, &ruled))) {
+    if ((p != NULL && payment_ruled(o, p, &ruled)) ||
+        (r != NULL && request_message_ruled(o, r, kind, &ruled))) {
         json_field_text(w, "ruled_by", ruled.name);
     } else {
         json_field_null(w, "ruled_by");

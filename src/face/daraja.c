@@ -609,11 +609,13 @@ bool surface_outgoing_fails(struct surface *s, const struct outbox_item *item)
     uint16_t kind = item->kind & (uint16_t)~MESSAGE_RULED;
     bool is_payment = kind == MESSAGE_STK_CALLBACK;
     const struct stk_payment *p = is_payment ? operator_payment(o, item->subject) : NULL;
-    const struct operator_request *r =
-        kind == MESSAGE_RESULT ? operator_request(o, item->subject) : NULL;
+    bool of_request =
+        kind == MESSAGE_RESULT || kind == MESSAGE_TIMEOUT || kind == MESSAGE_VALIDATION;
+    const struct operator_request *r = of_request ? operator_request(o, item->subject) : NULL;
     struct ruled ruled;
     if (r != NULL) {
-        return request_ruled(o, r, &ruled) && item->attempts < ruled.effects.fail_first;
+        return request_message_ruled(o, r, kind, &ruled) &&
+               item->attempts < ruled.effects.fail_first;
     }
     return p != NULL && payment_ruled(o, p, &ruled) && item->attempts < ruled.effects.fail_first;
 }

@@ -215,6 +215,11 @@ bool daraja_income_outgoing(struct surface *s, const struct outbox_item *item, s
     return !body->overflow;
 }
 
+static bool is_validation(const struct outbox_item *item)
+{
+    return (item->kind & ~MESSAGE_RULED) == MESSAGE_VALIDATION;
+}
+
 bool surface_question(struct surface *s, uint64_t number, struct span answer, uint16_t *verdict,
                       struct span *text)
 {
@@ -222,7 +227,7 @@ bool surface_question(struct surface *s, uint64_t number, struct span answer, ui
     struct daraja_c2b_verdict said;
     *verdict = C2B_UNINTELLIGIBLE;
     *text = SPAN_EMPTY;
-    if (item == NULL || item->kind != MESSAGE_VALIDATION) {
+    if (item == NULL || !is_validation(item)) {
         return false;
     }
     if (daraja_c2b_verdict_parse(answer, s->json, &said)) {
@@ -235,9 +240,7 @@ bool surface_question(struct surface *s, uint64_t number, struct span answer, ui
 uint32_t surface_time_limit_ms(struct surface *s, const struct outbox_item *item)
 {
     enum { VALIDATION_MS = 8000, PAYSTACK_MS = 30000 }; /* the customer waits */
-    return item->kind == MESSAGE_VALIDATION ? VALIDATION_MS
-           : paystack_is_webhook(s, item)   ? PAYSTACK_MS
-                                            : 0;
+    return is_validation(item) ? VALIDATION_MS : paystack_is_webhook(s, item) ? PAYSTACK_MS : 0;
 }
 
 /* ---- Pull Transactions ---- */

@@ -409,6 +409,12 @@ static void render_late(struct surface *s, const struct operator_request *r, str
     id_receipt_format(eat_day_number(r->step_ns[REQUEST_ACCEPTED]), 0, texts.transaction);
     head.code = "0";
     head.desc = "The request waited too long in the queue; its result may still come.";
+    if (request_message_ruled(surface_operator(s), r, MESSAGE_TIMEOUT, &texts.ruled) &&
+        texts.ruled.effects.callback_code[0] != '\0') {
+        head.code = texts.ruled.effects.callback_code;
+        head.desc = texts.ruled.effects.callback_text[0] != '\0' ? texts.ruled.effects.callback_text
+                                                                 : daraja_initiator_desc(head.code);
+    }
     head.waits = true;
     head.code_as_text = codes_are_text(r);
     daraja_late_render(body, &head);

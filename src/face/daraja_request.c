@@ -273,13 +273,18 @@ bool daraja_request_outgoing(struct surface *s, const struct outbox_item *item, 
     if (r == NULL) {
         return false;
     }
-    if ((item->kind & MESSAGE_RULED) == 0 || !request_ruled(o, r, &ruled)) {
-        return message_outgoing(s, r, item->kind, body, url_out);
+    uint16_t kind = item->kind & (uint16_t)~MESSAGE_RULED;
+    if (kind == item->kind || !request_message_ruled(o, r, kind, &ruled)) {
+        return message_outgoing(s, r, kind, body, url_out);
     }
     other = *r;
-    lie(&other, &ruled.effects);
+    if (kind == MESSAGE_RESULT) {
+        lie(&other, &ruled.effects);
+    } else if (ruled.effects.callback_amount_minor >= 0) {
+        other.amount_minor = ruled.effects.callback_amount_minor;
+    }
     size_t start = body->size;
-    bool good = message_outgoing(s, &other, MESSAGE_RESULT, body, url_out);
+    bool good = message_outgoing(s, &other, kind, body, url_out);
     if (ruled.effects.cut) {
         body->size = start + (body->size - start) / 2;
     }

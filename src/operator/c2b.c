@@ -220,8 +220,9 @@ void operator__advance_c2b(const struct operator_state *o, struct decision *d,
     const struct organisation *g = operator_organisation(o, r->short_code);
     if (g->c2b.validates && operator_text(o, g->c2b.validation_url).size > 0) {
         operator__reserve_receipt(o, d, r);
-        operator__request_ask(o, d, r, d->command->now_ns + VALIDATION_NS, g->c2b.validation_target,
-                              MESSAGE_VALIDATION);
+        const struct rule_message question = {r->number, g->c2b.validation_target,
+                                              MESSAGE_VALIDATION};
+        operator__request_ask(o, d, r, d->command->now_ns + VALIDATION_NS, &question);
         return;
     }
     c2b_pay(o, d, r);
@@ -283,8 +284,8 @@ void operator__expire_c2b(const struct operator_state *o, struct decision *d,
                           const struct operator_request *r)
 {
     const struct outbox_item *item = outbox_item(&o->book->outbox, r->question);
-    CHECK(item != NULL);
-    if (item->state == OUTBOX_WAITING) { /* nobody needs its answer any more */
+    CHECK((item != NULL) == (r->question != 0)); /* a rule may have ordered that nobody is asked */
+    if (item != NULL && item->state == OUTBOX_WAITING) { /* nobody needs its answer any more */
         struct outbox_event e;
         memset(&e, 0, sizeof(e));
         e.kind = EVENT_DELIVERY_ATTEMPTED;

@@ -149,7 +149,8 @@ static void encode_request_way(struct writer *w, const struct operator_event *e)
         put_u8(w, e->seen);
         break;
     case EVENT_REQUEST_AMOUNT_SET: put_i64(w, e->amount_minor); break;
-    case EVENT_REQUEST_RULED: put_text(w, e->orders); break;
+    case EVENT_REQUEST_RULED:
+    case EVENT_REQUEST_MESSAGE_RULED: put_text(w, e->orders); break;
     case EVENT_REQUEST_PROMPTED:
         put_u32(w, e->slot);
         put_i64(w, e->expires_ns);
@@ -372,6 +373,7 @@ static bool decode_request_way(uint16_t kind, struct reader *r, struct operator_
         r->bad = r->bad || e->expires_ns > e->turn_ns;
         break;
     case EVENT_REQUEST_RULED:
+    case EVENT_REQUEST_MESSAGE_RULED:
         e->orders = get_text(r);
         r->bad = r->bad || !operator_ruled_decode(e->orders, &order);
         break;

@@ -66,7 +66,8 @@
     X(REQUEST_PARTY_KEPT, 145, "request_party_kept") /* the phone number that it is with */     \
     X(REQUEST_ACCEPTED, 146, "request_accepted")                                                \
     X(PAYSTACK_KEPT, 150, "paystack_kept")             /* an organisation's key and webhooks */ \
-    X(PAYSTACK_PHONE_KEPT, 151, "paystack_phone_kept") /* who pays what was initialized */
+    X(PAYSTACK_PHONE_KEPT, 151, "paystack_phone_kept") /* who pays what was initialized */      \
+    X(REQUEST_MESSAGE_RULED, 155, "request_message_ruled") /* for what is sent before the end */
 
 enum operator_event_kind {
 #define X(name, number, text) EVENT_##name = number,
@@ -170,7 +171,7 @@ static inline bool operator_event_of_request(uint16_t kind)
 {
     return (kind >= EVENT_REQUEST_TEXTS_KEPT && kind <= EVENT_REQUEST_TIMED_OUT) ||
            kind == EVENT_REQUEST_PARTY_KEPT || kind == EVENT_REQUEST_ACCEPTED ||
-           kind == EVENT_REQUEST_RULED;
+           kind == EVENT_REQUEST_RULED || kind == EVENT_REQUEST_MESSAGE_RULED;
 }
 
 /* Is it about a standing order (standing.h)? */

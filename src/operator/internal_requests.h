@@ -31,10 +31,11 @@ void operator__request_pay(const struct operator_state *o, struct decision *d,
 /* What refuses any request of this organisation; REQUEST_DONE: nothing. */
 enum request_outcome operator__request_objection(const struct operator_state *o,
                                                  const struct operator_request *r);
-/* Somebody outside is asked: PROCESSING until due_ns. message_kind 0: no message (a phone). */
+/* Somebody outside is asked by a message of this kind, unless a rule orders none: PROCESSING until
+ * due_ns. */
 void operator__request_ask(const struct operator_state *o, struct decision *d,
-                           const struct operator_request *r, int64_t due_ns, uint64_t target,
-                           uint16_t message_kind);
+                           const struct operator_request *r, int64_t due_ns,
+                           const struct rule_message *question);
 /* A prompt on the phone of the subscriber in this slot, who is on no other: PROCESSING. */
 void operator__request_prompt(const struct operator_state *o, struct decision *d,
                               const struct operator_request *r, uint32_t slot);
@@ -50,6 +51,13 @@ bool operator__request_told(const struct operator_state *o, const struct operato
 /* request_rules.c: the rule for a request that is being accepted, counted and kept with it. */
 void operator__request_rule(const struct operator_state *o, struct decision *d,
                             const struct request_command *c);
+/* The rule for the message that it is about to send before its end, counted and kept with it; what
+ * it orders for that message: by default the usual. */
+void operator__message_rule(const struct operator_state *o, struct decision *d,
+                            const struct operator_request *r, uint16_t message_kind,
+                            struct rule_effects *out);
+/* Its time-out URL was told, or a rule ordered that it is not. */
+bool operator__late_decided(const struct operator_request *r);
 /* How many results tell such an end. */
 uint32_t operator__request_results(const struct operator_state *o, const struct operator_request *r,
                                    enum request_outcome outcome);

@@ -344,7 +344,7 @@ static void operator_attempted(const void *state, struct decision *d,
 {
     (void)becomes;
     operator__rules_attempted(state, d, item);
-    if (item->kind == MESSAGE_VALIDATION) {
+    if ((item->kind & ~MESSAGE_RULED) == MESSAGE_VALIDATION) {
         operator__c2b_attempted(state, d, item, c);
     }
 }
@@ -362,13 +362,14 @@ static const struct outbox_schedule *operator_schedule(const void *state,
     bool is_result = (item->kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
     const struct operator_request *r = is_result ? operator_request(o, item->subject) : NULL;
     bool is_balance = r != NULL && r->kind == REQUEST_BALANCE;
+    bool is_question = (item->kind & ~MESSAGE_RULED) == MESSAGE_VALIDATION;
     if (item->kind == MESSAGE_BILL) {
         return &five_times;
     }
     if (r != NULL && (r->kind == REQUEST_PAYSTACK || r->kind == REQUEST_PAYSTACK_REFUND)) {
         return operator__paystack_schedule(o, r);
     }
-    return item->kind == MESSAGE_VALIDATION || is_balance ? &once : NULL;
+    return is_question || is_balance ? &once : NULL;
 }
 
 const struct book_domain operator_domain = {

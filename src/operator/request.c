@@ -302,21 +302,6 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
 
 /* ---- what the kinds share ---- */
 
-static void emit_message(const struct operator_state *o, struct decision *d,
-                         const struct operator_request *r, uint64_t target, uint16_t kind,
-                         uint64_t nth)
-{
-    struct outbox_event queued;
-    memset(&queued, 0, sizeof(queued));
-    queued.kind = EVENT_DELIVERY_QUEUED;
-    queued.number = outbox_next_number(&o->book->outbox, nth);
-    queued.subject = r->number;
-    queued.target = target;
-    queued.item_kind = kind;
-    queued.next_try_ns = d->command->now_ns;
-    decision_outbox(d, &queued);
-}
-
 bool operator__request_told(const struct operator_state *o, const struct operator_request *r,
                             enum request_outcome outcome)
 {
@@ -421,21 +406,21 @@ enum request_outcome operator__request_objection(const struct operator_state *o,
 }
 
 void operator__request_ask(const struct operator_state *o, struct decision *d,
-                           const struct operator_request *r, int64_t due_ns, uint64_t target,
-                           uint16_t message_kind)
+                           const struct operator_request *r, int64_t due_ns,
+                           const struct rule_message *question)
 {
+    struct rule_effects effects;
     struct operator_event e;
     CHECK(r->state == STK_PENDING);
     CHECK(request_kinds[r->kind].expire != NULL);
+    operator__message_rule(o, d, r, question->kind, &effects);
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_REQUEST_ASKED;
     e.number = r->number;
     e.expires_ns = due_ns;
-    e.has_message = message_kind != 0;
+    e.has_message = effects.times > 0;
     operator__emit(d, &e);
-    if (message_kind != 0) {
-        emit_message(o, d, r, target, message_kind, 1);
-    }
+    operator__rule_messages(o, d, &effects, question);
 }
 
 void operator__request_prompt(const struct operator_state *o, struct decision *d,
@@ -519,6 +504,19 @@ static void emit_plain(struct decision *d, const struct operator_request *r, uin
     operator__emit(d, &e);
 }
 
+/* Its time-out URL is told, as a rule orders. */
+static void tell_late(const struct operator_state *o, struct decision *d,
+                      const struct operator_request *r)
+{
+    const struct rule_message late = {r->number, r->timeout_target, MESSAGE_TIMEOUT};
+    struct rule_effects effects;
+    operator__message_rule(o, d, r, MESSAGE_TIMEOUT, &effects);
+    if (effects.times > 0) {
+        emit_plain(d, r, EVENT_REQUEST_TIMED_OUT);
+        operator__rule_messages(o, d, &effects, &late);
+    }
+}
+
 /*
  * Requests with a time-out URL may have to wait (the organisation's queue_delay), and so may any by
  * a scenario rule. One with such a URL that waited
@@ -531,9 +529,9 @@ static bool turn_has_come(const struct operator_state *o, struct decision *d,
     int64_t now_ns = d->command->now_ns;
     int64_t late_ns = r->step_ns[REQUEST_ACCEPTED] + o->settings->queue_timeout_ns;
     bool has_late = operator_text(o, r->timeout_url).size > 0;
-    if (has_late && r->late == 0 && now_ns >= late_ns) {
-        emit_plain(d, r, EVENT_REQUEST_TIMED_OUT);
-        emit_message(o, d, r, r->timeout_target, MESSAGE_TIMEOUT, 1);
+    bool may_be_late = has_late && !operator__late_decided(r);
+    if (may_be_late && now_ns >= late_ns) {
+        tell_late(o, d, r);
         return false;
     }
     const struct organisation *g = operator_organisation(o, r->short_code);
@@ -549,7 +547,7 @@ static bool turn_has_come(const struct operator_state *o, struct decision *d,
     e.kind = EVENT_REQUEST_HELD;
     e.number = r->number;
     e.turn_ns = turn_ns;
-    e.expires_ns = has_late && r->late == 0 && late_ns < turn_ns ? late_ns : turn_ns;
+    e.expires_ns = may_be_late && late_ns < turn_ns ? late_ns : turn_ns;
     operator__emit(d, &e);
     return false;
 }

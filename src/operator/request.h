@@ -175,10 +175,11 @@ struct operator_request {
     uint32_t reference;
     uint32_t remarks;
     uint32_t occasion;
-    uint32_t ruled;  /* what a scenario rule ordered (rules.h); TEXT_NONE: nothing */
-    uint32_t answer; /* what was answered to its question: ThirdPartyTransID, ... */
-    uint32_t phone;  /* slot of the subscriber who is or was prompted; SLAB_NONE: nobody */
-    uint32_t order;  /* slot of the standing order it asks for or pays; SLAB_NONE: none */
+    uint32_t ruled;         /* what a scenario rule ordered (rules.h); TEXT_NONE: nothing */
+    uint32_t message_ruled; /* for its time-out notice or question; TEXT_NONE: nothing */
+    uint32_t answer;        /* what was answered to its question: ThirdPartyTransID, ... */
+    uint32_t phone;         /* slot of the subscriber who is or was prompted; SLAB_NONE: nobody */
+    uint32_t order;         /* slot of the standing order it asks for or pays; SLAB_NONE: none */
     uint32_t receipt_day;
     uint32_t timer;      /* position in the heap; memory only */
     uint32_t next;       /* in the pipeline; memory only */
@@ -253,6 +254,10 @@ enum organisation_account request_debit_account(const struct operator_request *r
 struct ruled;
 bool request_ruled(const struct operator_state *o, const struct operator_request *r,
                    struct ruled *out);
+/* The order for messages of this kind (MESSAGE_RULED does not matter): its results, or what it
+ * sends before its end. */
+bool request_message_ruled(const struct operator_state *o, const struct operator_request *r,
+                           uint16_t message_kind, struct ruled *out);
 /* Of one that ended: the outcome's code, or the one that a rule ordered. */
 void request_result_code(const struct operator_state *o, const struct operator_request *r,
                          char out[RULE_CODE_MAX + 1]);

@@ -41,26 +41,66 @@ bool request_rule_call(const struct request_command *c, struct rule_call *out)
     return true;
 }
 
+static void emit_order(const struct operator_state *o, struct decision *d, uint16_t kind,
+                       uint64_t number, const struct rule_verdict *verdict)
+{
+    uint8_t order[RULE_ORDER_BYTES_MAX];
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = kind;
+    e.number = number;
+    e.orders = (struct span){(const char *)order, operator_ruled_encode(o, verdict, order)};
+    operator__emit(d, &e);
+}
+
 void operator__request_rule(const struct operator_state *o, struct decision *d,
                             const struct request_command *c)
 {
     struct rule_call call;
     struct rule_verdict verdict;
-    uint8_t order[RULE_ORDER_BYTES_MAX];
-    struct operator_event e;
     if (!request_rule_call(c, &call)) {
         return;
     }
     operator_rule_look(o, &call, &verdict);
     operator__rule_count(d, &verdict);
-    if (verdict.rule == NULL) {
-        return;
+    if (verdict.rule != NULL) {
+        emit_order(o, d, EVENT_REQUEST_RULED, o->last_request + 1, &verdict);
     }
-    memset(&e, 0, sizeof(e));
-    e.kind = EVENT_REQUEST_RULED;
-    e.number = o->last_request + 1;
-    e.orders = (struct span){(const char *)order, operator_ruled_encode(o, &verdict, order)};
-    operator__emit(d, &e);
+}
+
+void operator__message_rule(const struct operator_state *o, struct decision *d,
+                            const struct operator_request *r, uint16_t message_kind,
+                            struct rule_effects *out)
+{
+    const struct rule_call call = {
+        .api = message_kind == MESSAGE_TIMEOUT ? RULE_API_QUEUE_TIMEOUT : RULE_API_C2B_VALIDATION,
+        .short_code = r->short_code,
+        .msisdn = r->party_type == PARTY_MSISDN ? r->party : 0,
+        .amount_minor = r->amount_minor > 0 ? r->amount_minor : -1,
+        .reference = operator_text(o, r->reference),
+    };
+    struct rule_verdict verdict;
+    CHECK(message_kind == MESSAGE_TIMEOUT || message_kind == MESSAGE_VALIDATION);
+    CHECK(r->message_ruled == TEXT_NONE);
+    rule_effects_init(out);
+    operator_rule_look(o, &call, &verdict);
+    operator__rule_count(d, &verdict);
+    if (verdict.rule != NULL) {
+        *out = verdict.rule->effects;
+        emit_order(o, d, EVENT_REQUEST_MESSAGE_RULED, r->number, &verdict);
+    }
+}
+
+bool operator__late_decided(const struct operator_request *r)
+{
+    return r->late != 0 || r->message_ruled != TEXT_NONE; /* a rule may have ordered no message */
+}
+
+bool request_message_ruled(const struct operator_state *o, const struct operator_request *r,
+                           uint16_t message_kind, struct ruled *out)
+{
+    bool is_result = (message_kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
+    return operator_ruled(o, is_result ? r->ruled : r->message_ruled, out);
 }
 
 bool request_ruled(const struct operator_state *o, const struct operator_request *r,

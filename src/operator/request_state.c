@@ -159,6 +159,15 @@ static void apply_ruled(struct operator_state *o, const struct operator_event *e
     r->ruled = texts_keep(&o->book->texts, e->orders);
 }
 
+static void apply_message_ruled(struct operator_state *o, const struct operator_event *e)
+{
+    uint32_t slot = slot_of(o, e->number);
+    struct operator_request *r = request_at(o, slot);
+    CHECK(r->state == STK_PENDING && r->message_ruled == TEXT_NONE);
+    r->message_ruled = texts_keep(&o->book->texts, e->orders);
+    operator__touch_request(o, slot);
+}
+
 static void apply_looked_up(struct operator_state *o, const struct operator_event *e)
 {
     uint32_t slot = slot_of(o, e->number);
@@ -305,6 +314,7 @@ void operator__apply_request(struct operator_state *o, const struct operator_eve
     case EVENT_REQUEST_QUEUED: apply_queued(o, e); break;
     case EVENT_REQUEST_TIMED_OUT: apply_timed_out(o, e); break;
     case EVENT_REQUEST_RULED: apply_ruled(o, e); break;
+    case EVENT_REQUEST_MESSAGE_RULED: apply_message_ruled(o, e); break;
     default: UNREACHABLE("unknown event of a request");
     }
 }
@@ -316,9 +326,10 @@ static void save_request(struct writer *w, const struct operator_request *r)
     const uint64_t wide[] = {r->number,  r->party,    r->original, r->target, r->timeout_target,
                              r->receipt, r->delivery, r->question, r->late,   r->reversal};
     const int64_t money[] = {r->amount_minor, r->charge_minor, r->due_ns, r->turn_ns};
-    const uint32_t narrow[] = {r->short_code,  r->conversation, r->result_url, r->timeout_url,
-                               r->reference,   r->remarks,      r->occasion,   r->answer,
-                               r->receipt_day, r->phone,        r->order,      r->ruled};
+    const uint32_t narrow[] = {r->short_code,   r->conversation, r->result_url, r->timeout_url,
+                               r->reference,    r->remarks,      r->occasion,   r->answer,
+                               r->receipt_day,  r->phone,        r->order,      r->ruled,
+                               r->message_ruled};
     const uint8_t small[] = {r->kind, r->command,        r->state,       r->outcome, r->party_type,
                              r->seen, r->initiator_good, r->has_receipt, r->reached, r->held};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
@@ -346,9 +357,10 @@ static void load_request(struct reader *in, struct operator_request *r)
                               &r->timeout_target, &r->receipt, &r->delivery, &r->question,
                               &r->late,           &r->reversal};
     int64_t *const money[] = {&r->amount_minor, &r->charge_minor, &r->due_ns, &r->turn_ns};
-    uint32_t *const narrow[] = {&r->short_code,  &r->conversation, &r->result_url, &r->timeout_url,
-                                &r->reference,   &r->remarks,      &r->occasion,   &r->answer,
-                                &r->receipt_day, &r->phone,        &r->order,      &r->ruled};
+    uint32_t *const narrow[] = {&r->short_code,   &r->conversation, &r->result_url, &r->timeout_url,
+                                &r->reference,    &r->remarks,      &r->occasion,   &r->answer,
+                                &r->receipt_day,  &r->phone,        &r->order,      &r->ruled,
+                                &r->message_ruled};
     uint8_t *const small[] = {&r->kind,    &r->command,    &r->state,
                               &r->outcome, &r->party_type, &r->seen};
     for (uint32_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
@@ -406,6 +418,7 @@ static bool request_plausible(const struct operator_state *o, const struct opera
            (r->phone == SLAB_NONE || slab_is_used(&o->subscribers, r->phone)) &&
            (r->conversation == TEXT_NONE || texts_known(&o->book->texts, r->conversation)) &&
            (!r->held || r->state == STK_PENDING) && operator__order_plausible(o, r->ruled) &&
+           operator__order_plausible(o, r->message_ruled) &&
            caltime_in_range(r->step_ns[REQUEST_ACCEPTED]);
 }
 
@@ -489,7 +502,8 @@ static void check_late(const struct operator_state *o, const struct operator_req
     if (r->late != 0) {
         const struct outbox_item *item = outbox_item(&o->book->outbox, r->late);
         CHECK(item != NULL);
-        CHECK(item->subject == r->number && item->kind == MESSAGE_TIMEOUT);
+        CHECK(item->subject == r->number && (item->kind & ~MESSAGE_RULED) == MESSAGE_TIMEOUT);
+        CHECK(IMPLIES(item->kind != MESSAGE_TIMEOUT, r->message_ruled != TEXT_NONE));
     }
 }
 

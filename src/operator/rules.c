@@ -44,7 +44,8 @@ static struct span phone_text(uint64_t msisdn, char buffer[20])
 static bool call_fits(const struct rule_match *m, const struct rule_call *call)
 {
     char digits[20];
-    if (m->apis != 0 && (m->apis >> call->api & 1) == 0) {
+    bool any = m->apis == 0 && call->api < RULE_API_MESSAGES;
+    if (!any && (m->apis >> call->api & 1) == 0) {
         return false;
     }
     if (m->short_code != 0 && m->short_code != call->short_code) {

@@ -462,6 +462,7 @@ static bool project_known(struct projection *p, const struct operator_event *e)
         break;
     case EVENT_REQUEST_HELD:
     case EVENT_REQUEST_QUEUED:
+    case EVENT_REQUEST_MESSAGE_RULED:
     case EVENT_REQUEST_TIMED_OUT: break; /* the message to its URL makes the row */
     default: return false;
     }

@@ -629,6 +629,42 @@ static void chapter_everyday(struct world *w)
     }
 }
 
+/* What is sent before an end obeys, too: a time-out told twice and not at all, a question never
+ * asked. */
+static void rules_for_messages(struct world *w)
+{
+    struct organisation_change_command c = {.short_code = WORLD_OTHER_PAYBILL,
+                                            .fields = ORGANISATION_CHANGE_DELAY,
+                                            .queue_delay_ns = 50 * WORLD_S};
+    change_organisation(w, &c);
+    world_rules(w, "{\"rules\":["
+                   "{\"name\":\"twice\",\"match\":{\"api\":\"queue_timeout\",\"nth\":1},"
+                   "\"then\":{\"callback\":{\"times\":2,\"spacing_ms\":500,\"cut\":true}}},"
+                   "{\"name\":\"never\",\"match\":{\"api\":[\"queue_timeout\",\"c2b_validation\"]},"
+                   "\"then\":{\"callback\":{\"never\":true}}}]}");
+    uint64_t told = ask(w, REQUEST_BALANCE, WORLD_OTHER_PAYBILL, "", 0);
+    world_pass(w, 51 * WORLD_S);
+    asked(w, told, REQUEST_DONE);
+    assert_int_not_equal(world_request(w, told)->late, 0);
+    uint64_t untold = ask(w, REQUEST_BALANCE, WORLD_OTHER_PAYBILL, "", 0);
+    world_pass(w, 51 * WORLD_S);
+    asked(w, untold, REQUEST_DONE);
+    assert_int_equal(world_request(w, untold)->late, 0);
+    c.queue_delay_ns = 0;
+    change_organisation(w, &c);
+    struct request_command pay = {.kind = REQUEST_C2B,
+                                  .command = C2B_PAY_BILL,
+                                  .short_code = WORLD_OTHER_PAYBILL,
+                                  .party = WORLD_ANNA,
+                                  .amount_minor = 500,
+                                  .reference = SPAN_LITERAL("INV-9"),
+                                  .without_initiator = true};
+    uint64_t unasked = world_ask(w, &pay);
+    world_pass(w, 11 * WORLD_S);
+    assert_int_equal(world_request(w, unasked)->outcome, REQUEST_NOT_VALIDATED);
+    (void)answer_all(w, 200, DELIVERY_ANSWERED);
+}
+
 /* What scenario rules order: an end, a phone that acts by itself, messages held and doubled. */
 static void chapter_rules(struct world *w)
 {
@@ -672,6 +708,7 @@ static void chapter_rules(struct world *w)
     asked(w, balance, REQUEST_RULED);
     asked(w, express, REQUEST_WRONG_PIN);
     assert_int_equal(answer_all(w, 200, DELIVERY_ANSWERED), 4);
+    rules_for_messages(w);
     world_rules(w, "{\"rules\":[]}");
 }
 

@@ -183,6 +183,7 @@ static const struct sample samples[] = {
      61, 0xc90a0bfc1f84bf4bu},
     {{.kind = EVENT_PAYSTACK_PHONE_KEPT, .number = 9, .msisdn = 254712345678}, 16,
      0x152449cb87857ef5u},
+    {{.kind = EVENT_REQUEST_MESSAGE_RULED, .number = 9, .orders = ORDER}, 71, 0x4d56250a86a6d537u},
 };
 /* clang-format on */
 

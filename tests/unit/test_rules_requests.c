@@ -305,6 +305,149 @@ static void payments_on_dates_obey(void **state)
     world_end(&w);
 }
 
+/* ---- what is sent before the end ---- */
+
+static uint32_t messages(const struct world *w, uint64_t number, uint16_t kind, uint64_t *first)
+{
+    uint32_t count = 0;
+    *first = 0;
+    for (uint64_t i = 1; outbox_item(&w->book->outbox, i) != NULL; i++) {
+        const struct outbox_item *item = outbox_item(&w->book->outbox, i);
+        bool is = (item->kind & ~MESSAGE_RULED) == kind && item->subject == number;
+        *first = is && *first == 0 ? i : *first;
+        count += is;
+    }
+    return count;
+}
+
+static void queue_delay(struct world *w, int64_t delay_ns)
+{
+    struct organisation_change_command c = {.short_code = WORLD_PAYBILL,
+                                            .fields = ORGANISATION_CHANGE_DELAY,
+                                            .queue_delay_ns = delay_ns};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    (void)world_do(w, COMMAND_ORGANISATION_CHANGE, &c, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+}
+
+/* The time-out notices of a request that is late by so much, as this orders. */
+static void time_outs_obey(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *then;
+        uint32_t count;
+        int64_t delay_ns, spacing_ns;
+        bool changed;
+    } rows[] = {
+        {"{\"callback\":{\"times\":1}}", 1, 0, 0, false},
+        {"{\"callback\":{\"never\":true}}", 0, 0, 0, false},
+        {"{\"callback\":{\"delay_ms\":60000}}", 1, 60 * WORLD_S, 0, false},
+        {"{\"callback\":{\"times\":3,\"spacing_ms\":2000}}", 3, 0, 2 * WORLD_S, false},
+        {"{\"callback\":{\"cut\":true}}", 1, 0, 0, true},
+        {"{\"callback\":{\"code\":\"1\",\"times\":2}}", 2, 0, 0, true},
+    };
+    struct world w;
+    uint64_t first;
+    start(&w);
+    queue_delay(&w, 45 * WORLD_S);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char document[256];
+        (void)snprintf(document, sizeof(document),
+                       RULE("{\"api\":\"queue_timeout\",\"reference\":\"INV-7\"}", "%s"),
+                       rows[i].then);
+        world_rules(&w, document);
+        uint64_t number = ask(&w, REQUEST_B2B)->number;
+        world_pass(&w, 31 * WORLD_S);
+        const struct operator_request *r = world_request(&w, number);
+        assert_int_equal(messages(&w, number, MESSAGE_TIMEOUT, &first), rows[i].count);
+        assert_int_equal(r->late, first);
+        assert_int_equal(r->outcome, REQUEST_OPEN);
+        for (uint32_t n = 0; n < rows[i].count; n++) {
+            const struct outbox_item *item = outbox_item(&w.book->outbox, first + n);
+            assert_int_equal(item->kind,
+                             rows[i].changed ? MESSAGE_TIMEOUT | MESSAGE_RULED : MESSAGE_TIMEOUT);
+            assert_int_equal(item->next_try_ns - r->step_ns[REQUEST_ACCEPTED],
+                             30 * WORLD_S + rows[i].delay_ns + n * rows[i].spacing_ns);
+        }
+        world_pass(&w, 15 * WORLD_S); /* told or not, once; and the result comes all the same */
+        is_ended(&w, world_request(&w, number), REQUEST_DONE, "0");
+        assert_int_equal(messages(&w, number, MESSAGE_TIMEOUT, &first), rows[i].count);
+        assert_int_equal(results(&w, number), 1);
+    }
+    /* Only a rule that names them is for them, and they are counted like calls. */
+    world_rules(&w, RULE("{}", "{\"callback\":{\"never\":true}}"));
+    uint64_t number = ask(&w, REQUEST_B2B)->number;
+    world_pass(&w, 46 * WORLD_S);
+    assert_int_equal(messages(&w, number, MESSAGE_TIMEOUT, &first), 1);
+    assert_int_equal(results(&w, number), 0);
+    assert_int_equal(world_operator(&w)->rules->counts[0][0].matched, 1);
+    world_end(&w);
+}
+
+static void validates(struct world *w, uint8_t response_type)
+{
+    struct c2b_register_command urls = {
+        .short_code = WORLD_PAYBILL,
+        .version = 2,
+        .response_type = response_type,
+        .confirmation_url = SPAN_LITERAL("https://shop.example/confirmation"),
+        .validation_url = SPAN_LITERAL("https://shop.example/validation"),
+        .confirmation_target = 71,
+        .validation_target = 71,
+    };
+    struct validation_set_command on = {WORLD_PAYBILL, true};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    (void)world_do(w, COMMAND_C2B_REGISTER, &urls, &reply);
+    (void)world_do(w, COMMAND_VALIDATION_SET, &on, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+}
+
+/* The question of a C2B payment: never asked or asked too late is no answer, and so ResponseType
+ * decides; asked twice is decided by the first answer. */
+static void questions_obey(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *then;
+        uint8_t response_type;
+        uint32_t count;
+        enum request_outcome outcome;
+    } rows[] = {
+        {"{\"callback\":{\"never\":true}}", C2B_COMPLETED, 0, REQUEST_DONE},
+        {"{\"callback\":{\"never\":true}}", C2B_CANCELLED, 0, REQUEST_NOT_VALIDATED},
+        {"{\"callback\":{\"delay_ms\":11000}}", C2B_CANCELLED, 1, REQUEST_NOT_VALIDATED},
+        {"{\"callback\":{\"hold_for_next\":true}}", C2B_CANCELLED, 1, REQUEST_NOT_VALIDATED},
+        {"{\"callback\":{\"times\":2,\"amount\":1}}", C2B_COMPLETED, 2, REQUEST_BAD_ACCOUNT},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct delivery_result_command said = {
+            .status = 200, .retry_after_ms = -1, .verdict = C2B_REJECTED + 2};
+        enum book_outcome outcome = BOOK_DONE;
+        struct world w;
+        uint64_t first;
+        char document[256];
+        start(&w);
+        validates(&w, rows[i].response_type);
+        (void)snprintf(document, sizeof(document), RULE("{\"api\":\"c2b_validation\"}", "%s"),
+                       rows[i].then);
+        world_rules(&w, document);
+        uint64_t number = ask(&w, REQUEST_C2B)->number;
+        assert_int_equal(world_request(&w, number)->state, STK_PROCESSING);
+        assert_int_equal(messages(&w, number, MESSAGE_VALIDATION, &first), rows[i].count);
+        assert_int_equal(world_request(&w, number)->question, first);
+        if (rows[i].count == 2) {
+            said.generation = w.book->generation;
+            for (said.number = world_take(&w); said.number != 0; said.number = world_take(&w)) {
+                (void)world_do(&w, COMMAND_DELIVERY_RESULT, &said, &outcome);
+            }
+        }
+        world_pass(&w, 10 * WORLD_S);
+        assert_int_equal(world_request(&w, number)->outcome, rows[i].outcome);
+        world_end(&w);
+    }
+}
+
 /* ---- at random ---- */
 
 /* Rules of every kind over requests of every kind: the invariants are checked after each command,
@@ -354,6 +497,7 @@ int main(void)
         cmocka_unit_test(every_kind_is_a_call),   cmocka_unit_test(any_kind_fails_by_order),
         cmocka_unit_test(an_end_can_wait),        cmocka_unit_test(a_prompt_obeys),
         cmocka_unit_test(people_and_pins_count),  cmocka_unit_test(results_obey),
+        cmocka_unit_test(time_outs_obey),         cmocka_unit_test(questions_obey),
         cmocka_unit_test(payments_on_dates_obey), cmocka_unit_test(random_histories),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,12 +105,105 @@ static void test_accepted_out_of_order(void **state)
     expect(&f, PROOF_PAYMENTS, "is accepted without its texts");
 }
 
+/* A rule orders so many messages of what request 1 is about to send. */
+static void message_ruled(struct forge *f, uint8_t times)
+{
+    struct rule_book book;
+    struct operator_state o;
+    struct rule rule;
+    uint8_t order[RULE_ORDER_BYTES_MAX];
+    struct operator_event e;
+    memset(&book, 0, sizeof(book));
+    memset(&o, 0, sizeof(o));
+    memset(&rule, 0, sizeof(rule));
+    memset(&e, 0, sizeof(e));
+    o.rules = &book;
+    memcpy(rule.name, "r", 2);
+    rule_effects_init(&rule.effects);
+    rule.effects.times = times;
+    const struct rule_verdict verdict = {.rule = &rule};
+    e.kind = EVENT_REQUEST_MESSAGE_RULED;
+    e.number = 1;
+    e.orders = (struct span){(const char *)order, operator_ruled_encode(&o, &verdict, order)};
+    forge_operator(f, &e);
+}
+
+static void message(struct forge *f, uint16_t kind)
+{
+    struct outbox_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_DELIVERY_QUEUED;
+    e.number = ++f->deliveries;
+    e.subject = 1;
+    e.item_kind = kind;
+    e.next_try_ns = f->time_ns;
+    forge_outbox(f, &e);
+}
+
+/* What a request sends before its end is one message, or as many as a rule ordered. */
+static void test_messages_before_the_end(void **state)
+{
+    (void)state;
+    enum { UNRULED = 9 };
+    static const struct {
+        uint8_t times;      /* that a rule orders */
+        bool late;          /* the request says that it is */
+        uint16_t kinds[3];  /* what is queued then */
+        const char *breach; /* NULL: none */
+    } rows[] = {
+        {UNRULED, true, {MESSAGE_TIMEOUT}, NULL},
+        {2, true, {MESSAGE_TIMEOUT | MESSAGE_RULED, MESSAGE_TIMEOUT}, NULL},
+        {0, false, {0}, NULL},
+        {UNRULED, true, {0}, "is late or asks, and its URL is not told"},
+        {2, true, {MESSAGE_TIMEOUT}, "is late or asks, and its URL is not told"},
+        {UNRULED, true, {MESSAGE_TIMEOUT, MESSAGE_TIMEOUT}, "which neither ends nor asks here"},
+        {UNRULED, true, {MESSAGE_TIMEOUT | MESSAGE_RULED}, "which neither ends nor asks here"},
+        {UNRULED, false, {MESSAGE_TIMEOUT}, "which neither ends nor asks here"},
+        {0, true, {MESSAGE_TIMEOUT}, "which neither ends nor asks here"},
+        {UNRULED, true, {MESSAGE_VALIDATION}, "which neither ends nor asks here"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct forge f;
+        open_story(&f);
+        request(&f, 1);
+        event(&f, EVENT_REQUEST_ACCEPTED, 1, FORGE_SHORT_CODE, PARTY_SHORT_CODE);
+        forge_frame(&f, COMMAND_REQUEST_ADVANCE);
+        if (rows[i].times != UNRULED) {
+            message_ruled(&f, rows[i].times);
+        }
+        if (rows[i].late) {
+            event(&f, EVENT_REQUEST_TIMED_OUT, 1, 0, 0);
+        }
+        for (uint32_t n = 0; rows[i].kinds[n] != 0; n++) {
+            message(&f, rows[i].kinds[n]);
+        }
+        if (rows[i].breach != NULL) {
+            expect(&f, PROOF_EFFECTS, rows[i].breach);
+            continue;
+        }
+        ended(&f, 1);
+        forge_close(&f);
+        verify(&f);
+        assert_every_proof_holds();
+        forge_remove(&f);
+    }
+    struct forge f;
+    open_story(&f);
+    request(&f, 1);
+    event(&f, EVENT_REQUEST_ACCEPTED, 1, FORGE_SHORT_CODE, PARTY_SHORT_CODE);
+    forge_frame(&f, COMMAND_REQUEST_ADVANCE);
+    message_ruled(&f, 0);
+    message_ruled(&f, 0);
+    expect(&f, PROOF_PAYMENTS, "that is out already");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_honest_requests),
         cmocka_unit_test(test_phone_numbers_that_do_not_belong),
         cmocka_unit_test(test_accepted_out_of_order),
+        cmocka_unit_test(test_messages_before_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,9 +88,10 @@ struct audit_request {
     bool late;            /* its time-out URL was told */
     uint32_t receipt_day; /* reserved; 0: none */
     uint64_t receipt;
-    uint64_t order;  /* standing order that it asks for or pays; 0: none */
-    bool ruled;      /* a scenario rule ordered something for it */
-    uint8_t results; /* that its end must queue, when it is told */
+    uint64_t order; /* standing order that it asks for or pays; 0: none */
+    bool ruled,
+        message_ruled; /* a rule ordered something for it, for what it sends before its end */
+    uint8_t results, messages; /* that its end must queue, when it is told; and before its end */
 };
 
 struct audit_invoice {
@@ -118,20 +119,19 @@ struct audit_frame {
     uint64_t tried_slot;    /* subscriber + 1 whose wrong PIN was counted up */
     uint64_t request_texts; /* request whose texts were kept and that is not accepted yet */
     uint64_t request_asked; /* request that queues a question */
-    uint64_t request_late;  /* request whose time-out URL is told, until that is queued */
-    uint64_t request_late_target;
+    uint64_t request_late, request_late_target; /* request whose time-out URL is told */
+    uint32_t request_messages;                  /* of those, which are still to be queued */
     uint64_t request_ended; /* the one that ended here; what follows is about it */
     struct audit_request request;
     uint8_t request_outcome;
-    bool request_paid;
+    bool request_paid, request_messages_ruled;
     uint32_t request_results;
     uint32_t confirmations_due; /* incomes of payments whose organisation has C2B URLs */
     uint64_t confirmation_target;
     uint32_t bills_due; /* payments whose biller must be told */
     uint64_t bill_target;
     uint64_t standing_opened; /* order that is opened, until its request ends */
-    uint32_t leg_count;
-    uint32_t events;
+    uint32_t leg_count, events;
     uint32_t end_count, transfer_count, callback_count;
     uint16_t cause;
     struct audit_end {

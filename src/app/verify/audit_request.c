@@ -40,6 +40,7 @@ static void texts_kept(struct audit *a, const struct operator_event *e)
     a->frame.request_texts = e->number;
     r->told = e->url.size > 0;
     r->results = 1;
+    r->messages = 1;
 }
 
 static void party_kept(struct audit *a, const struct operator_event *e)
@@ -80,6 +81,13 @@ static void accepted(struct audit *a, const struct operator_event *e)
     r->short_code = e->short_code;
 }
 
+/* Before its end it sends one message, or as many as a rule ordered for it. */
+static void expect_messages(struct audit *a, const struct audit_request *r)
+{
+    a->frame.request_messages = r->messages;
+    a->frame.request_messages_ruled = r->message_ruled;
+}
+
 static void asked(struct audit *a, const struct operator_event *e)
 {
     struct audit_request *r = table_find(&a->requests, e->number);
@@ -89,7 +97,10 @@ static void asked(struct audit *a, const struct operator_event *e)
         return;
     }
     r->asked = true;
-    a->frame.request_asked = e->has_message ? e->number : 0;
+    if (e->has_message) {
+        a->frame.request_asked = e->number;
+        expect_messages(a, r);
+    }
 }
 
 /* What the request is about: one thing, for the kinds that are about something. */
@@ -159,6 +170,7 @@ static void timed_out(struct audit *a, const struct operator_event *e, struct au
     r->late = true;
     a->frame.request_late = e->number;
     a->frame.request_late_target = r->timeout_target;
+    expect_messages(a, r);
 }
 
 static void ruled(struct audit *a, const struct operator_event *e, struct audit_request *r)
@@ -170,6 +182,19 @@ static void ruled(struct audit *a, const struct operator_event *e, struct audit_
     }
     r->ruled = operator_ruled_decode(e->orders, &order);
     r->results = r->ruled ? order.effects.times : 1;
+}
+
+static void message_ruled(struct audit *a, const struct operator_event *e, struct audit_request *r)
+{
+    struct ruled order;
+    if (r->message_ruled || r->asked || r->late) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "a rule orders something for a message of request %" PRIu64
+                      " that is out already",
+                      e->number);
+    }
+    r->message_ruled = operator_ruled_decode(e->orders, &order);
+    r->messages = r->message_ruled ? order.effects.times : 1;
 }
 
 /* What happens between acceptance and end. */
@@ -188,6 +213,7 @@ static void on_the_way(struct audit *a, const struct operator_event *e)
     case EVENT_REQUEST_PROMPTED: prompted(a, e, r); break;
     case EVENT_REQUEST_TIMED_OUT: timed_out(a, e, r); break;
     case EVENT_REQUEST_RULED: ruled(a, e, r); break;
+    case EVENT_REQUEST_MESSAGE_RULED: message_ruled(a, e, r); break;
     default: waited(a, e, r); break;
     }
 }
@@ -289,14 +315,16 @@ void audit__request_message(struct audit *a, uint64_t subject, uint64_t target, 
     bool changed = (kind & MESSAGE_RULED) != 0;
     bool allowed = !changed || (a->frame.request_ended == subject && a->frame.request.ruled);
     bool result = allowed && (kind & ~MESSAGE_RULED) == MESSAGE_RESULT;
-    bool question = kind == MESSAGE_VALIDATION && a->frame.request_asked == subject;
-    bool late = kind == MESSAGE_TIMEOUT && a->frame.request_late == subject &&
+    bool before = !changed || a->frame.request_messages_ruled;
+    bool question =
+        (kind & ~MESSAGE_RULED) == MESSAGE_VALIDATION && a->frame.request_asked == subject;
+    bool late = (kind & ~MESSAGE_RULED) == MESSAGE_TIMEOUT && a->frame.request_late == subject &&
                 a->frame.request_late_target == target;
     if (result && a->frame.request_ended == subject && a->frame.request.target == target) {
         a->frame.request_results++;
-    } else if (late) {
-        a->frame.request_late = 0;
-    } else if (!question) {
+    } else if (before && (late || question) && a->frame.request_messages > 0) {
+        a->frame.request_messages--;
+    } else {
         audit__breach(a, PROOF_EFFECTS,
                       "message kind %u is queued for request %" PRIu64
                       ", which neither ends nor asks here",
@@ -366,9 +394,10 @@ void audit__requests_frame(struct audit *a)
         audit__breach(a, PROOF_PAYMENTS, "request %" PRIu64 " has texts but was not accepted",
                       f->request_texts);
     }
-    if (f->request_late != 0) {
-        audit__breach(a, PROOF_EFFECTS, "request %" PRIu64 " is late, and its URL is not told",
-                      f->request_late);
+    if (f->request_messages != 0) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "request %" PRIu64 " is late or asks, and its URL is not told",
+                      f->request_late + f->request_asked);
     }
     check_legs(a);
     if (f->request_ended == 0) {

@@ -284,6 +284,88 @@ await story('prompts, dates and a kill -9', async (scene) => {
     proved('prompts and dates obey, and what is delayed goes on after kill -9');
 });
 
+await story('every accident of a QueueTimeOutURL', async (scene) => {
+    const world = await open(scene);
+    const { operator } = world;
+    await operator.simOk('PATCH', `/organisations/${SHORT_CODE}`, { queue_delay_ms: 45000 });
+    let before = 0;
+    const late = () => world.listener.received.slice(before).filter((c) => c.path.endsWith('/late'));
+    const asked = async () => (await post(world, calls(world).b2b)).json.ConversationID;
+    const SHOWN = [
+        ['never', { never: true }, 0, () => {}],
+        ['three times', { times: 3, spacing_ms: 1000 }, 3,
+         (all) => equal(new Set(all.map((c) => c.text)).size, 1, 'all the same')],
+        ['with another code', { code: '1', text: 'Lost' }, 1, ([one]) => equal(
+            [one.json.Result.ResultType, one.json.Result.ResultCode, one.json.Result.ResultDesc],
+            ['1', '1', 'Lost'], 'its words')],
+        ['malformed', { cut: true }, 1, ([one]) => equal(one.json, undefined, 'half of it')],
+        ['that fails twice unsent', { fail_first: 2 }, 1, () => {}],
+    ];
+    for (const [what, callback, count, look] of SHOWN) {
+        await ruled(world, 'queue_timeout', { callback });
+        before = world.listener.received.length;
+        const id = await asked();
+        await operator.advance(30000);
+        await operator.untilIdle();
+        equal(late().length, count, `time-outs, ${what}`);
+        look(late());
+        equal((await newest(world)).status, 'SUCCESS', `the truth (${what})`);
+        await until(() => results(world).some((c) => c.text.includes(id)), 'the result comes');
+        await operator.authorize();
+    }
+    await ruled(world, 'queue_timeout', { callback: { delay_ms: 60000 } });
+    before = world.listener.received.length;
+    const id = await asked();
+    await operator.advance(89999);
+    equal([late().length, results(world).filter((c) => c.text.includes(id)).length], [0, 1],
+          'the result comes first');
+    await world.server.restart();
+    await world.operator.advance(1);
+    await until(() => late().length === 1, 'then the time-out, a minute late, over a kill -9');
+    const notice = (await world.operator.deliveriesOf((await newest(world)).id))
+        .find((d) => d.kind === 'timeout');
+    equal(notice.ruled_by, 'the rule', 'who ordered it');
+    await world.server.stop();
+    verified(world);
+    proved('a time-out never, often, late, after the result, malformed, with other words');
+});
+
+await story('every accident of a C2B validation', async (scene) => {
+    const world = await open(scene);
+    const { operator, listener } = world;
+    const register = (ResponseType) => operator.bearer().then((headers) => operator.call('POST',
+        '/mpesa/c2b/v2/registerurl', { headers, body: { ShortCode: SHORT_CODE, ResponseType,
+            ConfirmationURL: `${listener.url}/result`, ValidationURL: `${listener.url}/validation` } }));
+    await operator.simOk('PATCH', `/organisations/${SHORT_CODE}`, { external_validation: true });
+    listener.behave = ({ path }) => path.endsWith('/validation')
+        ? { status: 200, body: '{"ResultCode":"C2B00012","ResultDesc":"Rejected"}' } : undefined;
+    const SHOWN = [ // what, the order, ResponseType, questions, result code
+        ['never', { never: true }, 'Completed', 0, '0'],
+        ['never', { never: true }, 'Cancelled', 0, 'C2B00016'],
+        ['later than anybody waits', { delay_ms: 60000 }, 'Cancelled', 0, 'C2B00016'],
+        ['late', { delay_ms: 5000 }, 'Completed', 1, 'C2B00012'],
+        ['twice', { times: 2, amount: 999 }, 'Completed', 2, 'C2B00012'],
+        ['malformed', { cut: true }, 'Completed', 1, 'C2B00012'],
+        ['that cannot be sent', { fail_first: 1 }, 'Completed', 0, '0'],
+    ];
+    for (const [what, callback, type, count, code] of SHOWN) {
+        await register(type);
+        await ruled(world, 'c2b_validation', { callback });
+        const before = listener.received.length;
+        equal((await post(world, calls(world).c2b)).status, 200, what);
+        await operator.advance(61000);
+        const asked = () => listener.received.slice(before).filter((c) => c.path.endsWith('/validation'));
+        await until(() => asked().length >= count, `the question, ${what}`);
+        equal(asked().length, count, `questions, ${what}`);
+        equal((await newest(world)).result_code, code, `${what}, ${type}`);
+        if (callback.amount) equal(asked()[0].json.TransAmount, '9.99', 'another amount');
+        if (callback.cut) equal(asked()[0].json, undefined, 'half of it');
+    }
+    await world.server.stop();
+    verified(world);
+    proved('a question never, late, too late, twice, malformed, about another amount, not sent');
+});
+
 await story('--magic for payouts', async (scene) => {
     const world = await open(scene, '--magic');
     const { operator } = world;
