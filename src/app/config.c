@@ -3,13 +3,13 @@
  */
 #include "app/config.h"
 
-#include "delivery/delivery.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/span.h"
+#include "delivery/delivery.h"
+#include "merchant/merchant.h"
 #include "wire/daraja_url.h"
 
 /* A secret is never repeated in a message. */
@@ -76,6 +76,16 @@ static bool set_trusted_proxies(struct config *c, const char *value)
 {
     return delivery_networks_good(value) &&
            copy_text(c->trusted_proxies, sizeof(c->trusted_proxies), value);
+}
+
+static bool set_confirm_from(struct config *c, const char *value)
+{
+    uint64_t number;
+    if (!read_number(value, GATEWAY_AMOUNT_MAX, &number)) {
+        return false;
+    }
+    c->confirm_minor = (int64_t)number;
+    return true;
 }
 
 static bool set_private_targets(struct config *c, const char *value)
@@ -258,6 +268,7 @@ static const struct setting SETTINGS[] = {
     {"callback-allow", SETTING_TEXT, set_callback_allow},
     {"callback-from", SETTING_TEXT, set_callback_from},
     {"trusted-proxies", SETTING_TEXT, set_trusted_proxies},
+    {"confirm-from", SETTING_NUMBER, set_confirm_from},
     {"allow-private-targets", SETTING_SWITCH, set_private_targets},
     {"connections", SETTING_NUMBER, set_connections},
     {"callback-timeout-ms", SETTING_NUMBER, set_delivery_timeout},
@@ -295,6 +306,8 @@ const char *config_help(void)
            "  --callback-from LIST   networks that callbacks of providers come from, like\n"
            "                         196.201.214.0/24,52.31.139.75 (default: any)\n"
            "  --trusted-proxies LIST  networks of the proxies whose X-Forwarded-For is believed\n"
+           "  --confirm-from CENTS   from this amount on Daraja's callback alone is no success:\n"
+           "                         the provider is asked (default: 0, off)\n"
            "  --allow-private-targets  the gateway may call private addresses (sandbox; dev does)\n"
            "  --connections N        connections at once (default: 2048)\n"
            "  --callback-timeout-ms N  time limit of one callback attempt (default: 10000)\n"

@@ -26,6 +26,7 @@ struct config {
     char callback_allow[256];
     char callback_from[512];   /* networks that providers' callbacks come from; empty: any */
     char trusted_proxies[256]; /* whose X-Forwarded-For is believed; empty: nobody's */
+    int64_t confirm_minor;     /* from this on an unsigned callback alone is no success; 0: off */
     bool private_targets;      /* sandbox: webhooks may go to private addresses */
     uint16_t port;
     uint16_t merchant_port;

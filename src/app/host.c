@@ -41,6 +41,7 @@ void host_init(struct host *h, struct shared *shared, enum surface_book which)
     h->port = which == SURFACE_MERCHANT ? c->merchant_port : c->port;
     h->operator_settings = operator_settings_default(c->profile == PROFILE_DEV);
     h->gateway_settings = gateway_settings_default();
+    h->gateway_settings.confirm_minor = c->confirm_minor;
     (void)snprintf(h->journal_path, sizeof(h->journal_path), "%s/%s", shared->data, host_name(h));
     (void)snprintf(h->archive_path, sizeof(h->archive_path), "%s%s", shared->data,
                    which == SURFACE_MERCHANT ? "/merchant-index" : "");

@@ -51,6 +51,9 @@ struct gateway_settings {
     int64_t unsent_ns;      /* a push that cannot leave is given up after: 60 s */
     int64_t unconfirmed_ns; /* without an outcome after being sent: 90 s (R5.5) */
     int64_t question_ns;    /* an answer to a question takes no longer: 30 s */
+    /* From this amount on an unsigned callback alone is no success: the provider is
+     * asked. 0: off. */
+    int64_t confirm_minor;
 };
 struct gateway_settings gateway_settings_default(void);
 

@@ -13,21 +13,22 @@
 #include "merchant/limits.h"
 
 /* What it did. Numbers stand in the journal. X(NAME, number, "status in the API") */
-#define NOTICE_EFFECTS(X)                                                     \
-    X(MOVED, 1, "applied")           /* it moved what it is about */          \
-    X(CONFIRMS, 2, "confirms")       /* it says what is known already */      \
-    X(IN_FLIGHT, 3, "in_flight")     /* nothing new: still under way */       \
-    X(CONTRADICTS, 4, "contradicts") /* it says otherwise than what stands */ \
-    X(MISMATCH, 5, "mismatch")       /* money, but not as we asked */         \
-    X(ORPHAN, 6, "orphan")           /* it fits nothing (yet) */              \
-    X(UNREADABLE, 7, "unreadable")   /* it is no message that we know */      \
-    X(ENRICHES, 8, "enriches")       /* it adds what was missing: a receipt */
+#define NOTICE_EFFECTS(X)                                                       \
+    X(MOVED, 1, "applied")            /* it moved what it is about */           \
+    X(CONFIRMS, 2, "confirms")        /* it says what is known already */       \
+    X(IN_FLIGHT, 3, "in_flight")      /* nothing new: still under way */        \
+    X(CONTRADICTS, 4, "contradicts")  /* it says otherwise than what stands */  \
+    X(MISMATCH, 5, "mismatch")        /* money, but not as we asked */          \
+    X(ORPHAN, 6, "orphan")            /* it fits nothing (yet) */               \
+    X(UNREADABLE, 7, "unreadable")    /* it is no message that we know */       \
+    X(ENRICHES, 8, "enriches")        /* it adds what was missing: a receipt */ \
+    X(UNPROVEN, 9, "to_be_confirmed") /* much money, unsigned: the provider is asked */
 
 enum notice_effect {
 #define X(name, number, text) NOTICE_##name = number,
     NOTICE_EFFECTS(X)
 #undef X
-        NOTICE_EFFECT_LAST = 8,
+        NOTICE_EFFECT_LAST = 9,
 };
 const char *notice_effect_name(uint8_t effect);
 

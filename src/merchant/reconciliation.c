@@ -42,7 +42,7 @@ static bool own_callback_came(const struct gateway *g, const struct gateway_paym
     for (uint32_t i = p->first_notice; i != SLAB_NONE; i = notice_at(g, i)->next) {
         const struct gateway_notice *n = notice_at(g, i);
         bool agrees = n->effect == NOTICE_MOVED || n->effect == NOTICE_CONFIRMS ||
-                      n->effect == NOTICE_ENRICHES;
+                      n->effect == NOTICE_ENRICHES || n->effect == NOTICE_UNPROVEN;
         if (agrees && is_own(n->source) && n->about == OBSERVED_PAYMENT &&
             n->verdict == OBSERVED_SUCCEEDED) {
             return true;

@@ -328,6 +328,52 @@ static void test_receipt_comes_later(void **state)
     shop_end(&s);
 }
 
+/* R6.10: from an amount on an unsigned callback is no success before the provider says the same,
+ * also when it comes after another end; its receipt counts then. */
+static void test_much_money_is_confirmed(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    s.settings.confirm_minor = SHOP_AMOUNT + 1;
+    uint64_t little = shop_pending(&s, "INV-1");
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, little, &paid), NOTICE_MOVED);
+    s.settings.confirm_minor = SHOP_AMOUNT;
+    uint64_t n = shop_pending(&s, "INV-2");
+    paid.receipt = "UA1A000002";
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_UNPROVEN);
+    expect(&s, n, GATEWAY_PENDING, REASON_ACCEPTED);
+    assert_int_not_equal(shop_take(&s, CALL_QUERY), 0);
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_UNPROVEN); /* again: still asked once */
+    assert_int_equal(shop_take(&s, CALL_QUERY), 0);
+    shop_restart(&s);
+    s.settings.confirm_minor = SHOP_AMOUNT;
+    struct shop_claim query = {
+        .source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED, .code = "0"};
+    assert_int_equal(shop_claims(&s, n, &query), NOTICE_MOVED);
+    expect(&s, n, GATEWAY_SUCCEEDED, REASON_CLAIM);
+    assert_true(
+        span_is(gateway_text(shop_gateway(&s), shop_payment(&s, n)->receipt), "UA1A000002"));
+    assert_int_equal(shop_take(&s, CALL_STATUS), 0); /* nothing is missing */
+    uint64_t late = shop_pending(&s, "INV-3");
+    struct shop_claim failed = {.source = OBSERVED_BY_CALLBACK,
+                                .verdict = OBSERVED_FAILED,
+                                .reason = OBSERVED_REASON_CANCELLED,
+                                .code = "1032"};
+    assert_int_equal(shop_claims(&s, late, &failed), NOTICE_MOVED);
+    paid.receipt = "UA1A000003";
+    assert_int_equal(shop_claims(&s, late, &paid), NOTICE_UNPROVEN);
+    expect(&s, late, GATEWAY_CANCELLED, REASON_CLAIM);
+    assert_int_equal(shop_claims(&s, late, &query), NOTICE_MOVED); /* with the callback */
+    expect(&s, late, GATEWAY_SUCCEEDED, REASON_LATE);
+    uint64_t ended = shop_pending(&s, "INV-4");
+    assert_int_equal(shop_claims(&s, ended, &failed), NOTICE_MOVED);
+    assert_int_equal(shop_claims(&s, ended, &query), NOTICE_CONTRADICTS); /* alone it is weaker */
+    expect_money(&s, 3 * SHOP_AMOUNT);
+    shop_end(&s);
+}
+
 /* What fits nothing is kept, and joins when its payment learns the id. */
 static void test_orphan_joins(void **state)
 {
@@ -638,6 +684,7 @@ int main(void)
         cmocka_unit_test(test_ladder),
         cmocka_unit_test(test_webhooks_keep_their_order),
         cmocka_unit_test(test_secrets_are_rotated),
+        cmocka_unit_test(test_much_money_is_confirmed),
         cmocka_unit_test(test_events_are_replayed),
         cmocka_unit_test(test_any_order_gives_one_effect),
         cmocka_unit_test(test_escrow_is_released_once),

@@ -80,6 +80,51 @@ await story('a redirect is not followed', async (scene) => {
     proved('a redirect is a failed delivery, wherever it points');
 });
 
+await story('much money needs the provider\'s own word', async (scene) => {
+    const server = await both(scene, ['--confirm-from', '15000']);
+    const { gateway, operator } = server;
+    const begin = async (order_id, amount) => {
+        const made = await gateway.paying({ order_id, amount, phone: String(PHONE) });
+        return gateway.become(made.id, 'pending');
+    };
+    const told = async (id) => (await gateway.timeline(id)).filter((one) => one.notice)
+        .map((one) => [one.notice.source, one.notice.status]);
+    const little = await begin('LITTLE', 14900);
+    await operator.approved(little.checkout_request_id);
+    equal((await gateway.become(little.id, 'succeeded')).source, 'callback', 'below it counts');
+
+    // Forged: everything right but that nobody paid.
+    const much = await begin('MUCH', 15000);
+    const account = (await gateway.ok('GET', '/v1/providers')).data[0];
+    const forged = await request(server.ready.merchant, 'POST',
+                                 `${new URL(account.callback_url).pathname}/stk`, {
+        body: { Body: { stkCallback: {
+            MerchantRequestID: much.merchant_request_id,
+            CheckoutRequestID: much.checkout_request_id, ResultCode: 0, ResultDesc: 'Done.',
+            CallbackMetadata: { Item: [{ Name: 'Amount', Value: 150 },
+                                       { Name: 'MpesaReceiptNumber', Value: 'UA1FORGED0' },
+                                       { Name: 'PhoneNumber', Value: PHONE }] } } } } });
+    equal(forged.status, 200, 'it is taken');
+    await until(async () => (await told(much.id)).length === 2, 'the provider is asked');
+    equal(await told(much.id), [['callback', 'to_be_confirmed'], ['query', 'in_flight']],
+          'and knows of no money');
+    equal((await gateway.payment(much.id)).status, 'pending', 'no success');
+    await operator.cancel(much.checkout_request_id);
+    await gateway.become(much.id, 'cancelled');
+    proved('a forged callback of much money moves nothing');
+
+    const true_ = await begin('TRUE', 15000);
+    await operator.approved(true_.checkout_request_id);
+    const paid = await gateway.become(true_.id, 'succeeded');
+    equal([paid.source, paid.receipt],
+          ['query', (await operator.transaction(true_.checkout_request_id)).receipt],
+          'asked, and with the receipt of the callback');
+    equal(await told(true_.id), [['callback', 'to_be_confirmed'], ['query', 'applied']], 'so');
+    const day = await gateway.ok('POST', '/v1/reconciliations/run');
+    equal([day.accounts[0].repaired, day.accounts[0].late_callbacks], [0, 1], 'it is no repair');
+    proved('a true one counts as soon as the provider says the same');
+});
+
 await story('callbacks come from listed networks only', async (scene) => {
     const server = await both(scene, ['--callback-from', '196.201.214.0/24,127.0.0.9',
                                       '--trusted-proxies', '127.0.0.1']);
