@@ -41,7 +41,7 @@ static void payment_left(struct audit *a, uint64_t number)
 {
     struct audit_gone *g = number == 0 ? NULL : array_at(&a->gone, number - 1);
     audit__checked(a, PROOF_PAYMENTS);
-    if (g == NULL || table_find(&a->open, number) != NULL || g->delivery == 0) {
+    if (g == NULL || table_find(&a->open, number) != NULL) {
         audit__breach(a, PROOF_PAYMENTS, "payment %" PRIu64 " left memory, but it %s", number,
                       g == NULL ? "was never accepted" : "has not ended");
         return;
@@ -49,7 +49,7 @@ static void payment_left(struct audit *a, uint64_t number)
     if (g->left) {
         audit__breach(a, PROOF_PAYMENTS, "payment %" PRIu64 " left memory twice", number);
     }
-    if (audit__delivery_waits(a, g->delivery)) {
+    if (g->delivery != 0 && audit__delivery_waits(a, g->delivery)) { /* a rule may want none */
         audit__breach(a, PROOF_DELIVERIES,
                       "payment %" PRIu64 " left memory, but its callback %" PRIu32 " waits", number,
                       g->delivery);
