@@ -205,7 +205,7 @@ await story('small and quick', async (scene) => {
     const browser = await Browser.open(scene);
     const page = await browser.commonPage();
     const whole = [];
-    const paint = await bestOf(4, busy ? 5000 : 400, 'first paint, ms', async () => {
+    const paint = await bestOf(4, busy ? 5000 : 500, 'first paint, ms', async () => {
         await page.goto('about:blank');
         await page.goto(`${server.base}/`);
         await page.locator('.book-entry').first().waitFor();
