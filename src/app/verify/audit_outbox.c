@@ -71,7 +71,7 @@ static bool add(struct audit *a, const struct outbox_event *e)
     }
     a->last_delivery = e->number;
     set_waiting(a, e->number);
-    if (e->item_kind == MESSAGE_STK && !a->merchant) {
+    if ((e->item_kind & ~MESSAGE_RULED) == MESSAGE_STK && !a->merchant) { /* told truly or not */
         audit__left_follow(a, e->subject, e->number);
     }
     a->report->totals.deliveries++;
