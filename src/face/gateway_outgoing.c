@@ -17,7 +17,6 @@
 
 enum {
     UNSEALED_MAX = GATEWAY_SEALED_MAX,
-    REFERENCE_SHOWN_MAX = 12,
     DESCRIPTION_SHOWN_MAX = 13,
     EVENT_ID_MAX = 32,
 };
@@ -284,9 +283,7 @@ static void call_of(struct surface *s, const struct outbox_item *item,
         out->kind = kind_of(item, p);
         out->our_id = gateway_text(g, original->provider_id); /* what it gives back names it */
     }
-    bool named = p->front_reference != TEXT_NONE;
-    out->account = named ? gateway_text(g, p->front_reference)
-                         : shown(gateway_text(g, p->order), REFERENCE_SHOWN_MAX);
+    out->account = gateway_account_reference(g, p);
     out->description =
         shown(description.size > 0 ? description : SPAN_LITERAL("Payment"), DESCRIPTION_SHOWN_MAX);
     out->token = token_for(s, p->provider);

@@ -190,6 +190,7 @@ static void apply_payment_kept(struct gateway *g, const struct gateway_event *e)
     p->first_notice = SLAB_NONE;
     p->last_notice = SLAB_NONE;
     p->before = SLAB_NONE;
+    p->before_by_phone = SLAB_NONE;
     map_put(&g->by_number, p->number, slot);
     map_put(&g->by_token, gateway__bytes_key(p->token), slot);
     g->last_payment = p->number;
@@ -213,6 +214,9 @@ static void apply_created(struct gateway *g, uint32_t slot, const struct gateway
         gateway__find(g, TEXT_OF_ORDER, gateway__order_scope(p), gateway_text(g, p->order));
     p->before = before == MAP_NONE ? SLAB_NONE : before;
     gateway__index(g, TEXT_OF_ORDER, slot);
+    before = gateway__find_by_phone(g, p->provider, p->phone);
+    p->before_by_phone = before == MAP_NONE ? SLAB_NONE : before;
+    gateway__index_phone(g, slot);
     set_due(g, slot, e->payment_created.due_ns);
     if (gateway_is_refund(p->method)) {
         uint32_t original = gateway__payment_slot(g, p->overrides);
@@ -477,8 +481,9 @@ static void apply_notice(struct gateway *g, const struct gateway_event *e,
     } else if (e->kind == EVENT_NOTICE_REPEATED) {
         n->repeats++;
     } else {
+        bool orphan = n->payment == 0 && n->effect == NOTICE_ORPHAN;
         n->effect = e->notice_joined.effect;
-        if (n->payment == 0 && e->notice_joined.payment != 0) {
+        if (orphan) { /* what belongs to a payment or a receipt stays there */
             unlink_orphan(g, slot);
             link_to_payment(g, slot, e->notice_joined.payment);
         }

@@ -214,6 +214,9 @@ enum gateway_text { TEXT_OF_ORDER, TEXT_OF_PROVIDER_ID, TEXT_OF_RECEIPT };
 uint32_t gateway__find(const struct gateway *g, enum gateway_text which, uint32_t scope,
                        struct span text);
 void gateway__index(struct gateway *g, enum gateway_text which, uint32_t slot);
+/* The latest payment by a phone at a provider account; MAP_NONE. */
+uint32_t gateway__find_by_phone(const struct gateway *g, uint32_t provider, uint64_t phone);
+void gateway__index_phone(struct gateway *g, uint32_t slot);
 
 bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, struct reader *r);
 void gateway__save(const void *state, struct writer *w);

@@ -32,13 +32,13 @@ static void timer_placed(void *context, uint64_t id, uint32_t position)
 
 static void maps_init(struct gateway *g, uint64_t seed)
 {
-    struct map *hashed[] = {&g->by_key_hash,         &g->by_provider_token,
-                            &g->by_short_code,       &g->by_token,
-                            &g->by_provider_id,      &g->by_order,
-                            &g->by_receipt,          &g->notice_by_key,
-                            &g->webhook_last,        &g->webhook_by_subject,
-                            &g->orphan_by_reference, &g->receipt_by_text,
-                            &g->receipt_by_reference};
+    struct map *hashed[] = {&g->by_key_hash,          &g->by_provider_token,
+                            &g->by_short_code,        &g->by_token,
+                            &g->by_provider_id,       &g->by_order,
+                            &g->by_receipt,           &g->notice_by_key,
+                            &g->webhook_last,         &g->webhook_by_subject,
+                            &g->orphan_by_reference,  &g->receipt_by_text,
+                            &g->receipt_by_reference, &g->by_phone};
     for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++) {
         map_init(hashed[i], seed, MAP_HASHED);
     }
@@ -78,12 +78,12 @@ static void gateway_destroy(void *state)
     struct gateway *g = state;
     struct slab *slabs[] = {&g->merchants, &g->keys, &g->providers, &g->endpoints, &g->payments,
                             &g->notices,   &g->feed, &g->webhooks,  &g->receipts};
-    struct map *maps[] = {&g->by_key_hash,        &g->by_provider_token,   &g->by_short_code,
-                          &g->by_token,           &g->by_provider_id,      &g->by_order,
-                          &g->by_receipt,         &g->notice_by_key,       &g->webhook_last,
-                          &g->webhook_by_subject, &g->orphan_by_reference, &g->by_number,
-                          &g->notice_by_number,   &g->feed_by_seq,         &g->receipt_by_number,
-                          &g->receipt_by_text,    &g->receipt_by_reference};
+    struct map *maps[] = {&g->by_key_hash,        &g->by_provider_token,    &g->by_short_code,
+                          &g->by_token,           &g->by_provider_id,       &g->by_order,
+                          &g->by_receipt,         &g->notice_by_key,        &g->webhook_last,
+                          &g->webhook_by_subject, &g->orphan_by_reference,  &g->by_number,
+                          &g->notice_by_number,   &g->feed_by_seq,          &g->receipt_by_number,
+                          &g->receipt_by_text,    &g->receipt_by_reference, &g->by_phone};
     for (size_t i = 0; i < sizeof(slabs) / sizeof(slabs[0]); i++) {
         slab_fini(slabs[i]);
     }
@@ -115,8 +115,9 @@ static bool gateway_reserve(void *state)
            map_reserve(&g->by_provider_token, 1) && map_reserve(&g->by_short_code, 1) &&
            map_reserve(&g->by_number, 1) && map_reserve(&g->by_token, 1) &&
            map_reserve(&g->by_provider_id, 2) && map_reserve(&g->by_order, 1) &&
-           map_reserve(&g->by_receipt, 2) && map_reserve(&g->notice_by_key, 2) &&
-           map_reserve(&g->notice_by_number, 2) && map_reserve(&g->orphan_by_reference, 2) &&
+           map_reserve(&g->by_phone, 1) && map_reserve(&g->by_receipt, 2) &&
+           map_reserve(&g->notice_by_key, 2) && map_reserve(&g->notice_by_number, 2) &&
+           map_reserve(&g->orphan_by_reference, 2) &&
            map_reserve(&g->feed_by_seq, GATEWAY_FRAME_FEED_MAX) &&
            map_reserve(&g->webhook_last, WEBHOOKS_RESERVED) &&
            map_reserve(&g->webhook_by_subject, WEBHOOKS_RESERVED) && timers_reserve(&g->due, 1);
@@ -403,6 +404,40 @@ void gateway__index(struct gateway *g, enum gateway_text which, uint32_t slot)
     map_put(m, key, slot);
 }
 
+static uint64_t phone_place(const struct gateway *g, uint32_t provider, uint64_t phone,
+                            uint32_t *slot_out)
+{
+    for (uint64_t key = hash_u64(phone, provider);; key++) {
+        uint32_t slot = map_get(&g->by_phone, key);
+        *slot_out = slot;
+        if (slot == MAP_NONE || (payment_slot(g, slot)->provider == provider &&
+                                 payment_slot(g, slot)->phone == phone)) {
+            return key;
+        }
+    }
+}
+
+uint32_t gateway__find_by_phone(const struct gateway *g, uint32_t provider, uint64_t phone)
+{
+    uint32_t slot;
+    (void)phone_place(g, provider, phone, &slot);
+    return slot;
+}
+
+void gateway__index_phone(struct gateway *g, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    uint32_t other;
+    uint64_t key = phone_place(g, p->provider, p->phone, &other);
+    if (other != MAP_NONE && payment_slot(g, other)->number > p->number) {
+        return; /* the latest counts, in whatever order they are read */
+    }
+    if (other != MAP_NONE) {
+        CHECK(map_remove(&g->by_phone, key));
+    }
+    map_put(&g->by_phone, key, slot);
+}
+
 /* ---- reads ---- */
 
 const struct gateway *gateway_of(const struct book *b)
@@ -522,6 +557,16 @@ const struct gateway_feed *gateway_feed_event(const struct gateway *g, uint64_t 
 {
     uint32_t slot = map_get(&g->feed_by_seq, seq);
     return slot == MAP_NONE ? NULL : slab_at(&g->feed, slot);
+}
+
+struct span gateway_account_reference(const struct gateway *g, const struct gateway_payment *p)
+{
+    if (p->front_reference != TEXT_NONE) {
+        return gateway_text(g, p->front_reference);
+    }
+    struct span order = gateway_text(g, p->order);
+    order.size = order.size < GATEWAY_REFERENCE_SHOWN ? order.size : GATEWAY_REFERENCE_SHOWN;
+    return order;
 }
 
 struct span gateway_text(const struct gateway *g, uint32_t handle)

@@ -78,6 +78,7 @@ struct gateway {
     struct map by_token;
     struct map by_provider_id; /* hash of provider and id -> payment */
     struct map by_order;       /* hash of merchant and order -> the latest payment */
+    struct map by_phone;       /* hash of provider and phone -> the latest payment */
     struct map by_receipt;     /* hash of provider and receipt -> payment */
     struct map receipt_by_number;
     struct map receipt_by_text;      /* hash of provider and receipt -> receipt */
@@ -132,6 +133,10 @@ const struct gateway_payment *gateway_payment_of_order(const struct gateway *g, 
                                                        struct span order);
 const struct gateway_payment *gateway_payment_before(const struct gateway *g,
                                                      const struct gateway_payment *p);
+/* What the provider is told, and tells, as account reference: the first 12 bytes of the order, or
+ * what an application that speaks Daraja gave. */
+enum { GATEWAY_REFERENCE_SHOWN = 12 };
+struct span gateway_account_reference(const struct gateway *g, const struct gateway_payment *p);
 /* The provider account whose callback URLs end in this token; SLAB_NONE. */
 uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16]);
 const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number);

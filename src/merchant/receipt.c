@@ -14,6 +14,10 @@
 #include "base/matching.h"
 #include "merchant/internal.h"
 
+enum { CANDIDATES_MAX = 32 };
+/* Payments that were asked for so long before are not looked at. */
+#define CANDIDATE_AGE_NS (4 * MATCHING_WINDOW_NS)
+
 /* ---- whose it is ---- */
 
 /* Does a phone fit what was said of the payer: a number, a mask ("2547 ***** 126"), or a hash that
@@ -58,6 +62,11 @@ static bool looks_like(const struct gateway_payment *p, int64_t amount_minor, ui
     bool asked = p->method == METHOD_MPESA_STK && sent_ns != 0 && p->receipt == TEXT_NONE;
     return asked && (p->state == GATEWAY_MISMATCHED || p->amount_minor == amount_minor) &&
            is_near(at_ns, sent_ns) && fits_party(p->phone, phone, party);
+}
+
+static bool was_paid(const struct gateway_payment *p)
+{
+    return p->state == GATEWAY_SUCCEEDED || p->state == GATEWAY_REVERSED;
 }
 
 bool gateway__arrived(const struct gateway *g, uint32_t provider, const struct observation *claim)
@@ -114,13 +123,58 @@ static const struct gateway_payment *next_that_fits(const struct gateway *g,
             ? gateway_payment_before(g, last)
             : gateway_payment_of_order(g, provider_at(g, a->provider)->merchant, a->reference);
     for (; p != NULL; p = gateway_payment_before(g, p)) {
-        bool lives = !gateway_state_ended(p->state) || p->state == GATEWAY_SUCCEEDED;
+        bool lives = !gateway_state_ended(p->state) || was_paid(p);
         if (lives && p->provider == a->provider &&
             looks_like(p, a->amount_minor, a->phone, a->party, a->at_ns)) {
             return p;
         }
     }
     return NULL;
+}
+
+/* Could it have been paid although it ended? What a query said of it may have been too early; what
+ * the provider said by itself is believed: then other money was paid by hand. */
+static bool may_be_paid(const struct gateway_payment *p)
+{
+    bool open = !gateway_state_ended(p->state);
+    bool doubtful =
+        p->source == 0 || observation_rank(p->source) < observation_rank(OBSERVED_BY_CALLBACK);
+    return open || was_paid(p) || doubtful;
+}
+
+/* Amount, phone and account reference within a quarter of an hour, and only one payment fits: it is
+ * that payment's money, although its answer and its callback may both be lost. */
+static const struct gateway_payment *match_by_phone(const struct gateway *g,
+                                                    const struct arrival *a)
+{
+    const struct gateway_payment *found[CANDIDATES_MAX];
+    struct matching_side sides[CANDIDATES_MAX];
+    const struct matching_side line = {.amount_minor = a->amount_minor,
+                                       .phone = a->phone,
+                                       .account = a->reference,
+                                       .at_ns = a->at_ns};
+    struct matching best;
+    size_t count = 0;
+    uint32_t slot = a->phone == 0 ? MAP_NONE : gateway__find_by_phone(g, a->provider, a->phone);
+    for (; slot != MAP_NONE && slot != SLAB_NONE; slot = payment_slot(g, slot)->before_by_phone) {
+        const struct gateway_payment *p = payment_slot(g, slot);
+        if (a->at_ns - p->entered_ns[GATEWAY_CREATED] > CANDIDATE_AGE_NS) {
+            break;
+        }
+        if (count == CANDIDATES_MAX) {
+            return NULL; /* which of so many, nobody can tell */
+        }
+        if (p->method == METHOD_MPESA_STK && p->entered_ns[GATEWAY_SUBMITTED] != 0 &&
+            p->receipt == TEXT_NONE && may_be_paid(p)) {
+            found[count] = p;
+            sides[count++] = (struct matching_side){.amount_minor = p->amount_minor,
+                                                    .phone = p->phone,
+                                                    .account = gateway_account_reference(g, p),
+                                                    .at_ns = p->entered_ns[GATEWAY_SUBMITTED]};
+        }
+    }
+    matching_find(&line, sides, count, &best);
+    return matching_applies(&best) ? found[best.index] : NULL;
 }
 
 const struct gateway_payment *gateway__payment_of_receipt(const struct gateway_decision *gd,
@@ -133,12 +187,17 @@ const struct gateway_payment *gateway__payment_of_receipt(const struct gateway_d
     if (slot != MAP_NONE) {
         return payment_slot(g, slot);
     }
-    if (gateway__receipt_find(g, RECEIPT_BY_TEXT, provider, claim->receipt) != MAP_NONE) {
+    const struct gateway_receipt *r = gateway_receipt_by_text(g, provider, claim->receipt);
+    if (r != NULL && (r->by_person || r->amount_minor != claim->amount_minor)) {
         return NULL;
     }
-    const struct gateway_payment *p = next_that_fits(g, &a, NULL);
+    const struct gateway_payment *p = match_by_phone(g, &a);
+    if (p != NULL || r != NULL) {
+        return p;
+    }
+    p = next_that_fits(g, &a, NULL);
     bool only = p != NULL && next_that_fits(g, &a, p) == NULL;
-    return only && p->state == GATEWAY_SUCCEEDED ? p : NULL;
+    return only && was_paid(p) ? p : NULL;
 }
 
 const struct gateway_payment *gateway_receipt_suggestion(const struct gateway *g,

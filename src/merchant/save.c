@@ -215,6 +215,7 @@ static void index_payment(struct gateway *g, uint32_t slot)
     if (p->receipt != TEXT_NONE) {
         gateway__index(g, TEXT_OF_RECEIPT, slot);
     }
+    gateway__index_phone(g, slot);
     uint32_t latest =
         gateway__find(g, TEXT_OF_ORDER, gateway__order_scope(p), gateway_text(g, p->order));
     if (latest == MAP_NONE || payment_slot(g, latest)->number < p->number) {
@@ -235,7 +236,8 @@ static bool load_payments(struct gateway *g, struct reader *r)
     uint32_t count = g->payments.used;
     if (!map_reserve(&g->by_number, count) || !map_reserve(&g->by_token, count) ||
         !map_reserve(&g->by_provider_id, count) || !map_reserve(&g->by_receipt, count) ||
-        !map_reserve(&g->by_order, count) || !timers_reserve(&g->due, count)) {
+        !map_reserve(&g->by_order, count) || !map_reserve(&g->by_phone, count) ||
+        !timers_reserve(&g->due, count)) {
         return false;
     }
     FOR_EACH(&g->payments, i)

@@ -40,6 +40,7 @@ struct arrives {
     const char *party;
     uint64_t phone;
     uint32_t short_code; /* 0: ours */
+    int64_t at_ns;       /* 0: not said */
 };
 
 static uint8_t arrive(struct shop *s, struct arrives a)
@@ -57,6 +58,7 @@ static uint8_t arrive(struct shop *s, struct arrives a)
     o.party = span_from(a.party);
     o.phone = a.phone;
     o.short_code = a.short_code != 0 ? a.short_code : SHOP_PAYBILL;
+    o.at_ns = a.at_ns;
     o.has_amount = true;
     o.amount_minor = a.amount_minor != 0 ? a.amount_minor : SHOP_AMOUNT;
     (void)snprintf(body, sizeof(body), "arrives %d %s %s %lld", (int)o.source, a.receipt,
@@ -253,6 +255,88 @@ static void test_a_wrong_assignment_is_taken_back(void **state)
     shop_end(&s);
 }
 
+/* The answer to the push is lost, its callback too, and it was paid. A row that names amount, phone,
+ * account and time is that payment's money; a second push was refused all the while. */
+static void test_both_are_lost(void **state)
+{
+    (void)state;
+    static const enum observation_source sources[] = {OBSERVED_BY_PULL, OBSERVED_BY_STATEMENT};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct shop s;
+        shop_start(&s);
+        uint64_t n = shop_pay(&s, "INV-1-LONGER-THAN-TWELVE");
+        int64_t sent_ns = s.now_ns;
+        shop_answer(&s, n, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE, "");
+        shop_pass(&s, 40 * 3600 * SHOP_S);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+        assert_int_equal(shop_create(&s, "INV-1-LONGER-THAN-TWELVE", 0).refusal,
+                         GATEWAY_ORDER_OPEN);
+        struct arrives row = {.source = sources[i],
+                              .receipt = "UA1A000001",
+                              .account = "INV-1-LONGER",
+                              .phone = SHOP_PHONE,
+                              .at_ns = sent_ns + 16 * 60 * SHOP_S};
+        struct arrives other = row;
+        other.receipt = "UA1C000009";
+        assert_int_equal(arrive(&s, other), NOTICE_MOVED); /* too late: other money */
+        expect_money(&s, 0, SHOP_AMOUNT);
+        row.at_ns = sent_ns + 20 * SHOP_S;
+        assert_int_equal(arrive(&s, row), NOTICE_MOVED);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_SUCCEEDED);
+        assert_int_equal(shop_payment(&s, n)->source, sources[i]);
+        assert_int_equal(arrive(&s, row), NOTICE_CONFIRMS);
+        row.source = sources[1 - i];
+        assert_int_equal(arrive(&s, row), NOTICE_CONFIRMS);
+        struct shop_claim paid = shop_paid();
+        assert_int_equal(shop_claims(&s, n, &paid), NOTICE_CONFIRMS); /* the callback after all */
+        expect_money(&s, SHOP_AMOUNT, SHOP_AMOUNT);
+        assert_int_equal(shop_told(&s, FEED_PAYMENT_SUCCEEDED), 1);
+        assert_int_equal(shop_create(&s, "INV-1-LONGER-THAN-TWELVE", 0).refusal,
+                         GATEWAY_ORDER_PAID);
+        assert_int_equal(shop_gateway(&s)->repaired, 1);
+        shop_end(&s);
+    }
+}
+
+/* Two that fit alike are a person's; a definite end that the provider told stands; what a query said
+ * does not. */
+static void test_matching_is_careful(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint64_t n = shop_pay(&s, "INV-1");
+    shop_answer(&s, n, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE, "");
+    uint64_t m = shop_create(&s, "INV-1", n).number; /* overridden */
+    shop_answer(&s, m, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE, "");
+    struct arrives row = {.source = OBSERVED_BY_PULL,
+                          .receipt = "UA1A000001",
+                          .account = "INV-1",
+                          .phone = SHOP_PHONE};
+    assert_int_equal(arrive(&s, row), NOTICE_MOVED);
+    expect_money(&s, 0, SHOP_AMOUNT);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+    uint64_t cancelled = shop_pending(&s, "INV-2");
+    struct shop_claim failed = {.source = OBSERVED_BY_CALLBACK,
+                                .verdict = OBSERVED_FAILED,
+                                .reason = OBSERVED_REASON_CANCELLED};
+    assert_int_equal(shop_claims(&s, cancelled, &failed), NOTICE_MOVED);
+    row.receipt = "UA1A000002";
+    row.account = "INV-2";
+    assert_int_equal(arrive(&s, row), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, cancelled)->state, GATEWAY_CANCELLED);
+    assert_int_equal(receipt(&s, "UA1A000002")->state, RECEIPT_ASSIGNED);
+    uint64_t doubtful = shop_pending(&s, "INV-3");
+    failed.source = OBSERVED_BY_QUERY;
+    assert_int_equal(shop_claims(&s, doubtful, &failed), NOTICE_MOVED);
+    row.receipt = "UA1A000003";
+    row.account = "INV-3";
+    assert_int_equal(arrive(&s, row), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, doubtful)->state, GATEWAY_SUCCEEDED);
+    expect_money(&s, 2 * SHOP_AMOUNT, SHOP_AMOUNT);
+    shop_end(&s);
+}
+
 /* ---- registering URLs ---- */
 
 static enum gateway_refusal register_urls(struct shop *s, uint32_t merchant, uint8_t rule)
@@ -316,6 +400,8 @@ int main(void)
         cmocka_unit_test(test_paid_by_query),
         cmocka_unit_test(test_ambiguity_waits_for_the_receipt_number),
         cmocka_unit_test(test_a_wrong_assignment_is_taken_back),
+        cmocka_unit_test(test_both_are_lost),
+        cmocka_unit_test(test_matching_is_careful),
         cmocka_unit_test(test_registering),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
