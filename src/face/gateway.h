@@ -42,6 +42,8 @@ struct gateway_face {
     uint64_t refused_sources;    /* callbacks from elsewhere than providers' networks */
 };
 
+struct provider_account;
+
 struct gateway_face *gateway_face_create(void);
 void gateway_face_destroy(struct gateway_face *f);
 
@@ -103,7 +105,33 @@ void gateway_c2b_register(struct request *q);
 void gateway_c2b_field(struct surface *s, struct writer *w, const struct gateway_provider *p);
 /* The answer to "may this be paid?". */
 void gateway_validation(struct request *q, uint32_t provider, const struct observation *asked);
+/* gateway_pull.c */
+void gateway_pull_create(struct request *q);
+void gateway_pull_register(struct request *q);
+void gateway_pull_field(struct surface *s, struct writer *w, const struct gateway_provider *p);
+/* The rows of a page, each through the door of notices; into s->gateway->reading. */
+void gateway_pull_read(struct surface *s, uint32_t provider, const struct provider_account *account,
+                       struct delivery_result_command *c);
+/* gateway_rows.c: rows of the provider's books. */
+struct gateway_rows {
+    struct surface *s;
+    uint32_t provider;
+    struct span all; /* the message that they stand in, ... */
+    size_t at;       /* ... and how far it has been read */
+    struct span peer;
+    struct span headers;
+    int64_t first_ns, last_ns;
+    uint64_t rows, applied, confirmed, mismatched, unmatched, ignored;
+    uint64_t wait_position;
+    bool stopped; /* the engine had no room: take them again */
+};
+/* One row through the door of notices; context: struct gateway_rows. */
+void gateway_row_take(void *context, const struct observation *seen);
+void gateway_statement_create(struct request *q);
+void gateway_discrepancy_list(struct request *q);
+void gateway_discrepancy_resolve(struct request *q);
 /* gateway_reconciliation.c */
+void gateway_alert_render(struct surface *s, struct writer *w, const struct gateway_feed *f);
 void gateway_reconciliation_run(struct request *q);
 void gateway_reconciliation_get(struct request *q);
 /* gateway_payouts.c */

@@ -265,7 +265,9 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
     json_field_u64(w, "seq", f->seq);
     json_field_u64(w, "object_seq", f->object_seq);
     json_key(w, "data");
-    if (f->object_kind == FEED_OBJECT_RECEIPT) {
+    if (f->object_kind == FEED_OBJECT_PROVIDER) {
+        gateway_alert_render(s, w, f);
+    } else if (f->object_kind == FEED_OBJECT_RECEIPT) {
         gateway_receipt_render(s, w, gateway_receipt(surface_gateway(s), f->object), f);
     } else {
         gateway_payment_render(s, w, gateway_payment(surface_gateway(s), f->object), f);
@@ -345,6 +347,7 @@ void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot)
     }
     json_field_text(w, "callback_url", url);
     gateway_c2b_field(s, w, p);
+    gateway_pull_field(s, w, p);
     if (p->kind == OBSERVED_AT_PAYSTACK) {
         (void)snprintf(url, sizeof(url), "%s/callbacks/%s/webhook", s->gateway->own_url, token);
         json_field_text(w, "webhook_url", url);

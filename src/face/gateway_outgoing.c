@@ -91,10 +91,17 @@ bool gateway_token_good(struct surface *s, uint32_t provider)
            engine_now(s->engine) < t->until_ns;
 }
 
+/* A call about the whole account, which is its subject; not about a payment. */
+static bool is_of_account(const struct outbox_item *item)
+{
+    return item->kind == CALL_REGISTER || item->kind == CALL_PULL ||
+           item->kind == CALL_PULL_REGISTER;
+}
+
 /* The provider account that a call goes to; SLAB_NONE: it is none, or its payment is no more. */
 static uint32_t account_of_item(const struct gateway *g, const struct outbox_item *item)
 {
-    if (item->kind == CALL_REGISTER) {
+    if (is_of_account(item)) {
         return (uint32_t)item->subject;
     }
     const struct gateway_payment *p =
@@ -230,13 +237,18 @@ static struct span token_for(struct surface *s, uint32_t provider)
     return gateway_token_good(s, provider) ? (struct span){t->text, t->size} : SPAN_EMPTY;
 }
 
-/* C2B URLs carry the account's own token: they are registered once and stay. */
-static bool write_registration(struct surface *s, uint32_t slot, struct writer *w,
+/* URLs carry the account's own token: they are registered once and stay. */
+static bool write_account_call(struct surface *s, const struct outbox_item *item, struct writer *w,
                                struct gateway_job *job)
 {
+    uint32_t slot = (uint32_t)item->subject;
     const struct gateway_provider *p = gateway_provider(surface_gateway(s), slot);
-    struct provider_call call = {.kind = PROVIDER_CALL_REGISTER,
+    struct provider_call call = {.kind = (enum provider_call_kind)item->kind,
                                  .now_ns = engine_now(s->engine),
+                                 .from_ns = p->pull_from_ns,
+                                 .until_ns = p->pull_until_ns,
+                                 .offset = p->pull_offset,
+                                 .phone = p->pull_phone,
                                  .cancel_unanswered = p->c2b_cancels,
                                  .token = token_for(s, slot)};
     call.callback_url = callback_url(s, p->token, "confirmation", w);
@@ -369,8 +381,8 @@ bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct 
     if (item->kind == MESSAGE_WEBHOOK) {
         return webhook(s, item, w, job);
     }
-    if (item->kind == CALL_REGISTER) {
-        return write_registration(s, (uint32_t)item->subject, w, job);
+    if (is_of_account(item)) {
+        return write_account_call(s, item, w, job);
     }
     const struct gateway_payment *p = gateway_payment(surface_gateway(s), item->subject);
     struct provider_call call;
@@ -405,7 +417,7 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
         return;
     }
     const struct gateway_payment *p =
-        item->kind == CALL_REGISTER ? NULL : gateway_payment(g, item->subject);
+        is_of_account(item) ? NULL : gateway_payment(g, item->subject);
     const struct gateway_provider *provider = gateway_provider(g, slot);
     struct provider_account account = {.provider = (enum observation_provider)provider->kind,
                                        .production = provider->production,
@@ -415,6 +427,10 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
     struct provider_reply reply = {.http_status = c->status, .body = c->answer};
     memset(&f->reading, 0, sizeof(f->reading));
     memset(&f->observed, 0, sizeof(f->observed));
+    if (item->kind == CALL_PULL) {
+        gateway_pull_read(s, slot, &account, c);
+        return;
+    }
     bool of_refund = p != NULL && p->method == METHOD_PAYSTACK_REFUND;
     const struct gateway_payment *named = of_refund ? gateway_payment(g, p->overrides) : p;
     call.provider_id = named == NULL ? SPAN_EMPTY : gateway_text(g, named->provider_id);

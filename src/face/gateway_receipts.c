@@ -254,7 +254,7 @@ void gateway_validation(struct request *q, uint32_t provider, const struct obser
     struct writer w = surface_writer(q->s);
     bool accepted = asked->kind != OBSERVED_RECEIPT ||
                     gateway_c2b_accepts(surface_gateway(q->s), provider, asked->account_reference);
-    const struct daraja_c2b_verdict verdict = {.accepted = accepted, .rejected = 2};
+    const struct daraja_c2b_verdict verdict = {.accepted = accepted, .rejected = accepted ? 0 : 2};
     daraja_c2b_verdict_render(&w, &verdict); /* C2B00012: invalid account number */
     surface_json(q, engine_read_position(q->s->engine), 200, &w);
 }

@@ -11,8 +11,10 @@
 #include "face/gateway.h"
 
 enum {
-    ASKED_MAX = 500,     /* by one run: the next one asks about the others */
-    OPEN_FOR_S = 10 * 60 /* R2.7 */
+    ASKED_MAX = 500,          /* by one run: the next one asks about the others */
+    OPEN_FOR_S = 10 * 60,     /* R2.7 */
+    ALERT_SETTLE_S = 15 * 60, /* as in merchant/sweep.c */
+    REPORT_ID_SIZE = 32,
 };
 
 static const int64_t DAY_NS = (int64_t)86400 * NS_PER_S;
@@ -38,15 +40,39 @@ static void render_repairs(struct writer *w, const struct gateway_repairs *r)
     json_field_u64(w, "needs_attention", r->attention);
 }
 
+static void report_id(uint32_t day, char out[REPORT_ID_SIZE])
+{
+    struct civil c;
+    civil_from_day(day, &c);
+    (void)snprintf(out, REPORT_ID_SIZE, "rec_%04d%02d%02d", (int)c.year, (int)c.month, (int)c.day);
+}
+
+/* Only what will never change: the figures are in the report, which goes on. */
+void gateway_alert_render(struct surface *s, struct writer *w, const struct gateway_feed *f)
+{
+    char id[REPORT_ID_SIZE];
+    const struct gateway_provider *p =
+        gateway_provider(surface_gateway(s), (uint32_t)(f->object - 1));
+    report_id(eat_day_number(f->at_ns - ALERT_SETTLE_S * NS_PER_S), id);
+    json_open(w, '{');
+    json_field_text(w, "object", "alert");
+    json_field_u64(w, "short_code", p->short_code);
+    json_field_text(w, "reconciliation", id);
+    json_field_text(w, "explanation",
+                    "more than 0.1 % of the payments that succeeded on this day were not told by "
+                    "their own callback");
+    json_close(w, '}');
+}
+
 static void render(struct request *q, struct writer *w, uint32_t day, const uint64_t *asked)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct civil c;
-    char id[32];
+    char id[REPORT_ID_SIZE];
     bool alert = false;
     civil_from_day(day, &c);
     int64_t from_ns = civil_to_ns(&c, EAT_OFFSET_S);
-    (void)snprintf(id, sizeof(id), "rec_%04d%02d%02d", (int)c.year, (int)c.month, (int)c.day);
+    report_id(day, id);
     json_open(w, '{');
     json_field_text(w, "id", id);
     json_field_text(w, "object", "reconciliation");

@@ -76,6 +76,22 @@ enum c2b_rule {
     GATEWAY_C2B_RULE_LAST = 1,
 };
 
+/* Pulling what arrived. Numbers stand in the journal. X(NAME, number, "status in the API") */
+#define GATEWAY_PULL_STATES(X)       \
+    X(NONE, 0, "never")              \
+    X(REGISTERING, 1, "registering") \
+    X(ASKED, 2, "asked")             \
+    X(DONE, 3, "done")               \
+    X(FAILED, 4, "failed")
+
+enum gateway_pull_state {
+#define X(name, number, text) GATEWAY_PULL_##name = number,
+    GATEWAY_PULL_STATES(X)
+#undef X
+        GATEWAY_PULL_STATE_LAST = 4,
+};
+const char *gateway_pull_state_name(uint8_t state);
+
 #define GATEWAY_PROVIDER_FIELDS(X)                                                       \
     X(u64, target)  /* of its base URL, for the outbox */                                \
     X(raw16, token) /* of its callback URLs: C2B and results */                          \
@@ -94,6 +110,15 @@ enum c2b_rule {
     X(u8, c2b_state)                                                                     \
     X(u8, c2b_rule)                                                                      \
     X(flag, c2b_cancels) /* what is not answered in time is cancelled by the provider */ \
+    X(u64, pull_item)    /* outbox number of the latest call of pull; 0 */               \
+    X(u64, pull_phone)   /* the nominated number that it is registered with; 0 */        \
+    X(i64, pull_from_ns)                                                                 \
+    X(i64, pull_until_ns)                                                                \
+    X(u32, pull_offset) /* rows of it that have been taken */                            \
+    X(u32, pull_words)                                                                   \
+    X(u8, pull_state)                                                                    \
+    X(u32, alert_day)  /* the latest day that an alert was raised for; 0: none */        \
+    X(u32, object_seq) /* events told about it so far */                                 \
     X(u8, kind)                                                                          \
     X(flag, production)                                                                  \
     X(flag, is_till)

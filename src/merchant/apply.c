@@ -247,8 +247,10 @@ static void apply_moved(struct gateway *g, uint32_t slot, const struct gateway_e
     if (state == GATEWAY_SUCCEEDED) {
         p->late = ended;
         g->late += ended;
-        g->repaired += p->source != OBSERVED_BY_CALLBACK && p->source != OBSERVED_BY_WEBHOOK &&
-                       !gateway_pays_out(p->method);
+        bool repair = p->source != OBSERVED_BY_CALLBACK && p->source != OBSERVED_BY_WEBHOOK &&
+                      !gateway_pays_out(p->method);
+        g->repaired += repair;
+        g->last_repair_ns = repair ? frame->time_ns : g->last_repair_ns;
         p->escrow = p->capture == CAPTURE_ESCROW ? ESCROW_HELD : ESCROW_NONE;
     }
     if (state == GATEWAY_REVERSED && p->escrow == ESCROW_HELD) {
@@ -514,6 +516,10 @@ static void apply_feed(struct gateway *g, const struct gateway_event *e,
         CHECK(at != MAP_NONE);
         CHECK(f->object_seq == payment_slot(g, at)->object_seq + 1);
         payment_slot(g, at)->object_seq = f->object_seq;
+    } else if (f->object_kind == FEED_OBJECT_PROVIDER) {
+        struct gateway_provider *a = provider_at(g, (uint32_t)(f->object - 1));
+        CHECK(f->object_seq == a->object_seq + 1);
+        a->object_seq = f->object_seq;
     } else {
         CHECK(f->object_kind == FEED_OBJECT_RECEIPT);
         uint32_t at = gateway__receipt_slot(g, f->object);
@@ -616,6 +622,14 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_RECEIPT_CREATED:
     case EVENT_RECEIPT_ASSIGNED:
     case EVENT_RECEIPT_TAKEN_BACK: gateway__apply_receipt(g, &e, frame); break;
+    case EVENT_DISCREPANCY_OPENED:
+    case EVENT_DISCREPANCY_NOTED:
+    case EVENT_DISCREPANCY_RESOLVED: gateway__apply_discrepancy(g, &e, frame); break;
+    case EVENT_PULL_NUMBER_KEPT:
+    case EVENT_PULL_ASKED:
+    case EVENT_PULL_ANSWERED:
+    case EVENT_SWEEP_DUE:
+    case EVENT_ALERT_RAISED: gateway__apply_sweep(g, &e); break;
     case EVENT_C2B_URLS_ASKED:
     case EVENT_C2B_URLS_ANSWERED: apply_c2b(g, &e); break;
     default:

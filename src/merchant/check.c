@@ -154,6 +154,7 @@ void gateway__check(const void *state)
     CHECK(g->feed.used == g->last_seq); /* G7 */
     check_notices(g);
     gateway__check_receipts(g);
+    gateway__check_discrepancies(g);
     check_webhooks(g);
     timers_check(&g->due);
 }

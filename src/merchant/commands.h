@@ -25,7 +25,8 @@
     X(REGISTER, 6, "register") /* C2B URLs, pull */                              \
     X(PULL, 7, "pull")                                                           \
     X(BALANCE, 8, "balance")                                                     \
-    X(TOKEN, 9, "token") /* an access token; never an outbox item */
+    X(TOKEN, 9, "token") /* an access token; never an outbox item */             \
+    X(PULL_REGISTER, 10, "pull_register")
 
 enum merchant_call_kind {
 #define X(name, number, text) CALL_##name = number,
@@ -60,6 +61,11 @@ enum gateway_command_kind {
     COMMAND_NOTICE = 210,
     COMMAND_RECEIPT_ASSIGN = 211,
     COMMAND_C2B_URLS = 212,
+    COMMAND_PULL = 215,        /* struct pull_command */
+    COMMAND_PULL_NUMBER = 216, /* struct pull_command: with the nominated phone */
+    COMMAND_SWEEP = 217,       /* internal: the sweep is due */
+    COMMAND_DISAGREE = 213,    /* struct discrepancy_command */
+    COMMAND_DISCREPANCY_RESOLVE = 214,
     COMMAND_ENDPOINT_ROTATE = 241,
     COMMAND_EVENT_REPLAY = 242,
 };
@@ -179,6 +185,33 @@ struct c2b_registration_command {
     bool cancels; /* what we do not answer in time is cancelled */
 };
 
+/* What arrived in a window of time, at most the latest 48 h. */
+struct pull_command {
+    uint32_t merchant;
+    uint32_t provider;
+    int64_t from_ns;
+    int64_t until_ns;
+    uint64_t phone;
+};
+
+/* What a whole statement shows, and no single row. */
+struct discrepancy_command {
+    uint32_t provider;
+    uint8_t kind; /* enum discrepancy_kind */
+    uint64_t payment;
+    int64_t theirs_minor;
+    struct span reference;
+};
+
+/* A person owns it; and, unless the reason is OPEN, has found out. */
+struct discrepancy_resolve_command {
+    uint32_t merchant;
+    uint64_t number;
+    uint8_t reason; /* enum discrepancy_reason */
+    struct span owner;
+    struct span note;
+};
+
 /* A notice at the door. */
 struct notice_command {
     uint64_t payment; /* that the token of the URL belongs to; 0: found by what it names */
@@ -197,6 +230,7 @@ struct gateway_reading {
      * (BUSY and TOKEN: it may be sent again), anything else that nobody can tell. */
     struct observation answer;
     struct notice_command notice; /* for answers to questions; claim NULL: none */
+    uint32_t rows;                /* PULL: that were taken, each as a notice of its own */
 };
 
 enum gateway_refusal {

@@ -69,6 +69,14 @@ static bool plausible(const struct gateway_event *e)
                e->receipt_created.state >= RECEIPT_SUSPENSE &&
                e->receipt_created.state <= RECEIPT_ASSIGNED && e->receipt_created.source >= 1 &&
                e->receipt_created.source <= OBSERVED_BY_STATEMENT;
+    case EVENT_DISCREPANCY_OPENED:
+        return e->discrepancy_opened.discrepancy_kind >= 1 &&
+               e->discrepancy_opened.discrepancy_kind <= DISCREPANCY_KIND_LAST &&
+               e->discrepancy_opened.reference.size > 0;
+    case EVENT_DISCREPANCY_RESOLVED:
+        return e->discrepancy_resolved.reason >= 1 &&
+               e->discrepancy_resolved.reason <= DISCREPANCY_REASON_LAST;
+    case EVENT_PULL_ANSWERED: return e->pull_answered.state <= GATEWAY_PULL_STATE_LAST;
     case EVENT_C2B_URLS_ASKED: return e->c2b_asked.rule <= GATEWAY_C2B_RULE_LAST;
     case EVENT_C2B_URLS_ANSWERED: return e->c2b_answered.state <= GATEWAY_C2B_STATE_LAST;
     case EVENT_FEED_ADDED: return e->feed_added.type >= 1 && e->feed_added.type <= FEED_TYPE_LAST;

@@ -37,6 +37,11 @@ static inline struct gateway_receipt *receipt_at(const struct gateway *g, uint32
     return slab_at(&g->receipts, slot);
 }
 
+static inline struct gateway_discrepancy *discrepancy_at(const struct gateway *g, uint32_t slot)
+{
+    return slab_at(&g->discrepancies, slot);
+}
+
 static inline struct gateway_webhook *webhook_at(const struct gateway *g, uint32_t slot)
 {
     return slab_at(&g->webhooks, slot);
@@ -156,6 +161,36 @@ void gateway__receipt_is_of(struct gateway_decision *gd, const struct gateway_pa
 /* The number of the one receipt that must be this payment's, which was paid by what names none;
  * empty: there is none, or more than one. */
 struct span gateway__receipt_that_fits(const struct gateway *g, const struct gateway_payment *p);
+
+/* Will what arrived lie on suspense? */
+bool gateway__receipt_waits(const struct gateway_decision *gd, uint32_t provider,
+                            const struct observation *claim);
+
+/* discrepancy.c */
+void gateway__disagree(struct gateway_decision *gd, const struct gateway_discrepancy *d,
+                       struct span reference);
+/* Does what a row or line says of the provider's books agree with ours? At the end of the decision
+ * that took it. */
+void gateway__compare(struct gateway_decision *gd, const struct notice_command *c,
+                      const struct gateway_payment *p, uint64_t notice, uint8_t effect);
+void gateway__receipt_found_owner(struct gateway_decision *gd, const struct gateway_receipt *r);
+void gateway__decide_disagree(const struct gateway *g, struct decision *d);
+void gateway__decide_resolve_discrepancy(const struct gateway *g, struct decision *d);
+void gateway__apply_discrepancy(struct gateway *g, const struct gateway_event *e,
+                                const struct frame_info *frame);
+void gateway__discrepancy_index(struct gateway *g, uint32_t slot);
+void gateway__check_discrepancies(const struct gateway *g);
+
+/* sweep.c */
+void gateway__sweep_at(struct gateway_decision *gd, uint64_t cursor, int64_t due_ns);
+/* Something is open from now on: there will be a sweep. */
+void gateway__sweep_begins(struct gateway_decision *gd);
+void gateway__decide_sweep(const struct gateway *g, struct decision *d);
+void gateway__decide_pull(const struct gateway *g, struct decision *d);
+void gateway__decide_pull_number(const struct gateway *g, struct decision *d);
+void gateway__pull_attempted(struct gateway_decision *gd, const struct outbox_item *item,
+                             const struct delivery_result_command *c, uint8_t becomes);
+void gateway__apply_sweep(struct gateway *g, const struct gateway_event *e);
 
 /* receipt_state.c */
 uint32_t gateway__receipt_slot(const struct gateway *g, uint64_t number); /* MAP_NONE */

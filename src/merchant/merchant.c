@@ -45,6 +45,8 @@ static void maps_init(struct gateway *g, uint64_t seed)
     map_init(&g->by_number, seed, MAP_SEQUENTIAL);
     map_init(&g->notice_by_number, seed, MAP_SEQUENTIAL);
     map_init(&g->receipt_by_number, seed, MAP_SEQUENTIAL);
+    map_init(&g->discrepancy_by_number, seed, MAP_SEQUENTIAL);
+    map_init(&g->discrepancy_by_reference, seed, MAP_HASHED);
     map_init(&g->feed_by_seq, seed, MAP_SEQUENTIAL);
 }
 
@@ -63,6 +65,7 @@ static void *gateway_create(struct book *book)
     slab_init(&g->endpoints, sizeof(struct gateway_endpoint), GATEWAY_ENDPOINTS_MAX);
     slab_init(&g->payments, sizeof(struct gateway_payment), GATEWAY_PAYMENTS_MAX);
     slab_init(&g->notices, sizeof(struct gateway_notice), GATEWAY_NOTICES_MAX);
+    slab_init(&g->discrepancies, sizeof(struct gateway_discrepancy), GATEWAY_DISCREPANCIES_MAX);
     slab_init(&g->receipts, sizeof(struct gateway_receipt), GATEWAY_RECEIPTS_MAX);
     slab_init(&g->feed, sizeof(struct gateway_feed), GATEWAY_FEED_MAX);
     slab_init(&g->webhooks, sizeof(struct gateway_webhook), GATEWAY_FEED_MAX);
@@ -90,6 +93,9 @@ static void gateway_destroy(void *state)
     for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
         map_fini(maps[i]);
     }
+    slab_fini(&g->discrepancies);
+    map_fini(&g->discrepancy_by_number);
+    map_fini(&g->discrepancy_by_reference);
     timers_fini(&g->due);
     free(g);
 }
@@ -108,8 +114,10 @@ static bool gateway_reserve(void *state)
     return slab_reserve(&g->merchants, 1) && slab_reserve(&g->keys, 1) &&
            slab_reserve(&g->providers, 1) && slab_reserve(&g->endpoints, 1) &&
            slab_reserve(&g->payments, 1) && slab_reserve(&g->notices, 2) &&
-           slab_reserve(&g->receipts, 1) && map_reserve(&g->receipt_by_number, 1) &&
-           map_reserve(&g->receipt_by_text, 1) && map_reserve(&g->receipt_by_reference, 1) &&
+           slab_reserve(&g->discrepancies, 1) && map_reserve(&g->discrepancy_by_number, 1) &&
+           map_reserve(&g->discrepancy_by_reference, 1) && slab_reserve(&g->receipts, 1) &&
+           map_reserve(&g->receipt_by_number, 1) && map_reserve(&g->receipt_by_text, 1) &&
+           map_reserve(&g->receipt_by_reference, 1) &&
            slab_reserve(&g->feed, GATEWAY_FRAME_FEED_MAX) &&
            slab_reserve(&g->webhooks, WEBHOOKS_RESERVED) && map_reserve(&g->by_key_hash, 1) &&
            map_reserve(&g->by_provider_token, 1) && map_reserve(&g->by_short_code, 1) &&
@@ -174,6 +182,11 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_NOTICE: gateway__decide_notice(g, d); break;
     case COMMAND_RECEIPT_ASSIGN: gateway__decide_assign(g, d); break;
     case COMMAND_C2B_URLS: gateway__decide_c2b(g, d); break;
+    case COMMAND_PULL: gateway__decide_pull(g, d); break;
+    case COMMAND_PULL_NUMBER: gateway__decide_pull_number(g, d); break;
+    case COMMAND_SWEEP: gateway__decide_sweep(g, d); break;
+    case COMMAND_DISAGREE: gateway__decide_disagree(g, d); break;
+    case COMMAND_DISCREPANCY_RESOLVE: gateway__decide_resolve_discrepancy(g, d); break;
     default: UNREACHABLE("unknown command of the merchant book");
     }
 }
@@ -200,18 +213,21 @@ static bool gateway_work(const void *state, int64_t now_ns, struct book_command 
 {
     const struct gateway *g = state;
     const struct timer_entry *first = timers_first(&g->due);
-    if (first == NULL || first->due_ns > now_ns) {
-        return false;
+    bool sweep = g->sweep_due_ns != 0 && g->sweep_due_ns <= now_ns;
+    if (first != NULL && first->due_ns <= now_ns) {
+        out->kind = COMMAND_PAYMENT_DUE;
+        return true;
     }
-    out->kind = COMMAND_PAYMENT_DUE;
-    return true;
+    out->kind = sweep ? COMMAND_SWEEP : out->kind;
+    return sweep;
 }
 
 static int64_t gateway_next_due(const void *state)
 {
     const struct gateway *g = state;
     const struct timer_entry *first = timers_first(&g->due);
-    return first == NULL ? INT64_MAX : first->due_ns;
+    int64_t sweep_ns = g->sweep_due_ns == 0 ? INT64_MAX : g->sweep_due_ns;
+    return first != NULL && first->due_ns < sweep_ns ? first->due_ns : sweep_ns;
 }
 
 bool gateway__surely_unsent(const struct delivery_result_command *c)
@@ -245,6 +261,10 @@ static bool gateway_sent_once(const void *state, const struct outbox_item *item,
     }
     if (item->kind == MESSAGE_FORWARD) {
         return false; /* at least once, like any callback */
+    }
+    if (item->kind == CALL_PULL || item->kind == CALL_PULL_REGISTER) {
+        /* Asking again does nothing twice; but what was answered is answered. */
+        return c->error == DELIVERY_WITHDRAWN || (c->error == 0 && !gateway__surely_unsent(c));
     }
     return item->kind == CALL_QUERY || item->kind == CALL_STATUS ||
            c->error == DELIVERY_WITHDRAWN || !gateway__surely_unsent(c);
@@ -289,6 +309,8 @@ static void gateway_attempted(const void *state, struct decision *d, const struc
         gateway__question_attempted(&gd, item, c);
     } else if (item->kind == CALL_REGISTER) {
         gateway__c2b_attempted(&gd, item, c, becomes);
+    } else if (item->kind == CALL_PULL || item->kind == CALL_PULL_REGISTER) {
+        gateway__pull_attempted(&gd, item, c, becomes);
     }
 }
 

@@ -41,6 +41,7 @@
 #include "book/book.h"
 #include "merchant/accounts.h"
 #include "merchant/commands.h"
+#include "merchant/discrepancy.h"
 #include "merchant/feed.h"
 #include "merchant/notice.h"
 #include "merchant/payment.h"
@@ -69,6 +70,7 @@ struct gateway {
     struct slab payments;
     struct slab notices;
     struct slab receipts;
+    struct slab discrepancies;
     struct slab feed;
     struct slab webhooks;
     struct map by_key_hash;
@@ -83,6 +85,8 @@ struct gateway {
     struct map receipt_by_number;
     struct map receipt_by_text;      /* hash of provider and receipt -> receipt */
     struct map receipt_by_reference; /* hash of provider and reference -> the latest receipt */
+    struct map discrepancy_by_number;
+    struct map discrepancy_by_reference; /* hash of provider, kind and reference */
     struct map notice_by_key;
     struct map notice_by_number;
     struct map orphan_by_reference; /* hash of provider and reference -> the first such orphan */
@@ -93,15 +97,20 @@ struct gateway {
     uint64_t last_payment;
     uint64_t last_notice;
     uint64_t last_receipt;
+    uint64_t last_discrepancy;
     uint64_t last_seq;
     uint64_t last_refund;
     uint32_t orphan_first; /* slots of notices */
     uint32_t orphan_last;
     uint64_t orphans;
-    uint32_t open;      /* payments that have not ended */
-    uint32_t attention; /* of those: left to a person */
-    uint64_t repaired;  /* successes that came by another way than their own callback */
-    uint64_t late;      /* successes after another end */
+    uint64_t disagreements; /* open discrepancies */
+    uint64_t sweep_cursor;  /* the payment that the sweep has come to, ... */
+    int64_t sweep_due_ns;   /* ... when it goes on; 0: nothing is open */
+    int64_t last_repair_ns; /* when a success was last brought by anything but its own callback */
+    uint32_t open;          /* payments that have not ended */
+    uint32_t attention;     /* of those: left to a person */
+    uint64_t repaired;      /* successes that came by another way than their own callback */
+    uint64_t late;          /* successes after another end */
     uint64_t entered[GATEWAY_STATES_END];  /* moves into each state */
     uint32_t touched[GATEWAY_TOUCHED_MAX]; /* payments of the last frame; memory only */
     uint32_t touched_count;
@@ -141,6 +150,7 @@ struct span gateway_account_reference(const struct gateway *g, const struct gate
 uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16]);
 const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number);
 const struct gateway_receipt *gateway_receipt(const struct gateway *g, uint64_t number);
+const struct gateway_discrepancy *gateway_discrepancy(const struct gateway *g, uint64_t number);
 /* By its number at the provider. */
 const struct gateway_receipt *gateway_receipt_by_text(const struct gateway *g, uint32_t provider,
                                                       struct span text);

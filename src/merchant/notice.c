@@ -20,6 +20,7 @@ struct observation gateway__cut(const struct observation *claim)
     short_one.party = cut(claim->party, GATEWAY_ID_MAX);
     short_one.reference = cut(claim->reference, GATEWAY_ID_MAX);
     short_one.second_reference = cut(claim->second_reference, GATEWAY_ID_MAX);
+    short_one.original_receipt = cut(claim->original_receipt, GATEWAY_ID_MAX);
     short_one.receipt = cut(claim->receipt, GATEWAY_ID_MAX);
     short_one.code = cut(claim->code, GATEWAY_CODE_MAX);
     short_one.words = cut(claim->words, GATEWAY_WORDS_MAX);
@@ -471,6 +472,17 @@ static const struct gateway_payment *refund_meant(const struct gateway *g,
     return refund != NULL && !gateway_state_ended(refund->state) ? refund : p;
 }
 
+/* A statement's line is known by its receipt; a reversal also by what it takes back. */
+static const struct gateway_payment *of_line(const struct gateway *g,
+                                             const struct notice_command *c)
+{
+    uint32_t slot = gateway__find(g, TEXT_OF_RECEIPT, c->provider, c->claim->receipt);
+    if (slot == MAP_NONE && c->claim->kind == OBSERVED_REFUND) {
+        slot = gateway__find(g, TEXT_OF_RECEIPT, c->provider, c->claim->original_receipt);
+    }
+    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+}
+
 /* The payment that a notice is about; NULL: none, or none yet. */
 static const struct gateway_payment *about(const struct gateway_decision *gd,
                                            const struct notice_command *c, bool arrived)
@@ -481,8 +493,11 @@ static const struct gateway_payment *about(const struct gateway_decision *gd,
     if (arrived) {
         return gateway__payment_of_receipt(gd, c->provider, c->claim);
     }
-    return refund_meant(gd->g, c->claim,
-                        gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference));
+    return c->claim->source == OBSERVED_BY_STATEMENT
+               ? of_line(gd->g, c)
+               : refund_meant(
+                     gd->g, c->claim,
+                     gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference));
 }
 
 /* The same has come before (R5.2). It does nothing twice; but what it could not do then (it fitted
@@ -536,6 +551,7 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
             act(gd, p, c->claim, number, effect);
         }
     }
+    gateway__compare(gd, c, p, number, effect);
     if (number_out != NULL) {
         *number_out = number;
     }

@@ -144,6 +144,7 @@ uint64_t gateway__open(struct gateway_decision *gd, const struct payment_create_
     e.payment_created.due_ns = gd->now_ns + gd->g->settings->unsent_ns;
     e.payment_created.item = gateway__queue(gd, call, number, provider->target);
     gateway__emit(gd, &e);
+    gateway__sweep_begins(gd);
     return number;
 }
 

@@ -292,21 +292,27 @@ uint64_t gateway__receipt_open(struct gateway_decision *gd, uint32_t provider,
     return kept.receipt_kept.number;
 }
 
-/* To the order that the payer named, when there is one and no push for it can still bring the same
- * money; else nobody knows yet. */
+/* Known is the order that the payer named, when there is one and no push for it can still bring the
+ * same money. */
+bool gateway__receipt_waits(const struct gateway_decision *gd, uint32_t provider,
+                            const struct observation *claim)
+{
+    const struct arrival a = arrival_of(provider, claim, gd->now_ns);
+    bool known = gateway_payment_of_order(gd->g, provider_at(gd->g, provider)->merchant,
+                                          claim->account_reference) != NULL;
+    return !known || next_that_fits(gd->g, &a, NULL) != NULL;
+}
+
 void gateway__receipt_opened(struct gateway_decision *gd, uint64_t number, uint32_t provider,
                              const struct observation *claim)
 {
     const struct gateway *g = gd->g;
-    const struct arrival a = arrival_of(provider, claim, gd->now_ns);
-    bool known = gateway_payment_of_order(g, provider_at(g, provider)->merchant,
-                                          claim->account_reference) != NULL;
     struct gateway_event e = {.kind = EVENT_RECEIPT_CREATED};
     e.receipt_created.number = number;
     e.receipt_created.amount_minor = claim->amount_minor;
     e.receipt_created.at_ns = claim->at_ns;
     e.receipt_created.state =
-        known && next_that_fits(g, &a, NULL) == NULL ? RECEIPT_ASSIGNED : RECEIPT_SUSPENSE;
+        gateway__receipt_waits(gd, provider, claim) ? RECEIPT_SUSPENSE : RECEIPT_ASSIGNED;
     e.receipt_created.source = (uint8_t)claim->source;
     gateway__emit(gd, &e);
     struct transfer t = {.amount_minor = claim->amount_minor,
@@ -331,6 +337,7 @@ void gateway__receipt_is_of(struct gateway_decision *gd, const struct gateway_pa
     e.receipt_taken_back.number = r->number;
     e.receipt_taken_back.payment = p->number;
     gateway__emit(gd, &e);
+    gateway__receipt_found_owner(gd, r);
     struct transfer t = {.amount_minor = r->amount_minor,
                          .debit_account = account_of(g, r->provider, r->state),
                          .credit_account = provider_at(g, r->provider)->clearing};
@@ -360,6 +367,7 @@ void gateway__decide_assign(const struct gateway *g, struct decision *d)
     e.receipt_assigned.by_person = true;
     e.receipt_assigned.order = c->order;
     gateway__emit(&gd, &e);
+    gateway__receipt_found_owner(&gd, r);
     struct transfer t = {.amount_minor = r->amount_minor,
                          .debit_account = account_of(g, r->provider, RECEIPT_SUSPENSE),
                          .credit_account = account_of(g, r->provider, RECEIPT_ASSIGNED)};

@@ -20,6 +20,7 @@ DEFINE_CODEC(endpoint, struct gateway_endpoint, GATEWAY_ENDPOINT_FIELDS)
 DEFINE_CODEC(payment, struct gateway_payment, GATEWAY_PAYMENT_FIELDS)
 DEFINE_CODEC(notice, struct gateway_notice, GATEWAY_NOTICE_FIELDS)
 DEFINE_CODEC(receipt, struct gateway_receipt, GATEWAY_RECEIPT_FIELDS)
+DEFINE_CODEC(discrepancy, struct gateway_discrepancy, GATEWAY_DISCREPANCY_FIELDS)
 DEFINE_CODEC(feed, struct gateway_feed, GATEWAY_FEED_FIELDS)
 DEFINE_CODEC(webhook, struct gateway_webhook, GATEWAY_WEBHOOK_FIELDS)
 #undef DEFINE_CODEC
@@ -32,6 +33,10 @@ static void save_counters(const struct gateway *g, struct writer *w)
     put_u64(w, g->last_payment);
     put_u64(w, g->last_notice);
     put_u64(w, g->last_receipt);
+    put_u64(w, g->last_discrepancy);
+    put_u64(w, g->sweep_cursor);
+    put_i64(w, g->sweep_due_ns);
+    put_i64(w, g->last_repair_ns);
     put_u64(w, g->last_seq);
     put_u64(w, g->last_refund);
     put_u32(w, g->orphan_first);
@@ -69,6 +74,11 @@ static void save_payments(const struct gateway *g, struct writer *w)
     FOR_EACH(&g->receipts, i)
     {
         save_receipt(w, receipt_at(g, i));
+    }
+    slab_shape_save(&g->discrepancies, w);
+    FOR_EACH(&g->discrepancies, i)
+    {
+        save_discrepancy(w, discrepancy_at(g, i));
     }
 }
 
@@ -119,6 +129,10 @@ static void load_counters(struct gateway *g, struct reader *r)
     g->last_payment = get_u64(r);
     g->last_notice = get_u64(r);
     g->last_receipt = get_u64(r);
+    g->last_discrepancy = get_u64(r);
+    g->sweep_cursor = get_u64(r);
+    g->sweep_due_ns = get_i64(r);
+    g->last_repair_ns = get_i64(r);
     g->last_seq = get_u64(r);
     g->last_refund = get_u64(r);
     g->orphan_first = get_u32(r);
@@ -312,6 +326,30 @@ static bool load_receipts(struct gateway *g, struct reader *r)
     return true;
 }
 
+static bool load_discrepancies(struct gateway *g, struct reader *r)
+{
+    const struct texts *t = &g->book->texts;
+    if (!slab_shape_load(&g->discrepancies, r) ||
+        !map_reserve(&g->discrepancy_by_number, g->discrepancies.used) ||
+        !map_reserve(&g->discrepancy_by_reference, g->discrepancies.used)) {
+        return false;
+    }
+    FOR_EACH(&g->discrepancies, i)
+    {
+        struct gateway_discrepancy *d = discrepancy_at(g, i);
+        load_discrepancy(r, d);
+        if (r->bad || d->number == 0 || d->number > g->last_discrepancy || d->kind == 0 ||
+            d->kind > DISCREPANCY_KIND_LAST || d->reason > DISCREPANCY_REASON_LAST ||
+            !slab_is_used(&g->providers, d->provider) || !texts_known(t, d->reference) ||
+            !texts_known(t, d->owner) || !texts_known(t, d->note) ||
+            gateway_discrepancy(g, d->number) != NULL) {
+            return false;
+        }
+        gateway__discrepancy_index(g, i);
+    }
+    return true;
+}
+
 /* The first of its kind counts, as it was when they were taken one after the other. */
 static bool index_notices(struct gateway *g)
 {
@@ -380,5 +418,6 @@ bool gateway__load(void *state, struct reader *r)
     CHECK(g->payments.high_water == 0);
     load_counters(g, r);
     return load_people(g, r) && load_places(g, r) && load_payments(g, r) && load_notices(g, r) &&
-           load_receipts(g, r) && index_notices(g) && load_telling(g, r);
+           load_receipts(g, r) && load_discrepancies(g, r) && index_notices(g) &&
+           load_telling(g, r);
 }

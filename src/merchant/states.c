@@ -112,6 +112,50 @@ const char *receipt_state_name(uint8_t state)
     }
 }
 
+const char *discrepancy_kind_name(uint8_t kind)
+{
+    switch (kind) {
+#define X(name, number, text, words) \
+    case number: return text;
+        DISCREPANCY_KINDS(X)
+#undef X
+    default: return NULL;
+    }
+}
+
+const char *discrepancy_kind_words(uint8_t kind)
+{
+    switch (kind) {
+#define X(name, number, text, words) \
+    case number: return words;
+        DISCREPANCY_KINDS(X)
+#undef X
+    default: return NULL;
+    }
+}
+
+const char *discrepancy_reason_name(uint8_t reason)
+{
+    switch (reason) {
+#define X(name, number, text) \
+    case number: return text;
+        DISCREPANCY_REASONS(X)
+#undef X
+    default: return NULL;
+    }
+}
+
+const char *gateway_pull_state_name(uint8_t state)
+{
+    switch (state) {
+#define X(name, number, text) \
+    case number: return text;
+        GATEWAY_PULL_STATES(X)
+#undef X
+    default: return NULL;
+    }
+}
+
 const char *c2b_state_name(uint8_t state)
 {
     switch (state) {

@@ -59,6 +59,11 @@ static void test_every_event_round_trips(void **state)
             e.feed_added.type = FEED_PAYMENT_STUCK;
         } else if (kind == EVENT_PROVIDER_OPENED) {
             e.provider_opened.provider_kind = OBSERVED_AT_PAYSTACK;
+        } else if (kind == EVENT_DISCREPANCY_OPENED) {
+            e.discrepancy_opened.discrepancy_kind = DISCREPANCY_MISSING;
+            e.discrepancy_opened.reference = SPAN_LITERAL("UA1A000001");
+        } else if (kind == EVENT_DISCREPANCY_RESOLVED) {
+            e.discrepancy_resolved.reason = DISCREPANCY_IS_EXPLAINED;
         } else if (kind == EVENT_RECEIPT_CREATED) {
             e.receipt_created.amount_minor = 5;
             e.receipt_created.state = RECEIPT_SUSPENSE;

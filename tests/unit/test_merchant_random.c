@@ -98,7 +98,7 @@ struct story {
     uint64_t last_seq[ENDPOINTS][PAYMENTS];
     uint64_t met[MESSAGE_KINDS]; /* over all stories */
     uint64_t ends[GATEWAY_STATES_END];
-    uint64_t taken_back;
+    uint64_t taken_back, alerts;
     uint64_t restarts, replays, repeats, orphans_joined, refunds, late, left_to_a_person;
 };
 
@@ -217,6 +217,11 @@ static void hear(struct story *m)
         AGREE(f->seq == m->heard);
         if (f->object_kind == FEED_OBJECT_RECEIPT) {
             hear_receipt(m, f);
+            continue;
+        }
+        if (f->type == FEED_ALERT_REPAIR_RATE) {
+            AGREE(f->object_kind == FEED_OBJECT_PROVIDER && shop_gateway(&m->s)->repaired > 0);
+            m->alerts++;
             continue;
         }
         AGREE(f->object_kind == FEED_OBJECT_PAYMENT);
@@ -838,14 +843,16 @@ static void test_stories(void **state)
         assert_true(m->ends[GATEWAY_CANCELLED] > 0 && m->left_to_a_person > 0);
         assert_true(m->restarts > 0 && m->replays > 0 && m->repeats > 0);
         assert_true(m->refunds > 0 && m->late > 0 && m->taken_back > 0);
+        assert_true(m->alerts > 0);
     }
     free(m);
 }
 
 /*
  * R5.1: a thousand deliveries of the same callback among answers to queries, results, rows, lines
- * and C2B confirmations, which name no payment: one credit, one event and one webhook for each endpoint, tried until it arrives under one
- * id. The queries do not lie; those that do are in the stories.
+ * and C2B confirmations, which name no payment: one credit, one event and one webhook for each
+ * endpoint, tried until it arrives under one id. The queries do not lie; those that do are in the
+ * stories.
  */
 static void test_a_thousand_deliveries(void **state)
 {

@@ -255,8 +255,8 @@ static void test_a_wrong_assignment_is_taken_back(void **state)
     shop_end(&s);
 }
 
-/* The answer to the push is lost, its callback too, and it was paid. A row that names amount, phone,
- * account and time is that payment's money; a second push was refused all the while. */
+/* The answer to the push is lost, its callback too, and it was paid. A row that names amount,
+ * phone, account and time is that payment's money; a second push was refused all the while. */
 static void test_both_are_lost(void **state)
 {
     (void)state;
@@ -298,8 +298,8 @@ static void test_both_are_lost(void **state)
     }
 }
 
-/* Two that fit alike are a person's; a definite end that the provider told stands; what a query said
- * does not. */
+/* Two that fit alike are a person's; a definite end that the provider told stands; what a query
+ * said does not. */
 static void test_matching_is_careful(void **state)
 {
     (void)state;

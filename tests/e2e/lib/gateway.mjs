@@ -100,6 +100,16 @@ export async function both(scene, flags = []) {
     return server;
 }
 
+// Until it is so. What the operator was too busy for is sent again a second later, of the books'
+// clock, which somebody has to move.
+export function eventually(operator, ask, what) {
+    let looks = 0;
+    return until(async () => {
+        if (++looks % 40 === 0) await operator.advance(1000);
+        return ask();
+    }, what);
+}
+
 // Standard Webhooks, v1: is one of the signatures right?
 export function signed(received, secret) {
     const id = received.headers['webhook-id'];

@@ -1,0 +1,297 @@
+/*
+ * test_merchant_reconcile.c - comparing with the provider's books: discrepancies of rows and
+ * lines, their owners and ends; pulling page by page; the sweep of what is open (R2.7, R5.4), and
+ * the alert over 0.1 % repaired, once a day.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/delivery_error.h"
+#include "base/hash.h"
+#include "support/shop.h"
+
+/* A line of a statement, or a row of a pull. */
+struct line {
+    enum observation_kind kind;
+    const char *receipt;
+    const char *original;
+    const char *account;
+    int64_t amount_minor;
+    bool pulled;
+};
+
+static uint8_t take(struct shop *s, struct line l)
+{
+    char body[200];
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct observation o;
+    memset(&o, 0, sizeof(o));
+    o.kind = l.kind;
+    o.source = l.pulled ? OBSERVED_BY_PULL : OBSERVED_BY_STATEMENT;
+    o.verdict = OBSERVED_SUCCEEDED;
+    o.reference = span_from(l.receipt);
+    o.receipt = span_from(l.receipt);
+    o.original_receipt = span_from(l.original);
+    o.account_reference = span_from(l.account);
+    o.has_amount = true;
+    o.amount_minor = l.amount_minor;
+    (void)snprintf(body, sizeof(body), "line %d %d %s %lld", (int)l.kind, (int)l.pulled, l.receipt,
+                   (long long)l.amount_minor);
+    struct notice_command n = {.claim = &o, .body = span_from(body)};
+    uint64_t key[2] = {hash_bytes(body, strlen(body), 1), hash_bytes(body, strlen(body), 2)};
+    memcpy(n.key, key, sizeof(n.key));
+    memcpy(n.digest, key, sizeof(n.digest));
+    assert_true(shop_do(s, COMMAND_NOTICE, &n, &reply) > 0);
+    return reply.effect;
+}
+
+static const struct gateway_discrepancy *last(const struct shop *s, uint64_t number, uint8_t kind)
+{
+    const struct gateway *g = shop_gateway(s);
+    assert_int_equal(g->last_discrepancy, number);
+    const struct gateway_discrepancy *d = gateway_discrepancy(g, number);
+    assert_non_null(d);
+    assert_int_equal(d->kind, kind);
+    return d;
+}
+
+static enum gateway_refusal resolve(struct shop *s, uint32_t merchant, uint64_t number,
+                                    uint8_t reason)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct discrepancy_resolve_command c = {.merchant = merchant,
+                                            .number = number,
+                                            .reason = reason,
+                                            .owner = SPAN_LITERAL("Wanjiku"),
+                                            .note = SPAN_LITERAL("asked the bank")};
+    (void)shop_do(s, COMMAND_DISCREPANCY_RESOLVE, &c, &reply);
+    return reply.refusal;
+}
+
+/* Each kind once, however often its line comes; what agrees opens none, nor does a callback. */
+static void test_discrepancies(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint64_t n = shop_pending(&s, "INV-1");
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    struct line own = {OBSERVED_RECEIPT, "UA1A000001", NULL, "INV-1", SHOP_AMOUNT, false};
+    assert_int_equal(take(&s, own), NOTICE_CONFIRMS);
+    assert_int_equal(shop_gateway(&s)->last_discrepancy, 0);
+    own.amount_minor -= 100;
+    assert_int_equal(take(&s, own), NOTICE_MISMATCH);
+    const struct gateway_discrepancy *d = last(&s, 1, DISCREPANCY_AMOUNT);
+    assert_int_equal(d->payment, n);
+    assert_int_equal(d->ours_minor - d->theirs_minor, 100);
+    struct line nobody = {OBSERVED_RECEIPT, "UA1C000002", NULL, "NOBODY", 700, false};
+    assert_int_equal(take(&s, nobody), NOTICE_MOVED);
+    assert_int_equal(last(&s, 2, DISCREPANCY_UNKNOWN_ACCOUNT)->receipt, 1);
+    nobody.pulled = true; /* the same by pull, and again: still the one */
+    assert_int_equal(take(&s, nobody), NOTICE_CONFIRMS);
+    assert_int_equal(take(&s, nobody), NOTICE_CONFIRMS);
+    struct line payout = {OBSERVED_PAYOUT, "UA1B000003", NULL, NULL, 900, false};
+    assert_int_equal(take(&s, payout), NOTICE_ORPHAN);
+    assert_int_equal(take(&s, payout), NOTICE_ORPHAN);
+    (void)last(&s, 3, DISCREPANCY_UNKNOWN_PAYOUT);
+    struct line back = {OBSERVED_REFUND, "UA1R000004", "UA0Z000000", NULL, 900, false};
+    assert_int_equal(take(&s, back), NOTICE_ORPHAN);
+    (void)last(&s, 4, DISCREPANCY_REVERSAL);
+    back.receipt = "UA1R000005";
+    back.original = "UA1A000001"; /* one that we know is taken back */
+    back.amount_minor = SHOP_AMOUNT;
+    assert_int_equal(take(&s, back), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+    assert_int_equal(shop_gateway(&s)->last_discrepancy, 4);
+    assert_int_equal(shop_gateway(&s)->disagreements, 4);
+    shop_end(&s);
+}
+
+static void test_owners_and_ends(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000001", NULL, "A", 700, true});
+    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000002", NULL, "B", 700, true});
+    assert_int_equal(resolve(&s, 1, 1, DISCREPANCY_IS_EXPLAINED), GATEWAY_NOT_FOUND);
+    assert_int_equal(resolve(&s, 0, 9, DISCREPANCY_IS_EXPLAINED), GATEWAY_NOT_FOUND);
+    assert_int_equal(resolve(&s, 0, 1, DISCREPANCY_IS_OPEN), GATEWAY_DONE); /* has an owner */
+    const struct gateway_discrepancy *d = gateway_discrepancy(shop_gateway(&s), 1);
+    assert_int_equal(d->resolved_ns, 0);
+    assert_true(span_is(gateway_text(shop_gateway(&s), d->owner), "Wanjiku"));
+    assert_int_equal(resolve(&s, 0, 1, DISCREPANCY_IS_WRITTEN_OFF), GATEWAY_DONE);
+    assert_int_equal(resolve(&s, 0, 1, DISCREPANCY_IS_EXPLAINED), GATEWAY_NOTHING_TO_DO);
+    /* The other one ends by itself, when its receipt finds its order. */
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct receipt_assign_command assign = {.number = 2, .order = SPAN_LITERAL("INV-9")};
+    assert_true(shop_do(&s, COMMAND_RECEIPT_ASSIGN, &assign, &reply) > 0);
+    assert_int_equal(gateway_discrepancy(shop_gateway(&s), 2)->reason, DISCREPANCY_IS_ASSIGNED);
+    assert_int_equal(shop_gateway(&s)->disagreements, 0);
+    shop_restart(&s);
+    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000002", NULL, "B", 700, false});
+    assert_int_equal(shop_gateway(&s)->last_discrepancy, 2);
+    struct discrepancy_command whole = {.kind = DISCREPANCY_BALANCE,
+                                        .reference = SPAN_LITERAL("a statement")};
+    for (uint32_t i = 0; i < 2; i++) {
+        reply.refusal = GATEWAY_DONE;
+        assert_int_equal(shop_do(&s, COMMAND_DISAGREE, &whole, &reply) > 0, i == 0);
+        assert_int_equal(reply.refusal, i == 0 ? GATEWAY_DONE : GATEWAY_EXISTS);
+    }
+    shop_end(&s);
+}
+
+/* ---- pull ---- */
+
+static void answer(struct shop *s, uint16_t kind, enum observation_verdict verdict, uint32_t rows)
+{
+    struct gateway_reading reading;
+    enum book_outcome outcome = BOOK_DONE;
+    memset(&reading, 0, sizeof(reading));
+    reading.answer.source = OBSERVED_BY_SUBMISSION;
+    reading.answer.verdict = verdict;
+    reading.answer.words = SPAN_LITERAL("Success");
+    reading.rows = rows;
+    struct delivery_result_command c = {.number = shop_take(s, kind),
+                                        .generation = s->book->generation,
+                                        .status = 200,
+                                        .retry_after_ms = -1,
+                                        .reading = &reading};
+    assert_true(c.number > 0);
+    assert_true(shop_do(s, COMMAND_DELIVERY_RESULT, &c, &outcome) > 0);
+}
+
+static enum gateway_refusal pull(struct shop *s, uint32_t merchant)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct pull_command c = {.merchant = merchant,
+                             .from_ns = s->now_ns - 3600 * SHOP_S,
+                             .until_ns = s->now_ns,
+                             .phone = SHOP_PHONE};
+    (void)shop_do(s, COMMAND_PULL, &c, &reply);
+    return reply.refusal;
+}
+
+static void test_pages(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct pull_command number = {.phone = SHOP_PHONE};
+    assert_true(shop_do(&s, COMMAND_PULL_NUMBER, &number, &reply) > 0);
+    answer(&s, CALL_PULL_REGISTER, OBSERVED_SUCCEEDED, 0);
+    assert_int_equal(shop_take(&s, CALL_PULL), 0);
+    assert_int_equal(pull(&s, 1), GATEWAY_NOT_FOUND);
+    assert_int_equal(pull(&s, 0), GATEWAY_DONE);
+    assert_int_equal(pull(&s, 0), GATEWAY_UNDER_WAY);
+    answer(&s, CALL_PULL, OBSERVED_SUCCEEDED, 30);
+    answer(&s, CALL_PULL, OBSERVED_SUCCEEDED, 7);
+    shop_restart(&s);
+    const struct gateway_provider *a = gateway_provider(shop_gateway(&s), 0);
+    assert_int_equal(a->pull_offset, 37);
+    assert_int_equal(a->pull_state, GATEWAY_PULL_ASKED);
+    answer(&s, CALL_PULL, OBSERVED_SUCCEEDED, 0);
+    assert_int_equal(gateway_provider(shop_gateway(&s), 0)->pull_state, GATEWAY_PULL_DONE);
+    assert_int_equal(shop_take(&s, CALL_PULL), 0);
+    assert_int_equal(pull(&s, 0), GATEWAY_DONE);
+    answer(&s, CALL_PULL, OBSERVED_UNKNOWN, 0);
+    assert_int_equal(gateway_provider(shop_gateway(&s), 0)->pull_state, GATEWAY_PULL_FAILED);
+    assert_int_equal(pull(&s, 0), GATEWAY_DONE);
+    shop_end(&s);
+}
+
+/* ---- sweeps ---- */
+
+/* R2.7: over ten minutes open, asked every five; beside the ladder, which has become slow. A book
+ * in which nothing is open comes to rest. */
+static void test_sweep(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    assert_int_equal(s.book->domain->next_due(s.book->domain_state), INT64_MAX);
+    uint64_t n = shop_pending(&s, "INV-1");
+    uint32_t asked = 0;
+    for (uint32_t minute = 0; minute < 70; minute++) {
+        uint64_t question = shop_take(&s, CALL_QUERY);
+        asked += question > 0;
+        if (question > 0) {
+            shop_fail(&s, question, DELIVERY_TIMEOUT);
+        }
+        shop_pass(&s, 60 * SHOP_S);
+    }
+    /* At 1:30 by the ladder, and 1, 2, 5 and 15 minutes after; by the sweep from the tenth minute
+     * on, every five: each of those, unless it was being asked at that moment. */
+    assert_in_range(asked, 14, 18);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    shop_pass(&s, 3600 * SHOP_S);
+    assert_int_equal(shop_gateway(&s)->sweep_due_ns, 0);
+    assert_int_equal(s.book->domain->next_due(s.book->domain_state), INT64_MAX);
+    (void)shop_pay(&s, "INV-2"); /* and begins again */
+    assert_true(shop_gateway(&s)->sweep_due_ns > s.now_ns);
+    shop_end(&s);
+}
+
+static void pay_one(struct shop *s, uint32_t i, enum observation_source source)
+{
+    char order[16];
+    char receipt[16];
+    (void)snprintf(order, sizeof(order), "INV-%u", i);
+    (void)snprintf(receipt, sizeof(receipt), "UA1A%06u", i);
+    uint64_t n = shop_pending(s, order);
+    struct shop_claim paid = shop_paid();
+    paid.source = source;
+    paid.receipt = receipt;
+    assert_int_equal(shop_claims(s, n, &paid), NOTICE_MOVED);
+}
+
+/* R5.4: 1 of 1,000 is still ordinary, 2 are not; once a day; and a callback that was only late is
+ * no reason. */
+static void test_alert(void **state)
+{
+    (void)state;
+    static struct shop s;
+    shop_start(&s);
+    for (uint32_t i = 0; i < 1000; i++) {
+        pay_one(&s, i, i == 500 ? OBSERVED_BY_STATUS : OBSERVED_BY_CALLBACK);
+    }
+    shop_pass(&s, 2 * 3600 * SHOP_S);
+    assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 0);
+    pay_one(&s, 1000, OBSERVED_BY_STATUS);
+    struct shop_claim late = shop_paid();
+    late.receipt = "UA1A001000";
+    shop_pass(&s, 60 * SHOP_S);
+    assert_int_equal(shop_claims(&s, 1001, &late), NOTICE_CONFIRMS);
+    shop_pass(&s, 3600 * SHOP_S);
+    assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 0);
+    pay_one(&s, 1001, OBSERVED_BY_STATUS);
+    shop_pass(&s, 3600 * SHOP_S);
+    assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 1);
+    pay_one(&s, 1002, OBSERVED_BY_STATUS);
+    shop_pass(&s, 3600 * SHOP_S);
+    assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 1); /* once a day */
+    shop_pass(&s, 24 * 3600 * SHOP_S);
+    pay_one(&s, 1003, OBSERVED_BY_STATUS);
+    shop_pass(&s, 3600 * SHOP_S);
+    assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 2);
+    shop_end(&s);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_discrepancies), cmocka_unit_test(test_owners_and_ends),
+        cmocka_unit_test(test_pages),         cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_alert),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
