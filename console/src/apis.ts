@@ -31,6 +31,10 @@ const payout = (command: string): ApiField[] => [
     f('CommandID', command), f('Amount', '250'), f('PartyA', '600999'), f('PartyB', PHONE), f('Remarks', 'Try it'),
     ...results(), f('Occassion', '')];
 
+const invoice = (amount: string): ApiField[] => [
+    f('externalReference', 'BILL-1'), f('billedFullName', 'Amina Wanjiru'), f('billedPhoneNumber', PHONE), f('billedPeriod', 'This month'),
+    f('invoiceName', 'Water'), f('dueDate', kenyaDay(14).slice(0, 10)), f('accountReference', 'HOUSE-4'), f('amount', amount)];
+
 export const APIS = (): Api[] => [
     { name: 'stk', title: 'STK push', path: '/mpesa/stkpush/v1/processrequest', moves: true, fields: [...signed(),
         f('TransactionType', 'CustomerPayBillOnline'), f('Amount', '120'), f('PartyA', PHONE), f('PartyB', '174379'),
@@ -64,13 +68,21 @@ export const APIS = (): Api[] => [
         f('StandingOrderName', `Rent ${now().slice(6)}`), f('StartDate', now().slice(0, 8)), f('EndDate', `${Number(now().slice(0, 4)) + 1}1231`),
         f('BusinessShortCode', '174379'), f('TransactionType', 'Standing Order Customer Pay Bill'), f('ReceiverPartyIdentifierType', '4'),
         f('Amount', '1500'), f('PartyA', PHONE), f('CallBackURL', sink()), f('AccountReference', 'FLAT-3'), f('TransactionDesc', 'Rent'), f('Frequency', '4')] },
+    { name: 'optin', title: 'Bill manager: opt in', path: '/v1/billmanager-invoice/optin', moves: false, fields: [
+        f('shortcode', '174379'), f('email', 'shop@example.com'), f('officialContact', '0710000000'), f('sendReminders', '1'),
+        f('logo', 'image'), f('callbackurl', sink())] },
+    { name: 'invoice', title: 'Bill manager: invoice', path: '/v1/billmanager-invoice/single-invoicing', moves: false, fields: invoice('800') },
+    { name: 'invoicechange', title: 'Bill manager: change it', path: '/v1/billmanager-invoice/update/single-invoicing', moves: false, fields: invoice('900') },
+    { name: 'invoicecancel', title: 'Bill manager: cancel it', path: '/v1/billmanager-invoice/cancel-single-invoice', moves: false, fields: [
+        f('externalReference', 'BILL-1')] },
     { name: 'qr', title: 'Dynamic QR', path: '/mpesa/qrcode/v1/generate', moves: false, fields: [
         f('MerchantName', 'Duka la Amina'), f('RefNo', 'INV-77'), f('Amount', '120'), f('TrxCode', 'PB'), f('CPI', '174379'), f('Size', '300')] },
     { name: 'pullregister', title: 'Pull register', path: '/pulltransactions/v1/register', moves: false, fields: [
         f('ShortCode', '600000'), f('RequestType', 'Pull'), f('NominatedNumber', PHONE), f('CallBackURL', sink())] },
     { name: 'pull', title: 'Pull query', path: '/pulltransactions/v1/query', moves: false, fields: [
         f('ShortCode', '600000'), f('StartDate', kenyaDay(-1)), f('EndDate', kenyaDay(1)), f('OffSetValue', '0')] },
-    { name: 'imsi', title: 'IMSI and SIM swap', path: '/imsi/v1/checkATI', moves: false, fields: [f('customerNumber', PHONE)] },
+    { name: 'imsi', title: 'IMSI', path: '/imsi/v1/checkATI', moves: false, fields: [f('customerNumber', PHONE)] },
+    { name: 'swap', title: 'SIM swap', path: '/imsi/v2/checkATI', moves: false, fields: [f('customerNumber', PHONE)] },
     { name: 'org', title: 'Organisation info', path: '/sfcverify/v1/query/info', moves: false, fields: [
         f('IdentifierType', '4'), f('Identifier', '174379')] },
 ];

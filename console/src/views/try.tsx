@@ -116,7 +116,7 @@ function Calls(): JSX.Element {
     const name = place.value.query['api'] ?? 'stk';
     const api = apis.find((one) => one.name === name) ?? apis[0]!;
     const add = (it: Exchange): void => {
-        setDone((before) => [it, ...before].slice(0, 20));
+        setDone((before) => [it, ...before].slice(0, 50));
         setApis(APIS()); // new times and ids for the next one
     };
     return (
