@@ -1,8 +1,8 @@
 /*
  * daraja_bill.h - the bytes of bill manager, which has a manner of its own: answers of rescode and
  * resmsg, a payment that is pushed, and an acknowledgement that comes back.
- * Sources: docs/daraja-notes.md. Tests: tests/e2e/176-bill-manager.sh,
- * tests/fuzz/fuzz_daraja_bill.c.
+ * Sources: docs/daraja-notes.md. Tests: tests/unit/test_daraja_bill.c,
+ * tests/e2e/176-bill-manager.sh, tests/fuzz/fuzz_daraja_bill.c.
  */
 #ifndef HAKIKA_WIRE_DARAJA_BILL_H
 #define HAKIKA_WIRE_DARAJA_BILL_H
