@@ -276,6 +276,11 @@ static void act_settings(struct history *h)
     (void)town_ask(h->town, "PATCH", path, NULL, changes[any(h, 6)]);
 }
 
+static void act_restart(struct history *h)
+{
+    town_restart(h->town);
+}
+
 /* ---- rules ---- */
 
 /* What a rule is for: FOR_REQUEST is what organisations and customers ask for. */

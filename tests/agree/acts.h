@@ -26,6 +26,7 @@ enum { PHONES = 4, CODES = 3 };
     X(phone, 4)    \
     X(rules, 4)    \
     X(settings, 3) \
+    X(restart, 1)  \
     X(view, 5)
 
 enum act {

@@ -82,6 +82,16 @@ static int64_t monotonic(void *context)
     return 1;
 }
 
+enum { FRAMES_BYTES = 16 * 1024 * 1024 };
+
+static void keep_frames(struct town *t)
+{
+    CHECK(t->frames_size + t->batch.payload_size <= FRAMES_BYTES);
+    memcpy(t->frames + t->frames_size, t->batch.buffer + JOURNAL_BATCH_HEADER_BYTES,
+           t->batch.payload_size);
+    t->frames_size += t->batch.payload_size;
+}
+
 static void project(struct town *t)
 {
     struct reader r =
@@ -102,6 +112,7 @@ static void sync_batch(struct town *t)
     t->writing = false;
     t->head.batch++;
     t->head.position = t->batch.first_position + t->batch.frame_count - 1;
+    keep_frames(t);
     project(t);
     engine_written(t->engine, JOURNAL_OK, &t->head);
 }
@@ -344,32 +355,30 @@ void town_open(struct town *t, town_receive_fn receive, void *context)
     t->secrets = secrets_from_key(key);
     t->wire = wire_create();
     t->json = json_scratch_create();
-    CHECK(t->secrets != NULL && t->json != NULL);
+    t->frames = malloc(FRAMES_BYTES);
+    CHECK(t->secrets != NULL && t->json != NULL && t->frames != NULL);
     open_view(t);
     (void)snprintf(t->credential, sizeof(t->credential), "%s/credential.pem", t->folder);
 }
 
-void town_begin(struct town *t, bool dev)
+/* Engine and face over the book as it stands. */
+static void start(struct town *t)
 {
-    t->dev = dev;
-    t->settings = operator_settings_default(dev);
-    memset(&t->head, 0, sizeof(t->head));
-    struct book_options options = {.domain = &operator_domain, .settings = &t->settings};
-    t->book = book_create(&options);
-    CHECK(t->book != NULL);
     book_clock_init_virtual(&t->clock, CLOCK_VIRTUAL_START_NS, monotonic, t);
+    book_clock_at_least(&t->clock, t->book->time_ns);
     struct engine_options engine = {
         .book = t->book,
         .clock = &t->clock,
         .writer = {t, start_batch, room},
         .limits = engine_limits_default(),
+        .head = t->head,
         .random_seed = 1,
     };
     t->engine = engine_create(&engine);
     struct surface_options surface = {
         .engine = t->engine,
         .secrets = t->secrets,
-        .profile = dev ? PROFILE_DEV : PROFILE_SANDBOX,
+        .profile = t->dev ? PROFILE_DEV : PROFILE_SANDBOX,
         .version = "0",
         .credential_path = t->credential,
         .in_flight = none_in_flight,
@@ -377,6 +386,44 @@ void town_begin(struct town *t, bool dev)
     t->surface = surface_create(&surface);
     CHECK(t->engine != NULL && t->surface != NULL);
     surface_attach(t->surface, t->wire);
+}
+
+static void create_book(struct town *t)
+{
+    struct book_options options = {.domain = &operator_domain, .settings = &t->settings};
+    t->book = book_create(&options);
+    CHECK(t->book != NULL);
+}
+
+void town_restart(struct town *t)
+{
+    town_settle(t);
+    struct digest_value before = book_digest(t->book);
+    struct reader r = reader_init(t->frames, t->frames_size);
+    surface_destroy(t->surface);
+    engine_destroy(t->engine);
+    book_destroy(t->book);
+    create_book(t);
+    while (r.at < r.size) {
+        if (book_replay_frame(t->book, &r) != BOOK_REPLAYED) {
+            contradiction("the frame after position %llu does not replay", (ull)t->book->position);
+        }
+    }
+    struct digest_value after = book_digest(t->book);
+    if (after.high != before.high || after.low != before.low) {
+        contradiction("the book is another one after a restart");
+    }
+    start(t);
+}
+
+void town_begin(struct town *t, bool dev)
+{
+    t->dev = dev;
+    t->settings = operator_settings_default(dev);
+    memset(&t->head, 0, sizeof(t->head));
+    t->frames_size = 0;
+    create_book(t);
+    start(t);
     CHECK(surface_seed(t->surface).status == ENGINE_APPLIED);
     town_settle(t);
     town_authorize(t);
@@ -405,4 +452,5 @@ void town_close(struct town *t)
     wire_destroy(t->wire);
     json_scratch_destroy(t->json);
     secrets_close(t->secrets);
+    free(t->frames);
 }

@@ -49,6 +49,8 @@ struct town {
     struct journal_head head;
     struct journal_batch batch; /* under way */
     bool writing;
+    uint8_t *frames; /* of this history, as they came to the disk */
+    size_t frames_size;
     char folder[64];
     char view_file[96];
     char credential[96];
@@ -67,6 +69,9 @@ void town_close(struct town *t);
  * follows from what is asked, so that a history alone is the same as one among others. */
 void town_begin(struct town *t, bool dev);
 void town_end(struct town *t);
+/* The process ends and another begins with what is on the disk: book, engine and face are made anew
+ * from the frames. Answers that waited are lost; the view goes on. */
+void town_restart(struct town *t);
 /* A new access token: they live an hour of the clock. */
 void town_authorize(struct town *t);
 /* Works until nothing is due at this time, and every message that may leave has arrived. */

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Golden journals: every compiler gives the recorded digests, and the program that we ship goes on
-# where an earlier one stopped. limit: 300
+# where an earlier one stopped.
+# limit: 300
 set -eu
 . "$(dirname "$0")/lib/run.sh"
 golden="$(cd "$(dirname "$0")/../golden" && pwd)"
