@@ -181,7 +181,7 @@ export function Twice(p: { children: ComponentChildren; sure: string; onPress: (
     const [asked, setAsked] = useState(false);
     useEffect(() => {
         if (!asked) return undefined;
-        const timer = setTimeout(() => setAsked(false), 4000);
+        const timer = setTimeout(() => setAsked(false), 8000);
         return () => clearTimeout(timer);
     }, [asked]);
     return (
