@@ -66,6 +66,15 @@ static bool set_callback_allow(struct config *c, const char *value)
     return copy_text(c->callback_allow, sizeof(c->callback_allow), value);
 }
 
+static bool set_shadow_of(struct config *c, const char *value)
+{
+    struct daraja_url_rule rule = {.https_only = false, .public_only = false};
+    size_t size = strlen(value);
+    bool good = strcmp(value, "operator") == 0 ||
+                (daraja_url_refusal(span_from(value), &rule) == NULL && value[size - 1] != '/');
+    return good && copy_text(c->shadow_of, sizeof(c->shadow_of), value);
+}
+
 static bool set_callback_from(struct config *c, const char *value)
 {
     return delivery_networks_good(value) &&
@@ -266,6 +275,7 @@ static const struct setting SETTINGS[] = {
     {"public-host", SETTING_TEXT, set_public_host},
     {"admin-key", SETTING_SECRET, set_admin_key},
     {"callback-allow", SETTING_TEXT, set_callback_allow},
+    {"shadow-of", SETTING_TEXT, set_shadow_of},
     {"callback-from", SETTING_TEXT, set_callback_from},
     {"trusted-proxies", SETTING_TEXT, set_trusted_proxies},
     {"confirm-from", SETTING_NUMBER, set_confirm_from},
@@ -303,6 +313,8 @@ const char *config_help(void)
            "  --admin-key KEY        key for the control API, at least 16 characters; needed away\n"
            "                         from loopback\n"
            "  --callback-allow CIDR  callback targets allowed although private (daraja-strict)\n"
+           "  --shadow-of URL        forward Daraja's paths there unchanged, and only watch;\n"
+           "                         operator: the book next door\n"
            "  --callback-from LIST   networks that callbacks of providers come from, like\n"
            "                         196.201.214.0/24,52.31.139.75 (default: any)\n"
            "  --trusted-proxies LIST  networks of the proxies whose X-Forwarded-For is believed\n"

@@ -24,7 +24,8 @@ struct config {
     char public_host[128]; /* empty: none */
     char admin_key[128];   /* empty: none */
     char callback_allow[256];
-    char callback_from[512];   /* networks that providers' callbacks come from; empty: any */
+    char shadow_of[200];     /* where Daraja's paths are forwarded to; "operator"; empty: nowhere */
+    char callback_from[512]; /* networks that providers' callbacks come from; empty: any */
     char trusted_proxies[256]; /* whose X-Forwarded-For is believed; empty: nobody's */
     int64_t confirm_minor;     /* from this on an unsigned callback alone is no success; 0: off */
     bool private_targets;      /* sandbox: webhooks may go to private addresses */

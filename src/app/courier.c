@@ -7,7 +7,9 @@
 
 #include "merchant/merchant.h"
 
-#define TOKEN_JOB ((uint64_t)1 << 63) /* of a delivery job's id: not an item of the outbox */
+/* Of a delivery job's id: not an item of the outbox. */
+#define TOKEN_JOB  ((uint64_t)1 << 63)
+#define SHADOW_JOB ((uint64_t)1 << 62)
 
 uint32_t courier_waiting(const struct courier *c)
 {
@@ -44,7 +46,7 @@ static bool submit(struct courier *c, uint64_t id, const struct gateway_job *job
         .generation = engine_book(c->engine)->generation,
         .url = job->url,
         .body = job->body,
-        .content_type = "application/json",
+        .content_type = job->content_type != NULL ? job->content_type : "application/json",
     };
     for (uint32_t i = 0; i < GATEWAY_JOB_HEADERS && job->headers[i] != NULL; i++) {
         out.headers[i] = job->headers[i];
@@ -101,6 +103,35 @@ bool courier_token_report(struct courier *c, const struct delivery_report *r)
     if (same && (!answered || !gateway_token_taken(c->surface, provider, r->status, r->answer))) {
         give_up(c, provider);
     }
+    return true;
+}
+
+/* ---- shadow mode ---- */
+
+static void forward_shadows(struct courier *c)
+{
+    uint32_t slot;
+    struct gateway_job job;
+    while (delivery_room(c->delivery) > c->count) {
+        struct writer w = writer_init(c->bytes, sizeof(c->bytes));
+        if (!gateway_shadow_take(c->surface, &w, &job, &slot)) {
+            return;
+        }
+        if (!submit(c, SHADOW_JOB | slot, &job)) {
+            const struct gateway_shadow_answer none = {.error = DELIVERY_STOPPED};
+            gateway_shadow_answered(c->surface, slot, &none);
+        }
+    }
+}
+
+bool courier_shadow_report(struct courier *c, const struct delivery_report *r)
+{
+    const struct gateway_shadow_answer answer = {r->status, (uint8_t)r->error, r->duration_ms,
+                                                 r->answer};
+    if ((r->id & TOKEN_JOB) != 0 || (r->id & SHADOW_JOB) == 0) {
+        return false;
+    }
+    gateway_shadow_answered(c->surface, (uint32_t)(r->id & UINT32_MAX), &answer);
     return true;
 }
 
@@ -203,6 +234,7 @@ void courier_turn(struct courier *c)
             }
         }
     }
+    forward_shadows(c);
     delivery_flush(c->delivery);
     if (engine_applied(c->engine) != applied) {
         engine_turn(c->engine); /* nobody will wake the loop for what that wrote */

@@ -52,6 +52,8 @@ struct courier {
 void courier_turn(struct courier *c);
 /* A report of the delivery thread: true when it was about a token. */
 bool courier_token_report(struct courier *c, const struct delivery_report *report);
+/* The same for a call that is forwarded in shadow mode. */
+bool courier_shadow_report(struct courier *c, const struct delivery_report *report);
 /* Items taken and not submitted yet. */
 uint32_t courier_waiting(const struct courier *c);
 

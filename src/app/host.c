@@ -279,6 +279,7 @@ static struct surface *make_surface(struct host *h)
         .profile = c->profile,
         .in_flight_is_500 = c->in_flight_is_500,
         .merchant_key = c->merchant_key[0] != '\0' ? c->merchant_key : NULL,
+        .shadow_of = c->shadow_of[0] != '\0' ? c->shadow_of : NULL,
         .reset_too = is_merchant(h) ? NULL : reset_too,
         .admin_key = c->admin_key[0] != '\0' ? c->admin_key : NULL,
         .public_host = c->public_host[0] != '\0' ? c->public_host : NULL,
@@ -362,7 +363,8 @@ static void take_report(void *context, const struct delivery_report *report)
     if (report->error == DELIVERY_STOPPED) {
         return; /* not an attempt that says anything about the receiver: tried again at restart */
     }
-    if (is_merchant(h) && courier_token_report(&h->courier, report)) {
+    if (is_merchant(h) &&
+        (courier_token_report(&h->courier, report) || courier_shadow_report(&h->courier, report))) {
         return;
     }
     struct delivery_result_command c = {

@@ -654,13 +654,13 @@ bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct 
     return !body->overflow;
 }
 
-static bool path_is_daraja(const struct request *q)
+bool daraja_is_path(struct span path)
 {
     static const char *const roots[] = {"/mpesa/",        "/oauth/", "/imsi/",
                                         "/sfcverify/",    "/v1/",    "/pulltransactions/",
                                         "/standingorder/"};
     for (uint32_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-        if (span_starts_with(q->path, span_from(roots[i]))) {
+        if (span_starts_with(path, span_from(roots[i]))) {
             return true;
         }
     }
@@ -669,7 +669,7 @@ static bool path_is_daraja(const struct request *q)
 
 bool daraja_fail(struct request *q, const char *words)
 {
-    if (!path_is_daraja(q)) {
+    if (!daraja_is_path(q->path)) {
         return false;
     }
     daraja_refuse(q, 0, DARAJA_ERROR_INTERNAL, "", words);
@@ -687,7 +687,7 @@ bool daraja_route(struct request *q)
     } else if (daraja_request_route(q) || daraja_c2b_route(q) || daraja_lookup_route(q) ||
                daraja_ratiba_route(q) || daraja_bill_route(q)) {
         return true;
-    } else if (path_is_daraja(q)) {
+    } else if (daraja_is_path(q->path)) {
         daraja_refuse_path(q, "no Daraja API has this path");
     } else {
         return false;

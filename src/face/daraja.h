@@ -9,6 +9,8 @@
 
 /* daraja.c */
 bool daraja_route(struct request *q);
+/* Is it one of Daraja's paths? */
+bool daraja_is_path(struct span path);
 /* Answers 500 in Daraja's form; false: this is not one of Daraja's paths. */
 bool daraja_fail(struct request *q, const char *words);
 bool daraja_admit(struct surface *s, struct http_exchange *x);

@@ -57,6 +57,8 @@ struct surface_options {
     struct secrets *secrets;
     enum profile profile;
     bool in_flight_is_500;            /* STK query while open: HTTP 500 form instead of 4999 */
+    const char *shadow_of;            /* base URL that Daraja's paths are forwarded to; "operator":
+                                         the book next door; NULL: no shadow mode */
     const char *merchant_key;         /* API key of a new merchant book; NULL: none is given */
     void (*reset_too)(void *context); /* the operator's book was reset; NULL: nobody cares */
     const char *admin_key;            /* NULL: none needed (loopback only) */
@@ -151,7 +153,20 @@ struct gateway_job {
     struct span url;
     struct span body; /* data NULL: a GET */
     const char *headers[GATEWAY_JOB_HEADERS + 1];
+    const char *content_type; /* NULL: application/json */
 };
+
+/* Shadow mode (gateway_shadow.c): the next call to forward, false: none; and what was answered. */
+bool gateway_shadow_take(struct surface *s, struct writer *w, struct gateway_job *job,
+                         uint32_t *slot);
+struct gateway_shadow_answer {
+    uint16_t status;
+    uint8_t error; /* enum delivery_error */
+    uint32_t duration_ms;
+    struct span body;
+};
+void gateway_shadow_answered(struct surface *s, uint32_t slot,
+                             const struct gateway_shadow_answer *answer);
 /* The provider account whose access token the message needs; SLAB_NONE: none. */
 uint32_t gateway_outgoing_provider(struct surface *s, const struct outbox_item *item);
 /* Is there a good token for it? Or the request that fetches one, and what came of that. */

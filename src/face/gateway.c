@@ -167,6 +167,7 @@ static const struct route ROUTES[] = {
     {"POST", "/v1/pull/register", gateway_pull_register},
     {"GET", "/v1/discrepancies", gateway_discrepancy_list},
     {"POST", "/v1/discrepancies/{}/resolve", gateway_discrepancy_resolve},
+    {"GET", "/v1/shadow", gateway_shadow_list},
     {"POST", "/v1/reconciliations/run", gateway_reconciliation_run},
     {"GET", "/v1/reconciliations/{}", gateway_reconciliation_get},
     {"POST", "/v1/providers", gateway_provider_create},
@@ -198,7 +199,7 @@ bool gateway_route(struct request *q)
         surface_dispatch(q, CALLBACK_ROUTES, sizeof(CALLBACK_ROUTES) / sizeof(CALLBACK_ROUTES[0]));
         return true;
     }
-    if (gateway_front_route(q)) {
+    if (gateway_shadow_route(q) || gateway_front_route(q)) {
         return true;
     }
     if (!span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {

@@ -15,6 +15,7 @@ enum {
     GATEWAY_ACCESS_TOKEN_MAX = 512,
     GATEWAY_BASE_URL_MAX = 256,
     GATEWAY_TOKEN_TEXT = 33, /* 16 bytes in hexadecimal */
+    GATEWAY_SHADOWS_UNDER_WAY = 256,
 };
 
 /* An access token of a provider account: memory only. */
@@ -24,6 +25,13 @@ struct access_token {
     int64_t until_ns;    /* book time */
     uint32_t size;       /* 0: none */
     char text[GATEWAY_ACCESS_TOKEN_MAX];
+};
+
+/* A call that is being forwarded in shadow mode; its exchange is held open. */
+struct shadow_call {
+    struct http_ticket ticket;
+    bool used;
+    bool sent;
 };
 
 /* What the merchant's surface has beside struct surface. */
@@ -36,7 +44,9 @@ struct gateway_face {
     struct gateway_reading reading; /* of the latest answer */
     struct observation observed;
     char authorization[GATEWAY_ACCESS_TOKEN_MAX + 32];
-    char signature[3][256];      /* header lines of a webhook */
+    char signature[3][256]; /* header lines of a webhook */
+    char content_type[100]; /* of a call that is forwarded */
+    struct shadow_call shadows[GATEWAY_SHADOWS_UNDER_WAY];
     uint64_t refused_tokens;     /* callbacks on URLs that we never gave */
     uint64_t refused_signatures; /* webhooks that Paystack did not sign */
     uint64_t refused_sources;    /* callbacks from elsewhere than providers' networks */
@@ -163,6 +173,9 @@ void gateway_dead_letter_list(struct request *q);
 void gateway_dead_letter_retry(struct request *q);
 /* gateway_front.c: Daraja's own paths in front of the provider (R6.12). */
 bool gateway_front_route(struct request *q);
+/* gateway_shadow.c: true: the call is being forwarded as it is. */
+bool gateway_shadow_route(struct request *q);
+void gateway_shadow_list(struct request *q);
 /* Is it a push at Daraja's path? */
 bool gateway_front_is_push(struct span path);
 /* Daraja's callback of a payment that has ended, to the application's own URL. */

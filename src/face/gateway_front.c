@@ -346,9 +346,11 @@ bool gateway_front_route(struct request *q)
         handle_query(q);
     } else if (span_equal(q->path, PATH_OAUTH)) {
         handle_oauth(q);
-    } else if (span_starts_with(q->path, SPAN_LITERAL("/mpesa/"))) {
+    } else if (daraja_is_path(q->path) && !span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {
         daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
-                      "the gateway forwards OAuth, STK push and STK query so far");
+                      "the gateway answers OAuth, STK push and STK query here; payouts are POST "
+                      "/v1/payouts, reversals /v1/refunds, C2B /v1/providers/{id}/c2b; shadow mode "
+                      "(--shadow-of) forwards every path");
     } else {
         return false;
     }

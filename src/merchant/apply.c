@@ -614,6 +614,7 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_ENDPOINT_SECRET_KEPT: apply_secret(g, &e, frame); break;
     case EVENT_PAYMENT_KEPT: apply_payment_kept(g, &e); break;
     case EVENT_PAYMENT_EMAIL_KEPT: apply_payment(g, &e, frame); break;
+    case EVENT_SHADOW_SEEN: gateway__apply_shadow(g, &e, frame); break;
     case EVENT_NOTICE_KEPT:
     case EVENT_NOTICE_TAKEN:
     case EVENT_NOTICE_REPEATED:

@@ -68,6 +68,7 @@ enum gateway_command_kind {
     COMMAND_DISCREPANCY_RESOLVE = 214,
     COMMAND_ENDPOINT_ROTATE = 241,
     COMMAND_EVENT_REPLAY = 242,
+    COMMAND_SHADOW = 270, /* struct shadow_command: a call went through in shadow mode */
 };
 
 struct provider_command {

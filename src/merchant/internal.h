@@ -211,6 +211,11 @@ void gateway__decide_c2b(const struct gateway *g, struct decision *d);
 void gateway__c2b_attempted(struct gateway_decision *gd, const struct outbox_item *item,
                             const struct delivery_result_command *c, uint8_t becomes);
 
+/* shadow.c */
+void gateway__decide_shadow(const struct gateway *g, struct decision *d);
+void gateway__apply_shadow(struct gateway *g, const struct gateway_event *e,
+                           const struct frame_info *frame);
+
 /* notice.c */
 void gateway__decide_notice(const struct gateway *g, struct decision *d);
 /* Takes a notice in the decision under way; returns what it did. *number_out may be NULL. */

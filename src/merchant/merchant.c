@@ -69,6 +69,7 @@ static void *gateway_create(struct book *book)
     slab_init(&g->receipts, sizeof(struct gateway_receipt), GATEWAY_RECEIPTS_MAX);
     slab_init(&g->feed, sizeof(struct gateway_feed), GATEWAY_FEED_MAX);
     slab_init(&g->webhooks, sizeof(struct gateway_webhook), GATEWAY_FEED_MAX);
+    slab_init(&g->shadows, sizeof(struct gateway_shadow), GATEWAY_SHADOWS_MAX);
     maps_init(g, book->hash_seed);
     timers_init(&g->due, timer_placed, g);
     g->orphan_first = SLAB_NONE;
@@ -80,7 +81,7 @@ static void gateway_destroy(void *state)
 {
     struct gateway *g = state;
     struct slab *slabs[] = {&g->merchants, &g->keys, &g->providers, &g->endpoints, &g->payments,
-                            &g->notices,   &g->feed, &g->webhooks,  &g->receipts};
+                            &g->notices,   &g->feed, &g->webhooks,  &g->receipts,  &g->shadows};
     struct map *maps[] = {&g->by_key_hash,        &g->by_provider_token,    &g->by_short_code,
                           &g->by_token,           &g->by_provider_id,       &g->by_order,
                           &g->by_receipt,         &g->notice_by_key,        &g->webhook_last,
@@ -114,7 +115,8 @@ static bool gateway_reserve(void *state)
     return slab_reserve(&g->merchants, 1) && slab_reserve(&g->keys, 1) &&
            slab_reserve(&g->providers, 1) && slab_reserve(&g->endpoints, 1) &&
            slab_reserve(&g->payments, 1) && slab_reserve(&g->notices, 2) &&
-           slab_reserve(&g->discrepancies, 1) && map_reserve(&g->discrepancy_by_number, 1) &&
+           slab_reserve(&g->shadows, 1) && slab_reserve(&g->discrepancies, 1) &&
+           map_reserve(&g->discrepancy_by_number, 1) &&
            map_reserve(&g->discrepancy_by_reference, 1) && slab_reserve(&g->receipts, 1) &&
            map_reserve(&g->receipt_by_number, 1) && map_reserve(&g->receipt_by_text, 1) &&
            map_reserve(&g->receipt_by_reference, 1) &&
@@ -179,6 +181,7 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_PAYMENT_DUE: gateway__decide_due(g, d); break;
     case COMMAND_PAYMENT_RELEASE: gateway__decide_release(g, d); break;
     case COMMAND_PAYOUT_CREATE: gateway__decide_payout(g, d); break;
+    case COMMAND_SHADOW: gateway__decide_shadow(g, d); break;
     case COMMAND_NOTICE: gateway__decide_notice(g, d); break;
     case COMMAND_RECEIPT_ASSIGN: gateway__decide_assign(g, d); break;
     case COMMAND_C2B_URLS: gateway__decide_c2b(g, d); break;

@@ -45,6 +45,7 @@
 #include "merchant/feed.h"
 #include "merchant/notice.h"
 #include "merchant/payment.h"
+#include "merchant/shadow.h"
 #include "merchant/receipt.h"
 
 /* Settings are inputs, not state. Times in nanoseconds. */
@@ -73,6 +74,7 @@ struct gateway {
     struct slab discrepancies;
     struct slab feed;
     struct slab webhooks;
+    struct slab shadows;
     struct map by_key_hash;
     struct map by_provider_token;
     struct map by_short_code; /* kind and short code -> provider */

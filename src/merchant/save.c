@@ -21,6 +21,7 @@ DEFINE_CODEC(payment, struct gateway_payment, GATEWAY_PAYMENT_FIELDS)
 DEFINE_CODEC(notice, struct gateway_notice, GATEWAY_NOTICE_FIELDS)
 DEFINE_CODEC(receipt, struct gateway_receipt, GATEWAY_RECEIPT_FIELDS)
 DEFINE_CODEC(discrepancy, struct gateway_discrepancy, GATEWAY_DISCREPANCY_FIELDS)
+DEFINE_CODEC(shadow, struct gateway_shadow, GATEWAY_SHADOW_FIELDS)
 DEFINE_CODEC(feed, struct gateway_feed, GATEWAY_FEED_FIELDS)
 DEFINE_CODEC(webhook, struct gateway_webhook, GATEWAY_WEBHOOK_FIELDS)
 #undef DEFINE_CODEC
@@ -79,6 +80,11 @@ static void save_payments(const struct gateway *g, struct writer *w)
     FOR_EACH(&g->discrepancies, i)
     {
         save_discrepancy(w, discrepancy_at(g, i));
+    }
+    slab_shape_save(&g->shadows, w);
+    FOR_EACH(&g->shadows, i)
+    {
+        save_shadow(w, slab_at(&g->shadows, i));
     }
 }
 
@@ -412,12 +418,30 @@ static bool load_telling(struct gateway *g, struct reader *r)
     return !r->bad;
 }
 
+static bool load_shadows(struct gateway *g, struct reader *r)
+{
+    const struct texts *t = &g->book->texts;
+    if (!slab_shape_load(&g->shadows, r) || g->shadows.used != g->shadows.high_water) {
+        return false;
+    }
+    FOR_EACH(&g->shadows, i)
+    {
+        struct gateway_shadow *s = slab_at(&g->shadows, i);
+        load_shadow(r, s);
+        if (r->bad || s->number != i + (uint64_t)1 || !texts_known(t, s->path) ||
+            !texts_known(t, s->request) || !texts_known(t, s->answer)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool gateway__load(void *state, struct reader *r)
 {
     struct gateway *g = state;
     CHECK(g->payments.high_water == 0);
     load_counters(g, r);
     return load_people(g, r) && load_places(g, r) && load_payments(g, r) && load_notices(g, r) &&
-           load_receipts(g, r) && load_discrepancies(g, r) && index_notices(g) &&
-           load_telling(g, r);
+           load_receipts(g, r) && load_discrepancies(g, r) && load_shadows(g, r) &&
+           index_notices(g) && load_telling(g, r);
 }

@@ -379,6 +379,36 @@ static void test_much_money_is_confirmed(void **state)
     shop_end(&s);
 }
 
+/* What was seen in shadow mode stays, and acts on nothing. */
+static void test_shadows_are_kept(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct shadow_command seen = {.status = 200,
+                                  .duration_ms = 12,
+                                  .path = SPAN_LITERAL("POST /mpesa/stkpush/v1/processrequest"),
+                                  .request = SPAN_LITERAL("{}"),
+                                  .answer = SPAN_LITERAL("{\"ResponseCode\":\"0\"}")};
+    shop_start(&s);
+    assert_null(gateway_shadow(shop_gateway(&s), 1));
+    assert_int_not_equal(shop_do(&s, COMMAND_SHADOW, &seen, &reply), 0);
+    seen.status = 0;
+    seen.error = DELIVERY_CONNECT;
+    seen.answer = SPAN_EMPTY;
+    assert_int_not_equal(shop_do(&s, COMMAND_SHADOW, &seen, &reply), 0);
+    assert_int_equal(reply.number, 2);
+    shop_restart(&s);
+    const struct gateway_shadow *first = gateway_shadow(shop_gateway(&s), 1);
+    assert_int_equal(first->status, 200);
+    assert_true(span_is(gateway_text(shop_gateway(&s), first->request), "{}"));
+    assert_int_equal(gateway_shadow(shop_gateway(&s), 2)->error, DELIVERY_CONNECT);
+    assert_null(gateway_shadow(shop_gateway(&s), 3));
+    assert_int_equal(shop_gateway(&s)->last_seq, 0);
+    expect_money(&s, 0);
+    shop_end(&s);
+}
+
 /* What fits nothing is kept, and joins when its payment learns the id. */
 static void test_orphan_joins(void **state)
 {
@@ -691,6 +721,7 @@ int main(void)
         cmocka_unit_test(test_secrets_are_rotated),
         cmocka_unit_test(test_much_money_is_confirmed),
         cmocka_unit_test(test_events_are_replayed),
+        cmocka_unit_test(test_shadows_are_kept),
         cmocka_unit_test(test_any_order_gives_one_effect),
         cmocka_unit_test(test_escrow_is_released_once),
         cmocka_unit_test(test_front_is_told_each_end),
