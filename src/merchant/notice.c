@@ -299,6 +299,24 @@ static void ask_for_receipt(struct gateway_decision *gd, const struct gateway_pa
     }
 }
 
+/* The money of a success, and what Paystack kept of it: that never lay there. */
+static bool book_money(struct gateway_decision *gd, const struct gateway_payment *p,
+                       const struct observation *claim)
+{
+    if (gateway_pays_out(p->method)) {
+        return gateway__pay_out(gd, p, claim);
+    }
+    struct transfer legs[2] = {money_of(gd->g, p), money_of(gd->g, p)};
+    bool charged = p->method == METHOD_PAYSTACK && claim->has_fee && claim->fee_minor > 0 &&
+                   claim->fee_minor <= p->amount_minor;
+    legs[1].id = gateway_transfer_id(p->number, 3);
+    legs[1].amount_minor = claim->fee_minor;
+    legs[1].debit_account = merchant_at(gd->g, p->merchant)->fees;
+    legs[1].credit_account = legs[0].debit_account;
+    legs[1].code = GATEWAY_TRANSFER_FEE;
+    return gateway__post(gd, legs, charged ? 2 : 1);
+}
+
 static void succeed(struct gateway_decision *gd, const struct gateway_payment *p,
                     const struct observation *given, uint64_t notice)
 {
@@ -316,10 +334,7 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
         mismatch(gd, p, claim, notice, reason);
         return;
     }
-    struct transfer money = money_of(gd->g, p);
-    bool booked =
-        gateway_pays_out(p->method) ? gateway__pay_out(gd, p, claim) : gateway__post(gd, &money, 1);
-    if (!booked) {
+    if (!book_money(gd, p, claim)) {
         mismatch(gd, p, claim, notice, REASON_LEDGER);
         return;
     }

@@ -30,7 +30,7 @@ static void take(void *context, const struct observation *seen)
 static void fuzz_reading(const struct provider_account *account, struct span body)
 {
     static const uint32_t statuses[] = {200, 400, 404, 500};
-    for (uint32_t kind = PROVIDER_CALL_PUSH; kind <= PROVIDER_CALL_INITIALIZE; kind++) {
+    for (uint32_t kind = PROVIDER_CALL_PUSH; kind <= PROVIDER_CALL_REFUND_QUERY; kind++) {
         const struct provider_call call = {.kind = (enum provider_call_kind)kind,
                                            .provider_id = SPAN_LITERAL("ws_CO_1"),
                                            .our_id = SPAN_LITERAL("po-1")};
@@ -56,7 +56,7 @@ static void fuzz_writing(struct provider_account account, struct span text)
 {
     static char buffer[PROVIDER_REQUEST_BYTES_MAX];
     struct provider_request request;
-    for (uint32_t kind = PROVIDER_CALL_PUSH; kind <= PROVIDER_CALL_INITIALIZE; kind++) {
+    for (uint32_t kind = PROVIDER_CALL_PUSH; kind <= PROVIDER_CALL_REFUND_QUERY; kind++) {
         const struct provider_call call = {.kind = (enum provider_call_kind)kind,
                                            .amount_minor = 100,
                                            .phone = 254708374149,

@@ -291,7 +291,10 @@ void audit__gateway_transfer(struct audit *a, const struct transfer *t)
                  (t->code == WAY_RELEASE && leg == 1 && from == CODE_ESCROW &&
                   to == CODE_WALLET_OF_MERCHANT) ||
                  (t->code == WAY_REVERSAL && leg == 2 && to == CODE_CLEARING);
-    if (!right || t->amount_minor != p->amount_minor || (p->legs >> leg & 1) != 0) {
+    bool fee = t->code == WAY_FEE && leg == 3 && from == CODE_FEES_OF_PROVIDER &&
+               to == CODE_CLEARING && t->amount_minor <= p->amount_minor;
+    right = fee || (right && t->amount_minor == p->amount_minor);
+    if (!right || (p->legs >> leg & 1) != 0) {
         audit__breach(a, PROOF_EFFECTS,
                       "transfer %" PRIx64 " of payment %" PRIu64 " moves %" PRId64
                       " cents from account %u to %u: not as it should, or a second time",

@@ -207,6 +207,25 @@ await story('the secret key comes from a file', async (scene) => {
         { name: 'pays', match: { api: 'paystack_charge' }, then: { prompt: { act: 'approve' } } }] });
     const made = await server.gateway.paying({ method: 'paystack', email: 'a@b.c', order_id: 'FILE' });
     await server.gateway.become(made.id, 'succeeded');
+    // What Paystack kept of a payment is booked with it, once.
+    await server.operator.simOk('PUT', '/rules', { rules: [] });
+    const charged = await server.gateway.paying({ method: 'paystack', email: 'a@b.c', amount: 10000,
+                                                  order_id: 'FEE', phone: '254711200099' });
+    await server.gateway.become(charged.id, 'pending');
+    const text = JSON.stringify({ event: 'charge.success', data: {
+        id: 5, status: 'success', reference: charged.checkout_request_id, amount: 10000, fees: 150,
+        currency: 'KES', receipt_number: 'UA1FEE0001' } });
+    const before = await server.gateway.balance('clearing_paystack');
+    for (let i = 0; i < 2; i++) {
+        const taken = await request(server.ready.merchant, 'POST', new URL(account.webhook_url).pathname, {
+            body: text,
+            headers: { 'x-paystack-signature': createHmac('sha512', KEY).update(text).digest('hex') } });
+        equal(taken.status, 200, 'a webhook with fees');
+    }
+    await server.gateway.become(charged.id, 'succeeded');
+    equal([await server.gateway.balance('clearing_paystack') - before,
+           await server.gateway.balance('fees')], [9850, -150], 'clearing and fees');
+    proved('fees are booked with the success');
     await server.restart();
     equal((await accounts()).map((one) => one.id), [account.id], 'opened once');
     chmodSync(file, 0o644);
@@ -215,4 +234,7 @@ await story('the secret key comes from a file', async (scene) => {
     matches(refused.errors, /--paystack-key-file/, 'a file that others may read');
     check(!refused.errors.includes(KEY), 'the key is not repeated');
     proved('a key file opens the account, once; one that others may read is refused');
+    await server.kill();
+    const report = JSON.parse(execFileSync(HAKIKA, ['verify', server.data, '--json'], { encoding: 'utf8' }));
+    check(report.merchant.ok, 'the journal proves itself');
 });
