@@ -83,8 +83,9 @@
       " 'waiting', 0, ?3, ?4, ?5 FROM requests r JOIN organisations o"                             \
       " ON o.short_code = r.short_code WHERE r.number = ?2")                                       \
     X(VALIDATION_ADD,                                                                              \
-      "INSERT INTO validations (request_number, callback_number, receipt, url, response_type,"     \
-      " asked_at, expires_at) SELECT ?1, ?2, ?3, o.validation_url, o.c2b_response_type, ?4,"       \
+      "INSERT OR IGNORE INTO validations (request_number, callback_number, receipt, url,"          \
+      " response_type, asked_at, expires_at) SELECT ?1, ?2, ?3, o.validation_url,"                 \
+      " o.c2b_response_type, ?4,"                                                                  \
       " r.expires_at FROM requests r JOIN organisations o ON o.short_code = r.short_code"          \
       " WHERE r.number = ?1")                                                                      \
     X(VALIDATION_ANSWER,                                                                           \

@@ -270,10 +270,11 @@ static void act_settings(struct history *h)
     static const char *const changes[] = {
         "{\"external_validation\":true}", "{\"external_validation\":false}",
         "{\"queue_delay_ms\":5000}",      "{\"queue_delay_ms\":40000}",
-        "{\"queue_delay_ms\":0}",         "{\"active\":true}"};
+        "{\"queue_delay_ms\":0}",         "{\"active\":true}",
+        "{\"external_validation\":true}", "{\"queue_delay_ms\":35000}"};
     char path[64];
     (void)snprintf(path, sizeof(path), "/sim/v1/organisations/%u", codes[any(h, CODES)]);
-    (void)town_ask(h->town, "PATCH", path, NULL, changes[any(h, 6)]);
+    (void)town_ask(h->town, "PATCH", path, NULL, changes[any(h, 8)]);
 }
 
 static void act_restart(struct history *h)
@@ -284,7 +285,7 @@ static void act_restart(struct history *h)
 /* ---- rules ---- */
 
 /* What a rule is for: FOR_REQUEST is what organisations and customers ask for. */
-enum ruled_call { FOR_PUSH, FOR_QUERY, FOR_REQUEST };
+enum ruled_call { FOR_PUSH, FOR_QUERY, FOR_REQUEST, FOR_MESSAGE };
 
 /* What a rule orders (JSON of "then"), and what may be said because of it. */
 struct order {
@@ -340,12 +341,19 @@ static const struct order orders[] = {
     {"\"callback\":{\"fail_first\":2}", {TRUTH}, FOR_REQUEST},
     {"\"callback\":{\"code\":\"2001\"}", {TRUTH, .callback_code = "2001"}, FOR_REQUEST},
     {"\"callback\":{\"cut\":true}", {TRUTH, .cut = true}, FOR_REQUEST},
+    {"\"callback\":{\"never\":true}", {TRUTH}, FOR_MESSAGE},
+    {"\"callback\":{\"delay_ms\":9000}", {TRUTH}, FOR_MESSAGE},
+    {"\"callback\":{\"times\":3,\"spacing_ms\":2000}", {TRUTH}, FOR_MESSAGE},
+    {"\"callback\":{\"hold_for_next\":true,\"fail_first\":1}", {TRUTH}, FOR_MESSAGE},
 };
 
 /* Which call a rule is for. A lie about a C2B payment would need ears of its own. */
 static const char *api_of(struct history *h, const struct order *o)
 {
     static const char *const apis[] = {"b2c", "b2b", "reversal", "status", "balance", "c2b"};
+    if (o->call == FOR_MESSAGE) {
+        return chance(h, 50) ? "queue_timeout" : "c2b_validation";
+    }
     bool lies = o->lie.cut || o->lie.callback_code[0] != '\0';
     if (o->call != FOR_REQUEST) {
         return o->call == FOR_QUERY ? "stk_query" : "stk_push";

@@ -363,6 +363,12 @@ await story('every accident of a C2B validation', async (scene) => {
     }
     await world.server.stop();
     verified(world);
+    for (const [what, ...call] of [['rebuild', 'view', 'rebuild', world.server.data],
+        ['rows', 'query', world.server.data, 'select count(*) as n from validations', '--json']]) {
+        const run = spawnSync(HAKIKA, call, { encoding: 'utf8' });
+        equal(run.status, 0, `the view: ${what} ${run.stderr}`);
+        if (what === 'rows') matches(run.stdout, /\b5\b/, 'a row for each payment that was asked about');
+    }
     proved('a question never, late, too late, twice, malformed, about another amount, not sent');
 });
 
