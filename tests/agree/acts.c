@@ -454,7 +454,7 @@ void history_live(struct history *h, uint64_t seed)
     town_begin(h->town, seed % 2 == 0);
     h->started_ns = engine_now(h->town->engine);
     set_up(h);
-    uint32_t steps = 12 + any(h, 30);
+    uint32_t steps = 10 + any(h, 22);
     for (h->random.step = 1; h->random.step <= steps; h->random.step++) {
         act(h);
     }

@@ -26,7 +26,7 @@ static void about_list(struct history *h)
         expected += kind != DEAL_STATUS && kind != DEAL_BALANCE;
     }
     while (more) {
-        uint32_t limit = 1 + random_below(&h->random, 9);
+        uint32_t limit = 1 + random_below(&h->random, 20);
         (void)snprintf(query, sizeof(query), "limit=%u%s%s", limit,
                        seen == 0 ? "" : "&starting_after=", id);
         struct json_object *o =
