@@ -36,17 +36,23 @@ await story('everything goes through, and nothing happens here', async (scene) =
     const direct_ = await operator.push({ ...push, Amount: 0 });
     equal([bad.status, bad.json.errorCode, bad.json.errorMessage],
           [direct_.status, direct_.json.errorCode, direct_.json.errorMessage], 'the same refusal');
-    const balance = await client.call('POST', '/mpesa/accountbalance/v1/query', {
+    const notBusy = (call) => until(async () => {
+        const answer = await call();
+        return answer.json?.errorCode !== '500.003.02' && answer;
+    }, 'nobody is busy any more');
+    const balance = await notBusy(() => client.call('POST', '/mpesa/accountbalance/v1/query', {
         headers: { Authorization: `Bearer ${client.token}` },
         body: { Initiator: 'testapi', SecurityCredential: 'c2VjcmV0', CommandID: 'AccountBalance',
                 PartyA: 174379, IdentifierType: '4', Remarks: 'x', QueueTimeOutURL: shop.url,
-                ResultURL: shop.url } });
+                ResultURL: shop.url } }));
     equal(balance.status, 200, `balance: ${balance.text}`);
     const unknown = await client.call('POST', '/mpesa/nothing/v1/here', { body: {} });
     equal(unknown.status, 404, 'what Daraja has not is not here, either');
     proved('refusals and other APIs, too');
 
-    const seen = (await gateway.ok('GET', '/v1/shadow')).data;
+    // What was too much for a slow machine was asked again.
+    const all = (await gateway.ok('GET', '/v1/shadow')).data;
+    const seen = all.filter((one) => !(one.answer ?? '').includes('500.003.02'));
     equal(seen.map((one) => [one.call, one.status]).reverse(), [
         ['GET /oauth/v1/generate', 200], ['POST /mpesa/stkpush/v1/processrequest', 200],
         ['POST /mpesa/stkpushquery/v1/query', query.status],
@@ -65,7 +71,7 @@ await story('everything goes through, and nothing happens here', async (scene) =
     proved('what was seen is kept without its secrets, and nothing acts on it');
 
     await server.restart();
-    equal((await server.gateway.ok('GET', '/v1/shadow')).data, seen, 'after a restart');
+    equal((await server.gateway.ok('GET', '/v1/shadow')).data, all, 'after a restart');
     await server.kill();
     const report = JSON.parse(execFileSync(HAKIKA, ['verify', server.data, '--json'], { encoding: 'utf8' }));
     check(report.merchant.ok, 'the journal proves itself');
