@@ -346,6 +346,9 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
                              .notice = notice};
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_SUCCEEDED, claim->receipt.size > 0);
+    if (claim->source != OBSERVED_BY_CALLBACK && claim->source != OBSERVED_BY_WEBHOOK) {
+        gateway__sweep_begins(gd); /* a repair: are there too many? */
+    }
     if (claim->receipt.size == 0 && !gateway_pays_out(p->method)) {
         ask_for_receipt(gd, p);
     }

@@ -275,6 +275,7 @@ static void accepted(struct gateway_decision *gd, const struct gateway_payment *
         gateway__tell_payment(gd, p, FEED_PAYMENT_PENDING, false);
     }
     if (learns) {
+        gateway__sweep_begins(gd); /* from now on it can be asked about */
         gateway__join_orphans(gd, p, claim->reference);
     }
 }

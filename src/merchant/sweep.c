@@ -1,10 +1,13 @@
 /*
  * sweep.c - what is done by itself, again and again: everything that has been open for over ten
- * minutes is asked about every five (R2.7, R5.4), beside the ladder of each payment; the alert when
- * more than 0.1 % of a day had to be repaired; and pulling what arrived from the provider's list.
+ * minutes is asked about every five (R2.7, R5.4), beside the ladder of each payment; the alert
+ * when more than 0.1 % of a day had to be repaired; and pulling what arrived from the provider's
+ * list.
  *
  * Guarantees: one decision asks about a few only, so that nobody waits behind a sweep. A book in
- * which nothing is open sweeps nothing and has no timer: a virtual clock can come to rest.
+ * which nothing is open that could be asked about sweeps nothing and has no timer: a virtual clock
+ * can come to rest.
+ *
  * Tests: tests/unit/test_merchant_reconcile.c, tests/e2e/360-gateway-reconcile.sh.
  */
 #include "base/caltime.h"
@@ -39,11 +42,17 @@ static bool is_swept(const struct gateway_payment *p)
     return !gateway_state_ended(p->state) && !p->attention;
 }
 
+/* By an id that the provider knows. What has none cannot be asked about. */
+static bool is_known(const struct gateway_payment *p)
+{
+    return p->provider_id != TEXT_NONE || gateway_pays_out(p->method);
+}
+
 static bool wants_asking(const struct gateway_payment *p, int64_t now_ns)
 {
-    bool known = p->provider_id != TEXT_NONE || gateway_pays_out(p->method);
     return is_swept(p) && p->state > GATEWAY_SUBMITTED && p->state != GATEWAY_MISMATCHED &&
-           p->question == 0 && known && now_ns - p->entered_ns[GATEWAY_CREATED] >= SWEEP_AGE_NS;
+           p->question == 0 && is_known(p) &&
+           now_ns - p->entered_ns[GATEWAY_CREATED] >= SWEEP_AGE_NS;
 }
 
 /* ---- the alert ---- */
@@ -89,8 +98,21 @@ static bool alert_one(struct gateway_decision *gd)
 
 /* ---- the sweep ---- */
 
+/* Is there anything that the next round may ask about? What is open has a timer. */
+static bool any_left(const struct gateway *g)
+{
+    for (uint32_t i = 0; i < g->due.count; i++) {
+        const struct gateway_payment *p =
+            payment_slot(g, gateway__timer_slot(g->due.entries[i].id));
+        if (is_swept(p) && (is_known(p) || p->state < GATEWAY_UNCONFIRMED)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* At its end: is there anything to come back for? */
-static void end_of_round(struct gateway_decision *gd, bool any_open)
+static void end_of_round(struct gateway_decision *gd)
 {
     const struct gateway *g = gd->g;
     if (alert_one(gd)) {
@@ -99,7 +121,7 @@ static void end_of_round(struct gateway_decision *gd, bool any_open)
     }
     bool unsettled =
         g->last_repair_ns != 0 && gd->now_ns - g->last_repair_ns < ALERT_SETTLE_NS + SWEEP_EVERY_NS;
-    gateway__sweep_at(gd, 0, any_open || unsettled ? gd->now_ns + SWEEP_EVERY_NS : 0);
+    gateway__sweep_at(gd, 0, any_left(g) || unsettled ? gd->now_ns + SWEEP_EVERY_NS : 0);
 }
 
 void gateway__decide_sweep(const struct gateway *g, struct decision *d)
@@ -120,7 +142,7 @@ void gateway__decide_sweep(const struct gateway *g, struct decision *d)
         gateway__sweep_at(&gd, number, gd.now_ns);
         return;
     }
-    end_of_round(&gd, g->open > g->attention);
+    end_of_round(&gd);
 }
 
 /* ---- pull ---- */

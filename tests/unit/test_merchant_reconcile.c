@@ -241,6 +241,25 @@ static void test_sweep(void **state)
     shop_end(&s);
 }
 
+/* What has no id cannot be asked about: no frame is written for it again and again. */
+static void test_nothing_to_sweep(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint64_t n = shop_pay(&s, "INV-1");
+    shop_answer(&s, n, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE, "");
+    shop_pass(&s, 900 * SHOP_S);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+    assert_int_equal(shop_gateway(&s)->sweep_due_ns, 0);
+    struct shop_claim paid = shop_paid(); /* found at last: the alert is due all the same */
+    paid.source = OBSERVED_BY_STATUS;
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    shop_pass(&s, 3600 * SHOP_S);
+    assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 1);
+    shop_end(&s);
+}
+
 static void pay_one(struct shop *s, uint32_t i, enum observation_source source)
 {
     char order[16];
@@ -289,8 +308,11 @@ static void test_alert(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_discrepancies), cmocka_unit_test(test_owners_and_ends),
-        cmocka_unit_test(test_pages),         cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_discrepancies),
+        cmocka_unit_test(test_owners_and_ends),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_nothing_to_sweep),
         cmocka_unit_test(test_alert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
