@@ -16,15 +16,17 @@ for journal in "$golden"/*/; do
         gzip -dc "$file" >"$folder/$name/$(basename "$file" .gz)"
     done
 done
-for compiler in gcc clang; do
+# Two builds that differ as much as builds can; the third, gcc -O2, is the program that we ship.
+# BUILDS="gcc:-O0 gcc:-O2 clang:-O0 clang:-O2" for every one.
+for build in ${BUILDS:-gcc:-O0 clang:-O2}; do
+    compiler="${build%%:*}"
+    level="${build#*:}"
     command -v "$compiler" >/dev/null 2>&1 || { echo "   without $compiler: not installed"; continue; }
-    for level in -O0 -O2; do
-        "$golden/build-digest" "$compiler" "$level" "$folder/digest"
-        for journal in "$golden"/*/; do
-            name="$(basename "$journal")"
-            "$folder/digest" "$folder/$name" "$journal/record"
-        done
-        echo "   proved: $compiler $level gives the recorded digests"
+    "$golden/build-digest" "$compiler" "$level" "$folder/digest"
+    for journal in "$golden"/*/; do
+        name="$(basename "$journal")"
+        "$folder/digest" "$folder/$name" "$journal/record"
     done
+    echo "   proved: $compiler $level gives the recorded digests"
 done
 GOLDEN="$golden" tell 090-golden
