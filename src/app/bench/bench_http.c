@@ -57,13 +57,15 @@ static bool scene_open(struct scene *s, const struct pay_options *o, const char 
                        char error[256])
 {
     char data[600];
+    /* A state of 100 MB is reached only when what is closed stays in memory ("0"). */
+    const char *keep_closed = s->snapshot_bytes != NULL ? "0" : s->bench->options.keep_closed;
     const char *view = s->bench->options.view_off ? "off" : "on";
     const char *const all[][2] = {{"--profile", "sandbox"},
                                   {"--book", o->through_gateway ? "both" : "operator"},
                                   {"--merchant-port", o->through_gateway ? "0" : NULL},
                                   {"--clock", clock},
                                   {"--view", view},
-                                  {"--keep-closed", s->bench->options.keep_closed},
+                                  {"--keep-closed", keep_closed},
                                   {"--snapshot-bytes", s->snapshot_bytes}};
     enum { FLAGS = sizeof(all) / sizeof(all[0]) };
     const char *arguments[2 * FLAGS + 2] = {NULL};
