@@ -37,6 +37,55 @@ bool surface_list_limit(struct request *q, uint64_t *limit)
     return true;
 }
 
+bool surface_walk_begin(struct request *q, struct list_walk *walk, const char *prefix,
+                        uint64_t last_number)
+{
+    struct span after = http_query_value(q->x, "starting_after");
+    uint64_t before = UINT64_MAX;
+    memset(walk, 0, sizeof(*walk));
+    walk->prefix = prefix;
+    if (!surface_list_limit(q, &walk->limit)) {
+        return false;
+    }
+    if (after.data != NULL && !surface_parse_number(after, prefix, &before)) {
+        surface_problem(q, 0, 400, "invalid_starting_after",
+                        "starting_after must be an id from this list");
+        return false;
+    }
+    walk->number = before > last_number ? last_number : before - (before > 0);
+    walk->w = surface_writer(q->s);
+    surface_list_open(&walk->w);
+    return true;
+}
+
+bool surface_walk_on(const struct list_walk *walk)
+{
+    return walk->number > 0 && !walk->more;
+}
+
+bool surface_walk_takes(struct list_walk *walk, bool wanted)
+{
+    bool full = walk->shown == walk->limit || walk->w.size > SURFACE_BODY_MAX / 2;
+    walk->more = walk->looks++ == LIST_LOOKS_MAX || (wanted && full);
+    if (walk->more) {
+        return false;
+    }
+    walk->number--;
+    walk->shown += wanted;
+    return wanted;
+}
+
+void surface_walk_end(struct request *q, struct list_walk *walk)
+{
+    json_close(&walk->w, ']');
+    json_field_bool(&walk->w, "has_more", walk->more);
+    if (walk->more) {
+        surface_id_field(&walk->w, "next", walk->prefix, walk->number + 1);
+    }
+    json_close(&walk->w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, &walk->w);
+}
+
 bool surface_parse_number(struct span id, const char *prefix, uint64_t *out)
 {
     struct span start = span_from(prefix);

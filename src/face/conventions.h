@@ -20,6 +20,37 @@ void surface_list_close(struct request *q, struct writer *w, bool has_more);
 /* ?limit= of a list, or LIST_LIMIT_DEFAULT; false after answering that it is wrong. */
 bool surface_list_limit(struct request *q, uint64_t *limit);
 
+/*
+ * A page of numbered things, newest first:
+ *
+ *     if (!surface_walk_begin(q, &walk, "rcp_", last_number)) return;
+ *     while (surface_walk_on(&walk)) {
+ *         thing = find(walk.number);
+ *         if (surface_walk_takes(&walk, thing != NULL && is_wanted(thing))) render(&walk.w, thing);
+ *     }
+ *     surface_walk_end(q, &walk);
+ *
+ * A page ends when it has ?limit= things, is half an answer long, or has looked at LIST_LOOKS_MAX
+ * (so that no question about a long past stops the loop); then has_more is true and "next" is what
+ * ?starting_after= takes to go on.
+ */
+struct list_walk {
+    struct writer w;
+    const char *prefix;
+    uint64_t number; /* of the thing to look at; 0: that was all */
+    uint64_t limit;
+    uint64_t shown;
+    uint32_t looks;
+    bool more;
+};
+/* False after answering that limit or starting_after is wrong. */
+bool surface_walk_begin(struct request *q, struct list_walk *walk, const char *prefix,
+                        uint64_t last_number);
+bool surface_walk_on(const struct list_walk *walk);
+/* Moves on to the next one; true: this one is for the caller to render. */
+bool surface_walk_takes(struct list_walk *walk, bool wanted);
+void surface_walk_end(struct request *q, struct list_walk *walk);
+
 /* "req_12" with the prefix "req_" */
 bool surface_parse_number(struct span id, const char *prefix, uint64_t *out);
 /* The member "req_12"; null when number is 0. */

@@ -263,31 +263,17 @@ void gateway_notice_list(struct request *q)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct span status = http_query_value(q->x, "status");
-    struct span after = http_query_value(q->x, "starting_after");
-    uint64_t limit;
-    uint64_t number = g->last_notice + 1;
-    if (!surface_list_limit(q, &limit)) {
+    struct list_walk walk;
+    if (!surface_walk_begin(q, &walk, "ntc_", g->last_notice)) {
         return;
     }
-    if (after.data != NULL && !surface_parse_number(after, "ntc_", &number)) {
-        surface_problem(q, 0, 400, "invalid_starting_after",
-                        "starting_after must be an id from this list");
-        return;
-    }
-    struct writer w = surface_writer(q->s);
-    surface_list_open(&w);
-    uint64_t shown = 0;
-    bool more = false;
-    number = number > g->last_notice ? g->last_notice : number - 1;
-    for (; number > 0 && !more; number--) {
-        const struct gateway_notice *n = gateway_notice(g, number);
+    while (surface_walk_on(&walk)) {
+        const struct gateway_notice *n = gateway_notice(g, walk.number);
         bool wanted = n != NULL && is_mine(q, n) &&
                       (status.data == NULL || span_is(status, notice_effect_name(n->effect)));
-        more = wanted && (shown == limit || w.size > SURFACE_BODY_MAX / 2);
-        if (wanted && !more) {
-            gateway_notice_render(q->s, &w, n);
-            shown++;
+        if (surface_walk_takes(&walk, wanted)) {
+            gateway_notice_render(q->s, &walk.w, n);
         }
     }
-    surface_list_close(q, &w, more);
+    surface_walk_end(q, &walk);
 }

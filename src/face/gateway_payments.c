@@ -551,36 +551,20 @@ void gateway_payment_list(struct request *q)
 void gateway_list(struct request *q, enum gateway_what what)
 {
     const struct gateway *g = surface_gateway(q->s);
-    struct span after = http_query_value(q->x, "starting_after");
     struct span order = http_query_value(q->x, "order_id");
-    uint64_t limit;
-    uint64_t number = g->last_payment + 1;
-    if (!surface_list_limit(q, &limit)) {
+    struct list_walk walk;
+    if (!surface_walk_begin(q, &walk, gateway_prefix(what), g->last_payment)) {
         return;
     }
-    if (after.data != NULL && !surface_parse_number(after, gateway_prefix(what), &number)) {
-        surface_problem(q, 0, 400, "invalid_starting_after",
-                        "starting_after must be an id from this list");
-        return;
-    }
-    struct writer w = surface_writer(q->s);
-    surface_list_open(&w);
-    uint64_t shown = 0;
-    bool more = false;
-    for (number = number > g->last_payment ? g->last_payment : number - 1; number > 0; number--) {
-        const struct gateway_payment *p = gateway_payment(g, number);
+    while (surface_walk_on(&walk)) {
+        const struct gateway_payment *p = gateway_payment(g, walk.number);
         bool wanted = p != NULL && p->merchant == q->merchant && gateway_what_of(p) == what &&
                       (order.data == NULL || span_equal(gateway_text(g, p->order), order));
-        if (wanted && shown == limit) {
-            more = true;
-            break;
-        }
-        if (wanted) {
-            gateway_payment_render(q->s, &w, p, NULL);
-            shown++;
+        if (surface_walk_takes(&walk, wanted)) {
+            gateway_payment_render(q->s, &walk.w, p, NULL);
         }
     }
-    surface_list_close(q, &w, more);
+    surface_walk_end(q, &walk);
 }
 
 void gateway_payment_resolve(struct request *q)

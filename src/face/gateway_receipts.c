@@ -118,32 +118,17 @@ static bool wanted(struct request *q, const struct gateway_receipt *r)
 void gateway_receipt_list(struct request *q)
 {
     const struct gateway *g = surface_gateway(q->s);
-    struct span after = http_query_value(q->x, "starting_after");
-    uint64_t number = g->last_receipt + 1;
-    uint64_t limit;
-    if (!surface_list_limit(q, &limit)) {
+    struct list_walk walk;
+    if (!surface_walk_begin(q, &walk, "rcp_", g->last_receipt)) {
         return;
     }
-    if (after.data != NULL && !surface_parse_number(after, "rcp_", &number)) {
-        surface_problem(q, 0, 400, "invalid_starting_after",
-                        "starting_after must be an id from this list");
-        return;
-    }
-    struct writer w = surface_writer(q->s);
-    surface_list_open(&w);
-    uint64_t shown = 0;
-    bool more = false;
-    number = number > g->last_receipt ? g->last_receipt : number - (number > 0);
-    for (; number > 0 && !more; number--) {
-        const struct gateway_receipt *r = gateway_receipt(g, number);
-        bool fits = r != NULL && wanted(q, r);
-        more = fits && (shown == limit || w.size > SURFACE_BODY_MAX / 2);
-        if (fits && !more) {
-            gateway_receipt_render(q->s, &w, r, NULL);
-            shown++;
+    while (surface_walk_on(&walk)) {
+        const struct gateway_receipt *r = gateway_receipt(g, walk.number);
+        if (surface_walk_takes(&walk, r != NULL && wanted(q, r))) {
+            gateway_receipt_render(q->s, &walk.w, r, NULL);
         }
     }
-    surface_list_close(q, &w, more);
+    surface_walk_end(q, &walk);
 }
 
 /* Repeating it is harmless: the same order again answers as before. */

@@ -288,35 +288,21 @@ static bool is_mine(const struct request *q, const struct gateway_discrepancy *d
 void gateway_discrepancy_list(struct request *q)
 {
     const struct gateway *g = surface_gateway(q->s);
-    struct span after = http_query_value(q->x, "starting_after");
     struct span status = http_query_value(q->x, "status");
-    uint64_t number = g->last_discrepancy + 1;
-    uint64_t limit;
-    if (!surface_list_limit(q, &limit)) {
+    struct list_walk walk;
+    if (!surface_walk_begin(q, &walk, "dis_", g->last_discrepancy)) {
         return;
     }
-    if (after.data != NULL && !surface_parse_number(after, "dis_", &number)) {
-        surface_problem(q, 0, 400, "invalid_starting_after",
-                        "starting_after must be an id from this list");
-        return;
-    }
-    struct writer w = surface_writer(q->s);
-    surface_list_open(&w);
-    uint64_t shown = 0;
-    bool more = false;
-    number = number > g->last_discrepancy ? g->last_discrepancy : number - (number > 0);
-    for (; number > 0 && !more; number--) {
-        const struct gateway_discrepancy *d = gateway_discrepancy(g, number);
+    while (surface_walk_on(&walk)) {
+        const struct gateway_discrepancy *d = gateway_discrepancy(g, walk.number);
         bool wanted =
             d != NULL && is_mine(q, d) &&
             (status.data == NULL || span_is(status, d->resolved_ns == 0 ? "open" : "resolved"));
-        more = wanted && (shown == limit || w.size > SURFACE_BODY_MAX / 2);
-        if (wanted && !more) {
-            render_discrepancy(q->s, &w, d);
-            shown++;
+        if (surface_walk_takes(&walk, wanted)) {
+            render_discrepancy(q->s, &walk.w, d);
         }
     }
-    surface_list_close(q, &w, more);
+    surface_walk_end(q, &walk);
 }
 
 /* {"reason", "note", "owner"}; without a reason it stays open and has an owner from now on. False

@@ -245,28 +245,15 @@ static void render(struct surface *s, struct writer *w, const struct gateway_sha
 void gateway_shadow_list(struct request *q)
 {
     const struct gateway *g = surface_gateway(q->s);
-    struct span after = http_query_value(q->x, "starting_after");
-    uint64_t limit;
-    uint64_t number = g->shadows.used + (uint64_t)1;
-    if (!surface_list_limit(q, &limit)) {
+    struct list_walk walk;
+    if (!surface_walk_begin(q, &walk, "shd_", q->merchant == 0 ? g->shadows.used : 0)) {
         return;
     }
-    if (after.data != NULL && !surface_parse_number(after, "shd_", &number)) {
-        surface_problem(q, 0, 400, "invalid_starting_after",
-                        "starting_after must be an id from this list");
-        return;
-    }
-    struct writer w = surface_writer(q->s);
-    surface_list_open(&w);
-    uint64_t shown = 0;
-    bool full = false;
-    number = number > g->shadows.used ? g->shadows.used : number - 1;
-    for (; number > 0 && q->merchant == 0 && !full; number--) {
-        full = shown == limit || w.size > SURFACE_BODY_MAX / 2;
-        if (!full) {
-            render(q->s, &w, gateway_shadow(g, number));
-            shown++;
+    while (surface_walk_on(&walk)) {
+        const struct gateway_shadow *seen = gateway_shadow(g, walk.number);
+        if (surface_walk_takes(&walk, true)) {
+            render(q->s, &walk.w, seen);
         }
     }
-    surface_list_close(q, &w, full);
+    surface_walk_end(q, &walk);
 }

@@ -116,46 +116,21 @@ static void render_letter(struct surface *s, struct writer *w, const struct outb
     json_close(w, '}');
 }
 
-/* Latest first; ?starting_after=dl_N. One call looks at so many messages at most: "next" says where
- * to go on. */
 void gateway_dead_letter_list(struct request *q)
 {
     const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
-    struct span after = http_query_value(q->x, "starting_after");
-    uint64_t number = outbox->last_number + 1;
-    uint64_t limit;
-    if (!surface_list_limit(q, &limit)) {
+    struct list_walk walk;
+    if (!surface_walk_begin(q, &walk, "dl_", outbox->last_number)) {
         return;
     }
-    if (after.data != NULL && !surface_parse_number(after, "dl_", &number)) {
-        surface_problem(q, 0, 400, "invalid_starting_after",
-                        "starting_after must be an id from this list");
-        return;
-    }
-    number = number > outbox->last_number ? outbox->last_number : number - (number > 0);
-    struct writer w = surface_writer(q->s);
-    surface_list_open(&w);
-    uint64_t shown = 0;
-    bool more = false;
-    for (uint32_t looks = 0; number > 0 && !more; number -= !more) {
-        const struct outbox_item *item = outbox_item(outbox, number);
+    while (surface_walk_on(&walk)) {
+        const struct outbox_item *item = outbox_item(outbox, walk.number);
         bool wanted = item != NULL && item->state == OUTBOX_DEAD && is_callers(q, item);
-        more = looks++ == LIST_LOOKS_MAX ||
-               (wanted && (shown == limit || w.size > SURFACE_BODY_MAX / 2));
-        if (wanted && !more) {
-            render_letter(q->s, &w, item);
-            shown++;
+        if (surface_walk_takes(&walk, wanted)) {
+            render_letter(q->s, &walk.w, item);
         }
     }
-    json_close(&w, ']');
-    json_field_bool(&w, "has_more", more);
-    if (more) {
-        char next[32];
-        (void)snprintf(next, sizeof(next), "dl_%llu", (unsigned long long)number + 1);
-        json_field_text(&w, "next", next);
-    }
-    json_close(&w, '}');
-    surface_json(q, engine_read_position(q->s->engine), 200, &w);
+    surface_walk_end(q, &walk);
 }
 
 /* The caller's dead letter of the path; NULL after answering. */

@@ -103,6 +103,19 @@ await story('a payment through the gateway', async (scene) => {
         equal((await stranger.ok('GET', `/v1/${list}`)).data, [], `${list} of a stranger`);
     }
     equal(await stranger.balance('wallet'), 0, 'a wallet of its own');
+    // Where a list goes on: after the last one there is nothing, and nothing else is an id.
+    for (const [list, first] of [['payments', 'pay_'], ['notices', 'ntc_'], ['receipts', 'rcp_'],
+                                 ['discrepancies', 'dis_'], ['payouts', 'po_'], ['dead_letters', 'dl_']]) {
+        for (const n of [0, 1]) {
+            const page = await gateway.ok('GET', `/v1/${list}?starting_after=${first}${n}`);
+            equal([page.data, page.has_more], [[], false], `${list} after ${first}${n}`);
+        }
+        equal((await gateway.call('GET', `/v1/${list}?starting_after=x`)).json.code,
+              'invalid_starting_after', `${list} after x`);
+    }
+    const [newest] = (await gateway.ok('GET', '/v1/payments?limit=1')).data;
+    const rest = await gateway.ok('GET', `/v1/payments?starting_after=${newest.id}`);
+    check(rest.data.length > 0 && rest.data.every((one) => one.id !== newest.id), 'the others');
     equal((await new Gateway(server.ready.merchant, 'sk_wrong').call('GET', '/v1/payments')).status,
           401, 'a wrong key');
     proved('an API key reaches its own merchant\'s things only');
