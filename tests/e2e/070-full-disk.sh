@@ -1,5 +1,6 @@
 #!/bin/sh
 # A full disk: a small file system of its own, filled while payments come.
+# alone: it measures time
 set -eu
 . "$(dirname "$0")/lib/run.sh"
 SMALL_DISK="$(mktemp -d)"
