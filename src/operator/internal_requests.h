@@ -39,6 +39,11 @@ void operator__request_ask(const struct operator_state *o, struct decision *d,
 /* A prompt on the phone of the subscriber in this slot, who is on no other: PROCESSING. */
 void operator__request_prompt(const struct operator_state *o, struct decision *d,
                               const struct operator_request *r, uint32_t slot);
+/* The customer's answer is needed: ended by the objection or a busy phone; approved at once by the
+ * sandbox's test number, which gives its PIN by itself; else a prompt. The number of r->party is a
+ * subscriber's, unless there is an objection. */
+void operator__request_to_phone(const struct operator_state *o, struct decision *d,
+                                const struct operator_request *r, enum request_outcome objection);
 /* What refuses money for this wallet; REQUEST_DONE: nothing. s may be NULL. */
 enum request_outcome operator__wallet_objection(const struct operator_state *o,
                                                 const struct subscriber *s, int64_t amount_minor);

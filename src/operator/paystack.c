@@ -109,23 +109,7 @@ void operator__advance_paystack(const struct operator_state *o, struct decision 
         return;
     }
     enum request_outcome objection = early_objection(o, r, d->command->now_ns);
-    uint32_t slot = map_get(&o->by_msisdn, r->party);
-    if (objection == REQUEST_DONE) {
-        const struct subscriber *s = subscriber_at(o, slot);
-        bool busy = s->open_payment != SLAB_NONE || s->open_request != SLAB_NONE;
-        objection = busy ? REQUEST_PHONE_BUSY : REQUEST_DONE;
-    }
-    if (objection != REQUEST_DONE) {
-        operator__request_end(o, d, r, objection, NULL);
-        return;
-    }
-    const struct subscriber *s = subscriber_at(o, slot);
-    bool ruled = operator__request_act(o, r).act != RULE_ACT_NONE;
-    if (s->reachable && s->approves && !ruled) { /* the sandbox's test number */
-        operator__approved_paystack(o, d, r);
-        return;
-    }
-    operator__request_prompt(o, d, r, slot);
+    operator__request_to_phone(o, d, r, objection);
 }
 
 /* Everything again (R1.3), then the money. */

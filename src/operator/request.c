@@ -441,6 +441,28 @@ void operator__request_prompt(const struct operator_state *o, struct decision *d
     operator__emit(d, &e);
 }
 
+void operator__request_to_phone(const struct operator_state *o, struct decision *d,
+                                const struct operator_request *r, enum request_outcome objection)
+{
+    uint32_t slot = map_get(&o->by_msisdn, r->party);
+    if (objection == REQUEST_DONE) {
+        const struct subscriber *s = subscriber_at(o, slot);
+        bool busy = s->open_payment != SLAB_NONE || s->open_request != SLAB_NONE;
+        objection = busy ? REQUEST_PHONE_BUSY : REQUEST_DONE;
+    }
+    if (objection != REQUEST_DONE) {
+        operator__request_end(o, d, r, objection, NULL);
+        return;
+    }
+    const struct subscriber *s = subscriber_at(o, slot);
+    bool ruled = operator__request_act(o, r).act != RULE_ACT_NONE;
+    if (s->reachable && s->approves && !ruled) {
+        request_kinds[r->kind].approved(o, d, r);
+        return;
+    }
+    operator__request_prompt(o, d, r, slot);
+}
+
 enum request_outcome operator__wallet_objection(const struct operator_state *o,
                                                 const struct subscriber *s, int64_t amount_minor)
 {

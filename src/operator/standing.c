@@ -159,24 +159,7 @@ void operator__advance_standing(const struct operator_state *o, struct decision 
                                 const struct operator_request *r)
 {
     enum request_outcome objection = asking_objection(o, r);
-    uint32_t slot = map_get(&o->by_msisdn, r->party);
-    if (objection == REQUEST_DONE) {
-        const struct subscriber *s = subscriber_at(o, slot);
-        bool busy = s->open_payment != SLAB_NONE || s->open_request != SLAB_NONE;
-        objection = busy ? REQUEST_PHONE_BUSY : REQUEST_DONE;
-    }
-    if (objection != REQUEST_DONE) {
-        operator__request_end(o, d, r, objection, NULL);
-        return;
-    }
-    const struct subscriber *s = subscriber_at(o, slot);
-    bool ruled = operator__request_act(o, r).act != RULE_ACT_NONE;
-    if (s->reachable && s->approves &&
-        !ruled) { /* the sandbox's test number gives its PIN by itself */
-        operator__approved_standing(o, d, r);
-        return;
-    }
-    operator__request_prompt(o, d, r, slot);
+    operator__request_to_phone(o, d, r, objection);
 }
 
 void operator__expire_standing(const struct operator_state *o, struct decision *d,
