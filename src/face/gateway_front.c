@@ -20,16 +20,14 @@
 #include "wire/daraja_result.h"
 #include "wire/daraja_stk.h"
 
-#define PATH_OAUTH SPAN_LITERAL("/oauth/v1/generate")
-#define PATH_PUSH  SPAN_LITERAL("/mpesa/stkpush/v1/processrequest")
-#define PATH_QUERY SPAN_LITERAL("/mpesa/stkpushquery/v1/query")
+#define PATH_PUSH "/mpesa/stkpush/v1/processrequest"
 
 /* In a token's 24 bits: any account (0: as in apps.h), or the slot of one and 1. */
 enum { FRONT_ANY = APPS_ANY, PLAIN_MAX = GATEWAY_SEALED_MAX };
 
 bool gateway_front_is_push(struct span path)
 {
-    return span_equal(path, PATH_PUSH);
+    return span_is(path, PATH_PUSH);
 }
 
 /* ---- who may call ---- */
@@ -338,21 +336,27 @@ static void handle_query(struct request *q)
     surface_json(q, wait_position, 200, &w);
 }
 
+/* Which method each takes is said in Daraja's words, by the call itself. */
+static const struct route ROUTES[] = {
+    {"GET", "/oauth/v1/generate", handle_oauth},
+    {"POST", "/mpesa/stkpush/v1/processrequest", handle_push},
+    {"POST", "/mpesa/stkpushquery/v1/query", handle_query},
+};
+
 bool gateway_front_route(struct request *q)
 {
-    if (span_equal(q->path, PATH_PUSH)) {
-        handle_push(q);
-    } else if (span_equal(q->path, PATH_QUERY)) {
-        handle_query(q);
-    } else if (span_equal(q->path, PATH_OAUTH)) {
-        handle_oauth(q);
-    } else if (daraja_is_path(q->path) && !span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {
-        daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
-                      "the gateway answers OAuth, STK push and STK query here; payouts are POST "
-                      "/v1/payouts, reversals /v1/refunds, C2B /v1/providers/{id}/c2b; shadow mode "
-                      "(--shadow-of) forwards every path");
-    } else {
+    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
+        if (span_is(q->path, ROUTES[i].pattern)) {
+            ROUTES[i].handle(q);
+            return true;
+        }
+    }
+    if (!daraja_is_path(q->path) || span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {
         return false;
     }
+    daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
+                  "the gateway answers OAuth, STK push and STK query here; payouts are POST "
+                  "/v1/payouts, reversals /v1/refunds, C2B /v1/providers/{id}/c2b; shadow mode "
+                  "(--shadow-of) forwards every path");
     return true;
 }

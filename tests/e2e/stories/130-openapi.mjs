@@ -1,44 +1,19 @@
 // Every answer fits the OpenAPI document, and the document has nothing that the server lacks: each
 // operation is called, and each answer is validated against the schema of its status.
 import http from 'node:http';
+import { hold, operationsOf } from '../lib/document.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { Server } from '../lib/server.mjs';
-import { validate } from '../lib/schema.mjs';
 import { check, equal, proved, story, until, within } from '../lib/story.mjs';
 
 const PHONE = 254711000001;
-
-// The operation of the document that a call belongs to.
-function operationOf(document, method, path) {
-    for (const [pattern, operations] of Object.entries(document.paths)) {
-        const expression = new RegExp(`^${pattern.replace(/\{[^}]+\}/g, '[^/]+')}$`);
-        if (expression.test(path.split('?')[0]) && operations[method.toLowerCase()]) {
-            return { pattern, operation: operations[method.toLowerCase()] };
-        }
-    }
-    return undefined;
-}
 
 // A client whose every answer is held against the document.
 function watch(document, operator, seen) {
     const call = operator.call.bind(operator);
     operator.call = async (method, path, options) => {
         const answer = await call(method, path, options);
-        const found = operationOf(document, method, path);
-        check(found, `${method} ${path} is not in the document`);
-        const name = `${method} ${found.pattern}`;
-        const response = found.operation.responses[answer.status];
-        check(response, `${name}: the document has no ${answer.status} (${answer.text})`);
-        seen.add(`${name} ${answer.status}`);
-        const type = (answer.headers['content-type'] ?? '').split(';')[0];
-        const content = response.content?.[type];
-        if (response.content && answer.text !== '') {
-            check(content, `${name} ${answer.status}: the document does not have ${type}`);
-        }
-        if (content && type.endsWith('json')) {
-            const faults = validate(document, content.schema, answer.json);
-            equal(faults, [], `${name} ${answer.status}: ${answer.text}`);
-        }
+        hold(document, seen, method, path, answer);
         return answer;
     };
 }
@@ -370,15 +345,12 @@ await story('every answer fits the document', async (scene) => {
     const seen = new Set();
     watch(document, server.operator, seen);
     await callEverything(server.operator, listener);
-    for (const [pattern, operations] of Object.entries(document.paths)) {
-        for (const method of Object.keys(operations)) {
-            const name = `${method.toUpperCase()} ${pattern}`;
-            const streamed = name === 'GET /sim/v1/events';
-            // A build without Node.js has no page, and says so with 404.
-            const built = !pattern.startsWith('/console.') || seen.has(`${name} 304`);
-            check(streamed || !built || [...seen].some((one) => one.startsWith(`${name} 2`)),
-                  `${name}: never answered with success`);
-        }
+    for (const { name, pattern } of operationsOf(document)) {
+        const streamed = name === 'GET /sim/v1/events';
+        // A build without Node.js has no page, and says so with 404.
+        const built = !pattern.startsWith('/console.') || seen.has(`${name} 304`);
+        check(streamed || !built || [...seen].some((one) => one.startsWith(`${name} 2`)),
+              `${name}: never answered with success`);
     }
     proved(`${seen.size} kinds of answers fit the OpenAPI document, each operation among them`);
 });
