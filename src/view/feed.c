@@ -61,11 +61,11 @@ static enum feed_result open_journal(struct feed *f)
     struct journal_error error;
     struct journal_options options = {
         .directory = f->directory,
-        .book = "operator",
         .verify_bytes = 1, /* reading verifies what it reads */
         .read_only = true,
     };
     enum journal_status status = JOURNAL_OK;
+    (void)snprintf(options.book, sizeof(options.book), "%s", f->of->book);
     for (int tried = 0; tried < OPEN_TRIES; tried++) {
         struct timespec pause = {0, (long)OPEN_PAUSE_MS * 1000 * 1000};
         status = journal_open(&options, &f->journal, &error);
@@ -79,7 +79,7 @@ static enum feed_result open_journal(struct feed *f)
 
 static enum feed_result open_store(struct feed *f)
 {
-    enum store_opening opening = store_open(&f->store, f->file);
+    enum store_opening opening = store_open(&f->store, f->of, f->file);
     f->store_open = true;
     f->committed_rows = 0;
     f->resumed = false;

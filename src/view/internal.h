@@ -66,17 +66,51 @@ static inline struct value nothing(void)
 
 enum statement {
 #define X(name, sql) STATEMENT_##name,
-    VIEW_STATEMENTS(X)
+    COMMON_STATEMENTS(X) STATEMENT_COMMON_END,
+    STATEMENT_COMMON_LAST = STATEMENT_COMMON_END - 1,
+    OPERATOR_STATEMENTS(X)
 #undef X
-        STATEMENT_COUNT,
+        STATEMENT_OPERATOR_END,
+    STATEMENT_COUNT = STATEMENT_OPERATOR_END,
 };
+
+struct projection;
+
+/* What the view of one book is made of; the rest is the same for all of them. */
+struct book_view {
+    const char *book; /* its name in the journal */
+    struct span (*schema)(void);
+    /* Its own statements: [first_statement, end_statement) of enum statement. */
+    enum statement first_statement;
+    enum statement end_statement;
+    /* Messages that leave it: an attempt at one, what was answered, and one that waits again. */
+    enum statement tried;
+    enum statement attempt_add;
+    enum statement answered;
+    enum statement revived;
+    /* The tables that a generation holds; meta and worlds outlive it. */
+    const char *const *contents;
+    uint32_t contents_count;
+    /* Its kinds of events, with their names (NULL: not one). */
+    uint16_t first_event;
+    uint16_t last_event;
+    const char *(*event_name)(uint16_t kind);
+    /* One of them into rows; *known says whether its kind is. False: its bytes are not one. */
+    bool (*event)(struct projection *p, uint16_t kind, struct reader *body, bool *known);
+    void (*account)(struct projection *p, const struct ledger_event *e); /* that was opened */
+    void (*entry)(struct projection *p, const struct transfer *t, bool debit);
+    void (*queued)(struct projection *p, const struct outbox_event *e); /* a message */
+};
+const struct book_view *book_view(enum view_book book);
+extern const struct book_view book_view_operator;
 
 /* The file and its prepared statements. */
 struct store {
+    const struct book_view *of;
     sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENT_COUNT];
-    uint64_t rows;   /* written or changed since the opening */
-    bool open;       /* a SQL transaction */
+    sqlite3_stmt *statements[STATEMENT_COUNT]; /* NULL: another book's */
+    uint64_t rows;                             /* written or changed since the opening */
+    bool open;                                 /* a SQL transaction */
     int code;        /* SQLITE_OK until something failed; the first failure */
     char error[256]; /* its words */
 };
@@ -88,7 +122,7 @@ enum store_opening {
 };
 
 /* Opens or makes the file. A new one has all tables and no row but the schema's in meta. */
-enum store_opening store_open(struct store *s, const char *file);
+enum store_opening store_open(struct store *s, const struct book_view *of, const char *file);
 void store_close(struct store *s); /* rolls back what is open */
 /* Removes the file and what belongs to it. False: errno says why. */
 bool store_discard(const char *file) MUST_USE;
@@ -107,9 +141,10 @@ bool store_is_damaged(int code);
 
 /* Runs a statement that gives no row. After a failure everything is a no-op that gives false. */
 bool store_run(struct store *s, enum statement which, const struct value *values, uint32_t count);
-#define RUN(s, name, ...)                                                 \
-    store_run((s), STATEMENT_##name, (const struct value[]){__VA_ARGS__}, \
+#define RUN_ONE(s, which, ...)                                   \
+    store_run((s), (which), (const struct value[]){__VA_ARGS__}, \
               sizeof((const struct value[]){__VA_ARGS__}) / sizeof(struct value))
+#define RUN(s, name, ...) RUN_ONE(s, STATEMENT_##name, __VA_ARGS__)
 
 /* Looks up by a number: the row's statement (columns are read from it, then store_done), or NULL
  * when there is none or something failed. */
@@ -151,8 +186,6 @@ bool projection_frame(struct projection *p, struct frame_reader *frame) MUST_USE
 
 /* RFC 3339, or NULL in SQL for 0 and what no calendar has; out is the caller's room. */
 struct value projection_time(int64_t ns, char out[RFC3339_SIZE]);
-/* An event of the operator; *known says whether its kind is. False: its bytes are not one. */
-bool projection_operator(struct projection *p, uint16_t kind, struct reader *body, bool *known);
 /* project_customers.c: false: its bytes are not one; *known says whether it is one of these. */
 bool projection_customers(struct projection *p, const struct operator_event *e, bool *known);
 void projection_validation_asked(struct projection *p, const struct outbox_event *e);
@@ -161,12 +194,11 @@ void projection_request_ended(struct projection *p, uint64_t request);
 void projection_empty(struct projection *p);
 /* EVENT_WORLD_*. False: its bytes are not one. */
 bool projection_world(struct projection *p, uint16_t kind, struct reader *body);
-/* A message that was queued: a row of callbacks, with its body as it is sent. */
-void projection_queued(struct projection *p, const struct outbox_event *e);
 
 /* ---- from the journal into a file (feed.c) ---- */
 
 struct feed {
+    const struct book_view *of;
     const char *directory; /* of the journal; borrowed */
     const char *file;
     struct journal *journal; /* opened read_only; NULL: not yet */

@@ -1,7 +1,7 @@
 /*
- * project.c - frames into rows: the book's own events, the ledger's and the outbox's. The
- * operator's are in project_operator.c. To show a new kind of event, give it a case there (or
- * here), its tables and columns in schema.sql, and its statements in statements.h.
+ * project.c - frames into rows: what every book has, its own events, the ledger's and the
+ * outbox's. The operator's are in project_operator.c. To show a new kind of event, give it a case
+ * there (or here), its tables and columns in operator.sql, and its statements in statements.h.
  *
  * Invariants
  *  P1  rows depend on frames alone (V1): nothing here asks a clock or keeps anything between two
@@ -115,50 +115,6 @@ static bool open_generation(struct projection *p, struct reader *body)
 
 /* ---- the ledger ---- */
 
-static const char *account_kind(uint16_t code)
-{
-    static const char *const organisations[ORGANISATION_ACCOUNTS] = {"utility", "working",
-                                                                     "charges_paid", "settlement"};
-    switch (code) {
-    case CODE_TRUST: return "trust";
-    case CODE_FEES: return "fees";
-    case CODE_WALLET: return "wallet";
-    default: break;
-    }
-    bool owned = code >= CODE_UTILITY && code < CODE_UTILITY + ORGANISATION_ACCOUNTS;
-    return owned ? organisations[code - CODE_UTILITY] : "other";
-}
-
-static const char *transfer_reason(uint16_t code)
-{
-    switch (code) {
-    case TRANSFER_CODE_ISSUE: return "e_money_issued";
-    case TRANSFER_CODE_REDEEM: return "e_money_redeemed";
-    case TRANSFER_CODE_STK: return "stk_payment";
-    case TRANSFER_CODE_C2B: return "c2b";
-    case TRANSFER_CODE_B2C: return "b2c";
-    case TRANSFER_CODE_B2B: return "b2b";
-    case TRANSFER_CODE_CHARGE: return "charge";
-    case TRANSFER_CODE_REVERSAL: return "reversal";
-    case TRANSFER_CODE_SETTLEMENT: return "settlement";
-    case TRANSFER_CODE_STANDING: return "standing_order";
-    default: return "other";
-    }
-}
-
-static void open_account(struct projection *p, const struct ledger_event *e)
-{
-    const struct account_opening *a = &e->opened;
-    bool wallet = a->code == CODE_WALLET;
-    bool organisation = a->code >= CODE_UTILITY && a->code < CODE_UTILITY + ORGANISATION_ACCOUNTS;
-    char currency[8];
-    (void)snprintf(currency, sizeof(currency), "%u", a->currency);
-    (void)RUN(p->store, ACCOUNT_ADD, integer(e->account), text(account_kind(a->code)),
-              wallet ? number(a->owner) : nothing(), organisation ? number(a->owner) : nothing(),
-              text(a->currency == LEDGER_CURRENCY_KES ? "KES" : currency), integer(a->flags),
-              text(p->at));
-}
-
 /* Adds to what is posted and what is pending on both sides. */
 static void move(struct projection *p, uint32_t debit, uint32_t credit, int64_t posts_minor,
                  int64_t holds_minor)
@@ -168,23 +124,11 @@ static void move(struct projection *p, uint32_t debit, uint32_t credit, int64_t 
               integer(holds_minor));
 }
 
-static void add_entry(struct projection *p, const struct transfer *t, bool debit)
-{
-    struct value reference = t->reference != 0 ? number(t->reference) : nothing();
-    bool payment = t->code == TRANSFER_CODE_STK;
-    bool request = t->code >= TRANSFER_CODE_C2B && t->code <= TRANSFER_CODE_STANDING;
-    (void)RUN(
-        p->store, ENTRY_ADD, number(t->id), integer(debit ? t->debit_account : t->credit_account),
-        text(debit ? "debit" : "credit"), integer(t->amount_minor), text(transfer_reason(t->code)),
-        payment ? reference : nothing(), request ? reference : nothing(), text(p->at),
-        integer(p->frame.time_ns), number(p->frame.position));
-}
-
 static void post(struct projection *p, const struct transfer *t)
 {
     move(p, t->debit_account, t->credit_account, t->amount_minor, 0);
-    add_entry(p, t, true);
-    add_entry(p, t, false);
+    p->store->of->entry(p, t, true);
+    p->store->of->entry(p, t, false);
 }
 
 static void place_hold(struct projection *p, const struct transfer *t)
@@ -223,7 +167,7 @@ static bool project_ledger(struct projection *p, uint16_t kind, struct reader *b
         return false;
     }
     switch (kind) {
-    case EVENT_ACCOUNT_OPENED: open_account(p, &e); break;
+    case EVENT_ACCOUNT_OPENED: p->store->of->account(p, &e); break;
     case EVENT_ACCOUNT_FLAGS_SET:
         (void)RUN(p->store, ACCOUNT_FLAGS, integer(e.account), integer(e.opened.flags));
         break;
@@ -245,13 +189,14 @@ static void attempted(struct projection *p, const struct outbox_event *e)
     char next[RFC3339_SIZE];
     bool waits = e->state == OUTBOX_WAITING;
     bool answered = e->status != 0;
-    (void)RUN(p->store, CALLBACK_TRIED, number(e->number), text(states[e->state]),
-              projection_time(e->next_try_ns, next), waits ? nothing() : text(p->at));
-    (void)RUN(p->store, DELIVERY_ADD, number(e->number), text(p->at), integer(p->frame.time_ns),
-              answered ? integer(e->status) : nothing(), answered ? text("") : nothing(),
-              integer(e->duration_ms),
-              e->error != 0 ? text(delivery_error_text(e->error)) : nothing(),
-              number(p->frame.position));
+    const struct book_view *of = p->store->of;
+    (void)RUN_ONE(p->store, of->tried, number(e->number), text(states[e->state]),
+                  projection_time(e->next_try_ns, next), waits ? nothing() : text(p->at));
+    (void)RUN_ONE(p->store, of->attempt_add, number(e->number), text(p->at),
+                  integer(p->frame.time_ns), answered ? integer(e->status) : nothing(),
+                  answered ? text("") : nothing(), integer(e->duration_ms),
+                  e->error != 0 ? text(delivery_error_text(e->error)) : nothing(),
+                  number(p->frame.position));
 }
 
 static bool project_outbox(struct projection *p, uint16_t kind, struct reader *body)
@@ -263,14 +208,14 @@ static bool project_outbox(struct projection *p, uint16_t kind, struct reader *b
     }
     switch (kind) {
     case EVENT_DELIVERY_QUEUED:
-    case EVENT_DELIVERY_EDITED: projection_queued(p, &e); break;
+    case EVENT_DELIVERY_EDITED: p->store->of->queued(p, &e); break;
     case EVENT_DELIVERY_ATTEMPTED: attempted(p, &e); break;
     case EVENT_DELIVERY_REVIVED:
-        (void)RUN(p->store, CALLBACK_REVIVED, number(e.number),
-                  projection_time(e.next_try_ns, next));
+        (void)RUN_ONE(p->store, p->store->of->revived, number(e.number),
+                      projection_time(e.next_try_ns, next));
         break;
     default: /* EVENT_ANSWER_KEPT */
-        (void)RUN(p->store, DELIVERY_ANSWER, number(e.number), text_of(e.answer));
+        (void)RUN_ONE(p->store, p->store->of->answered, number(e.number), text_of(e.answer));
         break;
     }
     return true;
@@ -294,7 +239,7 @@ static bool project_event(struct projection *p, uint16_t kind, struct reader *bo
                (kind >= EVENT_CLOSED_LEFT && kind <= EVENT_RECALLED)) {
         return true; /* housekeeping of the book; what left its memory stays here */
     } else {
-        good = projection_operator(p, kind, body, &known);
+        good = p->store->of->event(p, kind, body, &known);
     }
     p->skipped += known ? 0 : 1; /* P2 */
     return good;

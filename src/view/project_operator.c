@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "view/internal.h"
+#include "view/schema.h"
 #include "wire/daraja_stk.h"
 #include "wire/rules.h"
 
@@ -360,7 +361,7 @@ static void queue_bill(struct projection *p, const struct outbox_event *e)
               integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
 }
 
-void projection_queued(struct projection *p, const struct outbox_event *e)
+static void queued(struct projection *p, const struct outbox_event *e)
 {
     uint16_t kind = e->item_kind & (uint16_t)~MESSAGE_RULED;
     if (kind == MESSAGE_BILL) {
@@ -393,6 +394,64 @@ static void look_up_request(struct projection *p, const struct operator_event *e
     (void)RUN(p->store, REQUEST_ORIGINAL, number(e->number),
               of_request ? nothing() : number(e->original >> 1),
               of_request ? number(e->original >> 1) : nothing());
+}
+
+/* ---- the ledger ---- */
+
+static const char *account_kind(uint16_t code)
+{
+    static const char *const organisations[ORGANISATION_ACCOUNTS] = {"utility", "working",
+                                                                     "charges_paid", "settlement"};
+    switch (code) {
+    case CODE_TRUST: return "trust";
+    case CODE_FEES: return "fees";
+    case CODE_WALLET: return "wallet";
+    default: break;
+    }
+    bool owned = code >= CODE_UTILITY && code < CODE_UTILITY + ORGANISATION_ACCOUNTS;
+    return owned ? organisations[code - CODE_UTILITY] : "other";
+}
+
+static const char *transfer_reason(uint16_t code)
+{
+    switch (code) {
+    case TRANSFER_CODE_ISSUE: return "e_money_issued";
+    case TRANSFER_CODE_REDEEM: return "e_money_redeemed";
+    case TRANSFER_CODE_STK: return "stk_payment";
+    case TRANSFER_CODE_C2B: return "c2b";
+    case TRANSFER_CODE_B2C: return "b2c";
+    case TRANSFER_CODE_B2B: return "b2b";
+    case TRANSFER_CODE_CHARGE: return "charge";
+    case TRANSFER_CODE_REVERSAL: return "reversal";
+    case TRANSFER_CODE_SETTLEMENT: return "settlement";
+    case TRANSFER_CODE_STANDING: return "standing_order";
+    default: return "other";
+    }
+}
+
+static void open_account(struct projection *p, const struct ledger_event *e)
+{
+    const struct account_opening *a = &e->opened;
+    bool wallet = a->code == CODE_WALLET;
+    bool organisation = a->code >= CODE_UTILITY && a->code < CODE_UTILITY + ORGANISATION_ACCOUNTS;
+    char currency[8];
+    (void)snprintf(currency, sizeof(currency), "%u", a->currency);
+    (void)RUN(p->store, ACCOUNT_ADD, integer(e->account), text(account_kind(a->code)),
+              wallet ? number(a->owner) : nothing(), organisation ? number(a->owner) : nothing(),
+              text(a->currency == LEDGER_CURRENCY_KES ? "KES" : currency), integer(a->flags),
+              text(p->at));
+}
+
+static void add_entry(struct projection *p, const struct transfer *t, bool debit)
+{
+    struct value reference = t->reference != 0 ? number(t->reference) : nothing();
+    bool payment = t->code == TRANSFER_CODE_STK;
+    bool request = t->code >= TRANSFER_CODE_C2B && t->code <= TRANSFER_CODE_STANDING;
+    (void)RUN(
+        p->store, ENTRY_ADD, number(t->id), integer(debit ? t->debit_account : t->credit_account),
+        text(debit ? "debit" : "credit"), integer(t->amount_minor), text(transfer_reason(t->code)),
+        payment ? reference : nothing(), request ? reference : nothing(), text(p->at),
+        integer(p->frame.time_ns), number(p->frame.position));
 }
 
 /* ---- events ---- */
@@ -469,7 +528,7 @@ static bool project_known(struct projection *p, const struct operator_event *e)
     return true;
 }
 
-bool projection_operator(struct projection *p, uint16_t kind, struct reader *body, bool *known)
+static bool project(struct projection *p, uint16_t kind, struct reader *body, bool *known)
 {
     struct operator_event e;
     *known = operator_event_name(kind) != NULL;
@@ -487,3 +546,31 @@ bool projection_operator(struct projection *p, uint16_t kind, struct reader *bod
     *known = *known || other;
     return good;
 }
+
+/* ---- the view of this book ---- */
+
+static const char *const CONTENTS[] = {
+    "transactions", "requests",    "standing_orders", "rulings",    "rules",   "validations",
+    "entries",      "holds",       "callbacks",       "deliveries", "prompts", "messages",
+    "accounts",     "subscribers", "organisations",   "invoices",
+};
+
+const struct book_view book_view_operator = {
+    .book = "operator",
+    .schema = view_schema_operator,
+    .first_statement = STATEMENT_COMMON_END,
+    .end_statement = STATEMENT_OPERATOR_END,
+    .tried = STATEMENT_CALLBACK_TRIED,
+    .attempt_add = STATEMENT_DELIVERY_ADD,
+    .answered = STATEMENT_DELIVERY_ANSWER,
+    .revived = STATEMENT_CALLBACK_REVIVED,
+    .contents = CONTENTS,
+    .contents_count = sizeof(CONTENTS) / sizeof(CONTENTS[0]),
+    .first_event = OPERATOR_EVENT_FIRST,
+    .last_event = OPERATOR_EVENT_LAST,
+    .event_name = operator_event_name,
+    .event = project,
+    .account = open_account,
+    .entry = add_entry,
+    .queued = queued,
+};

@@ -1,11 +1,11 @@
 /*
- * schema.h - the tables of the view (src/view/schema.sql), embedded at build time.
+ * schema.h - the tables of each book's view (src/view/operator.sql), embedded at build time.
  */
 #ifndef HAKIKA_VIEW_SCHEMA_H
 #define HAKIKA_VIEW_SCHEMA_H
 
 #include "base/span.h"
 
-struct span view_schema(void);
+struct span view_schema_operator(void);
 
 #endif

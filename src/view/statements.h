@@ -1,15 +1,36 @@
 /*
- * statements.h - the SQL that the projection runs, each prepared once. X(NAME, "SQL")
+ * statements.h - the SQL that the projections run, each prepared once: what every book has
+ * (accounts, holds, worlds), and each book's own. X(NAME, "SQL")
  */
 #ifndef HAKIKA_VIEW_STATEMENTS_H
 #define HAKIKA_VIEW_STATEMENTS_H
 
 /* clang-format off */
-#define VIEW_STATEMENTS(X)                                                                         \
+#define COMMON_STATEMENTS(X)                                                                       \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
     X(META_PUT, "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)")                       \
+    X(ACCOUNT_FLAGS, "UPDATE accounts SET flags = ?2 WHERE account = ?1")                          \
+    X(ACCOUNT_DEBIT,                                                                               \
+      "UPDATE accounts SET debits_posted = debits_posted + ?2,"                                    \
+      " debits_pending = debits_pending + ?3 WHERE account = ?1")                                  \
+    X(ACCOUNT_CREDIT,                                                                              \
+      "UPDATE accounts SET credits_posted = credits_posted + ?2,"                                  \
+      " credits_pending = credits_pending + ?3 WHERE account = ?1")                                \
+    X(HOLD_ADD,                                                                                    \
+      "INSERT INTO holds (transfer, debit_account, credit_account, amount, state, placed_at,"      \
+      " expires_at) VALUES (?1, ?2, ?3, ?4, 'open', ?5, ?6)")                                      \
+    X(HOLD_LOOK, "SELECT debit_account, credit_account, amount FROM holds WHERE transfer = ?1")    \
+    X(HOLD_END,                                                                                    \
+      "UPDATE holds SET state = ?2, posted_amount = ?3, ended_at = ?4 WHERE transfer = ?1")        \
+    X(WORLD_ADD, "INSERT INTO worlds (name, world, saved_at, position) VALUES (?1, ?2, ?3, ?4)")   \
+    X(WORLD_COPY,                                                                                  \
+      "INSERT INTO worlds (name, world, saved_at, position)"                                       \
+      " SELECT ?2, world, saved_at, position FROM worlds WHERE name = ?1")                         \
+    X(WORLD_REMOVE, "DELETE FROM worlds WHERE name = ?1")
+
+#define OPERATOR_STATEMENTS(X)                                                                     \
     X(TRANSACTION_ADD,                                                                             \
       "INSERT INTO transactions (number, type, status, checkout_request_id, merchant_request_id,"  \
       " amount, fee, currency, msisdn, short_code, party_b, transaction_type, account_reference,"  \
@@ -44,23 +65,10 @@
     X(ACCOUNT_ADD,                                                                                 \
       "INSERT INTO accounts (account, kind, msisdn, short_code, currency, flags, opened_at)"       \
       " VALUES (?1, ?2, (SELECT msisdn FROM subscribers WHERE slot = ?3), ?4, ?5, ?6, ?7)")        \
-    X(ACCOUNT_FLAGS, "UPDATE accounts SET flags = ?2 WHERE account = ?1")                          \
-    X(ACCOUNT_DEBIT,                                                                               \
-      "UPDATE accounts SET debits_posted = debits_posted + ?2,"                                    \
-      " debits_pending = debits_pending + ?3 WHERE account = ?1")                                  \
-    X(ACCOUNT_CREDIT,                                                                              \
-      "UPDATE accounts SET credits_posted = credits_posted + ?2,"                                  \
-      " credits_pending = credits_pending + ?3 WHERE account = ?1")                                \
     X(ENTRY_ADD,                                                                                   \
       "INSERT INTO entries (transfer, account, direction, amount, balance_after, reason,"          \
       " transaction_number, request_number, at, at_ns, position) SELECT ?1, ?2, ?3, ?4, balance,"  \
       " ?5, ?6, ?7, ?8, ?9, ?10 FROM accounts WHERE account = ?2")                                 \
-    X(HOLD_ADD,                                                                                    \
-      "INSERT INTO holds (transfer, debit_account, credit_account, amount, state, placed_at,"      \
-      " expires_at) VALUES (?1, ?2, ?3, ?4, 'open', ?5, ?6)")                                      \
-    X(HOLD_LOOK, "SELECT debit_account, credit_account, amount FROM holds WHERE transfer = ?1")    \
-    X(HOLD_END,                                                                                    \
-      "UPDATE holds SET state = ?2, posted_amount = ?3, ended_at = ?4 WHERE transfer = ?1")        \
     X(CALLBACK_ADD,                                                                                \
       "INSERT INTO callbacks (number, transaction_number, kind, url, body, ruled, state,"          \
       " attempts, queued_at, queued_ns, next_try_at)"                                              \
@@ -167,11 +175,6 @@
       "UPDATE standing_orders SET payments = payments + 1, last_payment = ?2 WHERE number = ?1")   \
     X(STANDING_REFUSED,                                                                            \
       "UPDATE standing_orders SET status = ?2 WHERE request_number = ?1 AND status = ?3")          \
-    X(WORLD_ADD, "INSERT INTO worlds (name, world, saved_at, position) VALUES (?1, ?2, ?3, ?4)")   \
-    X(WORLD_COPY,                                                                                  \
-      "INSERT INTO worlds (name, world, saved_at, position)"                                       \
-      " SELECT ?2, world, saved_at, position FROM worlds WHERE name = ?1")                         \
-    X(WORLD_REMOVE, "DELETE FROM worlds WHERE name = ?1")                                          \
     X(CALLBACK_TRIED,                                                                              \
       "UPDATE callbacks SET state = ?2, attempts = attempts + 1, next_try_at = ?3, ended_at = ?4"  \
       " WHERE number = ?1")                                                                        \

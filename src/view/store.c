@@ -15,11 +15,10 @@
 
 #include "base/hash.h"
 #include "view/internal.h"
-#include "view/schema.h"
 
 static const char *const STATEMENTS[] = {
 #define X(name, sql) sql,
-    VIEW_STATEMENTS(X)
+    COMMON_STATEMENTS(X) OPERATOR_STATEMENTS(X)
 #undef X
 };
 
@@ -29,6 +28,13 @@ static const char SETTINGS[] = "PRAGMA journal_mode = WAL;"
                                "PRAGMA cache_size = -32768;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA trusted_schema = OFF;";
+
+const struct book_view *book_view(enum view_book book)
+{
+    static const struct book_view *const all[] = {[VIEW_OF_OPERATOR] = &book_view_operator};
+    CHECK((size_t)book < sizeof(all) / sizeof(all[0]));
+    return all[book];
+}
 
 bool store_fail(struct store *s, int code)
 {
@@ -49,12 +55,12 @@ bool store_is_damaged(int code)
 }
 
 /* What the rows of this program mean: its schema, its version and the events that it knows. */
-static uint64_t store_fingerprint(void)
+static uint64_t store_fingerprint(const struct store *s)
 {
-    struct span schema = view_schema();
+    struct span schema = s->of->schema();
     uint64_t print = hash_bytes(schema.data, schema.size, VIEW_VERSION);
-    for (uint16_t kind = OPERATOR_EVENT_FIRST; kind <= OPERATOR_EVENT_LAST; kind++) {
-        const char *name = operator_event_name(kind);
+    for (uint16_t kind = s->of->first_event; kind <= s->of->last_event; kind++) {
+        const char *name = s->of->event_name(kind);
         print = name == NULL ? print : hash_bytes(name, strlen(name), print + kind);
     }
     return print;
@@ -84,7 +90,7 @@ static bool store_ask(struct store *s, const char *sql, int64_t *out)
 
 static bool store_create(struct store *s)
 {
-    struct span schema = view_schema();
+    struct span schema = s->of->schema();
     char *sql = malloc(schema.size + 1);
     char meta[256];
     if (sql == NULL) {
@@ -95,16 +101,25 @@ static bool store_create(struct store *s)
     (void)snprintf(meta, sizeof(meta),
                    "INSERT INTO meta VALUES ('schema_version', %d), ('fingerprint', %lld);"
                    "COMMIT",
-                   VIEW_VERSION, (long long)store_fingerprint());
+                   VIEW_VERSION, (long long)store_fingerprint(s));
     bool good = store_execute(s, "BEGIN IMMEDIATE") && store_execute(s, sql) &&
                 store_make_twins(s) && store_execute(s, meta);
     free(sql);
     return good;
 }
 
+static bool is_of(const struct book_view *of, int statement)
+{
+    return statement < STATEMENT_COMMON_END ||
+           (statement >= (int)of->first_statement && statement < (int)of->end_statement);
+}
+
 static bool store_prepare(struct store *s)
 {
     for (int i = 0; i < STATEMENT_COUNT; i++) {
+        if (!is_of(s->of, i)) {
+            continue;
+        }
         int code = sqlite3_prepare_v3(s->db, STATEMENTS[i], -1, SQLITE_PREPARE_PERSISTENT,
                                       &s->statements[i], NULL);
         if (code != SQLITE_OK) {
@@ -135,11 +150,12 @@ static bool store_attach(struct store *s, const char *file)
     return store_execute(s, SETTINGS);
 }
 
-enum store_opening store_open(struct store *s, const char *file)
+enum store_opening store_open(struct store *s, const struct book_view *of, const char *file)
 {
     int64_t tables = 0;
     int64_t print = 0;
     memset(s, 0, sizeof(*s));
+    s->of = of;
     if (!store_attach(s, file) || !store_ask(s, "SELECT count(*) FROM sqlite_schema", &tables)) {
         return store_is_damaged(s->code) ? STORE_FOREIGN : STORE_FAILED;
     }
@@ -151,7 +167,7 @@ enum store_opening store_open(struct store *s, const char *file)
         (void)snprintf(s->error, sizeof(s->error), "it is not a view");
         return STORE_FOREIGN;
     }
-    if (told && (uint64_t)print != store_fingerprint()) {
+    if (told && (uint64_t)print != store_fingerprint(s)) {
         (void)snprintf(s->error, sizeof(s->error), "another version of hakika wrote it");
         return STORE_FOREIGN;
     }

@@ -254,7 +254,8 @@ static bool take_options(struct view *v, const struct view_options *options)
         slash[slash == v->folder ? 1 : 0] = '\0';
     }
     v->room_bytes = options->room_bytes == 0 ? VIEW_ROOM_BYTES : options->room_bytes;
-    v->feed = (struct feed){.directory = v->journal,
+    v->feed = (struct feed){.of = book_view(options->book),
+                            .directory = v->journal,
                             .file = v->file,
                             .rows_per_commit = options->rows_per_commit,
                             .committed = committed,
@@ -336,7 +337,8 @@ bool view_rebuild(const struct view_options *options, view_progress_fn progress,
         (void)snprintf(error, 512, "out of memory");
         return false;
     }
-    *f = (struct feed){.directory = options->journal,
+    *f = (struct feed){.of = book_view(options->book),
+                       .directory = options->journal,
                        .file = options->file,
                        .committed = rebuild_committed,
                        .context = &r};

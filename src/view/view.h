@@ -1,6 +1,6 @@
 /*
- * view.h - the door of the view: the operator's journal as tables in SQLite, for questions in SQL.
- * What the tables and columns mean: src/view/schema.sql, docs/view.md.
+ * view.h - the door of the view: a book's journal as tables in SQLite, for questions in SQL. What
+ * the tables and columns mean: src/view/operator.sql, docs/view.md.
  *
  * Guarantees
  *  V1  the view is a function of the journal: what a position makes of it is the same whether it
@@ -23,12 +23,18 @@
 #include "base/check.h"
 
 /* Rises when rows come to mean something else or more events make rows: older files are rebuilt.
- * (A change of schema.sql does that by itself.) */
+ * (A change of a schema does that by itself.) */
 enum { VIEW_VERSION = 6 };
 
 #define VIEW_ROOM_BYTES ((uint64_t)64 * 1024 * 1024)
 
+/* Whose journal it is: each book has tables of its own. */
+enum view_book {
+    VIEW_OF_OPERATOR = 0,
+};
+
 struct view_options {
+    enum view_book book;
     const char *journal; /* directory of the book's journal; borrowed */
     const char *file; /* of the view, made when missing; its -wal, -shm and .lock lie beside it */
     uint64_t room_bytes;      /* 0: VIEW_ROOM_BYTES */

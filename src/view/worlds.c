@@ -9,13 +9,7 @@
 
 #include "view/internal.h"
 
-/* Everything that a generation holds; meta and worlds outlive it. */
-static const char *const CONTENTS[] = {
-    "transactions", "requests",    "standing_orders", "rulings",    "rules",   "validations",
-    "entries",      "holds",       "callbacks",       "deliveries", "prompts", "messages",
-    "accounts",     "subscribers", "organisations",   "invoices",
-};
-enum { CONTENTS_COUNT = sizeof(CONTENTS) / sizeof(CONTENTS[0]), SQL_MAX = 4096 };
+enum { SQL_MAX = 4096 };
 
 /* The columns of a table that are stored (not those that are computed), with commas. */
 static bool columns_of(struct store *s, const char *table, char out[1024])
@@ -55,13 +49,13 @@ static void expand(char out[SQL_MAX], const char *pattern, const char *table, co
 /* Runs the pattern for each table of the contents. */
 static bool each_table(struct store *s, const char *pattern, int64_t world)
 {
-    for (int i = 0; i < CONTENTS_COUNT; i++) {
+    for (uint32_t i = 0; i < s->of->contents_count; i++) {
         char columns[1024];
         char sql[SQL_MAX];
-        if (!columns_of(s, CONTENTS[i], columns)) {
+        if (!columns_of(s, s->of->contents[i], columns)) {
             return store_fail(s, SQLITE_CORRUPT);
         }
-        expand(sql, pattern, CONTENTS[i], columns, world);
+        expand(sql, pattern, s->of->contents[i], columns, world);
         if (!store_execute(s, sql)) {
             return false;
         }

@@ -324,7 +324,7 @@ static void open_view(struct town *t)
     (void)snprintf(t->folder, sizeof(t->folder), "/tmp/hakika-agree-XXXXXX");
     CHECK(mkdtemp(t->folder) != NULL);
     (void)snprintf(t->view_file, sizeof(t->view_file), "%s/view.sqlite", t->folder);
-    if (store_open(&t->store, t->view_file) != STORE_READY) {
+    if (store_open(&t->store, &book_view_operator, t->view_file) != STORE_READY) {
         contradiction("the view cannot be made: %s", t->store.error);
     }
     CHECK(projection_load(&t->projection, &t->store));
