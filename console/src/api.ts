@@ -31,11 +31,11 @@ export function headersOf(extra: Record<string, string> = {}): Record<string, st
 export interface Answer { status: number; text: string; headers: Headers; ms: number }
 
 // One exchange, whatever the answer. Rejects only when there was none.
-export async function exchange(method: string, path: string, body?: string,
+export async function exchange(method: string, path: string, body?: string | Blob,
                                extra: Record<string, string> = {}): Promise<Answer> {
     for (let again = 0; ; again++) {
         const headers = headersOf(extra);
-        if (body !== undefined) headers['Content-Type'] = 'application/json';
+        if (body !== undefined) headers['Content-Type'] ??= 'application/json';
         const begun = performance.now();
         const answer = await fetch(path, { method, headers, body, cache: 'no-store' });
         const text = await answer.text();

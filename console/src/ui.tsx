@@ -34,6 +34,8 @@ const PATHS: Record<string, string> = {
     next: 'M9 5l7 7-7 7',
     message: 'M4 5h16v11H9l-5 4V5Z',
     send: 'M4 12l16-8-6 16-3-7-7-1Z',
+    file: 'M6 3h8l5 5v13H6ZM14 3v5h5',
+    download: 'M12 4v11M7.5 11l4.5 4.5L16.5 11M5 20h14',
     bolt: 'M13 2L5 14h6l-1 8 8-12h-6l1-8Z',
 };
 
@@ -103,6 +105,24 @@ export function Button(p: ButtonProps): JSX.Element {
             aria-pressed={p.pressed} data-testid={p.testid} onClick={() => void press()}>
             {p.children}
         </button>
+    );
+}
+
+// A button that opens a file of this machine.
+export function FileButton(p: { children: ComponentChildren; accept: string; onFile: (file: File) => Promise<unknown>; testid?: string }): JSX.Element {
+    const [busy, setBusy] = useState(false);
+    async function take(input: HTMLInputElement): Promise<void> {
+        const file = input.files?.[0];
+        if (!file) return;
+        setBusy(true);
+        await p.onFile(file).finally(() => setBusy(false));
+        input.value = ''; // so that the same file can be opened again
+    }
+    return (
+        <label class={`button plain file ${busy ? 'busy' : ''}`}>
+            <input type="file" accept={p.accept} disabled={busy} data-testid={p.testid} onChange={(event) => void take(event.currentTarget)} />
+            {p.children}
+        </label>
     );
 }
 

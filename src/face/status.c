@@ -60,6 +60,7 @@ static void figures_take_merchant(const struct gateway *g, struct book_figures *
     f->attention = g->attention;
     f->repaired = g->repaired;
     f->late = g->late;
+    f->discrepancies = g->disagreements;
 }
 
 static void figures_take(struct surface *s, struct book_figures *f)
@@ -213,6 +214,8 @@ static void metrics_gateway(const struct book_figures *f, struct writer *w)
     line(w, "hakika_gateway_attention", "Open payments that only a person can settle.", "gauge",
          f->attention);
     line(w, "hakika_gateway_orphans", "Notices that fit no payment (yet).", "gauge", f->orphans);
+    line(w, "hakika_gateway_discrepancies",
+         "Open discrepancies between the provider's books and ours.", "gauge", f->discrepancies);
     line(w, "hakika_gateway_repaired_total",
          "Successes that came by another way than their own callback.", "counter", f->repaired);
     line(w, "hakika_gateway_late_total", "Successes after another end.", "counter", f->late);

@@ -38,6 +38,21 @@ export interface Repairs {
 }
 export interface Reconciliation { id: string; asked?: number; accounts: Repairs[]; alert: boolean }
 
+// Where the provider's books and ours do not agree.
+export interface Discrepancy {
+    id: string; status: 'open' | 'resolved'; kind: string; explanation: string; short_code: number; reference: string | null;
+    payment: string | null; receipt_id: string | null; notice: string | null; ours: number; theirs: number;
+    opened_at: string; resolved_at: string | null; age_s: number; owner: string | null; note: string | null; reason: string;
+}
+
+// What became of the rows of a statement file.
+export interface Statement {
+    digest: string; short_code: number; rows: number; applied: number; confirmed: number; mismatched: number;
+    unmatched: number; ignored: number; bad_rows: number; first_bad_line?: number; first_bad_why?: string;
+    new_receipts: number; new_discrepancies: number;
+    proof: { opening: number; paid_in: number; withdrawn: number; closing: number; variance: number; gaps: number; first_gap_line: number };
+}
+
 // A message to the application that was given up.
 export interface DeadLetter {
     id: string; status: 'dead' | 'waiting' | 'delivered'; kind: string; event?: string; endpoint?: string; payment?: string;
@@ -47,7 +62,8 @@ export interface DeadLetter {
 
 export interface Account { id: string; kind: string; balance: number }
 export interface Endpoint { id: string; url: string; status: string; events: string[]; secret?: string }
-export interface Provider { id: string; kind: string; short_code: number; callback_url: string; base_url: string | null; c2b?: { status: string } }
+export interface Provider { id: string; kind: string; short_code: number; callback_url: string; base_url: string | null; c2b?: { status: string }
+    pull?: { status: string; until: string | null; rows: number; answer: string | null } }
 
 // The key of a fresh `dev` start; another is asked for, and kept in this page only.
 let key = 'sk_test_hakika';
@@ -59,10 +75,11 @@ export function useKey(text: string): void {
     void refresh();
 }
 
+// A file goes as the bytes that it has, everything else as JSON.
 export async function ask<T>(method: string, path: string, body?: unknown,
                              extra: Record<string, string> = {}): Promise<T> {
-    const answer = await exchange(method, `/v1${path}`, body === undefined ? undefined : JSON.stringify(body),
-                                  { Authorization: `Bearer ${key}`, ...extra });
+    const sent = body === undefined || body instanceof Blob ? body : JSON.stringify(body);
+    const answer = await exchange(method, `/v1${path}`, sent, { Authorization: `Bearer ${key}`, ...extra });
     if (answer.status === 401) keyWanted.value = true;
     if (answer.status < 200 || answer.status > 299) {
         let said = { code: 'unknown', detail: answer.text };

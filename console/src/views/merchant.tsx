@@ -4,6 +4,7 @@ import type { FunctionComponent, JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { cents, msisdn } from '../format';
 import { t } from '../i18n';
+import { Discrepancies } from '../merchant/discrepancies';
 import { Lines } from '../merchant/lines';
 import { Odd } from '../merchant/notices';
 import { Payouts, Refunds } from '../merchant/out';
@@ -78,6 +79,7 @@ const TABS: Tab[] = [
     { name: 'refunds', title: () => t('Refunds'), show: Refunds },
     { name: 'receipts', title: () => t('Receipts'), show: Receipts },
     { name: 'reconciliation', title: () => t('Reconciliation'), show: Reconciliations },
+    { name: 'discrepancies', title: () => t('Discrepancies'), show: Discrepancies, count: 'hakika_gateway_discrepancies' },
     { name: 'notices', title: () => t('Odd notices'), show: Odd, count: 'hakika_gateway_orphans' },
     { name: 'webhooks', title: () => t('Webhooks'), show: Webhooks, count: 'hakika_callbacks_dead' },
 ];

@@ -4,6 +4,7 @@ import { Browser, closeBrowser } from './browser.mjs';
 import { Listener } from './listener.mjs';
 import { both, prompt } from './gateway.mjs';
 import { Server } from './server.mjs';
+import { kenyan, portal } from './statement.mjs';
 import { said, story, until } from './story.mjs';
 
 const folder = process.argv[2] ?? 'screenshots';
@@ -110,6 +111,17 @@ await story('pictures of every view', async (scene) => {
     browser.clean();
 });
 
+// A statement with money of nobody, one whose balances do not follow, and somebody who looks after it.
+async function theirBooks(gateway, operator, { id }) {
+    const { receipt, ended_at } = await gateway.payment(id);
+    const send = (text) => gateway.call('POST', '/v1/statements', text, { 'Content-Type': 'text/csv' });
+    await send(portal([[receipt, kenyan(ended_at), 65000, AMINA, 'ORDER-1045'], ['TK60708BHZ', kenyan(ended_at), 120000, BRIAN, 'asante sana']], 50000));
+    await operator.advance(2 * 3600_000);
+    await send(portal([[receipt, kenyan(ended_at), 64000, AMINA, 'ORDER-1045'], ['TK60708BHZ', kenyan(ended_at), 120000, BRIAN, 'asante sana']]).replace('1840.00', '1850.00'));
+    await gateway.ok('POST', '/v1/discrepancies/dis_1/resolve', { owner: 'Wanjiku', note: 'asked the branch for the slip' });
+    await gateway.ok('POST', '/v1/discrepancies/dis_2/resolve', { owner: 'Otieno', reason: 'explained', note: 'the payer is a supplier who gave money back' });
+}
+
 // The gateway's side of such a day: paid, held in escrow, lost and found, paid out, given back, paid
 // unasked, and an application that does not listen.
 async function aDayAtTheGateway({ operator, gateway }, listener) {
@@ -154,11 +166,13 @@ async function aDayAtTheGateway({ operator, gateway }, listener) {
     await gateway.become(open.id, 'pending');
     await operator.advance(20_000);
     await until(async () => (await gateway.ok('GET', '/v1/receipts?status=suspense')).data.length === 1, 'the receipts');
+    await theirBooks(gateway, operator, back);
     return open;
 }
 
 const MERCHANT_VIEWS = [['merchant', '/merchant?open=pay_4'], ['payouts', '/merchant?tab=payouts'], ['receipts', '/merchant?tab=receipts'],
-    ['reconciliation', '/merchant?tab=reconciliation'], ['webhooks', '/merchant?tab=webhooks'], ['merchant-health', '/health']];
+    ['reconciliation', '/merchant?tab=reconciliation'], ['webhooks', '/merchant?tab=webhooks'],
+    ['discrepancies', '/merchant?tab=discrepancies&all=1'], ['merchant-health', '/health']];
 
 await story('pictures of the gateway and of the payer\'s page', async (scene) => {
     const listener = await Listener.open(scene);
@@ -172,7 +186,10 @@ await story('pictures of the gateway and of the payer\'s page', async (scene) =>
                 if (only && !only.split(',').includes(name)) continue;
                 await page.goto('about:blank');
                 await page.goto(`${server.ready.merchant}/#${path}`);
-                await page.waitForFunction(() => document.querySelectorAll('main .line, main tbody tr, main .hooks li').length > 0);
+                await page.waitForFunction(() => document.querySelectorAll('main .line, main tbody tr, main .hooks li, main .odd').length > 0);
+                if (name === 'discrepancies') await page.getByTestId('statement-file').setInputFiles({ name: 'november.csv', mimeType: 'text/csv',
+                    buffer: Buffer.from(portal([['TK60708BHZ', '29-11-2026 08:20:11', 120000, BRIAN, 'asante sana'], ['TK60708BHX', '29-11-2026 08:24:40', 35000, BRIAN, 'ORDER-1046']], 50000)) });
+                if (name === 'discrepancies') await page.getByTestId('statement-report').waitFor();
                 if (name === 'merchant') await page.locator('.moments li').first().waitFor();
                 await page.screenshot({ path: `${folder}/${name}-${device}-${colorScheme}.png` });
             }

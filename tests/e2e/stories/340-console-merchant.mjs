@@ -5,6 +5,7 @@ import { axeSource, Browser, closeBrowser } from '../lib/browser.mjs';
 import { both, PHONE, prompt, signed } from '../lib/gateway.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { SHORT_CODE } from '../lib/operator.mjs';
+import { kenyan, portal } from '../lib/statement.mjs';
 import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
 
 const becomes = (page, id, status) =>
@@ -195,6 +196,81 @@ await story('a lost callback found by reconciliation, and an application that do
     await page.getByTestId('endpoint-we_1').getByText('disabled').waitFor();
     proved('an endpoint is added, its dead letters are sent again, and it is disabled');
     equal(await seriousFaults(page), [], 'serious faults');
+    browser.clean();
+});
+
+// Gives the page a file, as if it had been chosen on this machine.
+const openFile = (page, text) => page.getByTestId('statement-file')
+    .setInputFiles({ name: 'november.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });
+
+const tells = (page, words) => page.getByTestId('statement-report').getByText(words).waitFor();
+
+await story('the provider\'s books against ours', async (scene) => {
+    const server = await both(scene);
+    const { operator, gateway } = server;
+    const browser = await Browser.open(scene);
+    const page = await browser.commonPage(/status of 422/);
+    const made = await gateway.paying({ order_id: 'BOOK-1' });
+    await gateway.become(made.id, 'pending');
+    await operator.approved(await prompt(operator));
+    const paid = await gateway.become(made.id, 'succeeded');
+    await page.goto(`${server.ready.merchant}/#/merchant?tab=discrepancies`);
+    await page.getByText('Nothing disagrees').waitFor();
+    const at = kenyan(paid.ended_at);
+    await openFile(page, 'not,a,statement');
+    await page.locator('.notices .bad').waitFor();
+    equal(await page.getByTestId('statement-report').count(), 0, 'no report of that');
+    await openFile(page, portal([[paid.receipt, at, 15000, PHONE, 'BOOK-1'],
+                                 ['TK60708BHZ', at, 7000, PHONE + 9, 'WHO-KNOWS']], 500));
+    await tells(page, 'The balances follow row by row');
+    await page.getByTestId('statement-report').getByText('New discrepancies').waitFor();
+    const line = page.getByTestId('row-dis_1');
+    await line.getByText('Money arrived, and nobody knows for what').waitFor();
+    await line.getByText('TK60708BHZ').waitFor();
+    await line.getByText('nobody looks after it yet').waitFor();
+    proved('a statement file says what became of its rows, and what nobody knows is listed in plain words');
+
+    await operator.advance(3 * 3600_000);
+    await line.getByText('open for 3 h').waitFor();
+    await page.getByTestId('resolve-dis_1').click();
+    await page.locator('input[name="owner"]').fill('Wanjiku');
+    await page.getByTestId('save-resolution').click();
+    await line.getByText('Wanjiku').waitFor();
+    await page.getByTestId('resolve-dis_1').click();
+    await page.locator('select[name="reason"]').selectOption('written_off');
+    check(await page.getByTestId('save-resolution').isDisabled(), 'not without a note');
+    await page.locator('textarea[name="note"]').fill('paid by mistake, the payer was told');
+    await page.getByTestId('save-resolution').click();
+    await line.waitFor({ state: 'detached' });
+    const [known] = (await gateway.ok('GET', '/v1/discrepancies')).data;
+    equal([known.status, known.reason, known.owner, known.note],
+          ['resolved', 'written_off', 'Wanjiku', 'paid by mistake, the payer was told'], 'in the book');
+    await page.getByRole('checkbox', { name: 'Show what was resolved, too' }).check();
+    await line.getByText('Written off').waitFor();
+    proved('it has an age and an owner, and ends with a reason and a note');
+
+    await openFile(page, portal([[paid.receipt, at, 15000, PHONE, 'BOOK-1'],
+                                 ['TK60708BHZ', at, 7000, PHONE + 9, 'WHO-KNOWS']]).replace(',220.00,', ',230.00,'));
+    await tells(page, /The balances do not follow: line 5/);
+    await page.locator('[data-kind="balance_gap"]').waitFor();
+    await page.locator('.tabs').getByRole('link', { name: 'Discrepancies 1' }).waitFor();
+    proved('a file whose balances do not follow says from which line on; the tab counts what is open');
+
+    const pull = page.getByTestId(`pull-${SHORT_CODE}`); // lists what was paid since it was registered
+    await pull.locator('input[name="nominated"]').fill('0722 000 000');
+    await pull.getByRole('button', { name: 'Register' }).click();
+    await page.locator(`[data-testid="pull-${SHORT_CODE}"][data-status="done"]`).waitFor();
+    await operator.simOk('POST', `/subscribers/${PHONE}/pay`, { short_code: SHORT_CODE, amount: 7500,
+        reference: 'ALSO-UNKNOWN', pin: '1234' }, 201);
+    await page.getByTestId(`pull-now-${SHORT_CODE}`).click();
+    await page.locator(`[data-testid="pull-${SHORT_CODE}"][data-status="done"]`).getByText('Rows: 1').waitFor();
+    proved('the provider is asked for its own list, after it was registered');
+    equal(await seriousFaults(page), [], 'serious faults');
+
+    await page.evaluate(() => { localStorage['hakika.language'] = 'sw'; });
+    await page.reload();
+    await page.getByText('Salio za taarifa ya akaunti hazifuati mistari yake').waitFor();
+    proved('and all of it in Swahili');
     browser.clean();
 });
 

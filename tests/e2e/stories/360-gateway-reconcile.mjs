@@ -6,34 +6,12 @@ import { execFileSync } from 'node:child_process';
 import { both, eventually } from '../lib/gateway.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { HAKIKA } from '../lib/server.mjs';
+import { kenyan, portal } from '../lib/statement.mjs';
 import { check, equal, proved, story, until } from '../lib/story.mjs';
 
 const CODE = 174379;
 const PHONE = 254711300000;
 const AMOUNT = 15000;
-
-const shillings = (cents) => (cents / 100).toFixed(2);
-
-// A statement of the organisation portal: rows of [receipt, time, cents in, phone, account].
-function portal(rows, opening = 0) {
-    let balance = opening;
-    const lines = rows.map(([receipt, time, cents, phone, account]) => {
-        balance += cents;
-        return [receipt, time, time, 'Pay Bill from customer', 'Completed', shillings(cents), '',
-                shillings(balance), '', 'Pay Bill Online', `${phone} - CUSTOMER`, '', account].join(',');
-    });
-    return ['Organization: Shop', `Short Code: ${CODE}`,
-            'Receipt No.,Completion Time,Initiation Time,Details,Transaction Status,Paid In,Withdrawn,' +
-            'Balance,Balance Confirmed,Reason Type,Other Party Info,Linked Transaction ID,A/C No.',
-            ...lines, ''].join('\n');
-}
-
-// In Kenya's time, as statements have it.
-const kenyan = (iso) => {
-    const [date, time] = new Date(Date.parse(iso) + 3 * 3600 * 1000).toISOString().split(/[T.]/);
-    const [year, month, day] = date.split('-');
-    return `${day}-${month}-${year} ${time}`;
-};
 
 const statement = (gateway, text) => gateway.call('POST', '/v1/statements', text,
                                                   { 'Content-Type': 'text/csv' });
