@@ -4,8 +4,6 @@
 #include "delivery/attempt.h"
 
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     RECEIVE_BUFFER_BYTES = 4096, /* answers are small; the default would be 16 KiB per attempt */
@@ -67,7 +65,7 @@ static curl_socket_t attempt_socket(void *context, curlsocktype purpose,
         a->forbidden = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return delivery__loop_open(a->settings->loop, address);
 }
 
 /* Runs before each sending of a request; the second one would be libcurl's own retry. */
@@ -112,6 +110,8 @@ static bool attempt_options(struct attempt *a)
     bad |= curl_easy_setopt(e, CURLOPT_HEADERDATA, a) != CURLE_OK;
     bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, attempt_socket) != CURLE_OK;
     bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, a) != CURLE_OK;
+    bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, delivery__loop_close) != CURLE_OK;
+    bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, s->loop) != CURLE_OK; /* of all attempts */
     bad |= curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, attempt_send) != CURLE_OK;
     bad |= curl_easy_setopt(e, CURLOPT_PREREQDATA, a) != CURLE_OK;
     return bad == 0;

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "delivery/address.h"
 #include "delivery/delivery.h"
+#include "delivery/loop.h"
 
 enum {
     /* What is read of an answer before the connection is given up (D3). */
@@ -56,6 +57,7 @@ struct attempt_settings {
     long total_ms;
     const char *user_agent;
     struct curl_slist *resolve;
+    struct delivery_loop *loop; /* where their connections are watched */
 };
 
 struct attempt {

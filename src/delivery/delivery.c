@@ -32,6 +32,7 @@
 
 #include "base/ring.h"
 #include "delivery/attempt.h"
+#include "delivery/loop.h"
 #include "delivery/targets.h"
 
 enum {
@@ -55,7 +56,7 @@ struct delivery {
     uint32_t jobs_max;
     uint32_t connections_max;
     int report_fd;
-    CURLM *multi;
+    struct delivery_loop loop; /* the thread's, but for waking it */
     pthread_t thread;
     struct delivery_slot *slots;
 
@@ -173,7 +174,7 @@ static void thread_start_job(struct delivery *d, uint32_t slot)
         thread_attempt_give_back(d, i);
         return;
     }
-    if (curl_multi_add_handle(d->multi, a->easy) != CURLM_OK) {
+    if (curl_multi_add_handle(d->loop.multi, a->easy) != CURLM_OK) {
         delivery__attempt_end(a, CURLE_OUT_OF_MEMORY);
         thread_attempt_give_back(d, i);
     }
@@ -195,7 +196,7 @@ static void thread_finish_attempts(struct delivery *d)
 {
     int left = 0;
     CURLMsg *message;
-    while ((message = curl_multi_info_read(d->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(d->loop.multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE) {
             continue;
         }
@@ -205,7 +206,7 @@ static void thread_finish_attempts(struct delivery *d)
         (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
         struct attempt *a = (struct attempt *)(void *)private;
         CHECK(a != NULL && a->easy == easy);
-        CHECK(curl_multi_remove_handle(d->multi, easy) == CURLM_OK);
+        CHECK(curl_multi_remove_handle(d->loop.multi, easy) == CURLM_OK);
         delivery__attempt_end(a, code);
         thread_attempt_give_back(d, (uint32_t)(a - d->attempts));
     }
@@ -223,7 +224,7 @@ static void thread_close(struct delivery *d, int64_t close_at_ns)
     }
     while (d->active_count > 0) {
         struct attempt *a = &d->attempts[d->active[d->active_count - 1]];
-        CHECK(curl_multi_remove_handle(d->multi, a->easy) == CURLM_OK);
+        CHECK(curl_multi_remove_handle(d->loop.multi, a->easy) == CURLM_OK);
         delivery__attempt_end(a, CURLE_ABORTED_BY_CALLBACK);
         d->slots[a->slot_index].error = DELIVERY_STOPPED;
         thread_attempt_give_back(d, (uint32_t)(a - d->attempts));
@@ -240,7 +241,7 @@ static void thread_sleep(struct delivery *d, int64_t close_at_ns)
     }
     (void)atomic_exchange(&d->asleep, true);
     bool news = ring_waiting(&d->jobs) > 0 || atomic_load(&d->close_at_ns) != close_at_ns;
-    CHECK(curl_multi_poll(d->multi, NULL, 0, news ? 0 : timeout_ms, NULL) == CURLM_OK);
+    delivery__loop_wait(&d->loop, news ? 0 : timeout_ms);
     atomic_store(&d->asleep, false);
 }
 
@@ -250,8 +251,7 @@ static void *thread_run(void *context)
     (void)pthread_setname_np(pthread_self(), "delivery");
     for (;;) {
         int64_t close_at_ns = atomic_load(&d->close_at_ns); /* before the ring: see all of it */
-        int running = 0;
-        CHECK(curl_multi_perform(d->multi, &running) == CURLM_OK);
+        delivery__loop_run_timers(&d->loop);
         thread_finish_attempts(d);
         thread_take_jobs(d);
         if (close_at_ns != 0) {
@@ -277,9 +277,7 @@ static void delivery_free(struct delivery *d)
     for (uint32_t i = 0; d->attempts != NULL && i < d->connections_max; i++) {
         delivery__attempt_fini(&d->attempts[i]);
     }
-    if (d->multi != NULL) {
-        (void)curl_multi_cleanup(d->multi);
-    }
+    delivery__loop_fini(&d->loop);
     for (uint32_t i = 0; d->slots != NULL && i < d->jobs_max; i++) {
         free(d->slots[i].bytes);
     }
@@ -355,11 +353,13 @@ static bool start_curl(struct delivery *d)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return false;
     }
-    d->multi = curl_multi_init();
     d->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return d->multi != NULL && d->report_fd >= 0 &&
-           curl_multi_setopt(d->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK &&
-           curl_multi_setopt(d->multi, CURLMOPT_MAXCONNECTS, (long)d->connections_max) == CURLM_OK;
+    if (!delivery__loop_init(&d->loop) || d->report_fd < 0) {
+        return false;
+    }
+    CURLM *multi = d->loop.multi;
+    return curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)d->connections_max) == CURLM_OK;
 }
 
 /* Signals are the main thread's business; SIGPIPE from inside TLS becomes an error. */
@@ -389,6 +389,9 @@ struct delivery *delivery_start(const struct delivery_options *o, char error[256
         return NULL;
     }
     d->report_fd = -1;
+    d->loop.epoll_fd = -1;
+    d->loop.wake_fd = -1;
+    d->settings.loop = &d->loop;
     d->jobs_max = or_default(o->jobs_max, JOBS_DEFAULT);
     d->connections_max = or_default(o->connections_max, CONNECTIONS_DEFAULT);
     d->settings.connect_ms = (long)or_default(o->connect_ms, CONNECT_MS_DEFAULT);
@@ -418,7 +421,7 @@ void delivery_close(struct delivery *d, uint32_t grace_ms)
     }
     d->closed = true;
     atomic_store(&d->close_at_ns, now_ns() + (int64_t)grace_ms * 1000000);
-    (void)curl_multi_wakeup(d->multi);
+    delivery__loop_wake(&d->loop);
 }
 
 void delivery_stop(struct delivery *d, uint32_t grace_ms)
@@ -585,7 +588,7 @@ void delivery_flush(struct delivery *d)
     }
     d->unflushed = false;
     if (atomic_exchange(&d->asleep, false)) {
-        (void)curl_multi_wakeup(d->multi);
+        delivery__loop_wake(&d->loop);
     }
 }
 
