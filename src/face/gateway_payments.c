@@ -101,6 +101,7 @@ static void render_asked(struct surface *s, struct writer *w, const struct gatew
     json_field_text(w, "capture", p->capture == CAPTURE_ESCROW ? "escrow" : "wallet");
     json_field_text(w, "provider", provider->kind == OBSERVED_AT_PAYSTACK ? "paystack" : "daraja");
     json_field_u64(w, "short_code", provider->short_code);
+    surface_id_field(w, "override_receipt", "rcp_", p->override_receipt);
     surface_time_field(w, "created_at", p->entered_ns[GATEWAY_CREATED]);
 }
 
@@ -288,6 +289,7 @@ static bool create_parse(struct request *q, struct json_object *body,
                          struct payment_create_command *c)
 {
     struct span overrides;
+    struct span receipt;
     if (!method_parse(q, body, c) || !amount_parse(q, body, c)) {
         return false;
     }
@@ -311,6 +313,11 @@ static bool create_parse(struct request *q, struct json_object *body,
         invalid(q, "invalid_override", "override must be the id of the unconfirmed payment");
         return false;
     }
+    if (!gateway_optional_text(body, "override_receipt", 32, &receipt) ||
+        (receipt.size > 0 && !surface_parse_number(receipt, "rcp_", &c->override_receipt))) {
+        invalid(q, "invalid_override", "override_receipt must be the id of the order's receipt");
+        return false;
+    }
     return true;
 }
 
@@ -325,15 +332,18 @@ static void create_digests(struct request *q, struct span key, struct payment_cr
     struct span scope[3] = {SPAN_LITERAL("payment"), bytes_of(&c->merchant, sizeof(c->merchant)),
                             key};
     uint8_t how[2] = {c->method, c->capture};
-    struct span asked[7] = {bytes_of(&c->amount_minor, sizeof(c->amount_minor)),
+    struct span asked[8] = {bytes_of(&c->amount_minor, sizeof(c->amount_minor)),
                             bytes_of(&c->phone, sizeof(c->phone)),
                             bytes_of(how, sizeof(how)),
                             bytes_of(&c->overrides, sizeof(c->overrides)),
                             c->order,
                             c->description,
-                            c->email};
+                            c->email,
+                            bytes_of(&c->override_receipt, sizeof(c->override_receipt))};
+    /* What came later counts only where it is given: the digests of before stay the same. */
+    uint32_t parts = c->override_receipt != 0 ? 8 : (c->email.size > 0 ? 7 : 6);
     secrets_digest(q->s->options.secrets, scope, 3, c->key);
-    secrets_digest(q->s->options.secrets, asked, c->email.size > 0 ? 7 : 6, c->request);
+    secrets_digest(q->s->options.secrets, asked, parts, c->request);
 }
 
 static void answer_conflict(struct request *q, uint64_t wait_position,
@@ -356,10 +366,46 @@ static void answer_conflict(struct request *q, uint64_t wait_position,
     surface_answer(q, wait_position, 409, "application/problem+json", &w);
 }
 
+/* Money came by paybill or till (R2.9). `code` compares it with what was asked now: only the shop
+ * knows what the order costs. */
+static void answer_funded(struct request *q, uint64_t wait_position,
+                          const struct payment_create_command *c)
+{
+    struct writer w = surface_writer(q->s);
+    struct gateway_order_money money;
+    gateway_order_money(surface_gateway(q->s), c->merchant, c->order, &money);
+    bool paid = money.assigned_minor >= c->amount_minor;
+    bool partly = money.assigned_minor > 0;
+    json_open(&w, '{');
+    json_field_text(&w, "type", "about:blank");
+    json_field_text(&w, "title", "Conflict");
+    json_field_i64(&w, "status", 409);
+    json_field_text(&w, "code",
+                    paid     ? "order_already_paid"
+                    : partly ? "order_partly_paid"
+                             : "order_money_waiting");
+    json_field_text(&w, "detail",
+                    paid     ? "this order was paid by paybill or till; no prompt was sent"
+                    : partly ? "a part of this was paid by paybill or till; no prompt was sent: to "
+                               "ask for the rest, send override_receipt with this receipt's id"
+                             : "money that names this order waits in suspense; no prompt was sent: "
+                               "assign it (POST /v1/receipts/{id}/assign)");
+    surface_id_field(&w, "receipt", "rcp_", money.latest);
+    json_field_i64(&w, "received", money.assigned_minor);
+    json_field_i64(&w, "waiting", money.waiting_minor);
+    json_close(&w, '}');
+    surface_answer(q, wait_position, 409, "application/problem+json", &w);
+}
+
 static void answer_refusal(struct request *q, uint64_t wait_position,
-                           const struct gateway_reply *reply)
+                           const struct gateway_reply *reply,
+                           const struct payment_create_command *c)
 {
     enum gateway_refusal refusal = reply->refusal;
+    if (refusal == GATEWAY_ORDER_FUNDED) {
+        answer_funded(q, wait_position, c);
+        return;
+    }
     if (refusal == GATEWAY_ORDER_PAID || refusal == GATEWAY_ORDER_OPEN) {
         answer_conflict(q, wait_position, reply);
     } else if (refusal == GATEWAY_KEY_REUSED) {
@@ -367,7 +413,8 @@ static void answer_refusal(struct request *q, uint64_t wait_position,
                         "this Idempotency-Key came with another request before");
     } else if (refusal == GATEWAY_NOT_OVERRIDABLE) {
         surface_problem(q, wait_position, 422, "not_overridable",
-                        "only a payment of this order whose outcome is unknown can be overridden");
+                        "only a payment of this order whose outcome is unknown, and the latest "
+                        "receipt for it, can be overridden");
     } else {
         surface_problem(q, wait_position, 422, "no_provider",
                         "no provider account is configured for this method: POST /v1/providers");
@@ -429,7 +476,7 @@ void gateway_payment_create(struct request *q)
         if (reply.refusal == GATEWAY_ORDER_OPEN) {
             resolve_other(q, reply.number);
         }
-        answer_refusal(q, result.wait_position, &reply);
+        answer_refusal(q, result.wait_position, &reply, &c);
         return;
     }
     if (reply.refusal == GATEWAY_REPEATED) {

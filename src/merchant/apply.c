@@ -335,6 +335,9 @@ static void apply_payment(struct gateway *g, const struct gateway_event *e,
     case EVENT_PAYMENT_EMAIL_KEPT:
         replace_text(g, &payment_slot(g, slot)->email, e->payment_email_kept.email);
         break;
+    case EVENT_PAYMENT_OVER_RECEIPT:
+        payment_slot(g, slot)->override_receipt = e->payment_over_receipt.receipt;
+        break;
     default: apply_way(g, slot, e, frame); break;
     }
     touch(g, slot);
@@ -613,7 +616,8 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_ENDPOINT_ROTATED: apply_endpoint(g, &e); break;
     case EVENT_ENDPOINT_SECRET_KEPT: apply_secret(g, &e, frame); break;
     case EVENT_PAYMENT_KEPT: apply_payment_kept(g, &e); break;
-    case EVENT_PAYMENT_EMAIL_KEPT: apply_payment(g, &e, frame); break;
+    case EVENT_PAYMENT_EMAIL_KEPT:
+    case EVENT_PAYMENT_OVER_RECEIPT: apply_payment(g, &e, frame); break;
     case EVENT_SHADOW_SEEN: gateway__apply_shadow(g, &e, frame); break;
     case EVENT_NOTICE_KEPT:
     case EVENT_NOTICE_TAKEN:

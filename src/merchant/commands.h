@@ -141,7 +141,8 @@ struct payment_create_command {
     uint64_t phone;
     uint8_t method;
     uint8_t capture;
-    uint64_t overrides; /* the unknown payment that somebody chose to override; 0: none */
+    uint64_t overrides;        /* the unknown payment that somebody chose to override; 0: none */
+    uint64_t override_receipt; /* the latest receipt for the order, the same way; 0: none */
     struct span order;
     struct span description;
     uint8_t token[16]; /* random, drawn at the face */
@@ -241,6 +242,7 @@ enum gateway_refusal {
     GATEWAY_KEY_REUSED,      /* an idempotency key with another request */
     GATEWAY_ORDER_PAID,      /* R2.9 */
     GATEWAY_ORDER_OPEN,      /* R2.9 */
+    GATEWAY_ORDER_FUNDED,    /* R2.9: money for it came by itself; number: the latest receipt */
     GATEWAY_TOO_MANY,        /* endpoints of one merchant */
     GATEWAY_EXISTS,          /* a provider account with that short code, a key */
     GATEWAY_NOTHING_TO_DO,   /* it has ended, or is being asked about */
@@ -256,7 +258,7 @@ enum gateway_refusal {
 struct gateway_reply {
     enum gateway_refusal refusal;
     uint32_t slot;   /* of what was opened */
-    uint64_t number; /* of the payment (also of the other one, for ORDER_*), or the notice;
+    uint64_t number; /* of the payment (also of the other one, for ORDER_*), the notice, receipt
                         or how many webhooks leave */
     uint8_t effect;  /* enum notice_effect */
 };

@@ -78,6 +78,10 @@
     X(u64, overrides)             \
     X(u64, item)                  \
     X(i64, due_ns)
+/* Asked for although this receipt is for the same order: an act of the caller (R2.9). */
+#define FIELDS_PAYMENT_OVER_RECEIPT(X) \
+    X(u64, number)                     \
+    X(u64, receipt)
 #define FIELDS_PAYMENT_SENDING(X) \
     X(u64, number)                \
     X(i64, due_ns)

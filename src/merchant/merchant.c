@@ -38,7 +38,8 @@ static void maps_init(struct gateway *g, uint64_t seed)
                             &g->by_receipt,           &g->notice_by_key,
                             &g->webhook_last,         &g->webhook_by_subject,
                             &g->orphan_by_reference,  &g->receipt_by_text,
-                            &g->receipt_by_reference, &g->by_phone};
+                            &g->receipt_by_reference, &g->by_phone,
+                            &g->receipt_by_order};
     for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++) {
         map_init(hashed[i], seed, MAP_HASHED);
     }
@@ -87,7 +88,8 @@ static void gateway_destroy(void *state)
                           &g->by_receipt,         &g->notice_by_key,        &g->webhook_last,
                           &g->webhook_by_subject, &g->orphan_by_reference,  &g->by_number,
                           &g->notice_by_number,   &g->feed_by_seq,          &g->receipt_by_number,
-                          &g->receipt_by_text,    &g->receipt_by_reference, &g->by_phone};
+                          &g->receipt_by_text,    &g->receipt_by_reference, &g->by_phone,
+                          &g->receipt_by_order};
     for (size_t i = 0; i < sizeof(slabs) / sizeof(slabs[0]); i++) {
         slab_fini(slabs[i]);
     }
@@ -119,7 +121,7 @@ static bool gateway_reserve(void *state)
            map_reserve(&g->discrepancy_by_number, 1) &&
            map_reserve(&g->discrepancy_by_reference, 1) && slab_reserve(&g->receipts, 1) &&
            map_reserve(&g->receipt_by_number, 1) && map_reserve(&g->receipt_by_text, 1) &&
-           map_reserve(&g->receipt_by_reference, 1) &&
+           map_reserve(&g->receipt_by_reference, 1) && map_reserve(&g->receipt_by_order, 2) &&
            slab_reserve(&g->feed, GATEWAY_FRAME_FEED_MAX) &&
            slab_reserve(&g->webhooks, WEBHOOKS_RESERVED) && map_reserve(&g->by_key_hash, 1) &&
            map_reserve(&g->by_provider_token, 1) && map_reserve(&g->by_short_code, 1) &&

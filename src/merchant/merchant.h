@@ -87,6 +87,7 @@ struct gateway {
     struct map receipt_by_number;
     struct map receipt_by_text;      /* hash of provider and receipt -> receipt */
     struct map receipt_by_reference; /* hash of provider and reference -> the latest receipt */
+    struct map receipt_by_order;     /* hash of merchant and order -> the first of a list */
     struct map discrepancy_by_number;
     struct map discrepancy_by_reference; /* hash of provider, kind and reference */
     struct map notice_by_key;
@@ -159,6 +160,9 @@ const struct gateway_receipt *gateway_receipt_by_text(const struct gateway *g, u
 /* Whose it may be: the open payment that would have looked like this; NULL: none. */
 const struct gateway_payment *gateway_receipt_suggestion(const struct gateway *g,
                                                          const struct gateway_receipt *r);
+/* What arrived for an order by itself. Walks over the receipts for it. */
+void gateway_order_money(const struct gateway *g, uint32_t merchant, struct span order,
+                         struct gateway_order_money *out);
 /* Is a payment with this account reference let through? (validation) */
 bool gateway_c2b_accepts(const struct gateway *g, uint32_t provider, struct span reference);
 /* Slots of notices: those of a payment (from its first_notice), the orphans (orphan_first). */

@@ -108,6 +108,20 @@ static const struct gateway_payment *guard(const struct gateway *g,
     return NULL;
 }
 
+/* R2.9: money for this order that came by itself. Whether it is all of it, only the shop knows: it
+ * says so by naming the latest of these receipts, which shows that it has seen them. */
+static enum gateway_refusal guard_money(const struct gateway *g,
+                                        const struct payment_create_command *c, uint64_t *latest)
+{
+    struct gateway_order_money money;
+    gateway_order_money(g, c->merchant, c->order, &money);
+    *latest = money.latest;
+    if (money.latest == c->override_receipt) {
+        return GATEWAY_DONE;
+    }
+    return money.latest == 0 ? GATEWAY_NOT_OVERRIDABLE : GATEWAY_ORDER_FUNDED;
+}
+
 bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uint8_t request[16],
                        struct gateway_reply *reply)
 {
@@ -181,6 +195,12 @@ static void create(struct gateway_decision *gd, const struct payment_create_comm
     if (c->reference.size > 0) {
         keep_reference(gd, c, number);
     }
+    if (c->override_receipt != 0) {
+        struct gateway_event over = {.kind = EVENT_PAYMENT_OVER_RECEIPT};
+        over.payment_over_receipt.number = number;
+        over.payment_over_receipt.receipt = c->override_receipt;
+        gateway__emit(gd, &over);
+    }
     if (c->front_url.size > 0) {
         struct gateway_event front = {.kind = EVENT_PAYMENT_FRONT_KEPT};
         front.payment_front_kept.number = number;
@@ -210,6 +230,10 @@ void gateway__decide_create(const struct gateway *g, struct decision *d)
     const struct gateway_payment *other = guard(g, c, &reply->refusal);
     if (reply->refusal != GATEWAY_DONE) {
         reply->number = other != NULL ? other->number : c->overrides;
+        return;
+    }
+    reply->refusal = guard_money(g, c, &reply->number);
+    if (reply->refusal != GATEWAY_DONE) {
         return;
     }
     create(&gd, c);

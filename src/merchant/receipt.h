@@ -50,6 +50,17 @@ const char *receipt_state_name(uint8_t state);
 
 struct gateway_receipt {
     GATEWAY_RECEIPT_FIELDS(FIELD_DECLARE)
+    /* Slots of its neighbours among those whose order has the same hash. Derived, not saved. */
+    uint32_t order_next;
+    uint32_t order_previous;
+};
+
+/* Money for an order that came without a push and is no payment's: on the wallet because it was
+ * assigned to the order, or in suspense while its account reference names it. */
+struct gateway_order_money {
+    int64_t assigned_minor;
+    int64_t waiting_minor;
+    uint64_t latest; /* number of the latest of these receipts; 0: there are none */
 };
 
 #endif

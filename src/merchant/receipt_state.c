@@ -57,6 +57,82 @@ const struct gateway_receipt *gateway_receipt_by_text(const struct gateway *g, u
     return slot == MAP_NONE ? NULL : receipt_at(g, slot);
 }
 
+/* ---- by the order that they are for ---- */
+
+/* What was assigned is for its order; what waits, for the one that its payer named; what was taken
+ * back is a payment's and counts there. */
+static struct span order_of(const struct gateway *g, const struct gateway_receipt *r)
+{
+    return r->state == RECEIPT_ASSIGNED   ? gateway_text(g, r->order)
+           : r->state == RECEIPT_SUSPENSE ? gateway_text(g, r->reference)
+                                          : SPAN_EMPTY;
+}
+
+static uint64_t order_key(const struct gateway *g, const struct gateway_receipt *r)
+{
+    return gateway__text_key(provider_at(g, r->provider)->merchant, order_of(g, r));
+}
+
+/* One list for each hash, so that a receipt can leave it. */
+static void order_link(struct gateway *g, uint32_t slot)
+{
+    struct gateway_receipt *r = receipt_at(g, slot);
+    r->order_next = SLAB_NONE;
+    r->order_previous = SLAB_NONE;
+    if (order_of(g, r).size == 0) {
+        return;
+    }
+    uint32_t first = map_get(&g->receipt_by_order, order_key(g, r));
+    if (first == MAP_NONE) {
+        map_put(&g->receipt_by_order, order_key(g, r), slot);
+        return;
+    }
+    r->order_previous = first;
+    r->order_next = receipt_at(g, first)->order_next;
+    receipt_at(g, first)->order_next = slot;
+    if (r->order_next != SLAB_NONE) {
+        receipt_at(g, r->order_next)->order_previous = slot;
+    }
+}
+
+/* Before its state or order changes. */
+static void order_unlink(struct gateway *g, uint32_t slot)
+{
+    const struct gateway_receipt *r = receipt_at(g, slot);
+    if (order_of(g, r).size == 0) {
+        return;
+    }
+    if (r->order_next != SLAB_NONE) {
+        receipt_at(g, r->order_next)->order_previous = r->order_previous;
+    }
+    if (r->order_previous != SLAB_NONE) {
+        receipt_at(g, r->order_previous)->order_next = r->order_next;
+        return;
+    }
+    CHECK(map_get(&g->receipt_by_order, order_key(g, r)) == slot);
+    CHECK(map_remove(&g->receipt_by_order, order_key(g, r)));
+    if (r->order_next != SLAB_NONE) {
+        map_put(&g->receipt_by_order, order_key(g, r), r->order_next);
+    }
+}
+
+void gateway_order_money(const struct gateway *g, uint32_t merchant, struct span order,
+                         struct gateway_order_money *out)
+{
+    uint32_t slot = map_get(&g->receipt_by_order, gateway__text_key(merchant, order));
+    *out = (struct gateway_order_money){.latest = 0};
+    for (; slot != MAP_NONE && slot != SLAB_NONE; slot = receipt_at(g, slot)->order_next) {
+        const struct gateway_receipt *r = receipt_at(g, slot);
+        if (provider_at(g, r->provider)->merchant != merchant ||
+            !span_equal(order_of(g, r), order)) {
+            continue; /* of another order with the same hash */
+        }
+        out->assigned_minor += r->state == RECEIPT_ASSIGNED ? r->amount_minor : 0;
+        out->waiting_minor += r->state == RECEIPT_SUSPENSE ? r->amount_minor : 0;
+        out->latest = r->number > out->latest ? r->number : out->latest;
+    }
+}
+
 void gateway__receipt_index(struct gateway *g, uint32_t slot)
 {
     const struct gateway_receipt *r = receipt_at(g, slot);
@@ -65,6 +141,7 @@ void gateway__receipt_index(struct gateway *g, uint32_t slot)
     CHECK(other == MAP_NONE); /* one for each number (G10) */
     map_put(&g->receipt_by_text, key, slot);
     map_put(&g->receipt_by_number, r->number, slot);
+    order_link(g, slot);
     if (r->reference == TEXT_NONE) {
         return;
     }
@@ -112,9 +189,10 @@ static void apply_kept(struct gateway *g, const struct gateway_event *e)
     g->last_receipt = r->number;
 }
 
-static void apply_created(struct gateway *g, struct gateway_receipt *r,
-                          const struct gateway_event *e, const struct frame_info *frame)
+static void apply_created(struct gateway *g, uint32_t slot, const struct gateway_event *e,
+                          const struct frame_info *frame)
 {
+    struct gateway_receipt *r = receipt_at(g, slot);
     CHECK(r->state == 0);
     r->amount_minor = e->receipt_created.amount_minor;
     r->at_ns = e->receipt_created.at_ns;
@@ -125,6 +203,7 @@ static void apply_created(struct gateway *g, struct gateway_receipt *r,
     if (r->state == RECEIPT_ASSIGNED) {
         r->order = texts_keep(&g->book->texts, gateway_text(g, r->reference));
     }
+    order_link(g, slot);
 }
 
 void gateway__apply_receipt(struct gateway *g, const struct gateway_event *e,
@@ -138,15 +217,18 @@ void gateway__apply_receipt(struct gateway *g, const struct gateway_event *e,
     CHECK(slot != MAP_NONE);
     struct gateway_receipt *r = receipt_at(g, slot);
     switch (e->kind) {
-    case EVENT_RECEIPT_CREATED: apply_created(g, r, e, frame); break;
+    case EVENT_RECEIPT_CREATED: apply_created(g, slot, e, frame); break;
     case EVENT_RECEIPT_ASSIGNED:
         CHECK(r->state == RECEIPT_SUSPENSE);
+        order_unlink(g, slot);
         r->state = RECEIPT_ASSIGNED;
         r->by_person = e->receipt_assigned.by_person;
         r->order = texts_keep(&g->book->texts, e->receipt_assigned.order);
+        order_link(g, slot);
         break;
     case EVENT_RECEIPT_TAKEN_BACK:
         CHECK(r->state == RECEIPT_SUSPENSE || r->state == RECEIPT_ASSIGNED);
+        order_unlink(g, slot);
         r->state = RECEIPT_TAKEN_BACK;
         r->payment = e->receipt_taken_back.payment;
         break;
@@ -184,6 +266,9 @@ void gateway__check_receipt(const struct gateway *g, uint32_t slot)
     CHECK((paid != MAP_NONE) == (r->state == RECEIPT_TAKEN_BACK)); /* never both have the money */
     CHECK(IMPLIES(paid != MAP_NONE, payment_slot(g, paid)->number == r->payment));
     CHECK(r->notices > 0 && r->first_notice != SLAB_NONE);
+    struct gateway_order_money money;
+    gateway_order_money(g, a->merchant, order_of(g, r), &money);
+    CHECK(IMPLIES(order_of(g, r).size > 0, money.latest >= r->number)); /* it is found */
 }
 
 void gateway__check_receipts(const struct gateway *g)

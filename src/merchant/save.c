@@ -318,7 +318,8 @@ static bool load_receipts(struct gateway *g, struct reader *r)
     if (!slab_shape_load(&g->receipts, r) ||
         !map_reserve(&g->receipt_by_number, g->receipts.used) ||
         !map_reserve(&g->receipt_by_text, g->receipts.used) ||
-        !map_reserve(&g->receipt_by_reference, g->receipts.used)) {
+        !map_reserve(&g->receipt_by_reference, g->receipts.used) ||
+        !map_reserve(&g->receipt_by_order, g->receipts.used)) {
         return false;
     }
     FOR_EACH(&g->receipts, i)

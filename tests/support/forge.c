@@ -39,10 +39,10 @@ void forge_reopen(struct forge *f)
     struct journal_error error;
     struct journal_options options = {
         .directory = f->directory,
-        .book = "operator",
         .segment_bytes_max = 1024 * 1024,
         .identity = "forged journal",
     };
+    (void)snprintf(options.book, sizeof(options.book), "%s", f->book);
     if (journal_open(&options, &f->journal, &error) != JOURNAL_OK) {
         print_error("%s\n", error.message);
         fail();
@@ -52,14 +52,38 @@ void forge_reopen(struct forge *f)
     forge_begin(f);
 }
 
-void forge_open(struct forge *f)
+static void open_book(struct forge *f, const char *book)
 {
     memset(f, 0, sizeof(*f));
+    f->book = book;
     (void)snprintf(f->directory, sizeof(f->directory), "/tmp/hakika-forge-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     f->time_ns = FORGE_START_NS;
     f->receipt = FORGE_RECEIPT;
     forge_reopen(f);
+}
+
+void forge_open(struct forge *f)
+{
+    open_book(f, "operator");
+}
+
+void forge_open_merchant(struct forge *f, const uint8_t *frames, size_t size)
+{
+    struct reader r = reader_init(frames, size);
+    open_book(f, "merchant");
+    f->batch_from = 1;
+    put_raw(&f->w, frames, size);
+    while (r.at < r.size) {
+        uint32_t frame = get_u32(&r);
+        assert_true(frame >= BOOK_FRAME_HEADER_BYTES && frame <= r.size - r.at + 4);
+        (void)get_u32(&r); /* cause */
+        f->position = get_u64(&r);
+        f->time_ns = get_i64(&r);
+        r.at += frame - 24;
+        f->batch_frames++;
+    }
+    forge_commit(f);
 }
 
 void forge_close(struct forge *f)
@@ -152,6 +176,11 @@ void forge_outbox(struct forge *f, const struct outbox_event *e)
 void forge_operator(struct forge *f, const struct operator_event *e)
 {
     operator_event_encode(forge_event(f, e->kind), e);
+}
+
+void forge_gateway(struct forge *f, const struct gateway_event *e)
+{
+    gateway_event_encode(forge_event(f, e->kind), e);
 }
 
 void forge_commit(struct forge *f)

@@ -15,6 +15,7 @@
 #include "base/codec.h"
 #include "book/book.h"
 #include "journal/journal.h"
+#include "merchant/events.h"
 #include "operator/events.h"
 
 enum {
@@ -36,6 +37,7 @@ enum {
 
 struct forge {
     struct journal *journal;
+    const char *book;
     char directory[256];
     uint8_t *buffer;
     struct writer w;   /* the payload of the open batch */
@@ -52,6 +54,8 @@ struct forge {
 
 /* In a new temporary directory. */
 void forge_open(struct forge *f);
+/* The same of the merchant's book, with honest frames behind it (from position 1 on). */
+void forge_open_merchant(struct forge *f, const uint8_t *frames, size_t size);
 /* Appends what is open, closes the journal; the directory stays until forge_remove. */
 void forge_close(struct forge *f);
 void forge_remove(struct forge *f);
@@ -68,6 +72,7 @@ struct writer *forge_event(struct forge *f, uint16_t kind);
 void forge_ledger(struct forge *f, const struct ledger_event *e);
 void forge_outbox(struct forge *f, const struct outbox_event *e);
 void forge_operator(struct forge *f, const struct operator_event *e);
+void forge_gateway(struct forge *f, const struct gateway_event *e);
 /* Ends the batch and appends it. Does nothing when no frame is open. */
 void forge_commit(struct forge *f);
 

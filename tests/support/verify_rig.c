@@ -16,7 +16,8 @@ struct verify_report report;
 void verify(const struct forge *f)
 {
     struct journal_error error;
-    struct verify_options options = {.directory = f->directory};
+    struct verify_options options = {.directory = f->directory,
+                                     .merchant = strcmp(f->book, "merchant") == 0};
     if (!verify_run(&options, &report, &error)) {
         print_error("%s\n", error.message);
         fail();

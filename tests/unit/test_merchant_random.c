@@ -29,6 +29,7 @@ enum {
     MESSAGES = 512,
     FLIGHTS = 8,
     ENDPOINTS = 2,
+    BY_HAND = 3,
     OVERLONG = 3000,
 };
 
@@ -43,6 +44,7 @@ struct truth {
     char id[24], receipt[24];
     uint32_t object_seq, credits, debits;
     uint32_t receipt_seq;
+    uint64_t receipt_number;
     bool arrived, taken_back; /* as a receipt */
     uint8_t state;            /* as told */
     uint8_t rank;             /* of the claim that ended it badly; 0: none did */
@@ -77,6 +79,15 @@ struct message {
     enum message_kind kind;
 };
 
+/* Paid by paybill, with no push: the payer wrote the order's name. */
+struct by_hand {
+    uint32_t order; /* that it is for, or names */
+    uint64_t number;
+    int64_t amount_minor;
+    uint32_t seq;
+    char receipt[24];
+};
+
 /* A push whose answer is on its way. */
 struct flight {
     uint64_t item;
@@ -91,6 +102,8 @@ struct story {
     uint32_t delivering; /* enum message_kind of the latest message */
     struct truth truth[PAYMENTS];
     uint32_t payments;
+    struct by_hand by_hand[BY_HAND];
+    uint32_t hands;
     struct message message[MESSAGES];
     struct flight flight[FLIGHTS];
     uint64_t heard;                 /* events of the feed */
@@ -98,7 +111,7 @@ struct story {
     uint64_t last_seq[ENDPOINTS][PAYMENTS];
     uint64_t met[MESSAGE_KINDS]; /* over all stories */
     uint64_t ends[GATEWAY_STATES_END];
-    uint64_t taken_back, alerts;
+    uint64_t taken_back, alerts, assigned, funded, over_receipts;
     uint64_t restarts, replays, repeats, orphans_joined, refunds, late, left_to_a_person;
 };
 
@@ -187,6 +200,23 @@ static void hear_payment(struct story *m, const struct gateway_feed *f)
     t->state = to;
 }
 
+static bool hear_by_hand(struct story *m, const struct gateway_receipt *r,
+                         const struct gateway_feed *f)
+{
+    for (uint32_t i = 0; i < m->hands; i++) {
+        struct by_hand *h = &m->by_hand[i];
+        if (span_is(gateway_text(shop_gateway(&m->s), r->receipt), h->receipt)) {
+            AGREE(f->object_seq == h->seq + 1 && r->amount_minor == h->amount_minor);
+            AGREE((h->seq == 0) == (f->type == FEED_RECEIPT_CREATED));
+            AGREE(f->type != FEED_RECEIPT_TAKEN_BACK);
+            h->seq = f->object_seq;
+            h->number = f->object;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Of a receipt: it is some payment's money, told once, and taken back at most once. */
 static void hear_receipt(struct story *m, const struct gateway_feed *f)
 {
@@ -201,12 +231,13 @@ static void hear_receipt(struct story *m, const struct gateway_feed *f)
         AGREE(f->object_seq == t->receipt_seq + 1);
         AGREE(t->arrived == (f->type == FEED_RECEIPT_TAKEN_BACK));
         t->receipt_seq = f->object_seq;
+        t->receipt_number = f->object;
         t->arrived = true;
         t->taken_back = f->type == FEED_RECEIPT_TAKEN_BACK;
         m->taken_back += t->taken_back;
         return;
     }
-    AGREE(false); /* a receipt of nobody's money */
+    AGREE(hear_by_hand(m, r, f)); /* or a receipt of nobody's money */
 }
 
 static void hear(struct story *m)
@@ -258,6 +289,9 @@ static void audit(struct story *m)
         AGREE(t->state == state);
         credited_minor += t->amount_minor * ((int64_t)t->credits - (int64_t)t->debits);
         credited_minor += t->arrived && !t->taken_back ? t->amount_minor : 0;
+    }
+    for (uint32_t i = 0; i < m->hands; i++) {
+        credited_minor += m->by_hand[i].amount_minor;
     }
     const struct gateway *g = shop_gateway(&m->s);
     suspended_minor = gateway_balance(g, gateway_merchant(g, 0)->suspense);
@@ -656,6 +690,23 @@ static void serve(struct story *m, bool faults)
 
 /* ---- the shop's customers ---- */
 
+/* The latest receipt whose payer named this order and that is no payment's; 0: none. */
+static uint64_t latest_receipt(const struct story *m, uint32_t order)
+{
+    uint64_t latest = 0;
+    for (uint32_t i = 0; i < m->payments; i++) {
+        const struct truth *t = &m->truth[i];
+        if (t->order == order && t->arrived && !t->taken_back) {
+            latest = t->receipt_number > latest ? t->receipt_number : latest;
+        }
+    }
+    for (uint32_t i = 0; i < m->hands; i++) {
+        const struct by_hand *h = &m->by_hand[i];
+        latest = h->order == order && h->number > latest ? h->number : latest;
+    }
+    return latest;
+}
+
 static void ask_for_payment(struct story *m)
 {
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
@@ -671,7 +722,9 @@ static void ask_for_payment(struct story *m)
         open = t->order == order && is_open(t->state) ? t : open;
         paid = paid || (t->order == order && t->state == GATEWAY_SUCCEEDED);
     }
-    if (open != NULL && chance(m, 50)) {
+    uint64_t latest = latest_receipt(m, order);
+    uint64_t over = latest != 0 && chance(m, 70) ? latest - chance(m, 20) : 0;
+    if (open != NULL && chance(m, over != 0 ? 90 : 50)) {
         overrides = open->number;
     }
     struct payment_create_command c = {
@@ -680,6 +733,7 @@ static void ask_for_payment(struct story *m)
         .method = METHOD_MPESA_STK,
         .capture = chance(m, 30) ? CAPTURE_ESCROW : CAPTURE_WALLET,
         .overrides = overrides,
+        .override_receipt = over,
         .order = span_from(ORDER_NAMES[order]),
     };
     m->s.keys++;
@@ -689,9 +743,15 @@ static void ask_for_payment(struct story *m)
     AGREE(taken == (reply.refusal == GATEWAY_DONE));
     bool unknown = open != NULL && overrides != 0 &&
                    (open->state == GATEWAY_UNCONFIRMED || open->state == GATEWAY_MISMATCHED);
-    AGREE(!taken || !paid);                   /* R2.9 */
-    AGREE(!taken || open == NULL || unknown); /* R2.9 */
-    AGREE(taken || paid || open != NULL);     /* and no refusal without a cause */
+    AGREE(!taken || !paid);                              /* R2.9 */
+    AGREE(!taken || open == NULL || unknown);            /* R2.9 */
+    AGREE(!taken || over == latest);                     /* R2.9: money by paybill counts as well */
+    AGREE(taken || paid || open != NULL || latest != 0); /* and no refusal without a cause */
+    bool funded = reply.refusal == GATEWAY_ORDER_FUNDED;
+    AGREE(!funded || (!paid && (open == NULL || unknown) && latest != 0 && over != latest));
+    AGREE(!funded || reply.number == latest);
+    m->funded += funded;
+    m->over_receipts += taken && over != 0;
     if (taken) {
         struct truth *t = &m->truth[m->payments++];
         AGREE(reply.number == m->payments);
@@ -708,6 +768,45 @@ static void ask_for_payment(struct story *m)
     }
 }
 
+/* Somebody pays by paybill; it is told once or more, and perhaps a person says what it is for. */
+static void pay_by_hand(struct story *m)
+{
+    static const enum observation_source sources[] = {OBSERVED_BY_CALLBACK, OBSERVED_BY_PULL,
+                                                      OBSERVED_BY_STATEMENT};
+    uint32_t i = m->hands < BY_HAND && chance(m, 60) ? m->hands : random_below(&m->r, BY_HAND);
+    struct by_hand *h = &m->by_hand[i];
+    struct observation o;
+    if (i == m->hands) {
+        m->hands++;
+        h->order = random_below(&m->r, ORDERS);
+        h->amount_minor = 100 * (1 + random_below(&m->r, 1000));
+        (void)snprintf(h->receipt, sizeof(h->receipt), "UA1C%06u", i);
+    }
+    if (i >= m->hands) {
+        return;
+    }
+    memset(&o, 0, sizeof(o));
+    o.kind = OBSERVED_RECEIPT;
+    o.source = sources[random_below(&m->r, 3)];
+    o.verdict = OBSERVED_SUCCEEDED;
+    o.receipt = span_from(h->receipt);
+    o.reference = o.receipt;
+    o.account_reference = h->number == 0 ? span_from(ORDER_NAMES[h->order]) : SPAN_EMPTY;
+    o.phone = SHOP_PHONE + 9; /* nobody who was asked */
+    o.has_amount = true;
+    o.amount_minor = h->amount_minor;
+    (void)claim(m, 0, &o);
+    hear(m);
+    struct receipt_assign_command c = {.number = h->number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    uint32_t order = random_below(&m->r, ORDERS);
+    c.order = span_from(ORDER_NAMES[order]);
+    if (chance(m, 30) && shop_do(&m->s, COMMAND_RECEIPT_ASSIGN, &c, &reply) > 0) {
+        h->order = order;
+        m->assigned++;
+    }
+}
+
 static void poke(struct story *m)
 {
     struct payment_command c = {.number = 1 + random_below(&m->r, m->payments)};
@@ -721,7 +820,11 @@ static void step(struct story *m)
     uint32_t kind = random_below(&m->r, 100);
     if (kind < 25 || m->payments == 0) {
         m->doing = "a customer";
-        ask_for_payment(m);
+        if (chance(m, 10)) {
+            pay_by_hand(m);
+        } else {
+            ask_for_payment(m);
+        }
     } else if (kind < 45) {
         m->doing = "time";
         shop_pass(&m->s, (int64_t)(1 + random_below(&m->r, 40)) * SHOP_S);
@@ -783,6 +886,9 @@ static void judge(struct story *m)
         }
         m->ends[t->state]++;
     }
+    for (uint32_t i = 0; i < m->hands; i++) {
+        at_provider_minor += m->by_hand[i].amount_minor;
+    }
     AGREE(shop_clearing(&m->s) == at_provider_minor); /* to the cent */
     for (uint64_t seq = 1; seq <= m->heard; seq++) {
         for (uint32_t e = 0; e < ENDPOINTS; e++) {
@@ -843,7 +949,7 @@ static void test_stories(void **state)
         assert_true(m->ends[GATEWAY_CANCELLED] > 0 && m->left_to_a_person > 0);
         assert_true(m->restarts > 0 && m->replays > 0 && m->repeats > 0);
         assert_true(m->refunds > 0 && m->late > 0 && m->taken_back > 0);
-        assert_true(m->alerts > 0);
+        assert_true(m->alerts > 0 && m->assigned > 0 && m->funded > 0 && m->over_receipts > 0);
     }
     free(m);
 }

@@ -103,8 +103,24 @@ static void created(struct audit *a, const struct gateway_event *e)
     p->amount_minor = e->payment_created.amount_minor;
     p->provider = e->payment_created.provider;
     p->state = CREATED;
+    p->order = a->gateway.order;
     p->out = e->payment_created.method >= METHOD_OUT_FIRST;
     a->report->totals.payments++;
+}
+
+static void over_receipt(struct audit *a, const struct gateway_event *e)
+{
+    uint64_t number = e->payment_over_receipt.number;
+    struct audit_gateway_payment *p = payment_of(a, number);
+    if (p == NULL) {
+        return;
+    }
+    if (p->state != CREATED || p->over || p->out) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "payment %" PRIu64 " overrides a receipt too late, or twice", number);
+    }
+    p->over = true;
+    audit__receipt_overridden(a, e->payment_over_receipt.receipt, p->order, number);
 }
 
 static void moved(struct audit *a, const struct gateway_event *e)
@@ -221,7 +237,9 @@ void audit__gateway_event(struct audit *a, uint16_t kind, struct reader *body)
         return;
     }
     switch (kind) {
+    case EVENT_PAYMENT_KEPT: a->gateway.order = audit__order_key(e.payment_kept.order); break;
     case EVENT_PAYMENT_CREATED: created(a, &e); break;
+    case EVENT_PAYMENT_OVER_RECEIPT: over_receipt(a, &e); break;
     case EVENT_PAYMENT_MOVED: moved(a, &e); break;
     case EVENT_PAYMENT_SENDING: marked(a, e.payment_sending.number, true); break;
     case EVENT_PAYMENT_NOT_SENT: marked(a, e.payment_not_sent.number, false); break;

@@ -18,6 +18,7 @@ struct gateway_event;
 /* A payment of the merchant's book. */
 struct audit_gateway_payment {
     int64_t amount_minor;
+    uint64_t order; /* hash of its text */
     uint32_t provider;
     uint32_t told;    /* events for the application */
     uint16_t entered; /* a bit for each state */
@@ -27,12 +28,14 @@ struct audit_gateway_payment {
     bool posted;   /* a payout whose money has left */
     bool out;      /* a payout or a refund */
     bool refunded; /* reversed by a refund, whose transfer it was */
+    bool over;     /* asked for although a receipt is for its order */
 };
 
 /* Money that arrived without a push (C2B). */
 struct audit_gateway_receipt {
     int64_t amount_minor;
-    uint64_t key; /* hash of provider and receipt number */
+    uint64_t key;   /* hash of provider and receipt number */
+    uint64_t order; /* hash of the order that it is for, or names */
     uint32_t told;
     uint8_t legs;       /* a bit for each transfer */
     uint8_t state;      /* of the event; 0: only its texts are known */
@@ -49,6 +52,7 @@ struct audit_gateway {
     uint64_t succeeded; /* payments that this frame moved there */
     uint64_t reversed;
     uint64_t arrival; /* the receipt that this frame is about */
+    uint64_t order;   /* hash of the order of the payment that is created next */
 };
 
 /* audit_receipts.c */
@@ -59,6 +63,10 @@ void audit__receipt_of_payment(struct audit *a, uint64_t key, uint64_t payment);
 void audit__receipt_told(struct audit *a, uint64_t number, uint32_t object_seq);
 void audit__receipts_frame(struct audit *a);
 void audit__receipts_finish(struct audit *a);
+/* A payment was asked for over this receipt: is it for this order (a hash), and not a payment's? */
+void audit__receipt_overridden(struct audit *a, uint64_t number, uint64_t order, uint64_t payment);
+/* The hash by which an order is known. */
+uint64_t audit__order_key(struct span order);
 /* The hash by which a receipt number is known. */
 uint64_t audit__receipt_key(uint32_t provider, struct span receipt);
 

@@ -26,6 +26,11 @@ uint64_t audit__receipt_key(uint32_t provider, struct span receipt)
     return hash_bytes(receipt.data, receipt.size, UINT64_C(0x5eed) + provider);
 }
 
+uint64_t audit__order_key(struct span order)
+{
+    return order.size == 0 ? 0 : hash_bytes(order.data, order.size, UINT64_C(0x0de5));
+}
+
 static struct audit_gateway_receipt *receipt_of(struct audit *a, uint64_t number)
 {
     struct audit_gateway_receipt *r =
@@ -59,6 +64,7 @@ static void kept(struct audit *a, const struct gateway_event *e)
     }
     *number = e->receipt_kept.number;
     r->key = key;
+    r->order = audit__order_key(e->receipt_kept.reference);
 }
 
 static bool may_become(const struct audit_gateway_receipt *r, const struct gateway_event *e)
@@ -92,6 +98,7 @@ void audit__receipt_event(struct audit *a, const struct gateway_event *e)
         r->state = e->receipt_created.state;
     } else if (e->kind == EVENT_RECEIPT_ASSIGNED) {
         r->from_suspense = true;
+        r->order = audit__order_key(e->receipt_assigned.order);
         r->state = FOR_AN_ORDER;
     } else {
         r->state = GIVEN_UP;
@@ -106,6 +113,17 @@ void audit__receipt_of_payment(struct audit *a, uint64_t key, uint64_t payment)
         audit__breach(a, PROOF_EFFECTS,
                       "payment %" PRIu64 " has the money that receipt %" PRIu64 " still has",
                       payment, *number);
+    }
+}
+
+void audit__receipt_overridden(struct audit *a, uint64_t number, uint64_t order, uint64_t payment)
+{
+    const struct audit_gateway_receipt *r = receipt_of(a, number);
+    audit__checked(a, PROOF_EFFECTS);
+    if (r != NULL && (r->state == GIVEN_UP || r->order != order)) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "payment %" PRIu64 " overrides receipt %" PRIu64 ", which is not its order's",
+                      payment, number);
     }
 }
 

@@ -74,6 +74,57 @@ await story('validation by rule', async (scene) => {
     proved('a payment is validated by rule before it moves');
 });
 
+await story('an order that was paid by paybill', async (scene) => {
+    const server = await both(scene);
+    const { gateway, operator } = server;
+    await registered(server);
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'no', match: { api: 'stk_push' }, then: { prompt: { act: 'cancel', delay_ms: 1000 } } }] });
+    const refused = async (fields, code, facts) => {
+        const { status, json } = await gateway.pay(fields, `ask-${Math.random()}`);
+        equal([status, json.code, json.receipt, json.received, json.waiting], [409, code, ...facts],
+              `a push for ${fields.order_id}`);
+    };
+    const pays = (shillings, BillRefNumber) => paybill(operator,
+        { Amount: shillings, Msisdn: Number(phone(1)), BillRefNumber });
+    const arrived = (count) => eventually(operator,
+        async () => (await all(gateway, '/v1/receipts')).length === count, `${count} have come`);
+
+    const { id } = await gateway.paying({ order_id: 'SHOP-1' });
+    await eventually(operator, async () => {
+        await operator.advance(1000);
+        return (await gateway.payment(id)).status === 'cancelled';
+    }, 'the prompt is cancelled');
+    await pays(50, 'SHOP-1');
+    await arrived(1);
+    await refused({ order_id: 'SHOP-1' }, 'order_partly_paid', ['rcp_1', 5000, 0]);
+    await refused({ order_id: 'SHOP-1', amount: 5000 }, 'order_already_paid', ['rcp_1', 5000, 0]);
+    await pays(100, 'SHOP-1');
+    await arrived(2);
+    await refused({ order_id: 'SHOP-1' }, 'order_already_paid', ['rcp_2', 15000, 0]);
+    await refused({ order_id: 'SHOP-1', override_receipt: 'rcp_1' }, 'order_already_paid', ['rcp_2', 15000, 0]);
+    equal((await gateway.pay({ order_id: 'SHOP-1', override_receipt: 'pay_1' }, 'x')).status, 422, 'no receipt');
+    equal((await gateway.pay({ order_id: 'SHOP-2', override_receipt: 'rcp_2' }, 'y')).json.code,
+          'not_overridable', 'another order');
+
+    await pays(150, 'TYPO'); // by hand it becomes the money of another order
+    await arrived(3);
+    await refused({ order_id: 'TYPO' }, 'order_money_waiting', ['rcp_3', 0, 15000]);
+    await gateway.ok('POST', '/v1/receipts/rcp_3/assign', { order_id: 'SHOP-3' });
+    await refused({ order_id: 'SHOP-3' }, 'order_already_paid', ['rcp_3', 15000, 0]);
+    await server.kill();
+    await server.start();
+    const again = server.gateway;
+    equal((await again.pay({ order_id: 'SHOP-3' }, 'z')).json.receipt, 'rcp_3', 'after a kill -9');
+    await again.paying({ order_id: 'TYPO' });
+    const more = await again.paying({ order_id: 'SHOP-1', override_receipt: 'rcp_2' }, 'more');
+    equal(more.override_receipt, 'rcp_2', 'an act of the caller');
+    equal((await again.pay({ order_id: 'SHOP-1', override_receipt: 'rcp_2' }, 'more')).json.id, more.id,
+          'and the same again');
+    equal((await again.pay({ order_id: 'SHOP-1' }, 'more')).status, 422, 'with the same key another request');
+    proved('R2.9: an order that was paid by paybill takes no push but by an act of the caller');
+});
+
 await story('120 orders, one credit each', async (scene) => {
     const server = await both(scene);
     const { gateway, operator } = server;

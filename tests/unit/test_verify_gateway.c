@@ -1,0 +1,140 @@
+/*
+ * test_verify_gateway.c - hakika verify (R6.8) on forged journals of the merchant's book: an honest
+ * story of a shop, and after it one frame that no honest program would write.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "support/shop.h"
+#include "support/verify_rig.h"
+
+/* Money for an order by paybill. */
+static void arrive(struct shop *s, const char *receipt, const char *order)
+{
+    struct observation o;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct notice_command n = {.claim = &o, .body = span_from(receipt)};
+    memset(&o, 0, sizeof(o));
+    o.kind = OBSERVED_RECEIPT;
+    o.source = OBSERVED_BY_CALLBACK;
+    o.verdict = OBSERVED_SUCCEEDED;
+    o.reference = span_from(receipt);
+    o.receipt = o.reference;
+    o.account_reference = span_from(order);
+    o.has_amount = true;
+    o.amount_minor = SHOP_AMOUNT;
+    uint64_t key[2] = {hash_bytes(receipt, strlen(receipt), 1), 7};
+    memcpy(n.key, key, sizeof(n.key));
+    memcpy(n.digest, key, sizeof(n.digest));
+    assert_true(shop_do(s, COMMAND_NOTICE, &n, &reply) > 0);
+}
+
+/* Receipts 1 (waits, named INV-1), 2 (assigned to INV-2) and 3 (taken back); payments 1 (for INV-1,
+ * asked for over receipt 1) and 2 (INV-3, paid). */
+static void tell_story(struct shop *s)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    shop_start(s);
+    arrive(s, "UA1C000001", "INV-1");
+    arrive(s, "UA1C000002", "INV-9");
+    arrive(s, "UA1A000001", "INV-8");
+    struct receipt_assign_command assign = {.number = 2, .order = SPAN_LITERAL("INV-2")};
+    assert_true(shop_do(s, COMMAND_RECEIPT_ASSIGN, &assign, &reply) > 0);
+    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
+                                       .phone = SHOP_PHONE,
+                                       .method = METHOD_MPESA_STK,
+                                       .capture = CAPTURE_WALLET,
+                                       .override_receipt = 1,
+                                       .token = {77},
+                                       .key = {77},
+                                       .order = SPAN_LITERAL("INV-1")};
+    assert_true(shop_do(s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    shop_answer(s, reply.number, OBSERVED_REFUSED, OBSERVED_REASON_REQUEST, "");
+    uint64_t paid = shop_pending(s, "INV-3");
+    struct shop_claim callback = shop_paid();
+    assert_int_equal(shop_claims(s, paid, &callback), NOTICE_MOVED);
+}
+
+/* The honest story as a journal, open for one frame more. */
+static void open_shop(struct forge *f)
+{
+    struct shop s;
+    tell_story(&s);
+    forge_open_merchant(f, s.frames, s.frames_size);
+    shop_end(&s);
+}
+
+static void test_an_honest_shop(void **state)
+{
+    (void)state;
+    struct forge f;
+    open_shop(&f);
+    forge_close(&f);
+    verify(&f);
+    assert_every_proof_holds();
+    assert_int_equal(report.totals.payments, 2);
+    forge_remove(&f);
+}
+
+static void created(struct forge *f, uint64_t number, const char *order)
+{
+    struct gateway_event kept = {.kind = EVENT_PAYMENT_KEPT};
+    kept.payment_kept.number = number;
+    kept.payment_kept.phone = SHOP_PHONE;
+    kept.payment_kept.order = span_from(order);
+    kept.payment_kept.token[0] = (uint8_t)(200 + number);
+    forge_gateway(f, &kept);
+    struct gateway_event e = {.kind = EVENT_PAYMENT_CREATED};
+    e.payment_created.number = number;
+    e.payment_created.amount_minor = SHOP_AMOUNT;
+    e.payment_created.method = METHOD_MPESA_STK;
+    e.payment_created.capture = CAPTURE_WALLET;
+    forge_gateway(f, &e);
+}
+
+static void over(struct forge *f, uint64_t number, uint64_t receipt)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_OVER_RECEIPT};
+    e.payment_over_receipt.number = number;
+    e.payment_over_receipt.receipt = receipt;
+    forge_gateway(f, &e);
+}
+
+/* A push over a receipt of another order, of a payment's money, of none; twice; too late. */
+static void test_overridden_receipts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *order;
+        uint64_t payment, receipt;
+        const char *what;
+    } forged[] = {
+        {"INV-9", 3, 2, "is not its order's"}, {"INV-8", 3, 3, "is not its order's"},
+        {"INV-2", 3, 9, "does not exist"},     {"INV-2", 1, 1, "too late, or twice"},
+        {"INV-2", 2, 2, "too late, or twice"},
+    };
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        struct forge f;
+        open_shop(&f);
+        forge_frame(&f, COMMAND_PAYMENT_CREATE);
+        created(&f, 3, forged[i].order);
+        over(&f, forged[i].payment, forged[i].receipt);
+        expect(&f, PROOF_EFFECTS, forged[i].what);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_honest_shop),
+        cmocka_unit_test(test_overridden_receipts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
