@@ -183,7 +183,10 @@ await story('120 orders, one credit each', async (scene) => {
     await operator.advance(30_000);
     const found = await gateway.payment(made[2]);
     equal([found.source, Boolean(found.receipt)], ['query', true], 'paid by query, its receipt by C2B');
-    equal((await receipts('?status=taken_back')).length, 2 * ORDERS / KINDS, 'taken back');
+    // Of kind 0 a confirmation may have come first as well: both leave at the same moment.
+    const back = new Set((await receipts('?status=taken_back')).map((one) => one.payment));
+    await each(1, (i) => check(back.has(made[i]), `${made[i]} took its receipt back`));
+    await each(2, (i) => check(back.has(made[i]), `${made[i]} took its receipt back`));
     const told = await gateway.types(made[1]);
     equal(told.filter((type) => type === 'payment.succeeded').length, 1, 'told once');
     await operator.advance(200_000);
