@@ -178,9 +178,23 @@ bool gateway_shadow_route(struct request *q);
 void gateway_shadow_list(struct request *q);
 /* Is it a push at Daraja's path? */
 bool gateway_front_is_push(struct span path);
-/* Daraja's callback of a payment that has ended, to the application's own URL. */
-void gateway_front_message(struct surface *s, const struct gateway_payment *p, struct writer *w,
-                           struct gateway_job *job);
+/* What an application that speaks Daraja is told of a payment: MESSAGE_FORWARD its end (callback or
+ * Result), to its own URL; MESSAGE_LATE that it waits in the provider's queue. */
+void gateway_front_message(struct surface *s, const struct gateway_payment *p, uint16_t kind,
+                           struct writer *w, struct gateway_job *job);
+/* The account that the token is for, or any with this short code; SLAB_NONE: none. */
+uint32_t gateway_front_account(struct request *q, uint32_t short_code);
+/* Is the sealed text this one? */
+bool gateway_front_sealed_is(struct surface *s, uint32_t handle, struct span given);
+/* The id under which a push or payout stands as an order: "<reference>#<number>". */
+struct span gateway_front_order(const struct gateway *g, struct span reference,
+                                char room[GATEWAY_ORDER_MAX]);
+/* gateway_front_money.c: what an initiator asks for. */
+void gateway_front_payout_v1(struct request *q);
+void gateway_front_payout_v3(struct request *q);
+void gateway_front_reversal(struct request *q);
+void gateway_front_result(struct surface *s, const struct gateway_payment *p, uint16_t kind,
+                          struct writer *w);
 /* gateway_outgoing.c: is it the signature of this body with the account's secret key? */
 bool gateway_signed_by_paystack(struct surface *s, const struct gateway_provider *p,
                                 struct span body, struct span signature);
@@ -188,6 +202,9 @@ bool gateway_signed_by_paystack(struct surface *s, const struct gateway_provider
 void gateway_callback(struct request *q);
 void gateway_notice_list(struct request *q);
 void gateway_notice_render(struct surface *s, struct writer *w, const struct gateway_notice *n);
+/* Its raw bytes, in room. */
+struct span gateway_notice_body(const struct gateway *g, const struct gateway_notice *n,
+                                char room[GATEWAY_BODY_MAX]);
 /* The key by which the same claim is recognised (R5.2), and the digest of its bytes. */
 void gateway_notice_digests(struct surface *s, struct notice_command *c, uint64_t payment);
 /* gateway_checkout.c: what the payer may see. */

@@ -32,7 +32,7 @@ bool gateway_front_is_push(struct span path)
 
 /* ---- who may call ---- */
 
-static bool sealed_is(struct surface *s, uint32_t handle, struct span given)
+bool gateway_front_sealed_is(struct surface *s, uint32_t handle, struct span given)
 {
     char plain[PLAIN_MAX];
     size_t size = 0;
@@ -52,8 +52,8 @@ static uint32_t account_of_key(struct surface *s, struct span key, struct span s
     for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
          i = slab_next(&g->providers, i + 1)) {
         const struct gateway_provider *p = gateway_provider(g, i);
-        if (p->kind == OBSERVED_AT_DARAJA && sealed_is(s, p->key, key)) {
-            *good = sealed_is(s, p->secret, secret);
+        if (p->kind == OBSERVED_AT_DARAJA && gateway_front_sealed_is(s, p->key, key)) {
+            *good = gateway_front_sealed_is(s, p->secret, secret);
             return i;
         }
     }
@@ -91,7 +91,7 @@ static void handle_oauth(struct request *q)
 }
 
 /* The account that the token is for, or any with this short code; SLAB_NONE: none. */
-static uint32_t account_of_code(struct request *q, uint32_t short_code)
+uint32_t gateway_front_account(struct request *q, uint32_t short_code)
 {
     const struct gateway *g = surface_gateway(q->s);
     for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
@@ -113,7 +113,7 @@ static uint32_t authenticate(struct request *q, uint32_t short_code, struct span
     size_t size = 0;
     uint64_t wait_position = engine_read_position(q->s->engine);
     const struct gateway *g = surface_gateway(q->s);
-    uint32_t account = account_of_code(q, short_code);
+    uint32_t account = gateway_front_account(q, short_code);
     if (account == SLAB_NONE) {
         daraja_refuse(q, wait_position, DARAJA_ERROR_NO_MERCHANT, "",
                       "no provider account of this app has the short code: POST /v1/providers");
@@ -167,8 +167,8 @@ enum { ORDER_REFERENCE_MAX = 60 };
 
 /* An order of its own for each push: whose AccountReference is always the same pays more than
  * once. */
-static struct span order_of(const struct gateway *g, struct span reference,
-                            char room[GATEWAY_ORDER_MAX])
+struct span gateway_front_order(const struct gateway *g, struct span reference,
+                                char room[GATEWAY_ORDER_MAX])
 {
     size_t size = reference.size < ORDER_REFERENCE_MAX ? reference.size : ORDER_REFERENCE_MAX;
     int written = snprintf(room, GATEWAY_ORDER_MAX, "%.*s#%llu", (int)size, reference.data,
@@ -206,11 +206,11 @@ static void create(struct request *q, uint32_t account, const struct daraja_stk_
         .phone = push->phone_number,
         .method = METHOD_MPESA_STK,
         .capture = CAPTURE_WALLET,
-        .order = order_of(g, push->account_reference, order),
+        .order = gateway_front_order(g, push->account_reference, order),
         .description = push->transaction_desc,
-        .front_url = push->callback_url,
-        .front_reference = push->account_reference,
-        .front_target = surface_url_target(push->callback_url),
+        .front = {.url = push->callback_url,
+                  .reference = push->account_reference,
+                  .target = surface_url_target(push->callback_url)},
     };
     secrets_random(c.token, sizeof(c.token));
     secrets_random(c.key, sizeof(c.key)); /* a push has no key of its own */
@@ -289,18 +289,22 @@ static void result_of(struct surface *s, const struct gateway_payment *p, struct
                            out->result.transaction_date);
 }
 
-void gateway_front_message(struct surface *s, const struct gateway_payment *p, struct writer *w,
-                           struct gateway_job *job)
+void gateway_front_message(struct surface *s, const struct gateway_payment *p, uint16_t kind,
+                           struct writer *w, struct gateway_job *job)
 {
     struct told told;
-    CHECK(p->front_url != TEXT_NONE && gateway_state_ended(p->state));
-    result_of(s, p, &told);
     memset(job, 0, sizeof(*job));
     size_t start = w->size;
-    daraja_stk_callback_render(w, &told.result);
+    if (gateway_pays_out(p->method)) {
+        gateway_front_result(s, p, kind, w);
+    } else {
+        CHECK(p->front_url != TEXT_NONE && gateway_state_ended(p->state));
+        result_of(s, p, &told);
+        daraja_stk_callback_render(w, &told.result);
+    }
     CHECK(!w->overflow);
     job->body = (struct span){(const char *)w->data + start, w->size - start};
-    job->url = gateway_text(surface_gateway(s), p->front_url);
+    job->url = gateway_text(surface_gateway(s), kind == MESSAGE_LATE ? p->late_url : p->front_url);
 }
 
 /* ---- query ---- */
@@ -341,6 +345,9 @@ static const struct route ROUTES[] = {
     {"GET", "/oauth/v1/generate", handle_oauth},
     {"POST", "/mpesa/stkpush/v1/processrequest", handle_push},
     {"POST", "/mpesa/stkpushquery/v1/query", handle_query},
+    {"POST", "/mpesa/b2c/v1/paymentrequest", gateway_front_payout_v1},
+    {"POST", "/mpesa/b2c/v3/paymentrequest", gateway_front_payout_v3},
+    {"POST", "/mpesa/reversal/v1/request", gateway_front_reversal},
 };
 
 bool gateway_front_route(struct request *q)
@@ -355,8 +362,7 @@ bool gateway_front_route(struct request *q)
         return false;
     }
     daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
-                  "the gateway answers OAuth, STK push and STK query here; payouts are POST "
-                  "/v1/payouts, reversals /v1/refunds, C2B /v1/providers/{id}/c2b; shadow mode "
-                  "(--shadow-of) forwards every path");
+                  "the gateway answers OAuth, STK push and query, B2C and reversal here; C2B is "
+                  "/v1/providers/{id}/c2b; shadow mode (--shadow-of) forwards every path");
     return true;
 }

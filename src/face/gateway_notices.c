@@ -197,20 +197,25 @@ void gateway_callback(struct request *q)
 
 /* ---- the application's view of them ---- */
 
-static void render_body(struct surface *s, struct writer *w, const struct gateway_notice *n)
+struct span gateway_notice_body(const struct gateway *g, const struct gateway_notice *n,
+                                char room[GATEWAY_BODY_MAX])
 {
-    const struct gateway *g = surface_gateway(s);
-    char body[GATEWAY_BODY_MAX + 1];
     size_t size = 0;
     for (uint32_t i = 0; i < GATEWAY_BODY_PARTS; i++) {
         struct span part = gateway_text(g, n->body[i]);
-        CHECK(part.size <= sizeof(body) - size);
+        CHECK(part.size <= GATEWAY_BODY_MAX - size);
         if (part.size > 0) {
-            memcpy(body + size, part.data, part.size);
+            memcpy(room + size, part.data, part.size);
         }
         size += part.size;
     }
-    json_field_string(w, "body", (struct span){body, size});
+    return (struct span){room, size};
+}
+
+static void render_body(struct surface *s, struct writer *w, const struct gateway_notice *n)
+{
+    char room[GATEWAY_BODY_MAX];
+    json_field_string(w, "body", gateway_notice_body(surface_gateway(s), n, room));
 }
 
 void gateway_notice_render(struct surface *s, struct writer *w, const struct gateway_notice *n)

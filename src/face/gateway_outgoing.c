@@ -296,8 +296,10 @@ static void call_of(struct surface *s, const struct outbox_item *item,
         out->our_id = gateway_text(g, original->provider_id); /* what it gives back names it */
     }
     out->account = gateway_account_reference(g, p);
+    out->command = p->command;
+    description = description.size > 0 ? description : SPAN_LITERAL("Payment");
     out->description =
-        shown(description.size > 0 ? description : SPAN_LITERAL("Payment"), DESCRIPTION_SHOWN_MAX);
+        gateway_pays_out(p->method) ? description : shown(description, DESCRIPTION_SHOWN_MAX);
     out->token = token_for(s, p->provider);
 }
 
@@ -389,8 +391,8 @@ bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct 
     if (p == NULL) {
         return false;
     }
-    if (item->kind == MESSAGE_FORWARD) {
-        gateway_front_message(s, p, w, job);
+    if (merchant_message_is_forward(item->kind)) {
+        gateway_front_message(s, p, item->kind, w, job);
         return true;
     }
     call_of(s, item, p, w, &call);

@@ -61,7 +61,7 @@ static bool is_callers(const struct request *q, const struct outbox_item *item)
         return f != NULL && f->merchant == q->merchant;
     }
     const struct gateway_payment *p =
-        item->kind == MESSAGE_FORWARD ? gateway_payment(g, item->subject) : NULL;
+        merchant_message_is_forward(item->kind) ? gateway_payment(g, item->subject) : NULL;
     return p != NULL && p->merchant == q->merchant;
 }
 
@@ -107,9 +107,10 @@ static void render_letter(struct surface *s, struct writer *w, const struct outb
         gateway_text_field(s, w, "url", gateway_endpoint(g, slot)->url);
     } else {
         const struct gateway_payment *p = gateway_payment(g, item->subject);
-        (void)snprintf(id, sizeof(id), "pay_%llu", (unsigned long long)p->number);
+        (void)snprintf(id, sizeof(id), "%s%llu", gateway_prefix(gateway_what_of(p)),
+                       (unsigned long long)p->number);
         json_field_text(w, "payment", id);
-        gateway_text_field(s, w, "url", p->front_url);
+        gateway_text_field(s, w, "url", item->kind == MESSAGE_LATE ? p->late_url : p->front_url);
     }
     surface_time_field(w, "queued_at", item->queued_ns);
     render_last_attempt(s, w, item);

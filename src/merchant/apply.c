@@ -289,6 +289,22 @@ static void apply_front(struct gateway *g, uint32_t slot, const struct gateway_e
     p->front_target = e->payment_front_kept.target;
 }
 
+static void apply_late(struct gateway *g, uint32_t slot, const struct gateway_event *e)
+{
+    struct gateway_payment *p = payment_slot(g, slot);
+    if (e->kind == EVENT_PAYMENT_LATE_URL_KEPT) {
+        CHECK(p->late_url == TEXT_NONE);
+        p->late_url = keep_text(g, e->late_url_kept.url);
+        p->occasion = keep_text(g, e->late_url_kept.occasion);
+        p->late_target = e->late_url_kept.target;
+        p->command = e->late_url_kept.command;
+        return;
+    }
+    CHECK(p->late_item == 0);
+    p->late_item = e->late_forwarded.item;
+    p->late_notice = e->late_forwarded.notice;
+}
+
 static void apply_way(struct gateway *g, uint32_t slot, const struct gateway_event *e,
                       const struct frame_info *frame)
 {
@@ -332,6 +348,8 @@ static void apply_payment(struct gateway *g, const struct gateway_event *e,
     case EVENT_PAYMENT_RESULT_KEPT: apply_result(g, slot, e); break;
     case EVENT_PAYMENT_IDS_KEPT: apply_ids(g, slot, e); break;
     case EVENT_PAYMENT_FRONT_KEPT: apply_front(g, slot, e); break;
+    case EVENT_PAYMENT_LATE_URL_KEPT:
+    case EVENT_PAYMENT_LATE_FORWARDED: apply_late(g, slot, e); break;
     case EVENT_PAYMENT_EMAIL_KEPT:
         replace_text(g, &payment_slot(g, slot)->email, e->payment_email_kept.email);
         break;
@@ -616,6 +634,8 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_ENDPOINT_ROTATED: apply_endpoint(g, &e); break;
     case EVENT_ENDPOINT_SECRET_KEPT: apply_secret(g, &e, frame); break;
     case EVENT_PAYMENT_KEPT: apply_payment_kept(g, &e); break;
+    case EVENT_PAYMENT_LATE_URL_KEPT:
+    case EVENT_PAYMENT_LATE_FORWARDED:
     case EVENT_PAYMENT_EMAIL_KEPT:
     case EVENT_PAYMENT_OVER_RECEIPT: apply_payment(g, &e, frame); break;
     case EVENT_SHADOW_SEEN: gateway__apply_shadow(g, &e, frame); break;

@@ -43,7 +43,13 @@ static inline bool merchant_call_moves_money(uint16_t kind)
 enum {
     MESSAGE_WEBHOOK = 64,
     MESSAGE_FORWARD = 65, /* Daraja's callback of a payment, to the application's own URL */
+    MESSAGE_LATE = 66,    /* that a payout waits in the provider's queue, to its QueueTimeOutURL */
 };
+/* What tells an application that speaks Daraja something, at least once. */
+static inline bool merchant_message_is_forward(uint16_t kind)
+{
+    return kind == MESSAGE_FORWARD || kind == MESSAGE_LATE;
+}
 
 enum gateway_command_kind {
     COMMAND_GATEWAY_SEED = 192,
@@ -134,6 +140,17 @@ struct event_replay_command {
     uint64_t seq;
 };
 
+/* How it was asked for at Daraja's own paths (R6.12); url empty: it was not. */
+struct gateway_front {
+    struct span url; /* where its end goes: CallBackURL, ResultURL */
+    struct span reference;
+    uint64_t target;
+    struct span late_url; /* QueueTimeOutURL, of payouts and reversals */
+    uint64_t late_target;
+    uint8_t command; /* of a payout: number of its CommandID */
+    struct span occasion;
+};
+
 struct payment_create_command {
     uint32_t merchant;
     uint32_t provider;
@@ -150,9 +167,7 @@ struct payment_create_command {
     uint8_t request[16];
     struct span reference; /* our id, which the provider will know it by (Paystack); else empty */
     struct span email;     /* of the customer (Paystack) */
-    struct span front_url; /* asked for at Daraja's own paths (R6.12); empty: it was not */
-    struct span front_reference;
-    uint64_t front_target;
+    struct gateway_front front;
 };
 
 struct payment_command {
@@ -170,6 +185,7 @@ struct payout_command {
     uint8_t token[16];
     uint8_t key[16];
     uint8_t request[16];
+    struct gateway_front front;
 };
 
 /* A person says which order a receipt on the suspense account is for. */

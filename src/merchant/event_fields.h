@@ -126,6 +126,18 @@
     X(u64, number)                  \
     X(u64, item)
 
+/* Of a payout or reversal at Daraja's own paths: its QueueTimeOutURL, and what else was asked. */
+#define FIELDS_PAYMENT_LATE_URL_KEPT(X) \
+    X(u64, number)                      \
+    X(u64, target)                      \
+    X(u8, command)                      \
+    X(text, url)                        \
+    X(text, occasion)
+/* The provider's word that it waits in the queue, which a notice holds, goes to that URL. */
+#define FIELDS_PAYMENT_LATE_FORWARDED(X) \
+    X(u64, number)                       \
+    X(u64, item)                         \
+    X(u64, notice)
 #define FIELDS_PAYMENT_EMAIL_KEPT(X) \
     X(u64, number)                   \
     X(text, email)

@@ -138,6 +138,13 @@ uint64_t gateway__open(struct gateway_decision *gd, const struct payment_create_
 /* The end of that decision: it is told, and its idempotency key kept. */
 void gateway__opened(struct gateway_decision *gd, const struct payment_create_command *c,
                      uint64_t number);
+/* How it was asked for at Daraja's own paths, after its creation. */
+void gateway__keep_front(struct gateway_decision *gd, const struct gateway_front *front,
+                         uint64_t number);
+/* A notice about it may say that it waits in the provider's queue: its application is told, once.
+ */
+void gateway__forward_late(struct gateway_decision *gd, const struct gateway_payment *p,
+                           const struct observation *claim, uint64_t notice);
 /* "already made with this key": the reply says what. */
 bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uint8_t request[16],
                        struct gateway_reply *reply);

@@ -264,7 +264,7 @@ static bool gateway_sent_once(const void *state, const struct outbox_item *item,
     if (item->kind == MESSAGE_WEBHOOK) {
         return c->status == 410; /* the receiver wants no more of it */
     }
-    if (item->kind == MESSAGE_FORWARD) {
+    if (merchant_message_is_forward(item->kind)) {
         return false; /* at least once, like any callback */
     }
     if (item->kind == CALL_PULL || item->kind == CALL_PULL_REGISTER) {
@@ -296,7 +296,7 @@ static const struct outbox_schedule *gateway_schedule(const void *state,
     if (item->kind == MESSAGE_WEBHOOK) {
         return &webhook;
     }
-    if (item->kind == MESSAGE_FORWARD) {
+    if (merchant_message_is_forward(item->kind)) {
         return &callback;
     }
     return item->kind == CALL_QUERY || item->kind == CALL_STATUS ? &once : &push;
@@ -556,6 +556,13 @@ const struct gateway_payment *gateway_payment_by_provider_id(const struct gatewa
     return slot == MAP_NONE ? NULL : payment_slot(g, slot);
 }
 
+const struct gateway_payment *gateway_payment_by_receipt(const struct gateway *g, uint32_t provider,
+                                                         struct span receipt)
+{
+    uint32_t slot = gateway__find(g, TEXT_OF_RECEIPT, provider, receipt);
+    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+}
+
 const struct gateway_payment *gateway_payment_of_order(const struct gateway *g, uint32_t merchant,
                                                        struct span order)
 {
@@ -588,6 +595,9 @@ const struct gateway_feed *gateway_feed_event(const struct gateway *g, uint64_t 
 
 struct span gateway_account_reference(const struct gateway *g, const struct gateway_payment *p)
 {
+    if (p->front_url != TEXT_NONE && gateway_pays_out(p->method)) {
+        return gateway_text(g, p->occasion);
+    }
     if (p->front_reference != TEXT_NONE) {
         return gateway_text(g, p->front_reference);
     }

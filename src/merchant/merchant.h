@@ -140,6 +140,9 @@ const struct gateway_payment *gateway_payment_by_token(const struct gateway *g,
                                                        const uint8_t token[16]);
 const struct gateway_payment *gateway_payment_by_provider_id(const struct gateway *g,
                                                              uint32_t provider, struct span id);
+/* The payment whose money has this receipt number at the provider. */
+const struct gateway_payment *gateway_payment_by_receipt(const struct gateway *g, uint32_t provider,
+                                                         struct span receipt);
 /* The latest payment for an order, then those before it; NULL at the end. */
 const struct gateway_payment *gateway_payment_of_order(const struct gateway *g, uint32_t merchant,
                                                        struct span order);

@@ -566,6 +566,7 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
         effect = p == NULL ? NOTICE_ORPHAN : effect_on(g, p, c->claim);
         number = keep(gd, c, p, effect);
         if (p != NULL) {
+            gateway__forward_late(gd, p, c->claim, number);
             act(gd, p, c->claim, number, effect);
         }
     }

@@ -20,6 +20,22 @@ static void forward(struct gateway_decision *gd, const struct gateway_payment *p
     gateway__emit(gd, &e);
 }
 
+/* "Busy", on the URL that a provider has for that: it is in its queue, and nothing has ended. */
+void gateway__forward_late(struct gateway_decision *gd, const struct gateway_payment *p,
+                           const struct observation *claim, uint64_t notice)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_LATE_FORWARDED};
+    bool waits = claim->source == OBSERVED_BY_CALLBACK && claim->reason == OBSERVED_REASON_BUSY &&
+                 !observation_is_definite(claim->verdict);
+    if (!waits || p->late_url == TEXT_NONE || p->late_item != 0 || gateway_state_ended(p->state)) {
+        return;
+    }
+    e.late_forwarded.number = p->number;
+    e.late_forwarded.item = gateway__queue(gd, MESSAGE_LATE, p->number, p->late_target);
+    e.late_forwarded.notice = notice;
+    gateway__emit(gd, &e);
+}
+
 void gateway__move(struct gateway_decision *gd, const struct gateway_payment *p,
                    const struct gateway_move *m)
 {
@@ -189,6 +205,29 @@ static void keep_reference(struct gateway_decision *gd, const struct payment_cre
     gateway__emit(gd, &email);
 }
 
+void gateway__keep_front(struct gateway_decision *gd, const struct gateway_front *front,
+                         uint64_t number)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_FRONT_KEPT};
+    struct gateway_event late = {.kind = EVENT_PAYMENT_LATE_URL_KEPT};
+    if (front->url.size == 0) {
+        return;
+    }
+    e.payment_front_kept.number = number;
+    e.payment_front_kept.target = front->target;
+    e.payment_front_kept.url = front->url;
+    e.payment_front_kept.reference = front->reference;
+    gateway__emit(gd, &e);
+    if (front->late_url.size > 0) {
+        late.late_url_kept.number = number;
+        late.late_url_kept.target = front->late_target;
+        late.late_url_kept.command = front->command;
+        late.late_url_kept.url = front->late_url;
+        late.late_url_kept.occasion = front->occasion;
+        gateway__emit(gd, &late);
+    }
+}
+
 static void create(struct gateway_decision *gd, const struct payment_create_command *c)
 {
     uint64_t number = gateway__open(gd, c, CALL_PUSH);
@@ -201,14 +240,7 @@ static void create(struct gateway_decision *gd, const struct payment_create_comm
         over.payment_over_receipt.receipt = c->override_receipt;
         gateway__emit(gd, &over);
     }
-    if (c->front_url.size > 0) {
-        struct gateway_event front = {.kind = EVENT_PAYMENT_FRONT_KEPT};
-        front.payment_front_kept.number = number;
-        front.payment_front_kept.target = c->front_target;
-        front.payment_front_kept.url = c->front_url;
-        front.payment_front_kept.reference = c->front_reference;
-        gateway__emit(gd, &front);
-    }
+    gateway__keep_front(gd, &c->front, number);
     gateway__opened(gd, c, number);
 }
 

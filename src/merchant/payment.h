@@ -144,9 +144,15 @@ int64_t gateway_rung_ns(uint8_t rung);
     X(u32, front_reference) /* ... what it calls the payment (R6.12) */                   \
     X(u64, front_target)                                                                  \
     X(u64, front_item) /* outbox number of its latest callback; 0: none yet */            \
-    X(u8, state)       /* enum gateway_state */                                           \
-    X(u8, source)      /* enum observation_source of the latest move by a claim; 0 */     \
-    X(u8, reason)      /* enum gateway_reason of the latest move */                       \
+    X(u32, late_url)   /* texts: the application's QueueTimeOutURL, and ... */            \
+    X(u32, occasion)   /* ... what it says the payout is for */                           \
+    X(u64, late_target)                                                                   \
+    X(u64, late_item)   /* outbox number of the message to it; 0: none */                 \
+    X(u64, late_notice) /* that it forwards */                                            \
+    X(u8, command)      /* CommandID of a payout; 0: BusinessPayment */                   \
+    X(u8, state)        /* enum gateway_state */                                          \
+    X(u8, source)       /* enum observation_source of the latest move by a claim; 0 */    \
+    X(u8, reason)       /* enum gateway_reason of the latest move */                      \
     X(u8, method)                                                                         \
     X(u8, capture)                                                                        \
     X(u8, escrow)                                                                         \

@@ -136,6 +136,7 @@ static void create(struct gateway_decision *gd, const struct payout_command *c, 
     hold.debit_account = account;
     hold.credit_account = provider_at(gd->g, c->provider)->clearing;
     CHECK(gateway__post(gd, &hold, 1)); /* the money is there: look() saw it */
+    gateway__keep_front(gd, &c->front, number);
     gateway__opened(gd, &opening, number);
 }
 

@@ -204,18 +204,18 @@ static const char *write_payout(const struct call_writer *c)
     if (why != NULL) {
         return why;
     }
-    const struct daraja_payout payout = {.originator_id = c->call->our_id,
-                                         .initiator = c->account->initiator,
-                                         .security_credential = c->account->credential,
-                                         .command = DARAJA_BUSINESS_PAYMENT,
-                                         .amount_minor = c->call->amount_minor,
-                                         .party_a = c->account->short_code,
-                                         .party_b = c->call->phone,
-                                         .remarks =
-                                             words_or(c->call->description, SPAN_LITERAL("Payout")),
-                                         .timeout_url = c->call->timeout_url,
-                                         .result_url = c->call->callback_url,
-                                         .occasion = c->call->account};
+    const struct daraja_payout payout = {
+        .originator_id = c->call->our_id,
+        .initiator = c->account->initiator,
+        .security_credential = c->account->credential,
+        .command = c->call->command != 0 ? c->call->command : DARAJA_BUSINESS_PAYMENT,
+        .amount_minor = c->call->amount_minor,
+        .party_a = c->account->short_code,
+        .party_b = c->call->phone,
+        .remarks = words_or(c->call->description, SPAN_LITERAL("Payout")),
+        .timeout_url = c->call->timeout_url,
+        .result_url = c->call->callback_url,
+        .occasion = c->call->account};
     begin(c, "POST", "/mpesa/b2c/v3/paymentrequest");
     struct writer body = body_writer(c);
     daraja_payout_request_render(DARAJA_B2C_V3, &body, &payout);

@@ -84,6 +84,7 @@ struct provider_call {
     struct span email;        /* Paystack */
     struct span recipient;    /* Paystack PAYOUT: the recipient's code */
     struct span token;        /* access token, when the provider wants one (provider_needs_token) */
+    uint8_t command;          /* Daraja PAYOUT: number of its CommandID; 0: BusinessPayment */
     bool cancel_unanswered;   /* REGISTER: ResponseType Cancelled; otherwise Completed */
 };
 

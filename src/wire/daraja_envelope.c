@@ -300,3 +300,38 @@ bool daraja_account_next(struct span *rest, struct daraja_account *out)
     return out->name.size > 0 && out->currency.size == 3 &&
            liberal_amount(current, &out->current_minor);
 }
+
+static void relay_member(struct writer *w, const struct json_object *result, const char *name)
+{
+    struct json_object *member = json_member(result, name);
+    if (member != NULL) {
+        json_key(w, name);
+        json_compact(member, w);
+    }
+}
+
+bool daraja_result_relay(struct writer *w, struct span body, struct json_scratch *scratch,
+                         struct span originator_id, const char *conversation_id)
+{
+    static const char *const before[] = {"ResultType", "ResultCode", "ResultDesc"};
+    static const char *const after[] = {"TransactionID", "ResultParameters", "ReferenceData"};
+    const char *why;
+    const struct json_object *whole = json_parse(scratch, body, &why);
+    const struct json_object *result = json_is_object(whole) ? json_member(whole, "Result") : NULL;
+    if (!json_is_object(result) || json_member(result, "ResultCode") == NULL) {
+        return false;
+    }
+    json_open(w, '{');
+    json_key(w, "Result");
+    json_open(w, '{');
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        relay_member(w, result, before[i]);
+    }
+    json_field_string(w, "OriginatorConversationID", originator_id);
+    json_field_text(w, "ConversationID", conversation_id);
+    for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+        relay_member(w, result, after[i]);
+    }
+    daraja_result_close(w);
+    return true;
+}

@@ -77,6 +77,10 @@ struct daraja_envelope {
 /* False when it is no result. */
 bool daraja_envelope_parse(struct span body, struct json_scratch *scratch,
                            struct daraja_envelope *out) MUST_USE;
+/* The Result that came, told on under other ids: code, words, parameters and references as they
+ * are. False, and nothing written, when it is no result. */
+bool daraja_result_relay(struct writer *w, struct span body, struct json_scratch *scratch,
+                         struct span originator_id, const char *conversation_id) MUST_USE;
 /* A result parameter as text: of several with that key the first; empty when there is none or when
  * it has no value. */
 struct span daraja_envelope_parameter(const struct daraja_envelope *e, const char *key);

@@ -42,6 +42,10 @@
       "Duplicate request: the same payment was asked for less than 60 seconds ago")                \
     X(NO_CHECKOUT, 400, "400.002.02", "Bad Request - Invalid CheckoutRequestID")                   \
     X(DUPLICATE_CONVERSATION, 500, "500.002.1001", "Duplicate OriginatorConversationID.")          \
+    X(NO_FUNDS, 500, "500.002.1001", "The balance is insufficient for the transaction.")           \
+    X(NO_INITIATOR, 500, "500.002.1001", "The initiator information is invalid.")                  \
+    X(NO_ORIGINAL, 500, "500.002.1001", "The OriginalTransactionID is invalid.")                   \
+    X(REVERSED, 500, "500.002.1001", "The transaction has already been reversed")                  \
     X(NO_SHORT_CODE, 400, "400.002.02", "Bad Request - Invalid ShortCode")                         \
     X(INTERNAL_C2B, 500, "500.003.1001", "Internal Server Error")                                  \
     X(URLS_REGISTERED, 500, "500.003.1001", "Urls are already registered.")                        \

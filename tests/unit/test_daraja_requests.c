@@ -154,12 +154,39 @@ static void results_byte_for_byte(void **state)
                         "request successfully.\"}");
 }
 
+/* The same Result under other ids; what is no Result writes nothing. */
+static void a_result_is_told_on(void **state)
+{
+    (void)state;
+    char bytes[2048];
+    struct writer w = writer_init(bytes, sizeof(bytes) - 1);
+    struct span body = SPAN_LITERAL(
+        "{\"Result\": {\"ResultType\":0, \"ResultCode\":\"0\", \"ResultDesc\":\"Done.\", "
+        "\"OriginatorConversationID\":\"hk-1\", \"ConversationID\":\"AG_9\", "
+        "\"TransactionID\":\"SG632NMUAB\", \"ResultParameters\":{\"ResultParameter\":"
+        "[{\"Key\":\"OriginatorConversationID\",\"Value\":1.50}]}, \"Other\":true}}");
+    assert_true(daraja_result_relay(&w, body, scratch, SPAN_LITERAL("a-1"), "AG_1"));
+    bytes[w.size] = '\0';
+    assert_string_equal(
+        bytes, "{\"Result\":{\"ResultType\":0,\"ResultCode\":\"0\",\"ResultDesc\":\"Done.\","
+               "\"OriginatorConversationID\":\"a-1\",\"ConversationID\":\"AG_1\","
+               "\"TransactionID\":\"SG632NMUAB\",\"ResultParameters\":{\"ResultParameter\":"
+               "[{\"Key\":\"OriginatorConversationID\",\"Value\":1.50}]}}}");
+    static const char *const none[] = {"", "[]", "{}", "{\"Result\":7}", "{\"Result\":{}}", "no"};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        w = writer_init(bytes, sizeof(bytes) - 1);
+        assert_false(daraja_result_relay(&w, span_from(none[i]), scratch, SPAN_EMPTY, "AG_1"));
+        assert_int_equal(w.size, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payout_is_read),
         cmocka_unit_test(the_first_wrong_field_is_named),
         cmocka_unit_test(results_byte_for_byte),
+        cmocka_unit_test(a_result_is_told_on),
     };
     return cmocka_run_group_tests(tests, open_scratch, close_scratch);
 }

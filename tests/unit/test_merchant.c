@@ -671,9 +671,9 @@ static void test_front_is_told_each_end(void **state)
                                        .order = SPAN_LITERAL("SAME#1"),
                                        .key = {9},
                                        .token = {9},
-                                       .front_url = SPAN_LITERAL("http://app.example/callback"),
-                                       .front_reference = SPAN_LITERAL("SAME"),
-                                       .front_target = 77};
+                                       .front = {.url = SPAN_LITERAL("http://app.example/callback"),
+                                                 .reference = SPAN_LITERAL("SAME"),
+                                                 .target = 77}};
     assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
     uint64_t n = reply.number;
     assert_true(

@@ -194,6 +194,53 @@ static void test_refund_once(void **state)
     shop_end(&s);
 }
 
+/* R6.12: asked for at Daraja's own paths. Its application is told once that it waits in the
+ * provider's queue, and of each end; over a restart, too. */
+static void test_front_is_told(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    const struct payout_command c = {.amount_minor = 5000,
+                                     .phone = SHOP_PHONE,
+                                     .reference = SPAN_LITERAL("wage-1#2"),
+                                     .key = {9},
+                                     .token = {9},
+                                     .front = {.url = SPAN_LITERAL("http://app.example/result"),
+                                               .reference = SPAN_LITERAL("wage-1"),
+                                               .target = 77,
+                                               .late_url = SPAN_LITERAL("http://app.example/late"),
+                                               .late_target = 78,
+                                               .command = 2,
+                                               .occasion = SPAN_LITERAL("March")}};
+    assert_true(shop_do(&s, COMMAND_PAYOUT_CREATE, &c, &reply) > 0);
+    uint64_t n = reply.number;
+    assert_int_equal(shop_payment(&s, n)->command, 2);
+    answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    struct shop_claim waits = result(OBSERVED_UNKNOWN, "0");
+    waits.reference = "AG_1";
+    waits.reason = OBSERVED_REASON_BUSY;
+    assert_int_equal(shop_claims(&s, n, &waits), NOTICE_IN_FLIGHT);
+    uint64_t late = shop_take(&s, MESSAGE_LATE);
+    assert_true(late != 0 && late == shop_payment(&s, n)->late_item);
+    shop_restart(&s);
+    waits.code = "1";
+    assert_int_equal(shop_claims(&s, n, &waits), NOTICE_IN_FLIGHT);
+    assert_int_equal(shop_payment(&s, n)->late_item, late);
+    assert_int_equal(shop_take(&s, MESSAGE_FORWARD), 0);
+    struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
+    paid.reference = "AG_1";
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    assert_int_equal(shop_take(&s, MESSAGE_FORWARD), shop_payment(&s, n)->front_item);
+    waits.code = "2"; /* too late to say so */
+    (void)shop_claims(&s, n, &waits);
+    assert_int_equal(shop_payment(&s, n)->late_item, late);
+    shop_replay(&s);
+    assert_true(span_is(gateway_text(shop_gateway(&s), shop_payment(&s, n)->occasion), "March"));
+    shop_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_never_sent_and_refused_release),
         cmocka_unit_test(test_duplicate_is_unknown),
         cmocka_unit_test(test_refund_once),
+        cmocka_unit_test(test_front_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,13 @@ async function payments({ gateway, operator }, shop) {
     return { made, endpoint, event };
 }
 
+async function bought({ gateway, operator }, order_id, amount) {
+    const made = await gateway.paying({ order_id, amount, phone: String(PHONE) });
+    await gateway.become(made.id, 'pending');
+    await operator.approved(await prompt(operator, PHONE));
+    return gateway.become(made.id, 'succeeded');
+}
+
 async function moneyOut({ gateway, operator }, made) {
     const payout = { amount: 5000, phone: String(PHONE), reference: 'SALARY-1' };
     await gateway.call('POST', '/v1/payouts', payout);
@@ -97,10 +104,7 @@ async function moneyOut({ gateway, operator }, made) {
     await gateway.call('GET', `/v1/payouts/${out.id}/timeline`);
     await gateway.call('GET', '/v1/payouts');
     await gateway.call('POST', `/v1/payments/${made.id}/refund`, undefined, key('r-1')); // too little
-    const second = await gateway.paying({ order_id: 'INV-2', phone: String(PHONE) });
-    await gateway.become(second.id, 'pending');
-    await operator.approved(await prompt(operator, PHONE));
-    await gateway.become(second.id, 'succeeded');
+    const second = await bought({ gateway, operator }, 'INV-2', 15000);
     const refund = (await gateway.call('POST', '/v1/refunds', { payment: second.id }, key('r-2'))).json;
     await gateway.call('POST', '/v1/refunds', { payment: second.id }, key('r-3'));
     await gateway.call('POST', '/v1/refunds', { payment: 'pay_999' }, key('r-4'));
@@ -111,10 +115,7 @@ async function moneyOut({ gateway, operator }, made) {
         (await gateway.call('GET', `/v1/refunds/${refund.id}`)).json.status === 'succeeded', 'given back');
     await gateway.call('GET', `/v1/refunds/${refund.id}/timeline`);
     await gateway.call('GET', '/v1/refunds');
-    const third = await gateway.paying({ order_id: 'INV-3', phone: String(PHONE) });
-    await gateway.become(third.id, 'pending');
-    await operator.approved(await prompt(operator, PHONE));
-    await gateway.become(third.id, 'succeeded');
+    const third = await bought({ gateway, operator }, 'INV-3', 15000);
     const back = await gateway.call('POST', `/v1/payments/${third.id}/refund`, undefined, key('r-5'));
     equal(back.status, 201, 'a refund by the payment\'s own path');
 }
@@ -222,7 +223,8 @@ async function deadLetters({ gateway, operator }, shop, endpoint) {
 }
 
 // Without an API key: the payer's page, Daraja's paths, what tells how the program is.
-async function open({ gateway }, seen, document) {
+async function open(server, seen, document) {
+    const { gateway } = server;
     const base = gateway.base;
     const ask = async (method, path, options) => {
         const answer = await request(base, method, path, options);
@@ -246,10 +248,11 @@ async function open({ gateway }, seen, document) {
         await ask('GET', path);
     }
     await ask('POST', '/sink', { body: {} });
-    await daraja(ask);
+    const sold = await bought(server, 'INV-4', 1000);
+    await daraja(ask, sold.receipt);
 }
 
-async function daraja(ask) {
+async function daraja(ask, receipt) {
     const oauth = '/oauth/v1/generate?grant_type=client_credentials';
     const basic = (text) => ({ headers: { Authorization: `Basic ${btoa(text)}` } });
     const token = (await ask('GET', oauth, basic('key:secret'))).json.access_token;
@@ -265,7 +268,23 @@ async function daraja(ask) {
     const path = '/mpesa/stkpushquery/v1/query';
     await ask('POST', path, { headers, body: query });
     await ask('POST', path, { headers, body: { ...query, Password: 'x' } });
-    for (const one of [push, path]) {
+    const payout = { OriginatorConversationID: 'wage-1', InitiatorName: 'testapi', Initiator: 'testapi',
+                     SecurityCredential: 'AAAA', Amount: 10, PartyA: SHORT_CODE, PartyB: PHONE,
+                     ReceiverParty: SHORT_CODE, RecieverIdentifierType: '11', Remarks: 'wages',
+                     QueueTimeOutURL: 'http://127.0.0.1:9/late', ResultURL: 'http://127.0.0.1:9/result' };
+    const asked = [];
+    for (const [one, CommandID, fields] of [
+        ['/mpesa/b2c/v1/paymentrequest', 'BusinessPayment'],
+        ['/mpesa/b2c/v3/paymentrequest', 'BusinessPayment'],
+        ['/mpesa/reversal/v1/request', 'TransactionReversal', { TransactionID: receipt, Amount: 10 }],
+    ]) {
+        asked.push(one);
+        const whole = { ...payout, CommandID, ...fields };
+        equal((await ask('POST', one, { headers, body: whole })).status, 200, `${one} is accepted`);
+        await ask('POST', one, { headers, body: { ...whole, Initiator: 'x', InitiatorName: 'x' } });
+        await ask('POST', one, { body: whole });
+    }
+    for (const one of [push, path, ...asked]) {
         await ask('POST', one, { headers, body: {} });
         await ask('POST', one, { body: {}, headers: { Authorization: 'Bearer no' } });
     }

@@ -127,7 +127,8 @@ const SAMPLES = {
     consumer_key: 'k', consumer_secret: 's', passkey: 'p', initiator: 'i', security_credential: 'c',
     secret_key: 'k', accept: 'known_orders', unanswered: 'cancel', merchant: undefined,
 };
-const named = (ids) => ({ payment: ids.payments, override: ids.payments, short_code: SHORT_CODE });
+const named = (ids) => ({ payment: ids.payments, override: ids.payments,
+                          override_receipt: ids.receipts, short_code: SHORT_CODE });
 
 function bodyOf(name, operation, ids) {
     const schema = operation.requestBody?.content['application/json']?.schema;
@@ -182,6 +183,8 @@ await story('an API key reaches its own merchant\'s things only', async (scene) 
         ['/v1/refunds', { payment: ids.payments }],
         ['/v1/payments', { amount: 100, phone: String(THEIR_PHONE), order_id: 'ORDER-1ST',
                            override: ids.payments }],
+        ['/v1/payments', { amount: 100, phone: String(THEIR_PHONE), order_id: 'OTHERS',
+                           override_receipt: ids.receipts }],
         ['/v1/pull', { short_code: SHORT_CODE }],
         ['/v1/pull/register', { short_code: SHORT_CODE, phone: String(THEIR_PHONE) }],
         ['/v1/providers', { short_code: SHORT_CODE }],

@@ -147,7 +147,7 @@ await story('ends that are no success, and who may not call', async (scene) => {
     equal((await refusal(mpesa.lipaNaMpesaQuery('ws_CO_010120260000000019708374149'))).status, 400,
           'an id that was not given');
     const { status, json } = await request(server.ready.merchant, 'POST',
-                                           '/mpesa/b2c/v3/paymentrequest', { body: {} });
+                                           '/mpesa/qrcode/v1/generate', { body: {} });
     equal([status, json.errorMessage], [404, 'Resource not found'], 'what is not forwarded');
     equal((await gateway.ok('GET', '/v1/payments')).data.length, 5, 'no payment of those');
     proved('wrong keys, passkeys and short codes are refused in Daraja\'s words');
