@@ -139,6 +139,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/payments/{}/timeline", gateway_payment_timeline},
     {"POST", "/v1/payments/{}/resolve", gateway_payment_resolve},
     {"POST", "/v1/payments/{}/release", gateway_payment_release},
+    {"POST", "/v1/payments/{}/decide", gateway_payment_decide},
     {"POST", "/v1/payments/{}/refund", gateway_refund_payment},
     {"POST", "/v1/refunds", gateway_refund_create},
     {"GET", "/v1/refunds", gateway_refund_list},

@@ -175,7 +175,7 @@ void gateway_checkout_state(struct request *q)
     json_field_text(&w, "status", words.status);
     json_field_bool(&w, "ended", gateway_state_ended(p->state));
     json_field_bool(&w, "retryable", gateway_state_retryable(p->state));
-    json_field_i64(&w, "amount", p->amount_minor);
+    json_field_i64(&w, "amount", gateway_paid_minor(p));
     json_field_text(&w, "currency", "KES");
     json_field_string(&w, "merchant", shop_name(s, p));
     json_field_text(&w, "phone", phone);
@@ -298,7 +298,7 @@ static void answer_page(struct request *q, const struct gateway_payment *p)
     bool over = open && look >= LOOKS_MAX;
     struct words words = words_of(over ? GATEWAY_UNCONFIRMED : p->state);
     name_of(s, p, name);
-    amount_text(p->amount_minor, amount);
+    amount_text(gateway_paid_minor(p), amount);
     mask_msisdn(p->phone, phone);
     if (open && !over) {
         (void)snprintf(refresh, sizeof(refresh),

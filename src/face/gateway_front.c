@@ -282,7 +282,7 @@ static void result_of(struct surface *s, const struct gateway_payment *p, struct
          !paid && said ? gateway_text(g, p->words) : span_from(usual->desc));
     out->result.result_code = out->code;
     out->result.result_desc = out->words;
-    out->result.amount_minor = p->amount_minor;
+    out->result.amount_minor = gateway_paid_minor(p);
     out->result.phone_number = p->phone;
     copy(out->result.receipt, sizeof(out->result.receipt), gateway_text(g, p->receipt));
     (void)eat_stamp_format(p->entered_ns[paid ? GATEWAY_SUCCEEDED : p->state],

@@ -153,10 +153,17 @@ void gateway_payment_render(struct surface *s, struct writer *w, const struct ga
     }
     json_field_bool(w, "retryable", gateway_state_retryable(state));
     render_asked(s, w, p);
+    bool paid = state == GATEWAY_SUCCEEDED || state == GATEWAY_REVERSED;
+    if (paid) {
+        json_field_i64(w, "paid_amount", gateway_paid_minor(p));
+    } else {
+        json_field_null(w, "paid_amount");
+    }
     bool shows_receipt = feed == NULL || feed->has_receipt;
     gateway_text_field(s, w, "receipt", shows_receipt ? p->receipt : TEXT_NONE);
     if (feed == NULL) {
         gateway_checkout_field(s, w, p);
+        gateway_mismatch_fields(s, w, p);
         render_outcome(s, w, p); /* of an event only what will never change is told */
     }
     json_close(w, '}');

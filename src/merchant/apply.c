@@ -305,6 +305,20 @@ static void apply_late(struct gateway *g, uint32_t slot, const struct gateway_ev
     p->late_notice = e->late_forwarded.notice;
 }
 
+static void apply_judged(struct gateway *g, uint32_t slot, const struct gateway_event *e)
+{
+    struct gateway_payment *p = payment_slot(g, slot);
+    CHECK(p->state == GATEWAY_MISMATCHED);
+    if (e->kind == EVENT_PAYMENT_JUDGE_KEPT) {
+        replace_text(g, &p->judge, e->payment_judge_kept.judge);
+        replace_text(g, &p->judge_note, e->payment_judge_kept.note);
+        return;
+    }
+    CHECK(p->judgement == JUDGEMENT_NONE);
+    p->judgement = e->payment_judged.judgement;
+    p->paid_minor = e->payment_judged.amount_minor;
+}
+
 static void apply_way(struct gateway *g, uint32_t slot, const struct gateway_event *e,
                       const struct frame_info *frame)
 {
@@ -356,6 +370,8 @@ static void apply_payment(struct gateway *g, const struct gateway_event *e,
     case EVENT_PAYMENT_OVER_RECEIPT:
         payment_slot(g, slot)->override_receipt = e->payment_over_receipt.receipt;
         break;
+    case EVENT_PAYMENT_JUDGED:
+    case EVENT_PAYMENT_JUDGE_KEPT: apply_judged(g, slot, e); break;
     default: apply_way(g, slot, e, frame); break;
     }
     touch(g, slot);
@@ -637,7 +653,9 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_PAYMENT_LATE_URL_KEPT:
     case EVENT_PAYMENT_LATE_FORWARDED:
     case EVENT_PAYMENT_EMAIL_KEPT:
-    case EVENT_PAYMENT_OVER_RECEIPT: apply_payment(g, &e, frame); break;
+    case EVENT_PAYMENT_OVER_RECEIPT:
+    case EVENT_PAYMENT_JUDGED:
+    case EVENT_PAYMENT_JUDGE_KEPT: apply_payment(g, &e, frame); break;
     case EVENT_SHADOW_SEEN: gateway__apply_shadow(g, &e, frame); break;
     case EVENT_NOTICE_KEPT:
     case EVENT_NOTICE_TAKEN:

@@ -35,7 +35,7 @@ static void check_money(const struct gateway *g, const struct gateway_payment *p
     }
     const struct gateway_merchant *m = merchant_at(g, p->merchant);
     CHECK(e->state == ENTRY_POSTED);
-    CHECK(e->amount_minor == p->amount_minor);
+    CHECK(e->amount_minor == gateway_paid_minor(p));
     CHECK(e->debit_account == provider_at(g, p->provider)->clearing);
     CHECK(e->credit_account == (p->capture == CAPTURE_ESCROW ? m->escrow : m->wallet));
     const struct entry *back = ledger_entry(&g->book->ledger, gateway_transfer_id(p->number, 2));
@@ -53,6 +53,8 @@ static void check_payment(const struct gateway *g, uint32_t slot)
     CHECK((p->timer != TIMERS_NOWHERE) == (p->due_ns != 0));
     CHECK(IMPLIES(ended, p->due_ns == 0));
     CHECK(IMPLIES(!ended, p->due_ns != 0 || p->attention));
+    CHECK(IMPLIES(p->paid_minor != 0, p->entered_position[GATEWAY_SUCCEEDED] != 0));
+    CHECK(IMPLIES(p->judgement != 0, p->judge != TEXT_NONE && p->state > GATEWAY_MISMATCHED));
     CHECK(IMPLIES(p->late, p->entered_position[GATEWAY_SUCCEEDED] != 0));
     CHECK(gateway__payment_slot(g, p->number) == slot);
     CHECK(gateway_payment_by_token(g, p->token) == p);

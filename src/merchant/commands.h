@@ -63,6 +63,7 @@ enum gateway_command_kind {
     COMMAND_PAYMENT_RESOLVE = 202, /* struct payment_command: ask the provider now */
     COMMAND_PAYMENT_DUE = 203,     /* internal: the first payment whose timer is due */
     COMMAND_PAYMENT_RELEASE = 204, /* struct payment_command: escrow to the seller */
+    COMMAND_PAYMENT_JUDGE = 206,   /* struct judgement_command: a person, about a mismatch */
     COMMAND_PAYOUT_CREATE = 205,   /* struct payout_command: payouts and refunds */
     COMMAND_NOTICE = 210,
     COMMAND_RECEIPT_ASSIGN = 211,
@@ -174,6 +175,16 @@ struct payment_command {
     uint64_t number;
 };
 
+/* A person decides about a payment whose money is not as we asked. */
+struct judgement_command {
+    uint32_t merchant;
+    uint64_t number;
+    uint8_t judgement;    /* enum gateway_judgement */
+    int64_t amount_minor; /* that the person saw; of a rejection 0 */
+    struct span judge;
+    struct span note;
+};
+
 struct payout_command {
     uint32_t merchant;
     uint32_t provider;    /* of a refund: the payment's own */
@@ -265,9 +276,14 @@ enum gateway_refusal {
     GATEWAY_UNDER_WAY,       /* it is being sent at this moment, or waits for the one before it */
     GATEWAY_NOT_OVERRIDABLE, /* what is to be overridden is not unknown */
     GATEWAY_NO_PROVIDER,
-    GATEWAY_NOT_HELD, /* no escrow money is held for it */
-    GATEWAY_NO_MONEY, /* the wallet has less than that */
-    GATEWAY_NOT_PAID, /* only what succeeded, and whose receipt is known, is given back */
+    GATEWAY_NOT_HELD,       /* no escrow money is held for it */
+    GATEWAY_NO_MONEY,       /* the wallet has less than that */
+    GATEWAY_NOT_WAITING,    /* nobody has to decide about it */
+    GATEWAY_JUDGED,         /* otherwise, before */
+    GATEWAY_MONEY_CAME,     /* it cannot have failed */
+    GATEWAY_NOT_OURS,       /* what was paid did not come to us, or belongs to another payment */
+    GATEWAY_AMOUNT_DIFFERS, /* from what the provider said */
+    GATEWAY_NOT_PAID,       /* only what succeeded, and whose receipt is known, is given back */
 };
 
 /* The reply of every command of the merchant book. */

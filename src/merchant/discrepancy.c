@@ -81,7 +81,7 @@ void gateway__compare(struct gateway_decision *gd, const struct notice_command *
         .notice = notice,
         .payment = p != NULL ? p->number : 0,
         .receipt = p != NULL ? 0 : (made ? g->last_receipt + 1 : (r != NULL ? r->number : 0)),
-        .ours_minor = p != NULL ? p->amount_minor : (r != NULL ? r->amount_minor : 0),
+        .ours_minor = p != NULL ? gateway_paid_minor(p) : (r != NULL ? r->amount_minor : 0),
         .theirs_minor = claim->has_amount ? claim->amount_minor : 0,
     };
     if (d.kind != 0 &&
@@ -108,6 +108,15 @@ void gateway__receipt_found_owner(struct gateway_decision *gd, const struct gate
     }
 }
 
+void gateway__amount_settled(struct gateway_decision *gd, uint32_t provider, struct span receipt)
+{
+    uint32_t slot;
+    (void)place_of(gd->g, provider, DISCREPANCY_AMOUNT, receipt, &slot);
+    if (slot != MAP_NONE && discrepancy_at(gd->g, slot)->resolved_ns == 0) {
+        resolve(gd, discrepancy_at(gd->g, slot)->number, DISCREPANCY_IS_CORRECTED);
+    }
+}
+
 void gateway__decide_disagree(const struct gateway *g, struct decision *d)
 {
     const struct discrepancy_command *c = d->command->body;
@@ -117,7 +126,7 @@ void gateway__decide_disagree(const struct gateway *g, struct decision *d)
     struct gateway_discrepancy found = {.provider = c->provider,
                                         .kind = c->kind,
                                         .payment = c->payment,
-                                        .ours_minor = p == NULL ? 0 : p->amount_minor,
+                                        .ours_minor = p == NULL ? 0 : gateway_paid_minor(p),
                                         .theirs_minor = c->theirs_minor};
     CHECK(slab_is_used(&g->providers, c->provider));
     CHECK(c->kind >= 1 && c->kind <= DISCREPANCY_KIND_LAST);

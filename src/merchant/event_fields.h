@@ -138,6 +138,19 @@
     X(u64, number)                       \
     X(u64, item)                         \
     X(u64, notice)
+/* A person's decision about a mismatch; PAYMENT_MOVED follows. amount_minor: what is booked, 0 of a
+ * rejection; notice: who said so. */
+#define FIELDS_PAYMENT_JUDGED(X) \
+    X(u64, number)               \
+    X(u8, judgement)             \
+    X(i64, amount_minor)         \
+    X(u64, notice)
+/* Who, and why. */
+#define FIELDS_PAYMENT_JUDGE_KEPT(X) \
+    X(u64, number)                   \
+    X(text, judge)                   \
+    X(text, note)
+
 #define FIELDS_PAYMENT_EMAIL_KEPT(X) \
     X(u64, number)                   \
     X(text, email)

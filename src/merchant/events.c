@@ -53,6 +53,11 @@ static bool plausible(const struct gateway_event *e)
                e->payment_created.method <= METHOD_LAST &&
                e->payment_created.capture >= CAPTURE_WALLET &&
                e->payment_created.capture <= CAPTURE_ESCROW;
+    case EVENT_PAYMENT_JUDGED:
+        return e->payment_judged.judgement >= JUDGEMENT_ACCEPT &&
+               e->payment_judged.judgement <= JUDGEMENT_LAST &&
+               e->payment_judged.amount_minor >= 0 &&
+               e->payment_judged.amount_minor <= GATEWAY_AMOUNT_MAX;
     case EVENT_PAYMENT_MOVED:
         return e->payment_moved.state > GATEWAY_CREATED &&
                e->payment_moved.state < GATEWAY_STATES_END &&

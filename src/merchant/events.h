@@ -71,6 +71,8 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(PAYMENT_EMAIL_KEPT, 270, "payment_email_kept", payment_email_kept)       \
     X(SHADOW_SEEN, 271, "shadow_seen", shadow_seen)                            \
     X(PAYMENT_OVER_RECEIPT, 280, "payment_over_receipt", payment_over_receipt) \
+    X(PAYMENT_JUDGED, 281, "payment_judged", payment_judged)                   \
+    X(PAYMENT_JUDGE_KEPT, 282, "payment_judge_kept", payment_judge_kept)       \
     X(PAYMENT_LATE_URL_KEPT, 292, "payment_late_url_kept", late_url_kept)      \
     X(PAYMENT_LATE_FORWARDED, 293, "payment_late_forwarded", late_forwarded)
 

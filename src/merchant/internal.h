@@ -180,6 +180,8 @@ void gateway__disagree(struct gateway_decision *gd, const struct gateway_discrep
  * that took it. */
 void gateway__compare(struct gateway_decision *gd, const struct notice_command *c,
                       const struct gateway_payment *p, uint64_t notice, uint8_t effect);
+/* What this receipt number is about was decided: the difference in its amount is no more. */
+void gateway__amount_settled(struct gateway_decision *gd, uint32_t provider, struct span receipt);
 void gateway__receipt_found_owner(struct gateway_decision *gd, const struct gateway_receipt *r);
 void gateway__decide_disagree(const struct gateway *g, struct decision *d);
 void gateway__decide_resolve_discrepancy(const struct gateway *g, struct decision *d);
@@ -233,6 +235,19 @@ struct observation gateway__cut(const struct observation *claim);
 /* Orphans that name this id belong to the payment, which has just learned it. */
 void gateway__join_orphans(struct gateway_decision *gd, const struct gateway_payment *p,
                            struct span provider_id);
+
+/* A success whose money the ledger takes: everything that belongs to it. False: it does not, and
+ * nothing was written. */
+bool gateway__settle(struct gateway_decision *gd, const struct gateway_payment *p,
+                     const struct observation *claim, uint64_t notice, uint8_t reason);
+/* Money to give back: it is told. first: the payment that the order was paid by before; 0: none. */
+void gateway__propose_refund(struct gateway_decision *gd, const struct gateway_payment *p,
+                             uint64_t first, bool has_receipt);
+/* What a notice said. */
+struct observation gateway__claim_of(const struct gateway *g, const struct gateway_notice *n);
+
+/* mismatch.c */
+void gateway__decide_judgement(const struct gateway *g, struct decision *d);
 
 /* accounts.c */
 void gateway__decide_seed(const struct gateway *g, struct decision *d);

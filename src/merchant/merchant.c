@@ -182,6 +182,7 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_PAYMENT_RESOLVE: gateway__decide_resolve(g, d); break;
     case COMMAND_PAYMENT_DUE: gateway__decide_due(g, d); break;
     case COMMAND_PAYMENT_RELEASE: gateway__decide_release(g, d); break;
+    case COMMAND_PAYMENT_JUDGE: gateway__decide_judgement(g, d); break;
     case COMMAND_PAYOUT_CREATE: gateway__decide_payout(g, d); break;
     case COMMAND_SHADOW: gateway__decide_shadow(g, d); break;
     case COMMAND_NOTICE: gateway__decide_notice(g, d); break;

@@ -155,6 +155,10 @@ struct span gateway_account_reference(const struct gateway *g, const struct gate
 /* The provider account whose callback URLs end in this token; SLAB_NONE. */
 uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16]);
 const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number);
+/* Of a payment that waits for a person: the claim of money that counts, which is the latest of the
+ * strongest; NULL: none says that it was paid. */
+const struct gateway_notice *gateway_mismatch_claim(const struct gateway *g,
+                                                    const struct gateway_payment *p);
 const struct gateway_receipt *gateway_receipt(const struct gateway *g, uint64_t number);
 const struct gateway_discrepancy *gateway_discrepancy(const struct gateway *g, uint64_t number);
 /* By its number at the provider. */

@@ -29,19 +29,27 @@ struct observation gateway__cut(const struct observation *claim)
 
 /* ---- what a claim does to a payment ---- */
 
+/* A refund goes to whoever paid: of a payment that a person accepted, that may be another phone. */
+static bool goes_to_phone(const struct gateway *g, const struct gateway_payment *p)
+{
+    const struct gateway_payment *original =
+        gateway_is_refund(p->method) ? gateway_payment(g, p->overrides) : NULL;
+    return original == NULL || original->judgement == JUDGEMENT_NONE;
+}
+
 /* R6.10: the money must be what we asked for, from whom we asked, to where we asked. 0: it is. */
 static uint8_t objection(const struct gateway *g, const struct gateway_payment *p,
                          const struct observation *claim)
 {
     const struct gateway_provider *provider = provider_at(g, p->provider);
     uint32_t payee = provider->party_b != 0 ? provider->party_b : provider->short_code;
-    if (claim->has_amount && claim->amount_minor != p->amount_minor) {
+    if (claim->has_amount && claim->amount_minor != gateway_paid_minor(p)) {
         return REASON_AMOUNT;
     }
     if (claim->currency[0] != '\0' && memcmp(claim->currency, "KES", 4) != 0) {
         return REASON_CURRENCY;
     }
-    if (claim->phone != 0 && claim->phone != p->phone) {
+    if (claim->phone != 0 && claim->phone != p->phone && goes_to_phone(g, p)) {
         return REASON_PHONE;
     }
     if (!gateway_pays_out(p->method) && claim->short_code != 0 && claim->short_code != payee &&
@@ -152,7 +160,7 @@ static bool names_another(const struct gateway *g, const struct gateway_payment 
 /* Only the whole of a success can be taken back; a part of it is for a person. */
 static uint8_t effect_of_refund(const struct gateway_payment *p, const struct observation *claim)
 {
-    if (claim->has_amount && claim->amount_minor != p->amount_minor) {
+    if (claim->has_amount && claim->amount_minor != gateway_paid_minor(p)) {
         return NOTICE_MISMATCH;
     }
     if (p->state == GATEWAY_REVERSED) {
@@ -232,7 +240,7 @@ static struct transfer money_of(const struct gateway *g, const struct gateway_pa
     const struct gateway_merchant *m = merchant_at(g, p->merchant);
     struct transfer t = {.id = gateway_transfer_id(p->number, 0),
                          .reference = p->number,
-                         .amount_minor = p->amount_minor,
+                         .amount_minor = gateway_paid_minor(p),
                          .debit_account = provider_at(g, p->provider)->clearing,
                          .credit_account = p->capture == CAPTURE_ESCROW ? m->escrow : m->wallet,
                          .kind = TRANSFER_POST,
@@ -240,7 +248,20 @@ static struct transfer money_of(const struct gateway *g, const struct gateway_pa
     return t;
 }
 
-/* Was the order paid by another payment already? Then this one is money to give back. */
+void gateway__propose_refund(struct gateway_decision *gd, const struct gateway_payment *p,
+                             uint64_t first, bool has_receipt)
+{
+    struct gateway_event e = {.kind = EVENT_REFUND_PROPOSED};
+    e.refund_proposed.number = gd->g->last_refund + 1;
+    e.refund_proposed.payment = p->number;
+    e.refund_proposed.first_payment = first;
+    e.refund_proposed.amount_minor = gateway_paid_minor(p);
+    gateway__emit(gd, &e);
+    gateway__tell_payment(gd, p, FEED_REFUND_PROPOSED, has_receipt);
+}
+
+/* Was the order paid by another payment already? Then this one is money to give back. A person who
+ * has decided that it is to be given back has it proposed anyway. */
 static void propose_refund(struct gateway_decision *gd, const struct gateway_payment *p,
                            const struct observation *claim)
 {
@@ -251,16 +272,9 @@ static void propose_refund(struct gateway_decision *gd, const struct gateway_pay
             break;
         }
     }
-    if (other == NULL) {
-        return;
+    if (other != NULL || p->judgement == JUDGEMENT_REFUND) {
+        gateway__propose_refund(gd, p, other == NULL ? 0 : other->number, claim->receipt.size > 0);
     }
-    struct gateway_event e = {.kind = EVENT_REFUND_PROPOSED};
-    e.refund_proposed.number = gd->g->last_refund + 1;
-    e.refund_proposed.payment = p->number;
-    e.refund_proposed.first_payment = other->number;
-    e.refund_proposed.amount_minor = p->amount_minor;
-    gateway__emit(gd, &e);
-    gateway__tell_payment(gd, p, FEED_REFUND_PROPOSED, claim->receipt.size > 0);
 }
 
 static void mismatch(struct gateway_decision *gd, const struct gateway_payment *p,
@@ -334,15 +348,23 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
         mismatch(gd, p, claim, notice, reason);
         return;
     }
-    if (!book_money(gd, p, claim)) {
+    reason = gateway_state_ended(p->state) ? REASON_LATE : REASON_CLAIM;
+    if (!gateway__settle(gd, p, claim, notice, reason)) {
         mismatch(gd, p, claim, notice, REASON_LEDGER);
-        return;
+    }
+}
+
+bool gateway__settle(struct gateway_decision *gd, const struct gateway_payment *p,
+                     const struct observation *claim, uint64_t notice, uint8_t reason)
+{
+    if (!book_money(gd, p, claim)) {
+        return false;
     }
     through_pending(gd, p, claim, notice);
     keep_result(gd, p, claim, true);
     struct gateway_move m = {.state = GATEWAY_SUCCEEDED,
                              .source = (uint8_t)claim->source,
-                             .reason = gateway_state_ended(p->state) ? REASON_LATE : REASON_CLAIM,
+                             .reason = reason,
                              .notice = notice};
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_SUCCEEDED, claim->receipt.size > 0);
@@ -357,6 +379,7 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
     } else if (!gateway_pays_out(p->method)) {
         propose_refund(gd, p, claim);
     }
+    return true;
 }
 
 static void end(struct gateway_decision *gd, const struct gateway_payment *p,
@@ -385,7 +408,7 @@ static void reverse(struct gateway_decision *gd, const struct gateway_payment *p
                                                  : money.credit_account;
     struct transfer back = {.id = gateway_transfer_id(p->number, 2),
                             .reference = p->number,
-                            .amount_minor = p->amount_minor,
+                            .amount_minor = gateway_paid_minor(p),
                             .debit_account = from,
                             .credit_account = money.debit_account,
                             .kind = TRANSFER_POST,
@@ -590,7 +613,7 @@ void gateway__decide_notice(const struct gateway *g, struct decision *d)
 
 /* ---- orphans ---- */
 
-static struct observation claim_of(const struct gateway *g, const struct gateway_notice *n)
+struct observation gateway__claim_of(const struct gateway *g, const struct gateway_notice *n)
 {
     struct observation claim = {
         .kind = n->about,
@@ -612,7 +635,7 @@ static struct observation claim_of(const struct gateway *g, const struct gateway
 static uint32_t weight(const struct gateway *g, const struct gateway_payment *p,
                        const struct gateway_notice *n)
 {
-    struct observation claim = claim_of(g, n);
+    struct observation claim = gateway__claim_of(g, n);
     claim.reference = SPAN_EMPTY; /* learned a moment ago */
     if (effect_on(g, p, &claim) != NOTICE_MOVED) {
         return 0;
@@ -624,7 +647,7 @@ static uint32_t weight(const struct gateway *g, const struct gateway_payment *p,
 static uint8_t effect_beside(const struct gateway *g, const struct gateway_payment *p,
                              const struct gateway_notice *n, const struct gateway_notice *acted)
 {
-    struct observation claim = claim_of(g, n);
+    struct observation claim = gateway__claim_of(g, n);
     claim.reference = SPAN_EMPTY;
     uint8_t effect = effect_on(g, p, &claim);
     if (effect != NOTICE_MOVED || n == acted) {
@@ -672,7 +695,7 @@ void gateway__join_orphans(struct gateway_decision *gd, const struct gateway_pay
         gateway__emit(gd, &e);
     }
     if (best != NULL) {
-        struct observation claim = claim_of(g, best);
+        struct observation claim = gateway__claim_of(g, best);
         claim.reference = SPAN_EMPTY;
         act(gd, &now, &claim, best->number, NOTICE_MOVED);
     }

@@ -478,7 +478,7 @@ void gateway__decide_release(const struct gateway *g, struct decision *d)
     const struct gateway_merchant *m = merchant_at(g, p->merchant);
     struct transfer t = {.id = gateway_transfer_id(p->number, 1),
                          .reference = p->number,
-                         .amount_minor = p->amount_minor,
+                         .amount_minor = gateway_paid_minor(p),
                          .debit_account = m->escrow,
                          .credit_account = m->wallet,
                          .kind = TRANSFER_POST,

@@ -93,6 +93,22 @@ static inline bool gateway_pays_out(uint8_t method)
     return method == METHOD_MPESA_B2C || gateway_is_refund(method);
 }
 
+/* What a person decided about money that is not as we asked. Numbers stand in the journal.
+ * X(NAME, number, "name in the API") */
+#define GATEWAY_JUDGEMENTS(X)                                                        \
+    X(ACCEPT, 1, "accept") /* it is the payment, with the amount that really came */ \
+    X(REFUND, 2, "refund") /* the same, and it is to be given back */                \
+    X(REJECT, 3, "reject") /* no money came to us: it has failed */
+
+enum gateway_judgement {
+    JUDGEMENT_NONE = 0,
+#define X(name, number, text) JUDGEMENT_##name = number,
+    GATEWAY_JUDGEMENTS(X)
+#undef X
+        JUDGEMENT_LAST = 3,
+};
+const char *gateway_judgement_name(uint8_t judgement);
+
 /* Where the money of a success goes. */
 enum gateway_capture {
     CAPTURE_WALLET = 1,
@@ -111,54 +127,58 @@ enum { GATEWAY_RUNGS = 8 };
 int64_t gateway_rung_ns(uint8_t rung);
 
 /* What is saved of a payment, in order. Texts are handles. */
-#define GATEWAY_PAYMENT_FIELDS(X)                                                         \
-    X(u64, number)           /* counts payments from 1 */                                 \
-    X(u64, phone)            /* MSISDN that gets the prompt */                            \
-    X(u64, item)             /* outbox number of the push */                              \
-    X(u64, question)         /* outbox number of the question under way; 0: none */       \
-    X(u64, overrides)        /* the unknown payment that somebody chose to override; 0 */ \
-    X(u64, override_receipt) /* the same of money that came by itself; 0 */               \
-    X(u64, refund)           /* the latest refund of it; 0: none */                       \
-    X(u64, notice)           /* that brought it to its end; 0: none */                    \
-    X(i64, amount_minor)                                                                  \
-    X(i64, due_ns)   /* of its timer; 0: none */                                          \
-    X(i64, asked_ns) /* when it was last asked about */                                   \
-    X(raw16, token)  /* its callback URL ends in these, in hexadecimal */                 \
-    X(u32, merchant) /* slots */                                                          \
-    X(u32, provider)                                                                      \
-    X(u32, order) /* texts */                                                             \
-    X(u32, description)                                                                   \
-    X(u32, email)       /* of the customer; Paystack wants it */                          \
-    X(u32, provider_id) /* CheckoutRequestID; of Paystack our reference */                \
-    X(u32, other_id)    /* MerchantRequestID */                                           \
-    X(u32, receipt)                                                                       \
-    X(u32, code) /* result code and its words */                                          \
-    X(u32, words)                                                                         \
-    X(u32, object_seq)   /* events told about it so far */                                \
-    X(u32, first_notice) /* slots of its notices, in order */                             \
-    X(u32, last_notice)                                                                   \
-    X(u32, notices)                                                                       \
-    X(u32, before)          /* slot of the payment before it for the same order, ... */   \
-    X(u32, before_by_phone) /* ... and by the same phone at the same provider */          \
-    X(u32, front_url)       /* texts: the application's own callback URL, and ... */      \
-    X(u32, front_reference) /* ... what it calls the payment (R6.12) */                   \
-    X(u64, front_target)                                                                  \
-    X(u64, front_item) /* outbox number of its latest callback; 0: none yet */            \
-    X(u32, late_url)   /* texts: the application's QueueTimeOutURL, and ... */            \
-    X(u32, occasion)   /* ... what it says the payout is for */                           \
-    X(u64, late_target)                                                                   \
-    X(u64, late_item)   /* outbox number of the message to it; 0: none */                 \
-    X(u64, late_notice) /* that it forwards */                                            \
-    X(u8, command)      /* CommandID of a payout; 0: BusinessPayment */                   \
-    X(u8, state)        /* enum gateway_state */                                          \
-    X(u8, source)       /* enum observation_source of the latest move by a claim; 0 */    \
-    X(u8, reason)       /* enum gateway_reason of the latest move */                      \
-    X(u8, method)                                                                         \
-    X(u8, capture)                                                                        \
-    X(u8, escrow)                                                                         \
-    X(u8, rung)        /* of the ladder: questions asked by it */                         \
-    X(flag, sending)   /* the push may be under way, or may have been */                  \
-    X(flag, late)      /* it succeeded after it had ended otherwise */                    \
+#define GATEWAY_PAYMENT_FIELDS(X)                                                             \
+    X(u64, number)           /* counts payments from 1 */                                     \
+    X(u64, phone)            /* MSISDN that gets the prompt */                                \
+    X(u64, item)             /* outbox number of the push */                                  \
+    X(u64, question)         /* outbox number of the question under way; 0: none */           \
+    X(u64, overrides)        /* the unknown payment that somebody chose to override; 0 */     \
+    X(i64, paid_minor)       /* accepted by a person in place of amount_minor; 0: as asked */ \
+    X(u64, override_receipt) /* the same of money that came by itself; 0 */                   \
+    X(u64, refund)           /* the latest refund of it; 0: none */                           \
+    X(u64, notice)           /* that brought it to its end; 0: none */                        \
+    X(i64, amount_minor)                                                                      \
+    X(i64, due_ns)   /* of its timer; 0: none */                                              \
+    X(i64, asked_ns) /* when it was last asked about */                                       \
+    X(raw16, token)  /* its callback URL ends in these, in hexadecimal */                     \
+    X(u32, merchant) /* slots */                                                              \
+    X(u32, provider)                                                                          \
+    X(u32, order) /* texts */                                                                 \
+    X(u32, description)                                                                       \
+    X(u32, email)       /* of the customer; Paystack wants it */                              \
+    X(u32, provider_id) /* CheckoutRequestID; of Paystack our reference */                    \
+    X(u32, other_id)    /* MerchantRequestID */                                               \
+    X(u32, receipt)                                                                           \
+    X(u32, judge)      /* who decided about a mismatch, ... */                                \
+    X(u32, judge_note) /* ... and why */                                                      \
+    X(u32, code)       /* result code and its words */                                        \
+    X(u32, words)                                                                             \
+    X(u32, object_seq)   /* events told about it so far */                                    \
+    X(u32, first_notice) /* slots of its notices, in order */                                 \
+    X(u32, last_notice)                                                                       \
+    X(u32, notices)                                                                           \
+    X(u32, before)          /* slot of the payment before it for the same order, ... */       \
+    X(u32, before_by_phone) /* ... and by the same phone at the same provider */              \
+    X(u32, front_url)       /* texts: the application's own callback URL, and ... */          \
+    X(u32, front_reference) /* ... what it calls the payment (R6.12) */                       \
+    X(u64, front_target)                                                                      \
+    X(u64, front_item) /* outbox number of its latest callback; 0: none yet */                \
+    X(u32, late_url)   /* texts: the application's QueueTimeOutURL, and ... */                \
+    X(u32, occasion)   /* ... what it says the payout is for */                               \
+    X(u64, late_target)                                                                       \
+    X(u64, late_item)   /* outbox number of the message to it; 0: none */                     \
+    X(u64, late_notice) /* that it forwards */                                                \
+    X(u8, command)      /* CommandID of a payout; 0: BusinessPayment */                       \
+    X(u8, state)        /* enum gateway_state */                                              \
+    X(u8, source)       /* enum observation_source of the latest move by a claim; 0 */        \
+    X(u8, reason)       /* enum gateway_reason of the latest move */                          \
+    X(u8, method)                                                                             \
+    X(u8, capture)                                                                            \
+    X(u8, judgement) /* enum gateway_judgement */                                             \
+    X(u8, escrow)                                                                             \
+    X(u8, rung)        /* of the ladder: questions asked by it */                             \
+    X(flag, sending)   /* the push may be under way, or may have been */                      \
+    X(flag, late)      /* it succeeded after it had ended otherwise */                        \
     X(flag, attention) /* a person has to look: the ladder is at its end */
 
 struct gateway_payment {
@@ -167,5 +187,11 @@ struct gateway_payment {
     uint64_t entered_position[GATEWAY_STATES_END];
     uint32_t timer; /* position in the heap; memory only */
 };
+
+/* What is booked for it once it has succeeded. */
+static inline int64_t gateway_paid_minor(const struct gateway_payment *p)
+{
+    return p->paid_minor != 0 ? p->paid_minor : p->amount_minor;
+}
 
 #endif

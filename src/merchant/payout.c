@@ -92,7 +92,7 @@ static enum gateway_refusal look(const struct gateway *g, struct payout_command 
             return GATEWAY_EXISTS;
         }
         c->provider = p->provider;
-        c->amount_minor = p->amount_minor;
+        c->amount_minor = gateway_paid_minor(p);
         c->phone = p->phone;
         c->reference = gateway_text(g, p->order);
         *account = p->escrow == ESCROW_HELD ? merchant_at(g, c->merchant)->escrow : *account;

@@ -90,6 +90,17 @@ const char *gateway_reason_words(uint8_t reason)
     }
 }
 
+const char *gateway_judgement_name(uint8_t judgement)
+{
+    switch (judgement) {
+#define X(name, number, text) \
+    case number: return text;
+        GATEWAY_JUDGEMENTS(X)
+#undef X
+    default: return NULL;
+    }
+}
+
 const char *notice_effect_name(uint8_t effect)
 {
     switch (effect) {

@@ -49,6 +49,9 @@ static void test_every_event_round_trips(void **state)
             e.payment_created.amount_minor = 5;
             e.payment_created.method = METHOD_MPESA_STK;
             e.payment_created.capture = CAPTURE_ESCROW;
+        } else if (kind == EVENT_PAYMENT_JUDGED) {
+            e.payment_judged.judgement = JUDGEMENT_ACCEPT;
+            e.payment_judged.amount_minor = 5;
         } else if (kind == EVENT_PAYMENT_MOVED) {
             e.payment_moved.state = GATEWAY_PENDING;
             e.payment_moved.reason = REASON_CLAIM;

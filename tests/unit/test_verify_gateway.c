@@ -37,7 +37,7 @@ static void arrive(struct shop *s, const char *receipt, const char *order)
 }
 
 /* Receipts 1 (waits, named INV-1), 2 (assigned to INV-2) and 3 (taken back); payments 1 (for INV-1,
- * asked for over receipt 1) and 2 (INV-3, paid). */
+ * asked for over receipt 1), 2 (INV-3, paid), 3 (another amount, accepted), 4 (the same, waits). */
 static void tell_story(struct shop *s)
 {
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
@@ -60,6 +60,18 @@ static void tell_story(struct shop *s)
     uint64_t paid = shop_pending(s, "INV-3");
     struct shop_claim callback = shop_paid();
     assert_int_equal(shop_claims(s, paid, &callback), NOTICE_MOVED);
+    callback.receipt = "UA1A000003";
+    callback.amount_minor = SHOP_AMOUNT - 100;
+    uint64_t wrong = shop_pending(s, "INV-4");
+    assert_int_equal(shop_claims(s, wrong, &callback), NOTICE_MOVED);
+    struct judgement_command accept = {.number = wrong,
+                                       .judgement = JUDGEMENT_ACCEPT,
+                                       .amount_minor = SHOP_AMOUNT - 100,
+                                       .judge = SPAN_LITERAL("Wanjiru"),
+                                       .note = SPAN_LITERAL("agreed")};
+    assert_true(shop_do(s, COMMAND_PAYMENT_JUDGE, &accept, &reply) > 0);
+    callback.receipt = "UA1A000004";
+    assert_int_equal(shop_claims(s, shop_pending(s, "INV-5"), &callback), NOTICE_MOVED);
 }
 
 /* The honest story as a journal, open for one frame more. */
@@ -79,7 +91,8 @@ static void test_an_honest_shop(void **state)
     forge_close(&f);
     verify(&f);
     assert_every_proof_holds();
-    assert_int_equal(report.totals.payments, 2);
+    assert_int_equal(report.totals.payments, 4);
+    assert_int_equal(report.totals.paid_minor, 2 * SHOP_AMOUNT - 100);
     forge_remove(&f);
 }
 
@@ -116,17 +129,58 @@ static void test_overridden_receipts(void **state)
         uint64_t payment, receipt;
         const char *what;
     } forged[] = {
-        {"INV-9", 3, 2, "is not its order's"}, {"INV-8", 3, 3, "is not its order's"},
-        {"INV-2", 3, 9, "does not exist"},     {"INV-2", 1, 1, "too late, or twice"},
+        {"INV-9", 5, 2, "is not its order's"}, {"INV-8", 5, 3, "is not its order's"},
+        {"INV-2", 5, 9, "does not exist"},     {"INV-2", 1, 1, "too late, or twice"},
         {"INV-2", 2, 2, "too late, or twice"},
     };
     for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
         struct forge f;
         open_shop(&f);
         forge_frame(&f, COMMAND_PAYMENT_CREATE);
-        created(&f, 3, forged[i].order);
+        created(&f, 5, forged[i].order);
         over(&f, forged[i].payment, forged[i].receipt);
         expect(&f, PROOF_EFFECTS, forged[i].what);
+    }
+}
+
+static void judged(struct forge *f, uint64_t number, uint8_t judgement, int64_t amount_minor,
+                   uint64_t notice)
+{
+    struct gateway_event e = {.kind = EVENT_PAYMENT_JUDGED};
+    e.payment_judged.number = number;
+    e.payment_judged.judgement = judgement;
+    e.payment_judged.amount_minor = amount_minor;
+    e.payment_judged.notice = notice;
+    forge_gateway(f, &e);
+}
+
+/* A decision about what does not wait, a second time, without money or a claim, and one that is not
+ * carried out. */
+static void test_forged_decisions(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t payment;
+        uint8_t judgement;
+        int64_t amount_minor;
+        uint64_t notice;
+        const char *what;
+    } forged[] = {
+        {2, JUDGEMENT_ACCEPT, 100, 1, "in state 6"},
+        {3, JUDGEMENT_REJECT, 0, 1, "a second time"},
+        {4, JUDGEMENT_ACCEPT, 0, 1, "with 0 cents"},
+        {4, JUDGEMENT_REJECT, 100, 1, "with 100 cents"},
+        {4, JUDGEMENT_ACCEPT, 100, 99, "notice 99"},
+        {4, JUDGEMENT_ACCEPT, 100, 1, "left in state 5"},
+        {4, JUDGEMENT_REJECT, 0, 1, "left in state 5"},
+    };
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        struct forge f;
+        open_shop(&f);
+        forge_frame(&f, COMMAND_PAYMENT_JUDGE);
+        judged(&f, forged[i].payment, forged[i].judgement, forged[i].amount_minor,
+               forged[i].notice);
+        expect(&f, PROOF_PAYMENTS, forged[i].what);
     }
 }
 
@@ -135,6 +189,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_honest_shop),
         cmocka_unit_test(test_overridden_receipts),
+        cmocka_unit_test(test_forged_decisions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

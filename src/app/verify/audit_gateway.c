@@ -22,6 +22,7 @@ enum {
     CODE_FEES_OF_PROVIDER = 4,
     METHOD_OUT_FIRST = 3, /* numbers of methods from here on pay out */
     WHY_REFUNDED = 17,
+    JUDGED_NOTHING = 3, /* of decisions: no money came */
 };
 
 /* Numbers of states. */
@@ -121,6 +122,48 @@ static void over_receipt(struct audit *a, const struct gateway_event *e)
     }
     p->over = true;
     audit__receipt_overridden(a, e->payment_over_receipt.receipt, p->order, number);
+}
+
+/* A person's decision: what came is booked in place of what was asked for, or nothing came. */
+static void judged(struct audit *a, const struct gateway_event *e)
+{
+    uint64_t number = e->payment_judged.number;
+    struct audit_gateway_payment *p = payment_of(a, number);
+    bool booked = e->payment_judged.judgement != JUDGED_NOTHING;
+    audit__checked(a, PROOF_PAYMENTS);
+    if (p == NULL) {
+        return;
+    }
+    if (p->state != MISMATCHED || p->judged || p->out) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "payment %" PRIu64 " is decided about in state %u, or a second time", number,
+                      p->state);
+    }
+    if ((e->payment_judged.amount_minor > 0) != booked || e->payment_judged.notice == 0 ||
+        e->payment_judged.notice > a->gateway.notices.count) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "payment %" PRIu64 " is decided about with %" PRId64
+                      " cents and notice %" PRIu64,
+                      number, e->payment_judged.amount_minor, e->payment_judged.notice);
+    }
+    p->judged = true;
+    p->amount_minor = booked ? e->payment_judged.amount_minor : p->amount_minor;
+    a->gateway.judged = number;
+    a->gateway.judged_to = booked ? SUCCEEDED : FAILED;
+}
+
+/* A decision and what it decides are one frame. */
+static void check_judged(struct audit *a)
+{
+    uint64_t number = a->gateway.judged;
+    const struct audit_gateway_payment *p =
+        number == 0 ? NULL : array_at(&a->gateway.payments, number - 1);
+    if (p != NULL && p->state != a->gateway.judged_to) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "payment %" PRIu64 " is decided about and left in state %u", number,
+                      p->state);
+    }
+    a->gateway.judged = 0;
 }
 
 static void moved(struct audit *a, const struct gateway_event *e)
@@ -239,6 +282,7 @@ void audit__gateway_event(struct audit *a, uint16_t kind, struct reader *body)
     switch (kind) {
     case EVENT_PAYMENT_KEPT: a->gateway.order = audit__order_key(e.payment_kept.order); break;
     case EVENT_PAYMENT_CREATED: created(a, &e); break;
+    case EVENT_PAYMENT_JUDGED: judged(a, &e); break;
     case EVENT_PAYMENT_OVER_RECEIPT: over_receipt(a, &e); break;
     case EVENT_PAYMENT_MOVED: moved(a, &e); break;
     case EVENT_PAYMENT_SENDING: marked(a, e.payment_sending.number, true); break;
@@ -339,6 +383,7 @@ void audit__gateway_frame(struct audit *a)
     check_legs(a, a->gateway.succeeded, 0, true);
     check_legs(a, a->gateway.reversed, 2, true);
     audit__receipts_frame(a);
+    check_judged(a);
     a->gateway.succeeded = 0;
     a->gateway.reversed = 0;
 }

@@ -28,6 +28,7 @@ struct audit_gateway_payment {
     bool posted;   /* a payout whose money has left */
     bool out;      /* a payout or a refund */
     bool refunded; /* reversed by a refund, whose transfer it was */
+    bool judged;   /* a person decided about a mismatch */
     bool over;     /* asked for although a receipt is for its order */
 };
 
@@ -51,8 +52,10 @@ struct audit_gateway {
     uint64_t last_seq;
     uint64_t succeeded; /* payments that this frame moved there */
     uint64_t reversed;
-    uint64_t arrival; /* the receipt that this frame is about */
-    uint64_t order;   /* hash of the order of the payment that is created next */
+    uint64_t judged;   /* the payment that a person decided about in this frame, ... */
+    uint8_t judged_to; /* ... and the state that it has to come to */
+    uint64_t arrival;  /* the receipt that this frame is about */
+    uint64_t order;    /* hash of the order of the payment that is created next */
 };
 
 /* audit_receipts.c */

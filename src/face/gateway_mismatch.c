@@ -1,0 +1,118 @@
+/*
+ * gateway_mismatch.c - POST /v1/payments/{id}/decide: a person's decision about a payment whose
+ * money is not as we asked. Tests: tests/e2e/351-gateway-mismatch.sh.
+ */
+#include <stdio.h>
+
+#include "face/gateway.h"
+
+static bool invalid(struct request *q, const char *code, const char *detail)
+{
+    surface_problem(q, 0, 422, code, detail);
+    return false;
+}
+
+/* {"decision": "accept" | "refund" | "reject", "amount": 14900, "owner": "...", "note": "..."} */
+static bool parse(struct request *q, struct json_object *body, struct judgement_command *c)
+{
+    struct span name = SPAN_EMPTY;
+    struct json_object *amount = json_member(body, "amount");
+    (void)gateway_member_text(body, "decision", 20, &name);
+    for (uint8_t i = JUDGEMENT_ACCEPT; i <= JUDGEMENT_LAST; i++) {
+        c->judgement = span_is(name, gateway_judgement_name(i)) ? i : c->judgement;
+    }
+    if (c->judgement == JUDGEMENT_NONE) {
+        return invalid(q, "invalid_decision", "decision must be accept, refund or reject");
+    }
+    bool booked = c->judgement != JUDGEMENT_REJECT;
+    bool given = amount != NULL && json_integer(amount, &c->amount_minor) && c->amount_minor > 0 &&
+                 c->amount_minor <= GATEWAY_AMOUNT_MAX;
+    if (booked ? !given : amount != NULL) {
+        return invalid(q, "invalid_amount",
+                       booked ? "amount must be the cents that really came: claimed_amount"
+                              : "a rejection has no amount: no money came");
+    }
+    if (!gateway_member_text(body, "owner", GATEWAY_NAME_MAX, &c->judge) ||
+        !gateway_member_text(body, "note", GATEWAY_NOTE_MAX, &c->note)) {
+        return invalid(q, "invalid_owner",
+                       "owner (who decides, 1 to 100 bytes) and note (why, 1 to 500 bytes) are "
+                       "needed");
+    }
+    return true;
+}
+
+static void answer_refusal(struct request *q, uint64_t wait_position, enum gateway_refusal refusal)
+{
+    static const struct {
+        enum gateway_refusal refusal;
+        const char *code;
+        const char *detail;
+    } answers[] = {
+        {GATEWAY_NOT_WAITING, "not_mismatched",
+         "only a payment whose status is mismatched waits for a decision"},
+        {GATEWAY_JUDGED, "already_decided",
+         "it was decided about before, and otherwise: see decision; nothing was changed"},
+        {GATEWAY_MONEY_CAME, "money_came",
+         "a receipt of ours or the provider itself says that money came: accept or refund it"},
+        {GATEWAY_NOT_OURS, "not_ours",
+         "what was paid did not come to this account, or is another payment's: reject it"},
+        {GATEWAY_AMOUNT_DIFFERS, "amount_differs",
+         "amount is not what the provider says: see claimed_amount"},
+    };
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        if (answers[i].refusal == refusal) {
+            surface_problem(q, wait_position, 409, answers[i].code, answers[i].detail);
+            return;
+        }
+    }
+    surface_problem(q, wait_position, 404, "not_found", "there is no payment with this id");
+}
+
+/* Repeating it is harmless: the same decision again answers as before. */
+void gateway_payment_decide(struct request *q)
+{
+    struct surface *s = q->s;
+    const struct gateway_payment *p = gateway_find(q, GATEWAY_A_PAYMENT);
+    struct json_object *body = p == NULL ? NULL : control_body(q);
+    struct judgement_command c = {.merchant = q->merchant};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    if (body == NULL || !parse(q, body, &c)) {
+        return;
+    }
+    c.number = p->number;
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_PAYMENT_JUDGE, &c, &reply);
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE && reply.refusal != GATEWAY_REPEATED) {
+        answer_refusal(q, result.wait_position, reply.refusal);
+        return;
+    }
+    gateway_answer_payment(q, result.wait_position, 200,
+                           gateway_payment(surface_gateway(s), c.number));
+}
+
+void gateway_mismatch_fields(struct surface *s, struct writer *w, const struct gateway_payment *p)
+{
+    const struct gateway_notice *n =
+        p->state == GATEWAY_MISMATCHED ? gateway_mismatch_claim(surface_gateway(s), p) : NULL;
+    if (n != NULL && n->amount_minor != 0) {
+        json_field_i64(w, "claimed_amount", n->amount_minor);
+    } else {
+        json_field_null(w, "claimed_amount");
+    }
+    if (p->judgement == JUDGEMENT_NONE) {
+        json_field_null(w, "decision");
+        return;
+    }
+    json_key(w, "decision");
+    json_open(w, '{');
+    json_field_text(w, "decision", gateway_judgement_name(p->judgement));
+    gateway_text_field(s, w, "owner", p->judge);
+    gateway_text_field(s, w, "note", p->judge_note);
+    surface_time_field(
+        w, "at",
+        p->entered_ns[p->judgement == JUDGEMENT_REJECT ? GATEWAY_FAILED : GATEWAY_SUCCEEDED]);
+    json_close(w, '}');
+}
