@@ -193,10 +193,12 @@ static bool view_state(void *context, struct surface_view *out)
 void host_start_view(struct host *h)
 {
     char error[256];
-    (void)snprintf(h->view_file, sizeof(h->view_file), "%s/view.sqlite", h->shared->data);
-    struct view_options options = {.journal = h->journal_path, .file = h->view_file};
-    if (!h->shared->config->view || is_merchant(h)) {
-        return; /* the merchant's tables are not shown in SQL yet */
+    enum view_book book = is_merchant(h) ? VIEW_OF_MERCHANT : VIEW_OF_OPERATOR;
+    (void)snprintf(h->view_file, sizeof(h->view_file), "%s/%s", h->shared->data,
+                   view_file_name(book));
+    struct view_options options = {.book = book, .journal = h->journal_path, .file = h->view_file};
+    if (!h->shared->config->view) {
+        return;
     }
     h->view = view_start(&options, error);
     if (h->view == NULL) {

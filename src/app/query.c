@@ -31,6 +31,8 @@ enum {
 enum form { FORM_TABLE, FORM_JSON, FORM_CSV };
 
 struct query_arguments {
+    bool has_book;
+    enum view_book book;
     const char *data;
     const char *sql;
     enum form form;
@@ -49,15 +51,20 @@ struct table {
 };
 
 static const char HELP[] =
-    "hakika query [DIR] \"select ...\" [--json | --csv]: asks the SQL view of the data folder DIR\n"
-    "(default: hakika-data) one question, also while a server runs.\n"
+    "hakika query [DIR] \"select ...\" [--book BOOK] [--json | --csv]: asks the SQL view of the\n"
+    "data folder DIR (default: hakika-data) one question, also while a server runs.\n"
     "\n"
+    "  --book operator|merchant  whose view (default: the operator's when there is one, else the\n"
+    "                            merchant's)\n"
     "  --json  an array with an object for each row\n"
     "  --csv   a line for each row, columns named in the first (RFC 4180)\n"
     "\n"
-    "Tables: transactions, entries, holds, callbacks, deliveries, prompts, messages, accounts,\n"
-    "subscribers, organisations, meta; views: organisation_balances, subscriber_balances. Amounts\n"
-    "are in cents. What the columns mean:\n"
+    "Of the operator: transactions, requests, entries, holds, callbacks, deliveries, prompts,\n"
+    "accounts, subscribers, organisations, organisation_balances, subscriber_balances, ...\n"
+    "Of the merchant: payments, payouts, refunds, moves, notices, receipts, discrepancies,\n"
+    "events, webhooks, outgoing, attempts, entries, holds, accounts, balances,\n"
+    "reconciliations, ...\n"
+    "Amounts are in cents. What the columns mean:\n"
     "  hakika query \"select sql from sqlite_schema\"\n"
     "Exit status: 0 answered, 1 not (the message says why), 2 wrong arguments.\n";
 
@@ -274,6 +281,11 @@ static bool parse(int argc, char **argv, struct query_arguments *out)
             out->form = FORM_JSON;
         } else if (strcmp(argv[i], "--csv") == 0 && out->form != FORM_JSON) {
             out->form = FORM_CSV;
+        } else if (strcmp(argv[i], "--book") == 0 && i + 1 < argc && !out->has_book) {
+            out->has_book = view_book_parse(argv[++i], &out->book);
+            if (!out->has_book) {
+                return false;
+            }
         } else if (count < 2 && strncmp(argv[i], "--", 2) != 0) {
             words[count++] = argv[i];
         } else {
@@ -295,11 +307,12 @@ int query_command(int argc, char **argv)
         return EXIT_GOOD;
     }
     if (!parse(argc, argv, &a)) {
-        (void)fprintf(stderr, "hakika: it is hakika query [DIR] \"select ...\" [--json | --csv]; "
-                              "see hakika query --help\n");
+        (void)fprintf(stderr, "hakika: it is hakika query [DIR] \"select ...\" [--book operator|"
+                              "merchant] [--json | --csv]; see hakika query --help\n");
         return EXIT_USAGE;
     }
-    (void)snprintf(file, sizeof(file), "%.2000s/view.sqlite", a.data);
+    a.book = a.has_book ? a.book : view_book_kept(a.data);
+    (void)snprintf(file, sizeof(file), "%.2000s/%s", a.data, view_file_name(a.book));
     if (access(file, R_OK) != 0) {
         (void)fprintf(stderr,
                       "hakika: there is no view to ask in %.300s (no file %.300s that can be "

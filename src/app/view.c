@@ -1,5 +1,6 @@
 /*
- * view.c - hakika view rebuild: the tables of the view, from the journal, from scratch.
+ * view.c - hakika view rebuild: the tables of the views, from the journals, from scratch;
+ * and whose view is meant.
  * Tests: tests/e2e/140-view.sh.
  */
 #include "app/view.h"
@@ -9,17 +10,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "view/view.h"
 
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, PATH_BYTES = 2048 };
 
 static const char HELP[] =
-    "hakika view rebuild DIR [--out FILE]: throws away the SQL view of the data folder DIR and\n"
-    "builds it again from the journal.\n"
+    "hakika view rebuild DIR [--book BOOK] [--out FILE]: throws away the SQL view of the data\n"
+    "folder DIR and builds it again from the journal.\n"
     "\n"
     "  DIR         what was given to hakika serve --data\n"
-    "  --out FILE  another file than DIR/view.sqlite; may run beside the server\n"
+    "  --book operator|merchant  whose view (default: of every book that has a journal there)\n"
+    "  --out FILE  another file than DIR/view.sqlite (the merchant's: DIR/merchant-view.sqlite);\n"
+    "              may run beside the server; of one book\n"
     "\n"
     "A server keeps its view up to date by itself, and rebuilds it when it is damaged or of\n"
     "another version. Exit status: 0 built, 1 not (the message says why), 2 wrong arguments.\n";
@@ -44,17 +48,37 @@ static void print_progress(void *context, const struct view_progress *p)
                   p->head, rate(p, *begun));
 }
 
-static int rebuild(const char *data, const char *out)
+bool view_book_parse(const char *name, enum view_book *out)
+{
+    *out = strcmp(name, "merchant") == 0 ? VIEW_OF_MERCHANT : VIEW_OF_OPERATOR;
+    return strcmp(name, view_book_name(*out)) == 0;
+}
+
+static bool is_there(const char *data, const char *name)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof(path), "%.2000s/%s", data, name);
+    return access(path, F_OK) == 0;
+}
+
+enum view_book view_book_kept(const char *data)
+{
+    bool merchant = !is_there(data, view_file_name(VIEW_OF_OPERATOR)) &&
+                    is_there(data, view_file_name(VIEW_OF_MERCHANT));
+    return merchant ? VIEW_OF_MERCHANT : VIEW_OF_OPERATOR;
+}
+
+static int rebuild(const char *data, enum view_book book, const char *out)
 {
     char journal[PATH_BYTES];
     char file[PATH_BYTES];
     char error[512];
     struct view_progress done;
     double begun = seconds_now();
-    (void)snprintf(journal, sizeof(journal), "%.2000s/operator", data);
-    (void)snprintf(file, sizeof(file), "%.2000s%s", out != NULL ? out : data,
-                   out != NULL ? "" : "/view.sqlite");
-    struct view_options options = {.journal = journal, .file = file};
+    (void)snprintf(journal, sizeof(journal), "%.2000s/%s", data, view_book_name(book));
+    (void)snprintf(file, sizeof(file), "%.2000s%s%s", out != NULL ? out : data,
+                   out != NULL ? "" : "/", out != NULL ? "" : view_file_name(book));
+    struct view_options options = {.book = book, .journal = journal, .file = file};
     if (!view_rebuild(&options, print_progress, &begun, &done, error)) {
         (void)fprintf(stderr,
                       "hakika: the view of %.300s was not rebuilt: %s. (Beside a running server, "
@@ -70,10 +94,26 @@ static int rebuild(const char *data, const char *out)
     return EXIT_GOOD;
 }
 
+/* Of the book that was named, or of every one that is there; --out has room for one. */
+static int rebuild_all(const char *data, const char *book_name, const char *out)
+{
+    enum view_book book = VIEW_OF_OPERATOR;
+    bool merchant = is_there(data, view_book_name(VIEW_OF_MERCHANT));
+    bool alone = merchant && !is_there(data, view_book_name(VIEW_OF_OPERATOR));
+    if (book_name != NULL ? !view_book_parse(book_name, &book) : alone) {
+        book = VIEW_OF_MERCHANT;
+    }
+    int status = rebuild(data, book, out);
+    bool another = merchant && !alone && book_name == NULL && out == NULL;
+    return status == EXIT_GOOD && another ? rebuild(data, VIEW_OF_MERCHANT, NULL) : status;
+}
+
 int view_command(int argc, char **argv)
 {
     const char *data = NULL;
     const char *out = NULL;
+    const char *book = NULL;
+    enum view_book parsed;
     bool good = argc > 0 && strcmp(argv[0], "rebuild") == 0;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -84,15 +124,18 @@ int view_command(int argc, char **argv)
     for (int i = 1; i < argc && good; i++) {
         if (strcmp(argv[i], "--out") == 0 && i + 1 < argc && out == NULL) {
             out = argv[++i];
+        } else if (strcmp(argv[i], "--book") == 0 && i + 1 < argc && book == NULL) {
+            book = argv[++i];
+            good = view_book_parse(book, &parsed);
         } else {
             good = argv[i][0] != '-' && argv[i][0] != '\0' && data == NULL;
             data = argv[i];
         }
     }
     if (!good || data == NULL || strlen(data) > 2000 || (out != NULL && strlen(out) > 2000)) {
-        (void)fprintf(stderr, "hakika: it is hakika view rebuild DIR [--out FILE]; see hakika view "
-                              "--help\n");
+        (void)fprintf(stderr, "hakika: it is hakika view rebuild DIR [--book operator|merchant] "
+                              "[--out FILE]; see hakika view --help\n");
         return EXIT_USAGE;
     }
-    return rebuild(data, out);
+    return rebuild_all(data, book, out);
 }

@@ -16,13 +16,6 @@ enum { WAIT_SECONDS_MAX = 60, TIMELINE_MAX = 200 };
 
 /* ---- how it is shown ---- */
 
-static const char *method_name(uint8_t method)
-{
-    static const char *const names[METHOD_LAST + 1] = {
-        NULL, "mpesa_stk", "paystack", "mpesa_b2c", "mpesa_reversal", "paystack_refund"};
-    return names[method];
-}
-
 enum gateway_what gateway_what_of(const struct gateway_payment *p)
 {
     return p->method == METHOD_MPESA_B2C  ? GATEWAY_A_PAYOUT
@@ -34,12 +27,6 @@ const char *gateway_prefix(enum gateway_what what)
 {
     static const char *const prefixes[] = {"pay_", "po_", "ref_"};
     return prefixes[what];
-}
-
-static const char *escrow_name(uint8_t escrow)
-{
-    static const char *const names[] = {"none", "held", "released", "refunded"};
-    return names[escrow];
 }
 
 /* The state right after an event for the application. */
@@ -97,7 +84,7 @@ static void render_asked(struct surface *s, struct writer *w, const struct gatew
     gateway_text_field(s, w, gateway_what_of(p) == GATEWAY_A_PAYOUT ? "reference" : "order_id",
                        p->order);
     gateway_text_field(s, w, "description", p->description);
-    json_field_text(w, "method", method_name(p->method));
+    json_field_text(w, "method", gateway_method_name(p->method));
     json_field_text(w, "capture", p->capture == CAPTURE_ESCROW ? "escrow" : "wallet");
     json_field_text(w, "provider", provider->kind == OBSERVED_AT_PAYSTACK ? "paystack" : "daraja");
     json_field_u64(w, "short_code", provider->short_code);
@@ -124,7 +111,7 @@ static void render_outcome(struct surface *s, struct writer *w, const struct gat
     } else {
         json_field_null(w, "source");
     }
-    json_field_text(w, "escrow", escrow_name(p->escrow));
+    json_field_text(w, "escrow", gateway_escrow_name(p->escrow));
     json_field_bool(w, "querying", p->question != 0);
     json_field_bool(w, "late", p->late);
     json_field_bool(w, "attention", p->attention);

@@ -83,6 +83,7 @@ enum gateway_method {
     METHOD_PAYSTACK_REFUND = 5,
     METHOD_LAST = 5,
 };
+const char *gateway_method_name(uint8_t method); /* "mpesa_stk" */
 static inline bool gateway_is_refund(uint8_t method)
 {
     return method == METHOD_MPESA_REVERSAL || method == METHOD_PAYSTACK_REFUND;
@@ -121,6 +122,7 @@ enum gateway_escrow {
     ESCROW_RELEASED = 2,
     ESCROW_REFUNDED = 3,
 };
+const char *gateway_escrow_name(uint8_t escrow); /* "held" */
 
 enum { GATEWAY_RUNGS = 8 };
 /* 1 m, 2 m, 5 m, 15 m, 1 h, 4 h, 12 h, 24 h: how long after one question the next is asked. */

@@ -68,6 +68,19 @@ bool gateway_state_may_move(uint8_t from, uint8_t to)
     return (moves[from] >> to & 1) != 0;
 }
 
+const char *gateway_method_name(uint8_t method)
+{
+    static const char *const names[METHOD_LAST + 1] = {
+        NULL, "mpesa_stk", "paystack", "mpesa_b2c", "mpesa_reversal", "paystack_refund"};
+    return method <= METHOD_LAST ? names[method] : NULL;
+}
+
+const char *gateway_escrow_name(uint8_t escrow)
+{
+    static const char *const names[] = {"none", "held", "released", "refunded"};
+    return escrow <= ESCROW_REFUNDED ? names[escrow] : NULL;
+}
+
 const char *gateway_reason_name(uint8_t reason)
 {
     switch (reason) {

@@ -14,6 +14,7 @@
 #include "journal/journal.h"
 #include "operator/events.h"
 #include "view/statements.h"
+#include "view/statements_merchant.h"
 #include "view/view.h"
 
 enum {
@@ -68,10 +69,11 @@ enum statement {
 #define X(name, sql) STATEMENT_##name,
     COMMON_STATEMENTS(X) STATEMENT_COMMON_END,
     STATEMENT_COMMON_LAST = STATEMENT_COMMON_END - 1,
-    OPERATOR_STATEMENTS(X)
+    OPERATOR_STATEMENTS(X) STATEMENT_OPERATOR_END,
+    STATEMENT_OPERATOR_LAST = STATEMENT_OPERATOR_END - 1,
+    MERCHANT_STATEMENTS(X)
 #undef X
-        STATEMENT_OPERATOR_END,
-    STATEMENT_COUNT = STATEMENT_OPERATOR_END,
+        STATEMENT_COUNT,
 };
 
 struct projection;
@@ -79,6 +81,7 @@ struct projection;
 /* What the view of one book is made of; the rest is the same for all of them. */
 struct book_view {
     const char *book; /* its name in the journal */
+    const char *file; /* the name of its view */
     struct span (*schema)(void);
     /* Its own statements: [first_statement, end_statement) of enum statement. */
     enum statement first_statement;
@@ -103,6 +106,7 @@ struct book_view {
 };
 const struct book_view *book_view(enum view_book book);
 extern const struct book_view book_view_operator;
+extern const struct book_view book_view_merchant;
 
 /* The file and its prepared statements. */
 struct store {

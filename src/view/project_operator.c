@@ -557,6 +557,7 @@ static const char *const CONTENTS[] = {
 
 const struct book_view book_view_operator = {
     .book = "operator",
+    .file = "view.sqlite",
     .schema = view_schema_operator,
     .first_statement = STATEMENT_COMMON_END,
     .end_statement = STATEMENT_OPERATOR_END,

@@ -1,5 +1,6 @@
 /*
- * schema.h - the tables of each book's view (src/view/operator.sql), embedded at build time.
+ * schema.h - the tables of each book's view (src/view/operator.sql,
+ * merchant.sql), embedded at build time.
  */
 #ifndef HAKIKA_VIEW_SCHEMA_H
 #define HAKIKA_VIEW_SCHEMA_H
@@ -7,5 +8,6 @@
 #include "base/span.h"
 
 struct span view_schema_operator(void);
+struct span view_schema_merchant(void);
 
 #endif

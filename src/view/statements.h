@@ -1,6 +1,7 @@
 /*
  * statements.h - the SQL that the projections run, each prepared once: what every book has
- * (accounts, holds, worlds), and each book's own. X(NAME, "SQL")
+ * (accounts, holds, worlds), and the operator's own; statements_merchant.h has the merchant's.
+ * X(NAME, "SQL")
  */
 #ifndef HAKIKA_VIEW_STATEMENTS_H
 #define HAKIKA_VIEW_STATEMENTS_H

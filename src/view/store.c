@@ -18,7 +18,7 @@
 
 static const char *const STATEMENTS[] = {
 #define X(name, sql) sql,
-    COMMON_STATEMENTS(X) OPERATOR_STATEMENTS(X)
+    COMMON_STATEMENTS(X) OPERATOR_STATEMENTS(X) MERCHANT_STATEMENTS(X)
 #undef X
 };
 
@@ -31,9 +31,20 @@ static const char SETTINGS[] = "PRAGMA journal_mode = WAL;"
 
 const struct book_view *book_view(enum view_book book)
 {
-    static const struct book_view *const all[] = {[VIEW_OF_OPERATOR] = &book_view_operator};
+    static const struct book_view *const all[] = {
+        [VIEW_OF_OPERATOR] = &book_view_operator, [VIEW_OF_MERCHANT] = &book_view_merchant};
     CHECK((size_t)book < sizeof(all) / sizeof(all[0]));
     return all[book];
+}
+
+const char *view_book_name(enum view_book book)
+{
+    return book_view(book)->book;
+}
+
+const char *view_file_name(enum view_book book)
+{
+    return book_view(book)->file;
 }
 
 bool store_fail(struct store *s, int code)

@@ -1,6 +1,6 @@
 /*
  * view.h - the door of the view: a book's journal as tables in SQLite, for questions in SQL. What
- * the tables and columns mean: src/view/operator.sql, docs/view.md.
+ * the tables and columns mean: src/view/operator.sql, merchant.sql, docs/view.md.
  *
  * Guarantees
  *  V1  the view is a function of the journal: what a position makes of it is the same whether it
@@ -31,7 +31,11 @@ enum { VIEW_VERSION = 6 };
 /* Whose journal it is: each book has tables of its own. */
 enum view_book {
     VIEW_OF_OPERATOR = 0,
+    VIEW_OF_MERCHANT = 1,
 };
+/* Name of its journal's folder, and of its view's file, in the data folder. */
+const char *view_book_name(enum view_book book);
+const char *view_file_name(enum view_book book);
 
 struct view_options {
     enum view_book book;

@@ -845,15 +845,15 @@ struct story_writer {
     uint32_t batches;
 };
 
-static void story_open(struct story_writer *s, const char *directory)
+static void story_open(struct story_writer *s, const char *book, const char *directory)
 {
     struct journal_error error;
     struct journal_options options = {
         .directory = directory,
-        .book = "operator",
         .identity = "golden journal 1",
         .segment_bytes_max = 1024 * 1024,
     };
+    (void)snprintf(options.book, sizeof(options.book), "%s", book);
     if (journal_open(&options, &s->journal, &error) != JOURNAL_OK) {
         print_error("%s\n", error.message);
         fail();
@@ -880,21 +880,27 @@ static void story_append(struct story_writer *s, struct reader *frames)
     s->batches++;
 }
 
-void golden_story_write(const struct world *w, const char *directory)
+uint64_t golden_frames_write(struct reader *frames, const char *book, const char *directory)
 {
     struct story_writer s = {.buffer = aligned_alloc(JOURNAL_BLOCK_BYTES, BUFFER_BYTES)};
-    struct reader frames = reader_init(w->frames, w->frames_size);
     assert_non_null(s.buffer);
-    story_open(&s, directory);
-    while (frames.at < frames.size / 2) {
-        story_append(&s, &frames);
+    story_open(&s, book, directory);
+    while (frames->at < frames->size / 2) {
+        story_append(&s, frames);
     }
     journal_close(s.journal);
-    story_open(&s, directory); /* a restart: another epoch */
-    while (frames.at < frames.size) {
-        story_append(&s, &frames);
+    story_open(&s, book, directory); /* a restart: another epoch */
+    while (frames->at < frames->size) {
+        story_append(&s, frames);
     }
-    assert_int_equal(journal_head(s.journal).position, w->book->position);
+    uint64_t position = journal_head(s.journal).position;
     journal_close(s.journal);
     free(s.buffer);
+    return position;
+}
+
+void golden_story_write(const struct world *w, const char *directory)
+{
+    struct reader frames = reader_init(w->frames, w->frames_size);
+    assert_int_equal(golden_frames_write(&frames, "operator", directory), w->book->position);
 }

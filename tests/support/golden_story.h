@@ -11,6 +11,9 @@
 /* Tells the story in a new world; end it with world_end. */
 void golden_story(struct world *w);
 
+/* Writes frames from position 1 on as a journal of that book; the position of its head. */
+uint64_t golden_frames_write(struct reader *frames, const char *book, const char *directory);
+
 /*
  * Writes a world's frames as a journal into a directory: batches of one to four frames, in
  * segments of 1 MiB, opened twice.

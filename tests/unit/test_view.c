@@ -6,270 +6,24 @@
  */
 #include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "journal/journal.h"
 #include "operator/events.h"
-#include "support/folder.h"
 #include "support/golden_story.h"
-#include "support/random.h"
-#include "view/view.h"
+#include "support/view_rig.h"
 
-#define POSITION "SELECT max(value) FROM meta WHERE name = 'position'"
-
-#define GENERATION "SELECT value FROM meta WHERE name = 'generation'"
-
-enum { PATH_BYTES = FOLDER_PATH_MAX, BUFFER_BYTES = 1024 * 1024 };
-
-/* A journal and a view of it, in a folder of their own. */
-struct scene {
-    char folder[PATH_BYTES];
-    char journal[PATH_BYTES + 16];
-    char file[PATH_BYTES + 16];
-    char other[PATH_BYTES + 16]; /* a second view */
-};
-
-static void scene_start(struct scene *s)
-{
-    folder_make(s->folder);
-    (void)snprintf(s->journal, sizeof(s->journal), "%s/operator", s->folder);
-    (void)snprintf(s->file, sizeof(s->file), "%s/view.sqlite", s->folder);
-    (void)snprintf(s->other, sizeof(s->other), "%s/other.sqlite", s->folder);
-}
-
-static void scene_end(const struct scene *s)
-{
-    folder_remove(s->folder);
-}
-
-static struct view_options options_of(const struct scene *s, const char *file)
-{
-    return (struct view_options){.journal = s->journal, .file = file, .room_bytes = 1};
-}
-
-static struct view_progress rebuild(const struct scene *s, const char *file)
-{
-    struct view_options options = options_of(s, file);
-    struct view_progress done;
-    char error[512];
-    bool good = view_rebuild(&options, NULL, NULL, &done, error);
-    if (!good) {
-        fail_msg("%s", error);
-    }
-    return done;
-}
-
-/* ---- a view as text ---- */
-
-static const char *const TABLES[] = {"meta",
-                                     "organisations",
-                                     "subscribers",
-                                     "accounts",
-                                     "transactions",
-                                     "prompts",
-                                     "entries",
-                                     "holds",
-                                     "callbacks",
-                                     "deliveries",
-                                     "messages",
-                                     "organisation_balances",
-                                     "subscriber_balances",
-                                     "requests",
-                                     "rulings",
-                                     "rules",
-                                     "validations",
-                                     "worlds",
-                                     "saved_transactions",
-                                     "saved_accounts",
-                                     "saved_entries"};
-
-static bool print_row(void *context, const char *const *names, const struct view_cell *row,
-                      uint32_t count)
-{
-    FILE *out = context;
-    for (uint32_t i = 0; i < count; i++) {
-        const char *word = row == NULL ? names[i] : row[i].data == NULL ? "-" : row[i].data;
-        (void)fprintf(out, "%s%s", i == 0 ? "" : "|", word);
-    }
-    (void)fprintf(out, "\n");
-    return true;
-}
-
-static bool print_nothing(void *context, const char *const *names, const struct view_cell *row,
-                          uint32_t count)
-{
-    (void)context;
-    (void)names;
-    (void)row;
-    (void)count;
-    return true;
-}
-
-static void ask(const char *file, const char *sql, FILE *out)
-{
-    char error[512];
-    if (!view_query(file, sql, print_row, out, error)) {
-        fail_msg("%s: %s", sql, error);
-    }
-}
-
-/* Every row of every table. with_meta: also what is different for each file or program. */
-static char *dump(const char *file, bool with_meta)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
-    for (size_t i = 0; i < sizeof(TABLES) / sizeof(TABLES[0]); i++) {
-        char sql[200];
-        bool narrow = i == 0 && !with_meta;
-        (void)snprintf(sql, sizeof(sql), "SELECT * FROM %s %s ORDER BY 1, 2", TABLES[i],
-                       narrow ? "WHERE name <> 'fingerprint'" : "");
-        (void)fprintf(out, "== %s\n", TABLES[i]);
-        ask(file, sql, out);
-    }
-    (void)fclose(out);
-    return text;
-}
-
-static void assert_equal_views(const char *a, const char *b)
-{
-    char *left = dump(a, true);
-    char *right = dump(b, true);
-    assert_string_equal(left, right);
-    free(left);
-    free(right);
-}
-
-static int64_t number_of(const char *file, const char *sql)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
-    ask(file, sql, out);
-    (void)fclose(out);
-    const char *value = strchr(text, '\n');
-    assert_non_null(value);
-    int64_t n = strtoll(value + 1, NULL, 10);
-    free(text);
-    return n;
-}
-
-/* ---- a view beside a writer ---- */
-
-static struct view *start(const struct scene *s)
-{
-    struct view_options options = options_of(s, s->file);
-    char error[256];
-    struct view *v = view_start(&options, error);
-    assert_non_null(v);
-    return v;
-}
-
-static void wait_ms(long ms)
-{
-    struct timespec pause = {0, ms * 1000000};
-    (void)nanosleep(&pause, NULL);
-}
-
-static void wait_for(struct view *v, uint64_t position)
-{
-    for (int i = 0; view_figures(v).position != position; i++) {
-        assert_true(i < 60000);
-        wait_ms(1);
-    }
-}
-
-/* The file as a running view makes it of a whole journal. */
-static void catch_up(const struct scene *s, uint64_t position)
-{
-    struct view *v = start(s);
-    view_durable(v, position);
-    wait_for(v, position);
-    assert_int_equal(view_figures(v).lag_ns, 0);
-    view_stop(v, 0);
-}
-
-static struct journal *open_writer(const struct scene *s)
-{
-    struct journal *journal = NULL;
-    struct journal_error error;
-    struct journal_options options = {
-        .directory = s->journal, .book = "operator", .segment_bytes_max = 1 << 20};
-    memset(options.identity, 7, sizeof(options.identity));
-    assert_int_equal(journal_open(&options, &journal, &error), JOURNAL_OK);
-    return journal;
-}
-
-/* Appends so many of the frames as one batch. */
-static void append(struct journal *journal, struct reader *frames, uint32_t count)
-{
-    struct journal_head head = journal_head(journal);
-    struct journal_error error;
-    uint8_t *buffer = aligned_alloc(JOURNAL_BLOCK_BYTES, BUFFER_BYTES);
-    struct journal_batch batch = {
-        .buffer = buffer, .capacity = BUFFER_BYTES, .first_position = head.position + 1};
-    struct frame_reader frame;
-    size_t from = frames->at;
-    assert_non_null(buffer);
-    for (; batch.frame_count < count && frame_next(frames, &frame); batch.frame_count++) {
-        batch.time_ns = frame.info.time_ns;
-    }
-    batch.payload_size = frames->at - from;
-    memcpy(buffer + JOURNAL_BATCH_HEADER_BYTES, frames->data + from, batch.payload_size);
-    assert_int_equal(journal_append(journal, &batch, head.hash, &error), JOURNAL_OK);
-    free(buffer);
-}
+enum { PATH_BYTES = FOLDER_PATH_MAX };
 
 /* ---- golden journals ---- */
-
-static void source_path(const char *rest, char out[PATH_BYTES])
-{
-    const char *root = getenv("HAKIKA_SOURCE_ROOT");
-    assert_non_null(root); /* script/test sets it */
-    (void)snprintf(out, PATH_BYTES, "%s/tests/%s", root, rest);
-}
-
-static void assert_expected(const char *name, const char *file)
-{
-    char rest[128];
-    char path[PATH_BYTES];
-    char *text = dump(file, false);
-    const char *keep = getenv("HAKIKA_VIEW_OUT");
-    (void)snprintf(rest, sizeof(rest), "view/%s", name);
-    source_path(rest, path);
-    if (keep != NULL) {
-        (void)snprintf(path, sizeof(path), "%s/%s", keep, name);
-        FILE *out = fopen(path, "w");
-        assert_non_null(out);
-        (void)fputs(text, out);
-        (void)fclose(out);
-    }
-    char *expected = folder_read(path);
-    if (strcmp(text, expected) != 0) {
-        size_t at = 0;
-        while (text[at] == expected[at]) {
-            at++;
-        }
-        fail_msg("the view differs from tests/%s at byte %zu: %.120s instead of %.120s", rest, at,
-                 text + at, expected + at);
-    }
-    free(text);
-    free(expected);
-}
 
 /* The position before the reset in the story. */
 static uint64_t before_reset(const struct world *w)
@@ -291,21 +45,21 @@ static void test_a_reset_empties_the_tables(void **state)
     (void)state;
     struct scene s;
     struct world w;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
-    catch_up(&s, before_reset(&w));
-    assert_true(number_of(s.file, "SELECT count(*) FROM transactions") > 50);
-    assert_int_equal(number_of(s.file, GENERATION), 1);
+    scene_catch_up(&s, before_reset(&w));
+    assert_true(scene_number_of(s.file, "SELECT count(*) FROM transactions") > 50);
+    assert_int_equal(scene_number_of(s.file, VIEW_GENERATION), 1);
     uint64_t head = w.book->position;
-    catch_up(&s, head);
-    assert_int_equal(number_of(s.file, GENERATION), w.book->generation);
-    assert_int_equal(number_of(s.file, "SELECT count(*) FROM transactions"),
+    scene_catch_up(&s, head);
+    assert_int_equal(scene_number_of(s.file, VIEW_GENERATION), w.book->generation);
+    assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM transactions"),
                      world_operator(&w)->last_payment);
-    struct view_progress done = rebuild(&s, s.other);
+    struct view_progress done = scene_rebuild(&s, s.other);
     assert_int_equal(done.position, head);
     assert_int_equal(done.skipped, 0);
-    assert_equal_views(s.file, s.other);
+    assert_equal_views(&s, s.file, s.other);
     world_end(&w);
     scene_end(&s);
 }
@@ -329,16 +83,16 @@ static void test_golden_journals_give_the_expected_tables(void **state)
         struct scene s;
         char rest[64];
         char path[PATH_BYTES];
-        scene_start(&s);
+        scene_start(&s, VIEW_OF_OPERATOR);
         (void)snprintf(rest, sizeof(rest), "golden/%s", cases[i].name);
-        source_path(rest, path);
+        scene_source_path(rest, path);
         folder_unpack(path, s.journal);
         if (cases[i].position != 0) {
-            catch_up(&s, cases[i].position);
+            scene_catch_up(&s, cases[i].position);
         } else {
-            assert_int_equal(rebuild(&s, s.file).skipped, 0);
+            assert_int_equal(scene_rebuild(&s, s.file).skipped, 0);
         }
-        assert_expected(cases[i].tables, s.file);
+        assert_expected(&s, cases[i].tables, s.file);
         scene_end(&s);
     }
 }
@@ -349,33 +103,36 @@ static void test_balances_are_those_of_the_book(void **state)
     (void)state;
     struct scene s;
     struct world w;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
-    (void)rebuild(&s, s.file);
+    (void)scene_rebuild(&s, s.file);
     const struct ledger *ledger = &w.book->ledger;
     for (uint32_t i = 0; ledger_account(ledger, i) != NULL; i++) {
         const struct account *a = ledger_account(ledger, i);
         char sql[128];
         (void)snprintf(sql, sizeof(sql), "SELECT balance FROM accounts WHERE account = %u", i);
-        assert_int_equal(number_of(s.file, sql), account_balance(a));
+        assert_int_equal(scene_number_of(s.file, sql), account_balance(a));
         (void)snprintf(sql, sizeof(sql),
                        "SELECT debits_pending * 1000003 + credits_pending FROM accounts "
                        "WHERE account = %u",
                        i);
-        assert_int_equal(number_of(s.file, sql), a->debits_pending * 1000003 + a->credits_pending);
+        assert_int_equal(scene_number_of(s.file, sql),
+                         a->debits_pending * 1000003 + a->credits_pending);
     }
-    assert_int_equal(number_of(s.file, "SELECT count(*) FROM accounts"), ledger->accounts.used);
-    assert_int_equal(number_of(s.file, "SELECT count(*) FROM callbacks"),
+    assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM accounts"),
+                     ledger->accounts.used);
+    assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM callbacks"),
                      w.book->outbox.last_number); /* also of those that left memory */
-    assert_int_equal(number_of(s.file, "SELECT count(*) FROM deliveries"),
-                     number_of(s.file, "SELECT sum(attempts) FROM callbacks"));
-    assert_true(number_of(s.file, "SELECT count(*) FROM deliveries") >=
+    assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM deliveries"),
+                     scene_number_of(s.file, "SELECT sum(attempts) FROM callbacks"));
+    assert_true(scene_number_of(s.file, "SELECT count(*) FROM deliveries") >=
                 (int64_t)w.book->outbox.attempts.used);
     /* The last balance_after of an account is its balance. */
-    assert_int_equal(number_of(s.file, "SELECT count(*) FROM accounts a JOIN entries e ON e.number "
-                                       "= (SELECT max(number) FROM entries WHERE account = "
-                                       "a.account) WHERE e.balance_after <> a.balance"),
+    assert_int_equal(scene_number_of(s.file,
+                                     "SELECT count(*) FROM accounts a JOIN entries e ON e.number "
+                                     "= (SELECT max(number) FROM entries WHERE account = "
+                                     "a.account) WHERE e.balance_after <> a.balance"),
                      0);
     world_end(&w);
     scene_end(&s);
@@ -387,14 +144,14 @@ static void test_requests_of_organisations(void **state)
     (void)state;
     struct scene s;
     struct world w;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     world_start(&w, true);
     struct world_payout p = {.msisdn = WORLD_ANNA, .amount_minor = 200000};
     const struct operator_request *paid = world_request(&w, world_payout(&w, &p));
     p.wrong_password = true;
     (void)world_payout(&w, &p);
     golden_story_write(&w, s.journal);
-    (void)rebuild(&s, s.file);
+    (void)scene_rebuild(&s, s.file);
     char *text = NULL;
     size_t size = 0;
     char receipt[ID_RECEIPT_SIZE];
@@ -404,21 +161,23 @@ static void test_requests_of_organisations(void **state)
     request_conversation_id(paid, conversation);
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    ask(s.file,
-        "SELECT type, status, result_code, receipt, amount, charge, party, party_type, "
-        "conversation_id FROM requests ORDER BY number",
-        out);
+    scene_ask(s.file,
+              "SELECT type, status, result_code, receipt, amount, charge, party, party_type, "
+              "conversation_id FROM requests ORDER BY number",
+              out);
     (void)fclose(out);
     (void)snprintf(expected, sizeof(expected), "b2c|SUCCESS|0|%s|200000|900|254700000001|msisdn|%s",
                    receipt, conversation);
     assert_non_null(strstr(text, expected));
     assert_non_null(strstr(text, "b2c|FAILED|2001|-|200000|0|254700000001|msisdn|AG_"));
     free(text);
-    assert_int_equal(number_of(s.file, "SELECT sum(amount) FROM entries WHERE request_number = 1 "
-                                       "AND direction = 'debit' AND transaction_number IS NULL"),
+    assert_int_equal(scene_number_of(s.file,
+                                     "SELECT sum(amount) FROM entries WHERE request_number = 1 "
+                                     "AND direction = 'debit' AND transaction_number IS NULL"),
                      200900);
-    assert_int_equal(number_of(s.file, "SELECT count(*) FROM callbacks WHERE kind = 'result' AND "
-                                       "request_number IS NOT NULL AND url IS NOT NULL"),
+    assert_int_equal(scene_number_of(s.file,
+                                     "SELECT count(*) FROM callbacks WHERE kind = 'result' AND "
+                                     "request_number IS NOT NULL AND url IS NOT NULL"),
                      2);
     world_end(&w);
     scene_end(&s);
@@ -426,35 +185,14 @@ static void test_requests_of_organisations(void **state)
 
 /* ---- while it is written ---- */
 
-/* Batches of all sizes, the view stopped and started in between, with and without patience. */
 static void test_following_a_writer_equals_a_rebuild(void **state)
 {
     (void)state;
     struct scene s;
     struct world w;
-    struct test_random random = random_from(20);
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
-    struct reader frames = reader_init(w.frames, w.frames_size);
-    struct journal *journal = open_writer(&s);
-    struct view *v = start(&s);
-    while (frames.at < frames.size) {
-        append(journal, &frames, 1 + random_below(&random, 12));
-        uint64_t position = journal_head(journal).position;
-        view_durable(v, position);
-        if (random_below(&random, 4) == 0) {
-            wait_for(v, position);
-        }
-        if (random_below(&random, 16) == 0) {
-            view_stop(v, random_below(&random, 2) == 0 ? 0 : 30000);
-            v = start(&s);
-        }
-    }
-    view_stop(v, 30000); /* takes in what it was told about */
-    (void)rebuild(&s, s.other);
-    assert_equal_views(s.file, s.other);
-    assert_int_equal(number_of(s.file, POSITION), journal_head(journal).position);
-    journal_close(journal);
+    following_equals_a_rebuild(&s, w.frames, w.frames_size);
     world_end(&w);
     scene_end(&s);
 }
@@ -465,76 +203,29 @@ static void test_goes_no_further_than_durable(void **state)
     (void)state;
     struct scene s;
     struct world w;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
-    struct view *v = start(&s);
+    struct view *v = scene_view(&s);
     for (uint64_t position = 7; position < 60; position += 11) {
         view_durable(v, position);
-        wait_for(v, position);
-        assert_int_equal(number_of(s.file, POSITION), position);
+        scene_wait_for(v, position);
+        assert_int_equal(scene_number_of(s.file, VIEW_POSITION), position);
     }
     view_stop(v, 0);
     world_end(&w);
     scene_end(&s);
 }
 
-/* Has it got as far as its first commit? */
-static bool sound(const char *file)
-{
-    char error[512];
-    return view_query(file, "SELECT 1 FROM meta WHERE name = 'position'", print_nothing, NULL,
-                      error);
-}
-
-/* Killed at any moment, it goes on where the file stands, and nothing is there twice. */
 static void test_kill_at_any_moment(void **state)
 {
     (void)state;
     struct scene s;
     struct world w;
-    struct test_random random = random_from(3);
-    uint32_t partly = 0;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
-    uint64_t head = w.book->position;
-    (void)rebuild(&s, s.other);
-    for (int round = 0; round < 9; round++) {
-        int64_t from = access(s.file, F_OK) == 0 ? number_of(s.file, POSITION) : 0;
-        int64_t target = from + 1 + random_below(&random, 150);
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            struct view_options options = options_of(&s, s.file);
-            char error[256];
-            options.rows_per_commit = 1; /* a commit for each frame */
-            struct view *v = view_start(&options, error);
-            if (v != NULL) {
-                view_durable(v, head);
-            }
-            for (;;) {
-                wait_ms(999);
-            }
-        }
-        for (int i = 0; !sound(s.file) || (number_of(s.file, POSITION) < target &&
-                                           number_of(s.file, POSITION) < (int64_t)head);
-             i++) {
-            assert_true(i < 60000);
-            wait_ms(1);
-        }
-        assert_int_equal(kill(child, SIGKILL), 0);
-        assert_int_equal(waitpid(child, NULL, 0), child);
-        int64_t at = number_of(s.file, POSITION);
-        assert_true(at >= from);
-        partly += at > 0 && at < (int64_t)head;
-        if (round % 3 == 2) {
-            catch_up(&s, head);
-            assert_equal_views(s.file, s.other);
-            assert_int_equal(unlink(s.file), 0);
-        }
-    }
-    assert_true(partly > 2);
+    kills_change_nothing(&s, w.book->position);
     world_end(&w);
     scene_end(&s);
 }
@@ -565,19 +256,19 @@ static void overwrite(const char *file, long from, int byte, size_t size)
 static void spoil(const struct scene *s, uint64_t head, const char *sql, long from, size_t size)
 {
     (void)unlink(s->file);
-    catch_up(s, head - 3);
+    scene_catch_up(s, head - 3);
     if (sql != NULL) {
         change(s->file, sql);
     }
     if (size > 0) {
         overwrite(s->file, from, 0x5a, size);
     }
-    struct view *v = start(s);
+    struct view *v = scene_view(s);
     view_durable(v, head);
-    wait_for(v, head);
+    scene_wait_for(v, head);
     assert_int_equal(view_figures(v).rebuilt, 1);
     view_stop(v, 0);
-    assert_equal_views(s->file, s->other);
+    assert_equal_views(s, s->file, s->other);
 }
 
 static void test_useless_files_are_built_again(void **state)
@@ -585,11 +276,11 @@ static void test_useless_files_are_built_again(void **state)
     (void)state;
     struct scene s;
     struct world w;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
     uint64_t head = w.book->position;
-    (void)rebuild(&s, s.other);
+    (void)scene_rebuild(&s, s.other);
     spoil(&s, head, "UPDATE meta SET value = 1 WHERE name = 'fingerprint'", 0, 0);
     spoil(&s, head, "DELETE FROM meta WHERE name = 'fingerprint'", 0, 0);
     spoil(&s, head, "UPDATE meta SET value = '00' || substr(value, 3) WHERE name = 'batch_hash'", 0,
@@ -624,7 +315,7 @@ static void append_event(struct journal *journal, uint16_t kind)
     put_u16(&w, 8);
     put_u64(&w, 1);
     struct reader frames = reader_init(bytes, w.size);
-    append(journal, &frames, 1);
+    scene_append(journal, &frames, 1);
 }
 
 static void test_unknown_events_are_counted(void **state)
@@ -632,27 +323,28 @@ static void test_unknown_events_are_counted(void **state)
     (void)state;
     struct scene s;
     struct world w;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
-    struct journal *journal = open_writer(&s);
+    struct journal *journal = scene_open_writer(&s);
     struct reader frames = reader_init(w.frames, w.frames_size);
-    append(journal, &frames, 40);
+    scene_append(journal, &frames, 40);
     for (uint16_t kind = 1000; kind < 1005; kind++) {
         append_event(journal, kind);
     }
     uint64_t head = journal_head(journal).position;
-    struct view *v = start(&s);
+    struct view *v = scene_view(&s);
     view_durable(v, head);
-    wait_for(v, head);
+    scene_wait_for(v, head);
     assert_int_equal(view_figures(v).skipped, 5);
     view_stop(v, 0);
-    assert_int_equal(number_of(s.file, "SELECT value FROM meta WHERE name = 'events_skipped'"), 5);
+    assert_int_equal(
+        scene_number_of(s.file, "SELECT value FROM meta WHERE name = 'events_skipped'"), 5);
     append_event(journal, EVENT_STK_ENDED); /* known, and not its bytes */
-    v = start(&s);
+    v = scene_view(&s);
     view_durable(v, head + 1);
     for (int i = 0; !view_figures(v).waits; i++) {
         assert_true(i < 60000);
-        wait_ms(1);
+        scene_wait_ms(1);
     }
     assert_int_equal(view_figures(v).position, head); /* it stops there, and says so */
     view_stop(v, 0);
@@ -667,10 +359,10 @@ static void test_leaves_room_for_the_journal(void **state)
     (void)state;
     struct scene s;
     struct world w;
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
-    struct view_options options = options_of(&s, s.file);
+    struct view_options options = scene_options_of(&s, s.file);
     char error[256];
     options.room_bytes = UINT64_MAX;
     struct view *v = view_start(&options, error);
@@ -678,7 +370,7 @@ static void test_leaves_room_for_the_journal(void **state)
     view_durable(v, 5);
     for (int i = 0; !view_figures(v).waits; i++) {
         assert_true(i < 60000);
-        wait_ms(1);
+        scene_wait_ms(1);
     }
     assert_int_equal(view_figures(v).position, 0);
     assert_true(view_figures(v).lag_ns > 0);
@@ -695,17 +387,17 @@ static void test_one_writer_at_a_time(void **state)
     struct world w;
     struct view_progress done;
     char error[512];
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
-    struct view *v = start(&s);
+    struct view *v = scene_view(&s);
     view_durable(v, 5);
-    wait_for(v, 5);
-    struct view_options options = options_of(&s, s.file);
+    scene_wait_for(v, 5);
+    struct view_options options = scene_options_of(&s, s.file);
     assert_false(view_rebuild(&options, NULL, NULL, &done, error));
     assert_non_null(strstr(error, "another process"));
     view_stop(v, 0);
-    (void)rebuild(&s, s.file);
+    (void)scene_rebuild(&s, s.file);
     options.journal = s.folder; /* no journal there */
     assert_false(view_rebuild(&options, NULL, NULL, &done, error));
     assert_non_null(strstr(error, "there is no journal"));
@@ -737,27 +429,27 @@ static void test_questions_only_read(void **state)
     struct scene s;
     struct world w;
     char error[512];
-    scene_start(&s);
+    scene_start(&s, VIEW_OF_OPERATOR);
     golden_story(&w);
     golden_story_write(&w, s.journal);
-    (void)rebuild(&s, s.file);
-    char *before = dump(s.file, true);
+    (void)scene_rebuild(&s, s.file);
+    char *before = scene_dump(&s, s.file, true);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        assert_false(view_query(s.file, refused[i], print_nothing, NULL, error));
+        assert_false(view_query(s.file, refused[i], scene_print_nothing, NULL, error));
         if (strstr(error, "nothing was changed") == NULL) {
             fail_msg("%s: %s", refused[i], error);
         }
     }
-    assert_false(view_query(s.file, "SELECT 1; SELECT 2", print_nothing, NULL, error));
+    assert_false(view_query(s.file, "SELECT 1; SELECT 2", scene_print_nothing, NULL, error));
     assert_non_null(strstr(error, "one question at a time"));
-    assert_false(view_query(s.file, "  ", print_nothing, NULL, error));
+    assert_false(view_query(s.file, "  ", scene_print_nothing, NULL, error));
     assert_non_null(strstr(error, "no question"));
-    assert_false(view_query(s.file, "SELECT nonsense FROM meta", print_nothing, NULL, error));
+    assert_false(view_query(s.file, "SELECT nonsense FROM meta", scene_print_nothing, NULL, error));
     assert_non_null(strstr(error, "no such column: nonsense"));
-    assert_false(view_query(s.folder, "SELECT 1", print_nothing, NULL, error));
-    assert_int_equal(number_of(s.file, "SELECT 6 * 7; -- and no more"), 42);
-    assert_int_equal(number_of(s.file, "PRAGMA table_info(meta)"), 0); /* column 0 */
-    char *after = dump(s.file, true);
+    assert_false(view_query(s.folder, "SELECT 1", scene_print_nothing, NULL, error));
+    assert_int_equal(scene_number_of(s.file, "SELECT 6 * 7; -- and no more"), 42);
+    assert_int_equal(scene_number_of(s.file, "PRAGMA table_info(meta)"), 0); /* column 0 */
+    char *after = scene_dump(&s, s.file, true);
     assert_string_equal(before, after);
     free(before);
     free(after);
