@@ -7,6 +7,7 @@
 #include "app/bench/bench.h"
 #include "app/doctor.h"
 #include "app/explain.h"
+#include "app/export.h"
 #include "app/listen.h"
 #include "app/serve.h"
 #include "app/verify.h"
@@ -26,6 +27,7 @@ static int usage(FILE *to)
                   "doubled\n"
                   "  hakika query \"select ...\"  ask the payments, callbacks and accounts in SQL\n"
                   "  hakika view rebuild DIR   build those tables again from the journal\n"
+                  "  hakika export DIR      write a day's payments and entries as files\n"
                   "  hakika explain ID      tell every step of one payment, and why\n"
                   "  hakika doctor          look at everything that production needs\n"
                   "  hakika listen          print the callbacks that arrive at port 9000\n"
@@ -70,6 +72,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "query") == 0) {
         return query_command(argc - 2, argv + 2);
+    }
+    if (strcmp(argv[1], "export") == 0) {
+        return export_command(argc - 2, argv + 2);
     }
     if (strcmp(argv[1], "explain") == 0) {
         return explain_command(argc - 2, argv + 2);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/rows.h"
 #include "app/view.h"
 #include "base/check.h"
 #include "view/view.h"
@@ -156,57 +157,13 @@ static void table_print(const struct table *t)
     }
 }
 
-/* ---- CSV ---- */
-
-static void csv_cell(const char *data, uint64_t size)
-{
-    struct span text = {data, size};
-    bool quoted = false;
-    for (size_t i = 0; i < size; i++) {
-        quoted = quoted || strchr(",\"\r\n", text.data[i]) != NULL;
-    }
-    if (!quoted) {
-        (void)fwrite(size == 0 ? "" : data, 1, size, stdout);
-        return;
-    }
-    (void)putchar('"');
-    for (size_t i = 0; i < size; i++) {
-        if (text.data[i] == '"') {
-            (void)putchar('"');
-        }
-        (void)putchar(text.data[i]);
-    }
-    (void)putchar('"');
-}
+/* ---- CSV and JSON ---- */
 
 static bool csv_row(void *context, const char *const *names, const struct view_cell *row,
                     uint32_t count)
 {
     (void)context;
-    for (uint32_t i = 0; i < count; i++) {
-        if (i > 0) {
-            (void)putchar(',');
-        }
-        if (row == NULL) {
-            csv_cell(names[i], strlen(names[i]));
-        } else {
-            csv_cell(row[i].data, row[i].size);
-        }
-    }
-    return fputs("\r\n", stdout) >= 0 && !ferror(stdout);
-}
-
-/* ---- JSON ---- */
-
-/* 2.5 as it is; infinities, which JSON does not have, as a string. */
-static void json_real(struct writer *w, struct span value)
-{
-    char last = value.size == 0 ? '\0' : value.data[value.size - 1];
-    if (last >= '0' && last <= '9') {
-        json_raw(w, value.data);
-    } else {
-        json_put_string(w, value);
-    }
+    return rows_csv(stdout, names, row, count, false);
 }
 
 static bool json_row(void *context, const char *const *names, const struct view_cell *row,
@@ -217,25 +174,8 @@ static bool json_row(void *context, const char *const *names, const struct view_
         json_open(w, '[');
         return true;
     }
-    json_open(w, '{');
-    for (uint32_t i = 0; i < count; i++) {
-        struct span value = {row[i].data, row[i].size};
-        json_key(w, names[i]);
-        switch (row[i].kind) {
-        case VIEW_NULL: json_put_null(w); break;
-        case VIEW_INTEGER: json_put_i64(w, row[i].integer); break;
-        case VIEW_REAL: json_real(w, value); break;
-        case VIEW_TEXT:
-        case VIEW_BLOB: json_put_string(w, value); break;
-        }
-    }
-    json_close(w, '}');
+    rows_json(w, names, row, count);
     return !w->overflow;
-}
-
-static bool json_flush(void *context, const uint8_t *data, size_t size)
-{
-    return fwrite(data, 1, size, context) == size;
 }
 
 /* ---- the command ---- */
@@ -261,7 +201,7 @@ static bool ask_json(const char *file, const char *sql, char error[512])
 {
     uint8_t buffer[8192];
     struct writer w = writer_init(buffer, sizeof(buffer));
-    w.flush = json_flush;
+    w.flush = rows_flush;
     w.context = stdout;
     bool good = view_query(file, sql, json_row, &w, error);
     if (good) {

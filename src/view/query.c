@@ -10,7 +10,7 @@
 
 #include "view/internal.h"
 
-struct question {
+struct view_reader {
     sqlite3 *db;
     bool wants_more; /* the statement wants more than reading */
 };
@@ -19,7 +19,7 @@ struct question {
 static int permit(void *context, int action, const char *first, const char *second,
                   const char *database, const char *trigger)
 {
-    struct question *q = context;
+    struct view_reader *q = context;
     (void)second;
     (void)database;
     (void)trigger;
@@ -45,7 +45,7 @@ static bool refuse(char error[512], const char *words)
     return false;
 }
 
-static bool prepare(struct question *q, const char *sql, sqlite3_stmt **out, char error[512])
+static bool prepare(struct view_reader *q, const char *sql, sqlite3_stmt **out, char error[512])
 {
     const char *rest = NULL;
     int code = sqlite3_prepare_v2(q->db, sql, -1, out, &rest);
@@ -86,7 +86,7 @@ static void read_cell(sqlite3_stmt *row, int column, struct view_cell *out)
     out->size = (uint64_t)sqlite3_column_bytes(row, column);
 }
 
-static bool answer(struct question *q, sqlite3_stmt *statement, view_row_fn row, void *context,
+static bool answer(struct view_reader *q, sqlite3_stmt *statement, view_row_fn row, void *context,
                    char error[512])
 {
     int count = sqlite3_column_count(statement);
@@ -114,20 +114,53 @@ static bool answer(struct question *q, sqlite3_stmt *statement, view_row_fn row,
     return true;
 }
 
-bool view_query(const char *file, const char *sql, view_row_fn row, void *context, char error[512])
+struct view_reader *view_open(const char *file, char error[512])
 {
-    struct question q = {NULL, false};
-    sqlite3_stmt *statement = NULL;
-    bool good = false;
-    int code = sqlite3_open_v2(file, &q.db, SQLITE_OPEN_READONLY, NULL);
+    struct view_reader *q = calloc(1, sizeof(*q));
+    if (q == NULL) {
+        (void)refuse(error, "out of memory");
+        return NULL;
+    }
+    int code = sqlite3_open_v2(file, &q->db, SQLITE_OPEN_READONLY, NULL);
     if (code != SQLITE_OK) {
         (void)snprintf(error, 512, "cannot open %.300s: %s", file, sqlite3_errstr(code));
-    } else {
-        (void)sqlite3_busy_timeout(q.db, 5000);
-        (void)sqlite3_set_authorizer(q.db, permit, &q);
-        good = prepare(&q, sql, &statement, error) && answer(&q, statement, row, context, error);
+        view_close(q);
+        return NULL;
     }
+    (void)sqlite3_busy_timeout(q->db, 5000);
+    /* The first read of a transaction fixes what all of them see. */
+    if (sqlite3_exec(q->db, "BEGIN; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) !=
+        SQLITE_OK) {
+        (void)snprintf(error, 512, "%.400s", sqlite3_errmsg(q->db));
+        view_close(q);
+        return NULL;
+    }
+    (void)sqlite3_set_authorizer(q->db, permit, q);
+    return q;
+}
+
+bool view_ask(struct view_reader *q, const char *sql, view_row_fn row, void *context,
+              char error[512])
+{
+    sqlite3_stmt *statement = NULL;
+    q->wants_more = false;
+    bool good = prepare(q, sql, &statement, error) && answer(q, statement, row, context, error);
     (void)sqlite3_finalize(statement);
-    (void)sqlite3_close(q.db);
+    return good;
+}
+
+void view_close(struct view_reader *q)
+{
+    if (q != NULL) {
+        (void)sqlite3_close(q->db);
+        free(q);
+    }
+}
+
+bool view_query(const char *file, const char *sql, view_row_fn row, void *context, char error[512])
+{
+    struct view_reader *q = view_open(file, error);
+    bool good = q != NULL && view_ask(q, sql, row, context, error);
+    view_close(q);
     return good;
 }

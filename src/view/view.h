@@ -104,6 +104,14 @@ struct view_cell {
 typedef bool (*view_row_fn)(void *context, const char *const *names, const struct view_cell *row,
                             uint32_t count);
 
+/* Several questions to one moment of the view, whatever is written meanwhile. NULL with a
+ * sentence. */
+struct view_reader;
+struct view_reader *view_open(const char *file, char error[512]);
+bool view_ask(struct view_reader *reader, const char *sql, view_row_fn row, void *context,
+              char error[512]) MUST_USE;
+void view_close(struct view_reader *reader); /* NULL is fine */
+
 /* Asks one question, reading only, also while somebody writes. False with a sentence. */
 bool view_query(const char *file, const char *sql, view_row_fn row, void *context,
                 char error[512]) MUST_USE;
