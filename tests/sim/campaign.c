@@ -112,28 +112,46 @@ void campaign_live(struct world *w, const struct world_options *options)
     }
 }
 
-bool campaign_child(const struct world_options *options, struct sim_failure *failure)
+/* What a child leaves behind, also when it dies. */
+struct child_end {
+    struct sim_failure failure;
+    uint64_t lives;
+};
+
+static _Noreturn void child_live(const struct world_options *options, uint64_t most,
+                                 struct child_end *end)
 {
-    struct sim_failure *shared =
-        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(shared != MAP_FAILED);
+    struct world_options run = *options;
+    sim_failure = &end->failure;
+    if (freopen("/dev/null", "w", stderr) == NULL) {
+        (void)fprintf(stdout, "the messages of this child cannot be silenced\n");
+    }
+    struct world *w = world_create(); /* made once: a life takes less than this */
+    for (; end->lives < most; run.seed++) {
+        end->lives++;
+        limit_time();
+        campaign_live(w, &run);
+    }
+    _exit(0);
+}
+
+bool campaign_child(const struct world_options *options, uint64_t most, struct sim_failure *failure,
+                    uint64_t *lives)
+{
+    struct child_end *end =
+        mmap(NULL, sizeof(*end), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(end != MAP_FAILED);
     (void)fflush(stdout);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        sim_failure = shared;
-        limit_time();
-        if (freopen("/dev/null", "w", stderr) == NULL) {
-            (void)fprintf(stdout, "the messages of this child cannot be silenced\n");
-        }
-        struct world *w = world_create();
-        campaign_live(w, options);
-        _exit(0);
+        child_live(options, most, end);
     }
     int status = 0;
     CHECK(waitpid(pid, &status, 0) == pid);
-    *failure = *shared;
-    CHECK(munmap(shared, sizeof(*shared)) == 0);
+    *failure = end->failure;
+    *lives = end->lives;
+    CHECK(munmap(end, sizeof(*end)) == 0);
     return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }
 

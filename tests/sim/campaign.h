@@ -36,8 +36,10 @@ int shrink_run(const struct campaign_options *options);
 /* What a seed is run with: every 16th twice, every 128th checked after every decision. Adds to the
  * world's tally. */
 void campaign_live(struct world *w, const struct world_options *options);
-/* Runs one seed in a child; true when it failed. */
-bool campaign_child(const struct world_options *options, struct sim_failure *failure);
+/* Runs seeds in a child, from the options' own on, `most` of them or until one fails: then true.
+ * *lives: how many began; the last one is the one that failed. */
+bool campaign_child(const struct world_options *options, uint64_t most, struct sim_failure *failure,
+                    uint64_t *lives);
 
 /* "sim --seed 7 --faults kill,power-cut", for the repetition of a run. */
 void command_print(const char *program, const struct world_options *options, char *out,

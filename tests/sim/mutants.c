@@ -47,21 +47,18 @@ struct result {
     char message[160];
 };
 
-/* Seed after seed until one fails; each in a child of its own. */
+/* Seed after seed until one fails, in a child. */
 static void hunt(int mutant, uint64_t most, struct result *out)
 {
+    struct world_options options = {
+        .seed = 1, .payments = WORLD_PAYMENTS_DEFAULT, .faults = faults_all()};
+    struct sim_failure failure;
     hakika_mutant = mutant;
-    for (uint64_t seed = 1; seed <= most && !out->caught; seed++) {
-        struct world_options options = {
-            .seed = seed, .payments = WORLD_PAYMENTS_DEFAULT, .faults = faults_all()};
-        struct sim_failure failure;
-        out->seeds = seed;
-        out->caught = campaign_child(&options, &failure);
-        if (out->caught) {
-            const char *what = strstr(failure.message, ": ");
-            (void)snprintf(out->message, sizeof(out->message), "%.150s",
-                           what != NULL ? what + 2 : "the process died");
-        }
+    out->caught = campaign_child(&options, most, &failure, &out->seeds);
+    if (out->caught) {
+        const char *what = strstr(failure.message, ": ");
+        (void)snprintf(out->message, sizeof(out->message), "%.150s",
+                       what != NULL ? what + 2 : "the process died");
     }
 }
 

@@ -17,8 +17,9 @@ struct shrinking {
 static bool still_fails(struct shrinking *s, const struct world_options *options)
 {
     struct sim_failure failure;
+    uint64_t lives;
     s->tried++;
-    if (!campaign_child(options, &failure)) {
+    if (!campaign_child(options, 1, &failure, &lives)) {
         return false;
     }
     s->best = *options;
