@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/serve.h"
+#include "app/world_files.h"
 
 enum {
     REPORTS_PER_TURN = 256,
@@ -266,6 +267,21 @@ static void reset_too(void *context)
     h->shared->reset(h->shared->context);
 }
 
+static uint8_t *world_frames(void *context, uint64_t until_position, struct span name,
+                             size_t *size_out, char error[SURFACE_WORLD_ERROR_SIZE])
+{
+    const struct host *h = context;
+    char directory[600];
+    (void)snprintf(directory, sizeof(directory), "%s/operator", h->shared->data);
+    return world_history(directory, until_position, name, size_out, error);
+}
+
+static bool world_is_sound(void *context, struct span frames, char error[SURFACE_WORLD_ERROR_SIZE])
+{
+    struct host *h = context;
+    return world_sound(frames, engine_book(h->engine)->settings, error);
+}
+
 static struct surface *make_surface(struct host *h)
 {
     const struct config *c = h->shared->config;
@@ -292,6 +308,8 @@ static struct surface *make_surface(struct host *h)
         .source_good = is_merchant(h) ? source_good : NULL,
         .in_flight = all_in_flight,
         .view = view_state,
+        .world_frames = is_merchant(h) ? NULL : world_frames,
+        .world_sound = is_merchant(h) ? NULL : world_is_sound,
         .context = h,
         .version = HAKIKA_VERSION,
     };
@@ -311,6 +329,7 @@ static bool start_face(struct host *h)
         .port = h->port,
         .limits = http_limits_default(),
         .admit = surface_admit,
+        .large_body = is_merchant(h) ? NULL : surface_large_body,
         .handle = surface_handle,
         .context = h->surface,
         .server_name = "hakika",

@@ -112,8 +112,10 @@ enum book_replay book__apply_events(struct book *b, const struct frame_info *inf
         if (!event_known(b, kind)) {
             return BOOK_EVENT_UNKNOWN;
         }
-        if (kind >= EVENT_WORLD_SAVED && kind <= EVENT_WORLD_RESTORED) {
-            enum book_replay result = book__apply_world(b, info, kind, &body);
+        bool import = kind >= EVENT_WORLD_IMPORT_BEGUN && kind <= EVENT_WORLD_IMPORTED;
+        if (import || (kind >= EVENT_WORLD_SAVED && kind <= EVENT_WORLD_RESTORED)) {
+            enum book_replay result = import ? book__apply_import(b, info, kind, &body)
+                                             : book__apply_world(b, info, kind, &body);
             if (result != BOOK_REPLAYED) {
                 return result;
             }

@@ -472,6 +472,9 @@ static void book_decide(struct decision *d)
     case COMMAND_WORLD_COPY:
     case COMMAND_WORLD_REMOVE:
     case COMMAND_WORLD_RESTORE: outcome = book__decide_world(d); break;
+    case COMMAND_WORLD_IMPORT_BEGIN:
+    case COMMAND_WORLD_IMPORT_FRAME:
+    case COMMAND_WORLD_IMPORT_END: outcome = book__decide_import(d); break;
     case COMMAND_CLOSED_LEAVE: outcome = book__decide_closed_leave(d); break;
     case COMMAND_KEYS_LEAVE: outcome = book__decide_keys_leave(d); break;
     default:
@@ -486,6 +489,9 @@ static void book_decide(struct decision *d)
 
 size_t book_frame_bytes_max(const struct book_command *command)
 {
+    if (command->kind == COMMAND_WORLD_IMPORT_FRAME) {
+        return BOOK_FRAME_HEADER_BYTES + BOOK_IMPORT_EVENT_EXTRA + BOOK_IMPORT_FRAME_MAX;
+    }
     if (command->kind != COMMAND_TRANSFERS) {
         return BOOK_FRAME_BYTES_MAX;
     }

@@ -59,11 +59,14 @@ enum book_event_kind {
     EVENT_WORLD_SAVED = 5,
     EVENT_WORLD_COPIED = 6,
     EVENT_WORLD_REMOVED = 7,
-    EVENT_WORLD_RESTORED = 8, /* a generation that begins as a saved world */
-    EVENT_CLOSED_LEFT = 9,    /* what is closed left memory (closing.h) */
-    EVENT_KEYS_LEFT = 10,     /* idempotency keys did */
-    EVENT_RECALLED = 11,      /* one thing came home, with all of it */
-    BOOK_EVENT_KNOWN_LAST = 11,
+    EVENT_WORLD_RESTORED = 8,      /* a generation that begins as a saved world */
+    EVENT_CLOSED_LEFT = 9,         /* what is closed left memory (closing.h) */
+    EVENT_KEYS_LEFT = 10,          /* idempotency keys did */
+    EVENT_RECALLED = 11,           /* one thing came home, with all of it */
+    EVENT_WORLD_IMPORT_BEGUN = 12, /* a world of another journal follows (worlds.h) */
+    EVENT_WORLD_IMPORT_FRAME = 13, /* one decision of it */
+    EVENT_WORLD_IMPORTED = 14,     /* all of it is here: it is kept */
+    BOOK_EVENT_KNOWN_LAST = 14,
     BOOK_EVENT_FIRST = 1,
     BOOK_EVENT_LAST = 15,
 };
@@ -71,20 +74,23 @@ enum book_event_kind {
 /* Commands of the book itself; a domain's start at COMMAND_DOMAIN_FIRST. They are the `cause` of a
  * frame, so numbers are never reused. */
 enum book_command_kind {
-    COMMAND_CLOCK = 1,           /* struct clock_command */
-    COMMAND_CHECKPOINT = 2,      /* struct checkpoint_command */
-    COMMAND_TRANSFERS = 3,       /* struct transfers_command */
-    COMMAND_HOLD_EXPIRY = 4,     /* internal: the first hold that is due */
-    COMMAND_DELIVERY_RESULT = 5, /* struct delivery_result_command */
-    COMMAND_DELIVERY_REVIVE = 6, /* struct delivery_revive_command */
-    COMMAND_OPEN_ACCOUNTS = 7,   /* struct open_accounts_command */
-    COMMAND_WORLD_SAVE = 8,      /* struct world_command */
-    COMMAND_WORLD_COPY = 9,      /* struct world_command */
-    COMMAND_WORLD_REMOVE = 10,   /* struct world_command */
-    COMMAND_WORLD_RESTORE = 11,  /* struct world_command */
-    COMMAND_CLOSED_LEAVE = 12,   /* struct closed_leave_command */
-    COMMAND_KEYS_LEAVE = 13,     /* struct keys_leave_command */
-    COMMAND_DELIVERY_EDIT = 14,  /* struct delivery_edit_command, reply delivery_edit_reply */
+    COMMAND_CLOCK = 1,               /* struct clock_command */
+    COMMAND_CHECKPOINT = 2,          /* struct checkpoint_command */
+    COMMAND_TRANSFERS = 3,           /* struct transfers_command */
+    COMMAND_HOLD_EXPIRY = 4,         /* internal: the first hold that is due */
+    COMMAND_DELIVERY_RESULT = 5,     /* struct delivery_result_command */
+    COMMAND_DELIVERY_REVIVE = 6,     /* struct delivery_revive_command */
+    COMMAND_OPEN_ACCOUNTS = 7,       /* struct open_accounts_command */
+    COMMAND_WORLD_SAVE = 8,          /* struct world_command */
+    COMMAND_WORLD_COPY = 9,          /* struct world_command */
+    COMMAND_WORLD_REMOVE = 10,       /* struct world_command */
+    COMMAND_WORLD_RESTORE = 11,      /* struct world_command */
+    COMMAND_CLOSED_LEAVE = 12,       /* struct closed_leave_command */
+    COMMAND_KEYS_LEAVE = 13,         /* struct keys_leave_command */
+    COMMAND_DELIVERY_EDIT = 14,      /* struct delivery_edit_command, reply delivery_edit_reply */
+    COMMAND_WORLD_IMPORT_BEGIN = 15, /* struct world_import_command, of these three */
+    COMMAND_WORLD_IMPORT_FRAME = 16,
+    COMMAND_WORLD_IMPORT_END = 17,
     COMMAND_DOMAIN_FIRST = 64,
 };
 
@@ -122,17 +128,6 @@ struct open_accounts_command {
     uint16_t code;
     uint16_t flags;
     uint16_t currency;
-};
-
-/* The answer of the commands of the book itself. */
-enum book_outcome {
-    BOOK_DONE = 0,
-    BOOK_NOTHING = 1, /* nothing to do: stale, or repeated */
-    BOOK_NOT_FOUND = 2,
-    BOOK_EXISTS = 3,
-    BOOK_TOO_LARGE = 4, /* the world, or all of them together */
-    BOOK_TOO_MANY = 5,
-    BOOK_LEFT = 6, /* closed payments have left memory: no world can hold them */
 };
 
 struct delivery_edit_reply {
@@ -236,6 +231,7 @@ struct book {
     struct book_world worlds[BOOK_WORLDS_MAX]; /* in the order in which they were saved */
     uint32_t world_count;
     struct book_prepared prepared; /* during a decision */
+    struct book_import import;     /* under way; not state: any other frame ends it */
 };
 
 struct book_options {

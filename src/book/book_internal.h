@@ -39,6 +39,18 @@ enum book_replay book__apply_world(struct book *b, const struct frame_info *info
 void book__worlds_save(const struct book *b, struct writer *w);
 bool book__worlds_load(struct book *b, struct reader *r);
 void book__worlds_fini(struct book *b);
+/* Gives the contents of `from`, as bytes, to b->prepared. False: no memory; true without bytes:
+ * more than `most`. */
+bool book__contents_prepare(struct book *b, const struct book *from, size_t most);
+enum book_outcome book__judge_new_world(const struct book *b, struct span name);
+/* Keeps the prepared bytes under a name. */
+struct book_world *book__keep_world(struct book *b, const struct frame_info *info,
+                                    struct span name);
+/* world_import.c */
+bool book__import_prepare(struct book *b, const struct book_command *command);
+enum book_outcome book__decide_import(struct decision *d);
+enum book_replay book__apply_import(struct book *b, const struct frame_info *info, uint16_t kind,
+                                    struct reader *r);
 void book__worlds_check(const struct book *b);
 /* closing.c */
 uint64_t book__left(const struct book *b); /* how much is in the index only */

@@ -87,8 +87,7 @@ static bool count_flush(void *context, const uint8_t *data, size_t size)
     return count->size <= count->most; /* a book of gigabytes is not walked to its end */
 }
 
-/* The contents as bytes. False: no memory; true without bytes: more than `most`. */
-static bool prepare_contents(struct book *b, size_t most)
+bool book__contents_prepare(struct book *b, const struct book *from, size_t most)
 {
     uint8_t buffer[16 * 1024];
     struct world_count count = {0, most};
@@ -97,7 +96,7 @@ static bool prepare_contents(struct book *b, size_t most)
     w.context = &count;
     CHECK(b->prepared.bytes == NULL);
     CHECK(b->prepared.size == 0);
-    book__contents_save(b, &w);
+    book__contents_save(from, &w);
     if (!writer_finish(&w)) {
         return true;
     }
@@ -107,7 +106,7 @@ static bool prepare_contents(struct book *b, size_t most)
     }
     b->prepared.size = count.size;
     w = writer_init(b->prepared.bytes, count.size);
-    book__contents_save(b, &w);
+    book__contents_save(from, &w);
     CHECK(!w.overflow);
     CHECK(w.size == count.size);
     return true;
@@ -145,7 +144,7 @@ bool book__prepare(struct book *b, const struct book_command *command)
     CHECK(b->prepared.bytes == NULL);
     CHECK(b->fresh == NULL);
     if (command->kind < COMMAND_WORLD_SAVE || command->kind > COMMAND_WORLD_RESTORE) {
-        return true;
+        return book__import_prepare(b, command);
     }
     const struct world_command *c = command->body;
     const struct book_world *named = book_world(b, c->name);
@@ -153,7 +152,7 @@ bool book__prepare(struct book *b, const struct book_command *command)
     bool room = b->world_count < BOOK_WORLDS_MAX;
     bool good = true;
     if (command->kind == COMMAND_WORLD_SAVE && named == NULL && room) {
-        good = prepare_contents(b, BOOK_WORLD_BYTES_MAX);
+        good = book__contents_prepare(b, b, BOOK_WORLD_BYTES_MAX);
     } else if (command->kind == COMMAND_WORLD_COPY && named == NULL && from != NULL && room) {
         good = prepare_copy(b, from);
     } else if (command->kind == COMMAND_WORLD_RESTORE && named != NULL) {
@@ -176,13 +175,13 @@ void book__prepare_end(struct book *b)
 
 /* ---- deciding ---- */
 
-static enum book_outcome judge_new(const struct book *b, const struct world_command *c)
+enum book_outcome book__judge_new_world(const struct book *b, struct span name)
 {
-    CHECK(book_world_name_valid(c->name));
+    CHECK(book_world_name_valid(name));
     if (book__left(b) > 0) {
         return BOOK_LEFT; /* a world holds all of its past; what left is in the index only */
     }
-    if (book_world(b, c->name) != NULL) {
+    if (book_world(b, name) != NULL) {
         return BOOK_EXISTS;
     }
     if (b->world_count == BOOK_WORLDS_MAX) {
@@ -201,9 +200,9 @@ static enum book_outcome judge(const struct decision *d)
     CHECK(d->events == 0);
     CHECK(d->command->reply != NULL); /* a refusal must be told */
     switch (d->command->kind) {
-    case COMMAND_WORLD_SAVE: return judge_new(b, c);
+    case COMMAND_WORLD_SAVE: return book__judge_new_world(b, c->name);
     case COMMAND_WORLD_COPY:
-        return book_world(b, c->from) == NULL ? BOOK_NOT_FOUND : judge_new(b, c);
+        return book_world(b, c->from) == NULL ? BOOK_NOT_FOUND : book__judge_new_world(b, c->name);
     default: return book_world(b, c->name) == NULL ? BOOK_NOT_FOUND : BOOK_DONE;
     }
 }
@@ -258,9 +257,7 @@ static struct digest_value digest_bytes(const uint8_t *bytes, size_t size)
     return digest_finish(&d);
 }
 
-/* Keeps the prepared bytes; like: the world that they were copied from, NULL: of this moment. */
-static enum book_replay keep_world(struct book *b, const struct frame_info *info, struct span name,
-                                   const struct book_world *like)
+struct book_world *book__keep_world(struct book *b, const struct frame_info *info, struct span name)
 {
     CHECK(b->world_count < BOOK_WORLDS_MAX); /* W1 */
     CHECK(b->prepared.bytes != NULL);
@@ -269,16 +266,16 @@ static enum book_replay keep_world(struct book *b, const struct frame_info *info
     memset(w, 0, sizeof(*w));
     memcpy(w->name, name.data, name.size);
     w->name_size = (uint32_t)name.size;
-    w->generation = like != NULL ? like->generation : b->generation;
-    w->position = like != NULL ? like->position : info->position;
-    w->time_ns = like != NULL ? like->time_ns : info->time_ns;
+    w->generation = b->generation;
+    w->position = info->position;
+    w->time_ns = info->time_ns;
     w->bytes = b->prepared.bytes;
     w->size = b->prepared.size;
     w->digest = digest_bytes(w->bytes, w->size);
     b->prepared.bytes = NULL;
     b->prepared.size = 0;
     b->world_count++;
-    return BOOK_REPLAYED;
+    return w;
 }
 
 static enum book_replay apply_new(struct book *b, const struct frame_info *info, uint16_t kind,
@@ -296,12 +293,18 @@ static enum book_replay apply_new(struct book *b, const struct frame_info *info,
         return BOOK_FRAME_BAD;
     }
     if (b->prepared.bytes == NULL &&
-        !(copies ? prepare_copy(b, like) : prepare_contents(b, SIZE_MAX))) {
+        !(copies ? prepare_copy(b, like) : book__contents_prepare(b, b, SIZE_MAX))) {
         return BOOK_REPLAY_MEMORY;
     }
     CHECK(b->prepared.bytes != NULL);
     CHECK(b->prepared.size > 0);
-    return keep_world(b, info, name, copies ? like : NULL);
+    struct book_world *w = book__keep_world(b, info, name);
+    if (copies) {
+        w->generation = like->generation;
+        w->position = like->position;
+        w->time_ns = like->time_ns;
+    }
+    return BOOK_REPLAYED;
 }
 
 static enum book_replay apply_removed(struct book *b, struct reader *r)
@@ -446,6 +449,8 @@ void book__worlds_fini(struct book *b)
         free(b->worlds[i].bytes);
     }
     b->world_count = 0;
+    free(b->import.bytes);
+    b->import.bytes = NULL;
     book__prepare_end(b);
 }
 

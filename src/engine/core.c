@@ -374,6 +374,18 @@ struct engine_result engine_execute(struct engine *e, enum engine_class class, u
     return result;
 }
 
+struct engine_result engine_execute_next(struct engine *e, uint16_t kind, const void *body,
+                                         void *reply)
+{
+    struct engine_result result = {engine_admits(e, ENGINE_CONTINUATION), 0};
+    if (result.status == ENGINE_APPLIED) {
+        struct book_command command = {kind, e->book->time_ns, 0, body, reply};
+        result.status = engine_decide(e, &command);
+        result.wait_position = engine_applied(e);
+    }
+    return result;
+}
+
 /* ---- batches ---- */
 
 static void engine_start_writing(struct engine *e)

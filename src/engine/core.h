@@ -134,6 +134,11 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
 struct engine_result engine_execute(struct engine *e, enum engine_class class, uint16_t kind,
                                     const void *body, void *reply);
 
+/* Decides another command in the same breath as the one before: at the same time, and without
+ * internal work in between. For runs of frames that belong together (book/worlds.h, W4). */
+struct engine_result engine_execute_next(struct engine *e, uint16_t kind, const void *body,
+                                         void *reply);
+
 /* Puts what a name stands for within reach of the book's look-ups, if there is such a thing. The
  * guest that was there before is gone: pointers to it are void. */
 enum engine_reach engine_reach(struct engine *e, const struct old_name *name);

@@ -954,6 +954,8 @@ static const struct route ROUTES[] = {
     {"GET", "/sim/v1/snapshots/{}", control_world_get},
     {"DELETE", "/sim/v1/snapshots/{}", control_world_remove},
     {"POST", "/sim/v1/snapshots/{}/restore", control_world_restore},
+    {"GET", "/sim/v1/snapshots/{}/file", control_world_file_get},
+    {"POST", "/sim/v1/snapshots/{}/file", control_world_file_post},
     {"GET", "/sim/v1/events", stream_start},
     {"GET", "/sim/v1/certificate", control_certificate},
 };

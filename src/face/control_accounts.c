@@ -509,6 +509,13 @@ void control_organisation_open(struct request *q)
     }
 }
 
+struct span control_sandbox_secret(enum organisation_secret which)
+{
+    return which == SECRET_PASSKEY              ? SPAN_LITERAL(SANDBOX_PASSKEY)
+           : which == SECRET_INITIATOR_PASSWORD ? SPAN_LITERAL("Safaricom999!*!")
+                                                : SPAN_LITERAL(APPS_PUBLIC_KEY);
+}
+
 /* The defaults of a paybill that nobody described: the public sandbox's. */
 static void sandbox_organisation(struct surface *s, struct organisation_command *c,
                                  struct sealed *sealed, uint32_t short_code, const char *name,
@@ -522,10 +529,9 @@ static void sandbox_organisation(struct surface *s, struct organisation_command 
     c->initiator = SPAN_LITERAL("testapi");
     c->utility_minor = DEV_ORGANISATION_MINOR;
     c->working_minor = DEV_ORGANISATION_MINOR;
-    seal_into(s, c, sealed, SECRET_PASSKEY, SPAN_LITERAL(SANDBOX_PASSKEY));
-    seal_into(s, c, sealed, SECRET_INITIATOR_PASSWORD, SPAN_LITERAL("Safaricom999!*!"));
-    seal_into(s, c, sealed, SECRET_CONSUMER_KEY, SPAN_LITERAL(APPS_PUBLIC_KEY));
-    seal_into(s, c, sealed, SECRET_CONSUMER_SECRET, SPAN_LITERAL(APPS_PUBLIC_KEY));
+    for (uint32_t i = 0; i < ORGANISATION_SECRETS; i++) {
+        seal_into(s, c, sealed, i, control_sandbox_secret(i));
+    }
 }
 
 struct engine_result control_open_organisation(struct surface *s, uint32_t short_code)

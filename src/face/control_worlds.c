@@ -6,11 +6,13 @@
  * who waits for one of its payments is told so.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/caltime.h"
 #include "face/daraja.h"
 #include "face/internal.h"
+#include "face/world_file.h"
 
 static void position_field(struct writer *w, const char *name, uint64_t generation,
                            uint64_t position)
@@ -76,6 +78,16 @@ static void answer_outcome(struct request *q, uint64_t wait_position, enum book_
                        "saved: delete snapshots, or save before there are so many payments",
                        BOOK_WORLD_BYTES_MAX >> 20, BOOK_ALL_WORLDS_BYTES_MAX >> 20);
         surface_problem(q, wait_position, 409, "snapshot_too_large", words);
+        break;
+    case BOOK_INTERRUPTED:
+        surface_problem(q, wait_position, 503, "interrupted",
+                        "something else was decided while the file was taken in; nothing of it was "
+                        "kept: send it again");
+        break;
+    case BOOK_UNREADABLE:
+        surface_problem(
+            q, wait_position, 422, "unsound_world",
+            "the decisions of the file are not those of a sound book; nothing was kept");
         break;
     case BOOK_DONE:
     case BOOK_NOTHING:
@@ -161,6 +173,158 @@ void control_world_remove(struct request *q)
     json_field_bool(&w, "deleted", true);
     json_close(&w, '}');
     surface_json(q, wait_position, 200, &w);
+}
+
+/* ---- as files ---- */
+
+bool surface_large_body(void *context, const struct http_exchange *x)
+{
+    struct span path = http_path(x);
+    (void)context;
+    return span_is(http_method(x), "POST") &&
+           span_starts_with(path, SPAN_LITERAL("/sim/v1/snapshots/")) && path.size > 5 &&
+           memcmp(path.data + path.size - 5, "/file", 5) == 0;
+}
+
+static void answer_file(struct request *q, const struct book_world *world, struct span bytes)
+{
+    char header[BOOK_WORLD_NAME_MAX + 64];
+    int size = snprintf(header, sizeof(header), "attachment; filename=\"%.*s.hakika-world\"",
+                        (int)world->name_size, world->name);
+    CHECK(size > 0 && (size_t)size < sizeof(header));
+    http_reply_header(q->x, "Content-Disposition", span_from(header));
+    surface_send(q, engine_read_position(q->s->engine),
+                 (struct face_answer){200, "application/octet-stream", bytes});
+}
+
+void control_world_file_get(struct request *q)
+{
+    struct surface *s = q->s;
+    const struct book_world *world = book_world(engine_book(s->engine), q->parts[0]);
+    char error[WORLD_FILE_ERROR_SIZE] = "this server keeps no files of worlds";
+    size_t size = 0;
+    if (world == NULL) {
+        answer_outcome(q, engine_read_position(s->engine), BOOK_NOT_FOUND);
+        return;
+    }
+    struct world_file file = {.time_ns = world->time_ns, .name = {world->name, world->name_size}};
+    uint8_t *frames = NULL;
+    uint8_t *bytes = NULL;
+    if (s->options.world_frames != NULL) {
+        frames = s->options.world_frames(s->options.context, engine_durable(s->engine), file.name,
+                                         &size, error);
+    }
+    if (frames != NULL) {
+        file.frames = (struct span){(const char *)frames, size};
+        bytes = world_file_make(&file, s->options.secrets, &size, error);
+    }
+    if (bytes == NULL) {
+        surface_problem(q, 0, 409, "no_world_file", error);
+    } else {
+        answer_file(q, world, (struct span){(const char *)bytes, size});
+    }
+    free(frames);
+    free(bytes);
+}
+
+/* The run of frames that brings a world in. False: answered; what was begun leaves nothing. */
+struct importing {
+    struct request *q;
+    struct world_import_command c;
+    uint64_t wait_position;
+};
+
+static bool import_step(struct importing *m, uint16_t kind)
+{
+    enum book_outcome outcome = BOOK_NOTHING;
+    struct engine *e = m->q->s->engine;
+    struct engine_result result =
+        kind == COMMAND_WORLD_IMPORT_BEGIN
+            ? engine_execute(e, ENGINE_CONTINUATION, kind, &m->c, &outcome)
+            : engine_execute_next(e, kind, &m->c, &outcome);
+    m->wait_position = result.wait_position;
+    if (!surface_decided(m->q, result)) {
+        return false;
+    }
+    if (outcome != BOOK_DONE) {
+        answer_outcome(m->q, result.wait_position, outcome);
+        return false;
+    }
+    return true;
+}
+
+static bool import_frames(struct importing *m, struct span frames)
+{
+    struct reader r = reader_init(frames.data, frames.size);
+    struct frame_reader f;
+    struct digest digest;
+    digest_init(&digest);
+    digest_update(&digest, frames.data, frames.size);
+    while (frame_next(&r, &f)) {
+        m->c.time_ns = f.info.time_ns;
+        m->c.cause = f.info.cause;
+        m->c.events = (struct span){(const char *)f.events.data, f.events.size};
+        if (!import_step(m, COMMAND_WORLD_IMPORT_FRAME)) {
+            return false;
+        }
+    }
+    m->c.digest = digest_finish(&digest);
+    return import_step(m, COMMAND_WORLD_IMPORT_END);
+}
+
+/* Looked at before anything is decided; then once more with the positions that it really gets. */
+static bool import_world(struct request *q, const struct world_file *file, struct importing *m)
+{
+    struct surface *s = q->s;
+    char error[WORLD_FILE_ERROR_SIZE] = "this server takes no files of worlds";
+    size_t size = 0;
+    uint8_t *frames =
+        world_file_localise(file, s->options.secrets, engine_applied(s->engine) + 2, &size, error);
+    bool sound = frames != NULL && s->options.world_sound != NULL &&
+                 s->options.world_sound(s->options.context,
+                                        (struct span){(const char *)frames, size}, error);
+    free(frames);
+    if (!sound) {
+        surface_problem(q, 0, 422, "unsound_world", error);
+        return false;
+    }
+    m->c = (struct world_import_command){.name = q->parts[0],
+                                         .time_ns = file->time_ns,
+                                         .frames = file->count,
+                                         .bytes = (uint32_t)size};
+    if (!import_step(m, COMMAND_WORLD_IMPORT_BEGIN)) {
+        return false;
+    }
+    frames = world_file_localise(file, s->options.secrets, m->wait_position + 1, &size, error);
+    bool good = false;
+    if (frames == NULL) {
+        surface_problem(q, m->wait_position, 503, "no_memory", error);
+    } else {
+        good = import_frames(m, (struct span){(const char *)frames, size});
+    }
+    free(frames);
+    return good;
+}
+
+void control_world_file_post(struct request *q)
+{
+    struct world_file file;
+    struct importing m = {.q = q};
+    char error[WORLD_FILE_ERROR_SIZE];
+    struct span type = http_header(q->x, "Content-Type");
+    if (type.data == NULL || !span_starts_with(type, SPAN_LITERAL("application/octet-stream"))) {
+        surface_problem(q, 0, 415, "file_needed",
+                        "the Content-Type must be application/octet-stream, and the body the file");
+    } else if (!book_world_name_valid(q->parts[0])) {
+        surface_problem(q, 0, 400, "invalid_name",
+                        "the name must be 1 to 64 letters, digits, dots, hyphens or underscores");
+    } else if (book_world(engine_book(q->s->engine), q->parts[0]) != NULL) {
+        answer_outcome(q, engine_read_position(q->s->engine), BOOK_EXISTS);
+    } else if (!world_file_read(http_body(q->x), &file, error)) {
+        surface_problem(q, 0, 422, "no_world_file", error);
+    } else if (import_world(q, &file, &m)) {
+        answer_world(q, m.wait_position, 201, book_world(engine_book(q->s->engine), q->parts[0]));
+    }
 }
 
 /* The generation that has just been opened. */

@@ -49,6 +49,8 @@ enum surface_book {
     SURFACE_MERCHANT = 1,
 };
 
+enum { SURFACE_WORLD_ERROR_SIZE = 200 };
+
 struct surface_options {
     enum surface_book book;
     struct engine *engine;
@@ -73,6 +75,12 @@ struct surface_options {
     uint32_t (*in_flight)(void *context);
     /* False, or NULL: there is no view. */
     bool (*view)(void *context, struct surface_view *out);
+    /* Saved worlds as files; NULL: there are none. world_frames: the frames of the world of this
+     * name, as the journal has them up to a position (malloc'ed), or NULL with an error.
+     * world_sound: whether a stranger's frames are those of a sound book. */
+    uint8_t *(*world_frames)(void *context, uint64_t until_position, struct span name,
+                             size_t *size_out, char error[SURFACE_WORLD_ERROR_SIZE]);
+    bool (*world_sound)(void *context, struct span frames, char error[SURFACE_WORLD_ERROR_SIZE]);
     void *context;
     const char *version;
     const char *credential_path; /* of the private key of our certificate; NULL: memory only */
@@ -86,6 +94,8 @@ void surface_destroy(struct surface *s); /* NULL is fine */
 /* The server is made with surface_admit and surface_handle and context s, then told here. */
 void surface_attach(struct surface *s, struct http_server *server);
 bool surface_admit(void *context, struct http_exchange *x);
+/* Does it take a file? (http_options.large_body) */
+bool surface_large_body(void *context, const struct http_exchange *x);
 void surface_handle(void *context, struct http_exchange *x);
 
 /* To be called in every turn, after engine_turn: releases replies that are durable now, steps a

@@ -43,6 +43,7 @@ struct http_limits http_limits_default(void)
     return (struct http_limits){
         .connections_max = 2048,
         .body_bytes_max = 64 * 1024,
+        .large_body_bytes_max = 2 * 1024 * 1024,
         .head_bytes_max = 8 * 1024,
         .headers_max = 64,
         .target_bytes_max = 2048,
@@ -267,6 +268,7 @@ static void exchange_reset(struct http_exchange *x)
     x->target_too_long = false;
     x->method = x->path = x->query = SPAN_EMPTY;
     x->body_expected = x->body_received = 0;
+    x->body_max = 0;
     x->expects_continue = false;
     x->counted = x->in_handler = x->prepared = x->open = x->released = false;
     x->close_after = x->headers_overflow = false;
@@ -502,7 +504,7 @@ static enum MHD_Result request_body(struct http_exchange *x, const char *data, s
     x->consumed += *size;
     x->body_received += *size;
     s->goes_on = s->goes_on || x->body_received < x->body_expected;
-    if (x->body_received > s->limits.body_bytes_max) {
+    if (x->body_received > x->body_max) {
         s->counters.refused_requests++;
         http__refuse_raw(x, HTTP_REFUSE_BODY_TOO_LARGE);
         return MHD_NO;
@@ -719,6 +721,7 @@ static struct http_server *server_make(const struct http_options *options)
     }
     s->limits = options->limits;
     s->admit = options->admit;
+    s->large_body = options->large_body;
     s->handle = options->handle;
     s->context = options->context;
     s->listener = -1;

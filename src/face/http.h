@@ -36,13 +36,14 @@
 #include "base/span.h"
 
 struct http_limits {
-    uint32_t connections_max;  /* 2,048; at the limit new connections are refused with 503 */
-    uint32_t body_bytes_max;   /* 64 KiB; larger is 413 */
-    uint32_t head_bytes_max;   /* 8 KiB in all; larger is 431; memory of every connection */
-    uint32_t headers_max;      /* 64; more is 431 (and more than 16 query parameters 414) */
-    uint32_t target_bytes_max; /* 2 KiB of path and query; longer is 414 */
-    uint32_t request_ms_max;   /* 10,000: from first byte to whole request, else 408 and close */
-    uint32_t idle_ms_max;      /* 75,000: keep-alive without a request */
+    uint32_t connections_max;      /* 2,048; at the limit new connections are refused with 503 */
+    uint32_t body_bytes_max;       /* 64 KiB; larger is 413 */
+    uint32_t large_body_bytes_max; /* 2 MiB: of the calls that take a file (large_body) */
+    uint32_t head_bytes_max;       /* 8 KiB in all; larger is 431; memory of every connection */
+    uint32_t headers_max;          /* 64; more is 431 (and more than 16 query parameters 414) */
+    uint32_t target_bytes_max;     /* 2 KiB of path and query; longer is 414 */
+    uint32_t request_ms_max; /* 10,000: from first byte to whole request, else 408 and close */
+    uint32_t idle_ms_max;    /* 75,000: keep-alive without a request */
 };
 
 /* The defaults in the comments above. */
@@ -64,11 +65,15 @@ typedef void (*http_handler_fn)(void *context, struct http_exchange *exchange);
  */
 typedef bool (*http_admit_fn)(void *context, struct http_exchange *exchange);
 
+/* Called with method and path known: is it a call that takes a file? May be NULL. */
+typedef bool (*http_large_body_fn)(void *context, const struct http_exchange *exchange);
+
 struct http_options {
     const char *address; /* numeric IPv4 or IPv6 */
     uint16_t port;       /* 0: any free one */
     struct http_limits limits;
     http_admit_fn admit;
+    http_large_body_fn large_body;
     http_handler_fn handle;
     void *context;
     const char *server_name; /* value of the Server header, NULL for none */

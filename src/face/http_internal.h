@@ -97,6 +97,7 @@ struct http_exchange {
     struct span method, path, query;
     struct http_buffer body;
     uint64_t body_expected; /* Content-Length, 0 when chunked or absent */
+    uint64_t body_max;
     uint64_t body_received; /* kept in body, unless the request was not admitted */
     bool expects_continue;
     char peer[INET6_ADDRSTRLEN];
@@ -135,6 +136,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct http_limits limits;
     http_admit_fn admit;
+    http_large_body_fn large_body;
     http_handler_fn handle;
     void *context;
     char *server_name;

@@ -234,9 +234,6 @@ static enum http_refusal check_framing(struct head *h, bool is_1_0)
         if (!span_parse_u64(h->length, &length)) {
             return HTTP_REFUSE_BAD_LENGTH;
         }
-        if (length > x->server->limits.body_bytes_max) {
-            return HTTP_REFUSE_BODY_TOO_LARGE;
-        }
         x->body_expected = length;
     }
     return HTTP_REFUSE_NONE;
@@ -378,7 +375,16 @@ enum http_refusal http__head_check(struct http_exchange *x, const char *method, 
         }
         x->expects_continue = true;
     }
-    return check_target(&h);
+    refusal = check_target(&h);
+    if (refusal != HTTP_REFUSE_NONE) {
+        return refusal;
+    }
+    const struct http_server *s = x->server;
+    x->body_max = s->limits.body_bytes_max;
+    if (s->large_body != NULL && s->large_body(s->context, x)) {
+        x->body_max = s->limits.large_body_bytes_max;
+    }
+    return x->body_expected > x->body_max ? HTTP_REFUSE_BODY_TOO_LARGE : HTTP_REFUSE_NONE;
 }
 
 struct span http_method(const struct http_exchange *x)

@@ -246,10 +246,14 @@ void control_world_list(struct request *q);
 void control_world_get(struct request *q);
 void control_world_remove(struct request *q);
 void control_world_restore(struct request *q);
+void control_world_file_get(struct request *q);
+void control_world_file_post(struct request *q);
 void control_clock_turn(struct surface *s);
 void control_poll_turn(struct surface *s);
 /* Opens one with the defaults of `dev`; used by push, too. */
 struct engine_result control_open_subscriber(struct surface *s, uint64_t msisdn);
+/* What an organisation that nobody described has: the public sandbox's. */
+struct span control_sandbox_secret(enum organisation_secret which);
 struct engine_result control_open_organisation(struct surface *s, uint32_t short_code);
 /* The request's JSON object, or NULL after answering 400. */
 struct json_object *control_body(struct request *q);

@@ -62,10 +62,24 @@ static uint64_t now_read(const struct request *q)
 
 /* ---- who calls ---- */
 
-static void key_digest(struct surface *s, struct span key, uint8_t out[16])
+void paystack_key_digest(struct secrets *secrets, struct span key, uint8_t out[16])
 {
     struct span parts[2] = {SPAN_LITERAL("paystack secret key"), key};
-    secrets_digest(s->options.secrets, parts, 2, out);
+    secrets_digest(secrets, parts, 2, out);
+}
+
+static void key_digest(struct surface *s, struct span key, uint8_t out[16])
+{
+    paystack_key_digest(s->options.secrets, key, out);
+}
+
+void paystack_local_key(uint32_t short_code, char out[PAYSTACK_LOCAL_KEY_SIZE])
+{
+    if (short_code == PUBLIC_CODE) {
+        (void)snprintf(out, PAYSTACK_LOCAL_KEY_SIZE, "%s", PUBLIC_KEY);
+        return;
+    }
+    (void)snprintf(out, PAYSTACK_LOCAL_KEY_SIZE, "sk_test_%u", short_code);
 }
 
 struct keep {

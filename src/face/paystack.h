@@ -8,6 +8,11 @@
 #include "face/internal.h"
 
 /* False: this is not one of Paystack's paths. */
+/* The secret key that a business of an opened world file has here. */
+enum { PAYSTACK_LOCAL_KEY_SIZE = 32 };
+void paystack_local_key(uint32_t short_code, char out[PAYSTACK_LOCAL_KEY_SIZE]);
+/* By which a business is found. */
+void paystack_key_digest(struct secrets *secrets, struct span key, uint8_t out[16]);
 bool paystack_route(struct request *q);
 /* Answers in Paystack's form; false: this is not one of its paths. */
 bool paystack_fail(struct request *q, const char *words);

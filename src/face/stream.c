@@ -103,6 +103,7 @@ static const char *book_event_name(uint16_t kind)
     case EVENT_WORLD_COPIED: return "world_copied";
     case EVENT_WORLD_REMOVED: return "world_removed";
     case EVENT_WORLD_RESTORED: return "world_restored";
+    case EVENT_WORLD_IMPORTED: return "world_imported";
     case EVENT_ACCOUNT_OPENED: return "account_opened";
     case EVENT_TRANSFER_POSTED: return "transfer_posted";
     case EVENT_TRANSFER_REFUSED: return "transfer_refused";

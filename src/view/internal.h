@@ -176,8 +176,9 @@ struct projection {
     uint64_t reserved_serial;
     uint64_t ended_payment; /* the latest STK payment that ended; 0: a request has, since */
     uint64_t ended_request;
-    struct rule_list rules; /* being read */
-    char error[256];        /* of a frame that cannot be read; empty: none */
+    struct rule_list rules;                 /* being read */
+    char imported[BOOK_WORLD_NAME_MAX + 1]; /* the frame completes this world; empty: none */
+    char error[256];                        /* of a frame that cannot be read; empty: none */
 };
 
 /* Takes up where the store stands. False: its meta cannot be read (store->code says whether by the
@@ -198,6 +199,11 @@ void projection_request_ended(struct projection *p, uint64_t request);
 void projection_empty(struct projection *p);
 /* EVENT_WORLD_*. False: its bytes are not one. */
 bool projection_world(struct projection *p, uint16_t kind, struct reader *body);
+/* EVENT_WORLD_IMPORT_*: the parts are kept until the last has come; then p->imported is set. */
+bool projection_import(struct projection *p, uint16_t kind, struct reader *body);
+/* The kept parts become a saved world: `events` makes rows of the events of one decision. */
+bool projection_imported(struct projection *p,
+                         bool (*events)(struct projection *p, struct frame_reader *frame));
 
 /* ---- from the journal into a file (feed.c) ---- */
 

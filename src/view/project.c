@@ -235,6 +235,8 @@ static bool project_event(struct projection *p, uint16_t kind, struct reader *bo
         good = open_generation(p, body);
     } else if (kind >= EVENT_WORLD_SAVED && kind <= EVENT_WORLD_RESTORED) {
         good = projection_world(p, kind, body);
+    } else if (kind >= EVENT_WORLD_IMPORT_BEGUN && kind <= EVENT_WORLD_IMPORTED) {
+        good = projection_import(p, kind, body);
     } else if ((kind >= EVENT_CLOCK_SET && kind <= EVENT_KEY_KEPT) ||
                (kind >= EVENT_CLOSED_LEFT && kind <= EVENT_RECALLED)) {
         return true; /* housekeeping of the book; what left its memory stays here */
@@ -245,19 +247,29 @@ static bool project_event(struct projection *p, uint16_t kind, struct reader *bo
     return good;
 }
 
-bool projection_frame(struct projection *p, struct frame_reader *frame)
+static bool project_events(struct projection *p, struct frame_reader *frame)
 {
     uint16_t kind;
     struct reader body;
+    bool good = true;
+    while (good && frame_event(frame, &kind, &body)) {
+        good = project_event(p, kind, &body);
+    }
+    return good && !frame->events.bad;
+}
+
+bool projection_frame(struct projection *p, struct frame_reader *frame)
+{
     bool good = caltime_in_range(frame->info.time_ns);
     p->frame = frame->info;
     if (good) {
         (void)rfc3339_format(frame->info.time_ns, p->at);
+        good = project_events(p, frame);
     }
-    while (good && frame_event(frame, &kind, &body)) {
-        good = project_event(p, kind, &body);
+    if (good && p->imported[0] != '\0') {
+        good = projection_imported(p, project_events);
     }
-    if (!good || frame->events.bad) {
+    if (!good) {
         (void)snprintf(p->error, sizeof(p->error),
                        "the frame at position %llu cannot be read; run 'hakika verify'",
                        (unsigned long long)frame->info.position);

@@ -29,7 +29,10 @@
     X(WORLD_COPY,                                                                                  \
       "INSERT INTO worlds (name, world, saved_at, position)"                                       \
       " SELECT ?2, world, saved_at, position FROM worlds WHERE name = ?1")                         \
-    X(WORLD_REMOVE, "DELETE FROM worlds WHERE name = ?1")
+    X(WORLD_REMOVE, "DELETE FROM worlds WHERE name = ?1")                                          \
+    X(IMPORT_FORGET, "DELETE FROM import_parts WHERE position <= ?1")                              \
+    X(IMPORT_PART,                                                                                 \
+      "INSERT INTO import_parts (position, time_ns, cause, events) VALUES (?1, ?2, ?3, ?4)")
 
 #define OPERATOR_STATEMENTS(X)                                                                     \
     X(TRANSACTION_ADD,                                                                             \

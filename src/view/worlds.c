@@ -138,3 +138,97 @@ bool projection_world(struct projection *p, uint16_t kind, struct reader *body)
     }
     return true;
 }
+
+/* ---- worlds of other journals ---- */
+
+enum { ASIDE = -1 }; /* in place of a world: what the tables hold while another one is built */
+
+bool projection_import(struct projection *p, uint16_t kind, struct reader *body)
+{
+    struct span name = SPAN_EMPTY;
+    int64_t time_ns = 0;
+    uint16_t cause = 0;
+    if (kind != EVENT_WORLD_IMPORT_FRAME) {
+        name = get_text(body);
+    }
+    if (kind != EVENT_WORLD_IMPORTED) {
+        time_ns = get_i64(body);
+    }
+    if (kind == EVENT_WORLD_IMPORT_FRAME) {
+        cause = get_u16(body);
+    }
+    if (body->bad || name.size >= sizeof(p->imported)) {
+        return false;
+    }
+    struct span events = {(const char *)body->data + body->at, body->size - body->at};
+    if (kind == EVENT_WORLD_IMPORTED) {
+        memcpy(p->imported, name.data, name.size);
+        p->imported[name.size] = '\0';
+        return true;
+    }
+    if (kind == EVENT_WORLD_IMPORT_BEGUN) {
+        events = SPAN_EMPTY;
+        (void)RUN(p->store, IMPORT_FORGET, number(p->frame.position));
+    }
+    (void)RUN(p->store, IMPORT_PART, number(p->frame.position), integer(time_ns), integer(cause),
+              bytes_of(events));
+    return true;
+}
+
+/* One kept decision; the first row only says when the world was saved. */
+static bool build_part(struct projection *p, sqlite3_stmt *row,
+                       bool (*events)(struct projection *p, struct frame_reader *frame))
+{
+    struct span bytes = store_bytes(row, 3);
+    struct frame_reader f = {{(uint64_t)sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
+                              (uint16_t)sqlite3_column_int64(row, 2)},
+                             reader_init(bytes.data, bytes.size)};
+    p->frame = f.info;
+    if (!caltime_in_range(f.info.time_ns)) {
+        return false;
+    }
+    (void)rfc3339_format(f.info.time_ns, p->at);
+    return f.info.cause == 0 || events(p, &f);
+}
+
+static bool build(struct projection *p,
+                  bool (*events)(struct projection *p, struct frame_reader *frame),
+                  char saved_at[RFC3339_SIZE])
+{
+    sqlite3_stmt *row = NULL;
+    bool good = sqlite3_prepare_v2(p->store->db,
+                                   "SELECT position, time_ns, cause, events FROM import_parts"
+                                   " ORDER BY position",
+                                   -1, &row, NULL) == SQLITE_OK;
+    for (bool first = true; good && sqlite3_step(row) == SQLITE_ROW; first = false) {
+        good = build_part(p, row, events);
+        if (first) {
+            memcpy(saved_at, p->at, RFC3339_SIZE);
+        }
+    }
+    (void)sqlite3_finalize(row);
+    return good;
+}
+
+/* Builds it in the tables of the present, which are put aside meanwhile; all in one transaction. */
+bool projection_imported(struct projection *p,
+                         bool (*events)(struct projection *p, struct frame_reader *frame))
+{
+    struct projection present = *p;
+    char saved_at[RFC3339_SIZE] = "";
+    (void)each_table(p->store, "INSERT INTO saved_@T (world, @C) SELECT @W, @C FROM @T ORDER BY 2",
+                     ASIDE);
+    projection_empty(p);
+    bool good = build(p, events, saved_at);
+    *p = present;
+    memcpy(p->at, saved_at, sizeof(p->at));
+    save(p, span_from(p->imported));
+    memcpy(p->at, present.at, sizeof(p->at));
+    p->imported[0] = '\0';
+    projection_empty(p);
+    (void)each_table(
+        p->store, "INSERT INTO @T (@C) SELECT @C FROM saved_@T WHERE world = @W ORDER BY 1", ASIDE);
+    forget(p); /* what was put aside, which no world names */
+    (void)RUN(p->store, IMPORT_FORGET, number(p->frame.position));
+    return good;
+}

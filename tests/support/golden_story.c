@@ -768,6 +768,80 @@ static void chapter_worlds(struct world *w)
     (void)answer_all(w, 200, DELIVERY_ANSWERED);
 }
 
+/* Ids that are made of positions, in frames that other positions have now. */
+static void move_ids(struct frame_reader f, uint64_t position)
+{
+    uint16_t kind;
+    struct reader body;
+    while (frame_event(&f, &kind, &body)) {
+        uint64_t id = kind == EVENT_TRANSFER_POSTED ? get_u64(&body) : 0;
+        if (id >> 60 == 2) {
+            uint64_t moved = (uint64_t)2 << 60 | position << 6 | (id & 63);
+            memcpy((uint8_t *)(uintptr_t)body.data, &moved, sizeof(moved));
+        }
+    }
+}
+
+static void import_step(struct world *w, uint16_t kind, const struct world_import_command *c)
+{
+    enum book_outcome outcome = BOOK_NOTHING;
+    (void)world_do(w, kind, c, &outcome);
+    assert_int_equal(outcome, BOOK_DONE);
+}
+
+/* Everything of another world, in frames of this one. */
+static void import_world(struct world *w, const struct world *there, const char *name)
+{
+    struct reader r = reader_init(there->frames, there->frames_size);
+    struct frame_reader f;
+    struct digest digest;
+    struct world_import_command c = {.name = span_from(name),
+                                     .time_ns = there->now_ns,
+                                     .frames = (uint32_t)there->book->position,
+                                     .bytes = (uint32_t)there->frames_size};
+    import_step(w, COMMAND_WORLD_IMPORT_BEGIN, &c);
+    digest_init(&digest);
+    while (frame_next(&r, &f)) {
+        uint8_t header[BOOK_FRAME_HEADER_BYTES];
+        struct writer out = writer_init(header, sizeof(header));
+        move_ids(f, w->book->position + 1);
+        put_u32(&out, (uint32_t)(sizeof(header) + f.events.size));
+        put_u32(&out, f.info.cause);
+        put_u64(&out, w->book->position + 1);
+        put_i64(&out, f.info.time_ns);
+        put_u64(&out, 0);
+        digest_update(&digest, header, sizeof(header));
+        digest_update(&digest, f.events.data, f.events.size);
+        c.time_ns = f.info.time_ns;
+        c.cause = f.info.cause;
+        c.events = (struct span){(const char *)f.events.data, f.events.size};
+        import_step(w, COMMAND_WORLD_IMPORT_FRAME, &c);
+    }
+    c.digest = digest_finish(&digest);
+    import_step(w, COMMAND_WORLD_IMPORT_END, &c);
+}
+
+/* A world of another journal comes in, is lived in for a while, and left. */
+static void chapter_import(struct world *w)
+{
+    struct world there;
+    world_start(&there, true);
+    uint64_t number = world_push(&there, WORLD_ANNA, 3300);
+    about_world(w, COMMAND_WORLD_SAVE, "here", "");
+    import_world(w, &there, "there");
+    about_world(w, COMMAND_WORLD_RESTORE, "there", "");
+    (void)world_run(w); /* a real clock: the prompt is long over */
+    ended(w, number, STK_NO_ANSWER);
+    number = world_push(w, WORLD_ANNA, 1200);
+    assert_int_equal(world_approve(w, number, WORLD_PIN), OPERATOR_DONE);
+    about_world(w, COMMAND_WORLD_RESTORE, "here", "");
+    about_world(w, COMMAND_WORLD_REMOVE, "there", "");
+    about_world(w, COMMAND_WORLD_REMOVE, "here", "");
+    book_destroy(there.book);
+    free(there.frames);
+    free(there.scratch);
+}
+
 /* Closed payments and a key leave memory; one payment comes home to be told again. */
 static void chapter_leaving(struct world *w)
 {
@@ -830,6 +904,7 @@ void golden_story(struct world *w)
     assert_int_equal(world_seed(w), OPERATOR_DONE);
     chapter_endings(w);
     chapter_worlds(w);
+    chapter_import(w);
     chapter_leaving(w);
     checkpoint(w);
     (void)world_push(w, WORLD_ANNA, 9999); /* these two are open at the end */

@@ -205,7 +205,7 @@ static void test_story_proves_itself_and_is_always_the_same(void **state)
     must(golden_replay(written, &record, 3, message), "story", message);
     must_verify("story", written);
     assert_true(report.totals.checkpoints == 3);
-    assert_true(report.totals.generations == 4);
+    assert_true(report.totals.generations == 6);
     for (uint32_t outcome = STK_PAID; outcome <= STK_OUTCOME_LAST; outcome++) {
         /* Nothing makes an organisation inactive yet. */
         assert_true(report.totals.ended[outcome] > 0 || outcome == STK_PAYEE_INACTIVE);

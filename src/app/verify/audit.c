@@ -64,6 +64,7 @@ void audit_fini(struct audit *a)
 {
     generation_fini(a);
     audit__worlds_fini(a);
+    audit__import_fini(a);
     array_fini(&a->checkpoints);
 }
 
@@ -159,8 +160,20 @@ static void event_checkpoint(struct audit *a, struct reader *r)
     *kept = c;
 }
 
+/* The decisions of an imported world open one generation, at their beginning, and are about nothing
+ * but its contents. */
+static bool fits_import(const struct audit *a, uint16_t kind)
+{
+    bool first = a->generation == 0 && a->report->totals.frames == 0;
+    return !a->imported || kind == EVENT_KEY_KEPT || (kind == EVENT_GENERATION_OPENED && first);
+}
+
 static void event_book(struct audit *a, uint16_t kind, struct reader *body)
 {
+    if (!fits_import(a, kind)) {
+        audit__breach(a, PROOF_RECORDS, "event kind %u has no place in an imported world", kind);
+        return;
+    }
     switch (kind) {
     case EVENT_GENERATION_OPENED: event_generation(a, body); break;
     case EVENT_CLOCK_SET: event_clock(a, body); break;
@@ -170,6 +183,9 @@ static void event_book(struct audit *a, uint16_t kind, struct reader *body)
     case EVENT_WORLD_COPIED:
     case EVENT_WORLD_REMOVED:
     case EVENT_WORLD_RESTORED: audit__world_event(a, kind, body); break;
+    case EVENT_WORLD_IMPORT_BEGUN:
+    case EVENT_WORLD_IMPORT_FRAME:
+    case EVENT_WORLD_IMPORTED: audit__import_event(a, kind, body); break;
     case EVENT_CLOSED_LEFT:
     case EVENT_KEYS_LEFT: audit__left_event(a, kind, body); break;
     case EVENT_RECALLED: audit__recalled_event(a, body); break;
@@ -248,7 +264,7 @@ static void frame_order(struct audit *a, const struct frame_info *info)
     a->time_ns = info->time_ns;
 }
 
-static void audit_frame(struct audit *a, struct frame_reader *f)
+void audit__frame(struct audit *a, struct frame_reader *f)
 {
     uint16_t kind;
     struct reader body;
@@ -298,7 +314,7 @@ bool audit_batch(void *context, const struct journal_read_batch *batch)
     }
     while (frame_next(&r, &f)) {
         a->report->place.position = f.info.position;
-        audit_frame(a, &f);
+        audit__frame(a, &f);
         frames++;
     }
     if (r.bad) {

@@ -18,6 +18,7 @@
 #include "app/verify/audit_gateway.h"
 #include "app/verify/findings.h"
 #include "app/verify/table.h"
+#include "app/verify/audit_worlds.h"
 #include "base/hash.h"
 #include "book/book.h"
 #include "operator/events.h"
@@ -161,18 +162,11 @@ struct audit_checkpoint {
     struct verify_place place; /* of the event */
 };
 
-enum { AUDIT_WORLDS_MAX = 32 };
-
-struct audit_world {
-    char name[64];
-    uint32_t name_size;
-    int64_t time_ns;
-    struct audit *state; /* the part of the generation alone */
-};
-
 struct audit {
     struct verify_report *report;
-    bool merchant;                /* it is the merchant's journal */
+    struct audit_import *import; /* of a world that is on its way in; NULL: none is */
+    bool imported; /* follows such a world: one generation, and no worlds of its own */
+    bool merchant; /* it is the merchant's journal */
     struct audit_gateway gateway; /* that book has no saved worlds */
     struct audit_frame frame;
     uint64_t position; /* of the last frame */
@@ -229,15 +223,14 @@ void audit_finish(struct audit *a);
 
 /* ---- shared by the auditor's files ---- */
 
+void audit__frame(struct audit *a, struct frame_reader *f);
+
 void audit__breach(struct audit *a, enum verify_proof proof, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void audit__checked(struct audit *a, enum verify_proof proof);
 
 /* What must hold when a generation is over. */
 void audit__generation_finish(struct audit *a);
-
-void audit__world_event(struct audit *a, uint16_t kind, struct reader *r);
-void audit__worlds_fini(struct audit *a);
 
 void audit__ledger_init(struct audit *a);
 void audit__ledger_fini(struct audit *a);

@@ -82,7 +82,8 @@ static struct audit_world *expect(struct audit *a, struct span name, const char 
     return w;
 }
 
-static void keep(struct audit *a, struct span name, const struct audit *state, int64_t time_ns)
+void audit__keep_world(struct audit *a, struct span name, const struct audit *state,
+                       int64_t time_ns)
 {
     if (find(a, name) != NULL || a->world_count == AUDIT_WORLDS_MAX || name.size == 0 ||
         name.size > AUDIT_NAME_MAX) {
@@ -163,11 +164,11 @@ void audit__world_event(struct audit *a, uint16_t kind, struct reader *r)
     audit__checked(a, PROOF_REFERENCES);
     struct audit_world *w = NULL;
     switch (kind) {
-    case EVENT_WORLD_SAVED: keep(a, name, a, a->frame.time_ns); break;
+    case EVENT_WORLD_SAVED: audit__keep_world(a, name, a, a->frame.time_ns); break;
     case EVENT_WORLD_COPIED:
         w = expect(a, from, "copied");
         if (w != NULL) {
-            keep(a, name, w->state, w->time_ns);
+            audit__keep_world(a, name, w->state, w->time_ns);
         }
         break;
     case EVENT_WORLD_REMOVED:

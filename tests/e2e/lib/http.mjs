@@ -5,7 +5,7 @@ export function connections(most = Infinity) {
     return new http.Agent({ keepAlive: true, maxSockets: most, maxFreeSockets: 4096 });
 }
 
-// {status, headers, text, json, ms}. Rejects when there was no answer (error.code says why); the
+// {status, headers, bytes, text, json, ms}. Rejects when there was no answer (error.code says why); the
 // answer to a request that was sent and not answered is unknown, not "no".
 export function request(base, method, path, options = {}) {
     const { headers = {}, body, agent, seconds = 60, onSent } = options;
@@ -26,8 +26,9 @@ export function request(base, method, path, options = {}) {
             answer.on('data', (part) => parts.push(part));
             answer.on('error', reject);
             answer.on('end', () => {
-                const text = Buffer.concat(parts).toString('utf8');
-                resolve({ status: answer.statusCode, headers: answer.headers, text,
+                const bytes = Buffer.concat(parts);
+                const text = bytes.toString('utf8');
+                resolve({ status: answer.statusCode, headers: answer.headers, bytes, text,
                           json: parse(text), ms: performance.now() - begun });
             });
         });

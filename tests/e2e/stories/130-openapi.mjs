@@ -324,6 +324,13 @@ async function callEverything(operator, listener) {
     await operator.sim('GET', '/snapshots');
     await operator.sim('GET', '/snapshots/one');
     await operator.sim('GET', '/snapshots/none');
+    const { bytes } = await operator.sim('GET', '/snapshots/one/file');
+    const headers = { 'Content-Type': 'application/octet-stream' };
+    for (const [name, body, more] of [['opened', bytes, headers], ['opened', bytes, headers], ['?', bytes, headers],
+        ['x', bytes.subarray(0, 99), headers], ['x', bytes, {}]]) {
+        await operator.call('POST', `/sim/v1/snapshots/${encodeURIComponent(name)}/file`, { body, headers: more });
+    }
+    await operator.sim('GET', '/snapshots/none/file');
     await operator.sim('POST', '/snapshots/one/restore', {});
     await operator.sim('POST', '/snapshots/none/restore', {});
     await operator.sim('DELETE', '/snapshots/one');
