@@ -28,7 +28,7 @@ export function headersOf(extra: Record<string, string> = {}): Record<string, st
     return headers;
 }
 
-export interface Answer { status: number; text: string; headers: Headers; ms: number }
+export interface Answer { status: number; text: string; bytes: Blob; headers: Headers; ms: number }
 
 // One exchange, whatever the answer. Rejects only when there was none.
 export async function exchange(method: string, path: string, body?: string | Blob,
@@ -38,7 +38,8 @@ export async function exchange(method: string, path: string, body?: string | Blo
         if (body !== undefined) headers['Content-Type'] ??= 'application/json';
         const begun = performance.now();
         const answer = await fetch(path, { method, headers, body, cache: 'no-store' });
-        const text = await answer.text();
+        const bytes = await answer.blob();
+        const text = await bytes.text();
         const ms = performance.now() - begun;
         if (again === 0 && answer.status === 403 && text.includes('console_token_needed')) {
             await freshToken();
@@ -48,7 +49,7 @@ export async function exchange(method: string, path: string, body?: string | Blo
             adminKey = await askForKey();
             continue;
         }
-        return { status: answer.status, text, headers: answer.headers, ms };
+        return { status: answer.status, text, bytes, headers: answer.headers, ms };
     }
 }
 
@@ -63,10 +64,12 @@ function problemOf(answer: Answer): Problem {
     }
 }
 
+export const refusalOf = (answer: Answer): Refusal => new Refusal(problemOf(answer));
+
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await exchange(method, path, body === undefined ? undefined
                                                                    : JSON.stringify(body));
-    if (answer.status < 200 || answer.status > 299) throw new Refusal(problemOf(answer));
+    if (answer.status < 200 || answer.status > 299) throw refusalOf(answer);
     return JSON.parse(answer.text) as T;
 }
 

@@ -448,4 +448,8 @@ export const swahili = {
     'What customers paid in the last 48 hours, as the provider has it.': 'Wateja walicholipa saa 48 zilizopita, kama alivyo nacho mtoa huduma.',
     'Off by': 'Tofauti ya',
     'new': 'mpya',
+    'Download': 'Pakua',
+    'Opened, to be restored': 'Imefunguliwa, irejeshe',
+    'Open a file': 'Fungua faili',
+    'A world saved on another server. PINs do not travel: every phone has 1234 there.': 'Dunia iliyohifadhiwa kwenye seva nyingine. PIN hazisafiri: kila simu huko ina 1234.',
 } as const;

@@ -1,12 +1,12 @@
 // time.tsx - the clock of the book, and worlds: what the book holds, saved under a name.
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { call, get, post, type List } from '../api';
+import { call, exchange, get, post, refusalOf, type List } from '../api';
 import { bytes, dayAndTime, duration, time } from '../format';
 import { t } from '../i18n';
 import type { Clock, Snapshot } from '../model';
 import { bookNow, clock, reload, worldsChanged } from '../store';
-import { attempt, Button, Field, tell, Twice, When } from '../ui';
+import { attempt, Button, Field, FileButton, Icon, tell, Twice, When } from '../ui';
 
 const STEPS: [string, number][] = [['+1 s', 1000], ['+1 min', 60_000], ['+1 h', 3600_000], ['+1 d', 86400_000]];
 
@@ -53,11 +53,22 @@ function World({ one, onChange }: { one: Snapshot; onChange: () => Promise<void>
         await onChange();
         tell(`${t('You are in')} ${one.name}.`);
     });
+    // Asked for as everything else is, and then given to the browser: a link would not say why not.
+    const download = (): Promise<unknown> => attempt(async () => {
+        const answer = await exchange('GET', `${path}/file`);
+        if (answer.status !== 200) throw refusalOf(answer);
+        const link = document.createElement('a');
+        link.href = URL.createObjectURL(answer.bytes);
+        link.download = `${one.name}.hakika-world`;
+        link.click();
+        setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    });
     return (
         <li class="world" data-testid={`world-${one.name}`}>
             <div><strong>{one.name}</strong><small><When iso={one.saved_at} full /> · {bytes(one.size_bytes)} · <code title={one.digest}>{one.digest.slice(0, 10)}</code></small></div>
             <div class="row">
                 <Twice sure={t('Leave the present?')} onPress={restore}>{t('Restore')}</Twice>
+                <Button label={`${t('Download')}: ${one.name}`} onPress={download}><Icon name="download" size={16} />{t('Download')}</Button>
                 <Twice sure={t('Really?')} onPress={() => attempt(async () => { await call('DELETE', path); await onChange(); })}>{t('Delete')}</Twice>
             </div>
         </li>
@@ -75,6 +86,14 @@ function Worlds(): JSX.Element {
         setName('');
         await read();
     });
+    // Under the name that the file has, as far as a world may have it.
+    const openFile = (file: File): Promise<unknown> => attempt(async () => {
+        const called = file.name.replace(/\.hakika-world$/, '').replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 64) || 'opened';
+        const answer = await exchange('POST', `/sim/v1/snapshots/${encodeURIComponent(called)}/file`, file, { 'Content-Type': 'application/octet-stream' });
+        if (answer.status !== 201) throw refusalOf(answer);
+        await read();
+        tell(`${t('Opened, to be restored')}: ${called}.`);
+    });
     return (
         <section class="card worlds">
             <h2>{t('Worlds')}</h2>
@@ -86,6 +105,8 @@ function Worlds(): JSX.Element {
                 </Field>
                 <button type="submit" class="button main" disabled={!name} data-testid="save-world">{t('Save')}</button>
             </form>
+            <div class="row"><FileButton accept=".hakika-world" onFile={openFile} testid="open-world"><Icon name="file" size={16} />{t('Open a file')}</FileButton>
+                <small>{t('A world saved on another server. PINs do not travel: every phone has 1234 there.')}</small></div>
             {worlds && worlds.length === 0 ? <p class="fine">{t('No saved worlds. Save one before a test, restore it after.')}</p> : null}
             <ul>{(worlds ?? []).map((one) => <World key={one.name} one={one} onChange={read} />)}</ul>
             <div class="reset">

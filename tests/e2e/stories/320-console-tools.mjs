@@ -101,6 +101,43 @@ await story('accidents, time and worlds', async (scene) => {
     browser.clean();
 });
 
+await story('a world saved here is opened there', async (scene) => {
+    const here = await Server.open(scene, ['--clock', 'virtual']);
+    const there = await Server.open(scene, ['--clock', 'virtual'], { data: scene.path('there') });
+    const id = (await here.operator.pushed({ PhoneNumber: ANNA, Amount: 100, AccountReference: 'TRAVELS',
+                                             CallBackURL: `${here.base}/sink` })).CheckoutRequestID;
+    await here.operator.approved(id);
+    await here.operator.simOk('POST', '/snapshots', { name: 'monday' }, 201);
+    const browser = await Browser.open(scene);
+    const page = await browser.commonPage(/status of 422/);
+    await page.goto(`${here.base}/#/time`);
+    const coming = page.waitForEvent('download');
+    await page.getByTestId('world-monday').getByRole('button', { name: 'Download: monday' }).click();
+    const file = await coming;
+    equal(file.suggestedFilename(), 'monday.hakika-world', 'the name of the file');
+    const path = scene.path('monday.hakika-world');
+    await file.saveAs(path);
+    proved('a saved world is downloaded as a file');
+
+    await page.goto(`${there.base}/#/time`);
+    await page.getByText('No saved worlds').waitFor();
+    const open = page.getByTestId('open-world');
+    await open.setInputFiles({ name: 'x.hakika-world', mimeType: 'application/octet-stream', buffer: Buffer.from('no world') });
+    await page.locator('.notices .bad').getByText('no world file of Hakika').waitFor();
+    await open.setInputFiles(path);
+    const world = page.getByTestId('world-monday');
+    await world.waitFor();
+    equal((await there.operator.transactions()).length, 0, 'the present stays');
+    await world.getByRole('button', { name: 'Restore', exact: true }).click();
+    await world.getByRole('button', { name: 'Leave the present?' }).click();
+    await until(async () => (await there.operator.transactions()).length === 1, 'the world is entered');
+    await page.goto(`${there.base}/#/payments`);
+    await page.getByTestId('row-txn_1').getByText('TRAVELS').waitFor();
+    equal((await there.operator.transaction(id)).status, 'SUCCESS', 'the payment of the other server');
+    proved('it is opened on another server, and a payment of the first is there');
+    browser.clean();
+});
+
 await story('what is older than the list', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual']);
     const { operator } = server;
