@@ -454,13 +454,17 @@ static void answer_other_transaction(struct request *q)
 {
     bool unread = q->s->index_unread;
     const struct operator_request *r = control_find_request(q->s, q->parts[0]);
-    if (r == NULL || http_query_value(q->x, "at").data != NULL) {
+    struct operator_request then;
+    if (r == NULL) {
         q->s->index_unread = unread;
         surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
         return;
     }
+    if (!control_request_then(q, r, &then)) {
+        return;
+    }
     struct writer w = surface_writer(q->s);
-    control_request_as_transaction(q->s, &w, r);
+    control_request_as_transaction(q->s, &w, &then);
     surface_json(q, engine_read_position(q->s->engine), 200, &w);
 }
 

@@ -160,15 +160,68 @@ static void answer_request(struct request *q, uint64_t wait_position, unsigned s
     surface_json(q, wait_position, status, &w);
 }
 
+/* Each move of a request stands in it with its position, and none goes back: so what it was at any
+ * position can be told without reading the journal (R6.7). */
+static struct operator_request request_at(const struct operator_state *o,
+                                          const struct operator_request *r, uint64_t at)
+{
+    struct operator_request then = *r;
+    const struct operator_request *reversal = operator_request(o, r->reversal);
+    const struct outbox_item *late = outbox_item(&o->book->outbox, r->late);
+    CHECK(r->step_position[REQUEST_ACCEPTED] <= at);
+    for (uint32_t i = REQUEST_ASKED; i < REQUEST_STEPS; i++) {
+        bool known = then.step_position[i] <= at;
+        then.step_position[i] = known ? then.step_position[i] : 0;
+        then.step_ns[i] = known ? then.step_ns[i] : 0;
+    }
+    if (then.step_position[REQUEST_ENDED] == 0) {
+        then.state = then.step_position[REQUEST_ASKED] == 0 ? STK_PENDING : STK_PROCESSING;
+        then.outcome = REQUEST_OPEN;
+        then.has_receipt = false;
+        then.charge_minor = 0;
+        then.delivery = 0;
+    }
+    if (reversal == NULL || reversal->step_position[REQUEST_ENDED] > at) {
+        then.reversal = 0;
+    }
+    if (late == NULL || late->position > at) {
+        then.late = 0;
+    }
+    return then;
+}
+
+bool control_request_then(struct request *q, const struct operator_request *r,
+                          struct operator_request *then)
+{
+    struct span text = http_query_value(q->x, "at");
+    uint64_t now = engine_read_position(q->s->engine);
+    uint64_t at = now;
+    if (text.data != NULL && (!surface_position(text, &at) || at > now)) {
+        surface_problem(q, now, 400, "invalid_at",
+                        "at must be a position of the past, like 1:42 or 42");
+        return false;
+    }
+    if (r->step_position[REQUEST_ACCEPTED] > at) {
+        surface_problem(q, now, 404, "not_yet", "this request did not exist yet at that position");
+        return false;
+    }
+    *then = text.data == NULL ? *r : request_at(surface_operator(q->s), r, at);
+    return true;
+}
+
+/* ?at=POSITION: as it was. */
 void control_request_get(struct request *q)
 {
     const struct operator_request *r = control_find_request(q->s, q->parts[0]);
+    struct operator_request then;
     if (r == NULL) {
         surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
                         "no request has this id (req_12) or receipt");
         return;
     }
-    answer_request(q, engine_read_position(q->s->engine), 200, r);
+    if (control_request_then(q, r, &then)) {
+        answer_request(q, engine_read_position(q->s->engine), 200, &then);
+    }
 }
 
 /* The newest; older ones by ?starting_after=req_12. */

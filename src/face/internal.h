@@ -223,6 +223,10 @@ void control_request_get(struct request *q);
 const struct operator_request *control_find_request(struct surface *s, struct span id);
 void control_request_render(struct surface *s, struct writer *w, const struct operator_request *r);
 /* With the members that a transaction has: what does not apply is null. */
+/* The request as it was at ?at=, or as it is without; false after answering that there is no such
+ * position, or that it did not exist then. */
+bool control_request_then(struct request *q, const struct operator_request *r,
+                          struct operator_request *then);
 void control_request_as_transaction(struct surface *s, struct writer *w,
                                     const struct operator_request *r);
 void control_timeline_step(struct surface *s, struct writer *w, uint64_t position, int64_t ns,

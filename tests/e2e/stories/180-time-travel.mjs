@@ -112,3 +112,39 @@ await story('a payment at each of its positions', async (scene) => {
     equal(explain(server, open, '--json').json.steps, cancelled.steps, 'after kill -9');
     proved('hakika explain tells each step, its cause and its rule, in restored worlds too');
 });
+
+await story('a request of an organisation at every position', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    const listener = await Listener.open(scene);
+    await operator.openSubscriber(ANNA, 1000 * 100);
+    await operator.simOk('PATCH', '/organisations/174379', { queue_delay_ms: 5000 });
+    const { headers, body } = { headers: await operator.bearer(), body: { InitiatorName: 'testapi', SecurityCredential: 'AAAA',
+        OriginatorConversationID: 'wages-1', CommandID: 'SalaryPayment', Amount: 50, PartyA: 174379, PartyB: ANNA, Remarks: 'w',
+        QueueTimeOutURL: listener.url, ResultURL: listener.url } };
+    equal((await operator.call('POST', '/mpesa/b2c/v3/paymentrequest', { headers, body })).status, 200, 'a payout');
+    await operator.untilIdle();
+    const end = await operator.simOk('GET', '/transactions/req_1');
+    const now = await operator.simOk('GET', '/requests/req_1');
+    equal([end.status, now.status], ['SUCCESS', 'SUCCESS'], 'how it ended');
+    const [accepted, ended] = [place(end.timeline[0].position), place(end.timeline.at(-1).position)];
+    check(ended > accepted, 'it took its time');
+    for (let at = accepted; at <= ended; at++) {
+        const open = at < ended;
+        for (const path of ['transactions', 'requests']) {
+            const then = await operator.simOk('GET', `/${path}/req_1?at=${at}`);
+            equal([then.status, then.result_code, then.receipt, then.fee],
+                  open ? ['PENDING', null, null, 0] : ['SUCCESS', now.result_code, now.receipt, now.fee], `${path} at ${at}`);
+        }
+        const { timeline } = await operator.simOk('GET', `/transactions/req_1?at=${at}`);
+        equal(timeline, end.timeline.filter((one) => place(one.position) <= at), `its time line at ${at}`);
+    }
+    equal(await operator.simOk('GET', `/requests/req_1?at=${ended}`), now, 'at its end, all of it');
+    for (const path of ['transactions', 'requests']) {
+        for (const [at, expected] of [[1, [404, 'not_yet']], [999999, [400, 'invalid_at']], ['x', [400, 'invalid_at']]]) {
+            const answer = await operator.sim('GET', `/${path}/req_1?at=${at}`);
+            equal([answer.status, answer.json.code], expected, `${path} at ${at}`);
+        }
+    }
+    proved('what a request was is told for each position between its beginning and its end');
+});
