@@ -325,11 +325,17 @@ static void apply_way(struct gateway *g, uint32_t slot, const struct gateway_eve
     struct gateway_payment *p = payment_slot(g, slot);
     switch (e->kind) {
     case EVENT_PAYMENT_SENDING:
-        CHECK(!p->sending && p->state <= GATEWAY_SUBMITTED);
+        CHECK(!p->sending && (p->state <= GATEWAY_SUBMITTED || gateway__is_resent(p)));
         p->sending = true;
         set_due(g, slot, e->payment_sending.due_ns);
         break;
     case EVENT_PAYMENT_NOT_SENT: p->sending = false; break;
+    case EVENT_PAYMENT_RESENT:
+        CHECK(p->state == GATEWAY_UNCONFIRMED && p->resent < GATEWAY_RESENT_MAX);
+        p->item = e->payment_resent.item;
+        p->sending = false;
+        p->resent++;
+        break;
     case EVENT_PAYMENT_ASKED:
         CHECK(p->question == 0);
         p->question = e->payment_asked.item;
@@ -654,6 +660,7 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_PAYMENT_LATE_FORWARDED:
     case EVENT_PAYMENT_EMAIL_KEPT:
     case EVENT_PAYMENT_OVER_RECEIPT:
+    case EVENT_PAYMENT_RESENT:
     case EVENT_PAYMENT_JUDGED:
     case EVENT_PAYMENT_JUDGE_KEPT: apply_payment(g, &e, frame); break;
     case EVENT_SHADOW_SEEN: gateway__apply_shadow(g, &e, frame); break;

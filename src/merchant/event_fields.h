@@ -138,6 +138,11 @@
     X(u64, number)                       \
     X(u64, item)                         \
     X(u64, notice)
+/* A payout leaves once more, under the same id, as this outbox item: the provider had no trace of
+ * it. A mark (PAYMENT_SENDING) comes before it leaves. */
+#define FIELDS_PAYMENT_RESENT(X) \
+    X(u64, number)               \
+    X(u64, item)
 /* A person's decision about a mismatch; PAYMENT_MOVED follows. amount_minor: what is booked, 0 of a
  * rejection; notice: who said so. */
 #define FIELDS_PAYMENT_JUDGED(X) \

@@ -73,6 +73,7 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(PAYMENT_OVER_RECEIPT, 280, "payment_over_receipt", payment_over_receipt) \
     X(PAYMENT_JUDGED, 281, "payment_judged", payment_judged)                   \
     X(PAYMENT_JUDGE_KEPT, 282, "payment_judge_kept", payment_judge_kept)       \
+    X(PAYMENT_RESENT, 283, "payment_resent", payment_resent)                   \
     X(PAYMENT_LATE_URL_KEPT, 292, "payment_late_url_kept", late_url_kept)      \
     X(PAYMENT_LATE_FORWARDED, 293, "payment_late_forwarded", late_forwarded)
 

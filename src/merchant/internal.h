@@ -130,6 +130,13 @@ void gateway__release_hold(struct gateway_decision *gd, const struct gateway_pay
 /* The money of a payout that succeeded. False: the ledger would not take it. */
 bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment *p,
                       const struct observation *claim);
+/* The provider has no trace of a payout whose answer was lost: it leaves again, as the same. */
+void gateway__send_again(struct gateway_decision *gd, const struct gateway_payment *p,
+                         const struct observation *claim);
+static inline bool gateway__is_resent(const struct gateway_payment *p)
+{
+    return p->resent > 0 && p->state == GATEWAY_UNCONFIRMED;
+}
 /* Posts a group of transfers that stand or fall together. */
 bool gateway__post(struct gateway_decision *gd, const struct transfer *transfers, uint32_t count);
 /* What is made, of whatever kind (its method says which), and its call; its number. */

@@ -18,6 +18,7 @@ enum {
     GATEWAY_FEED_MAX = 512 * 1024 * 1024,
     GATEWAY_DISCREPANCIES_MAX = 16 * 1024 * 1024,
     GATEWAY_NOTE_MAX = 500,
+    GATEWAY_RESENT_MAX = 5, /* how often a payout is sent again under its id */
     GATEWAY_RECEIPTS_MAX = 256 * 1024 * 1024,
     GATEWAY_REFUNDS_MAX = 64 * 1024 * 1024,
     GATEWAY_NAME_MAX = 100, /* bytes */

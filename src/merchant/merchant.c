@@ -622,7 +622,7 @@ int64_t gateway_balance(const struct gateway *g, uint32_t account)
 enum gateway_push gateway_push_may_leave(const struct gateway *g, uint64_t number)
 {
     const struct gateway_payment *p = gateway_payment(g, number);
-    if (p == NULL || p->state > GATEWAY_SUBMITTED) {
+    if (p == NULL || (p->state > GATEWAY_SUBMITTED && !gateway__is_resent(p))) {
         return PUSH_OVER;
     }
     return p->sending ? PUSH_INTERRUPTED : PUSH_MARK;

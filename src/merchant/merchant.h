@@ -10,7 +10,8 @@
  *      provider's clearing account to its merchant's wallet or escrow; no other payment has one
  *      (R5.1, R3.8).
  *  G3* its push is one outbox item; it leaves only while the state is created or submitted, and
- *      `sending` is durable before it does (docs/decisions/0009).
+ *      `sending` is durable before it does (docs/decisions/0009). A payout that the provider has no
+ *      trace of has another item, under the same id, once the one before has ended.
  *  G4* a payment that has not ended has a timer, unless the ladder has left it to a person.
  *  G5  of the payments for one order at most one is open, unless somebody chose to override an
  *      unknown one (R2.9).

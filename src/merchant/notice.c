@@ -593,6 +593,9 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
             act(gd, p, c->claim, number, effect);
         }
     }
+    if (p != NULL) {
+        gateway__send_again(gd, p, &claim);
+    }
     gateway__compare(gd, c, p, number, effect);
     if (number_out != NULL) {
         *number_out = number;

@@ -284,7 +284,8 @@ void gateway__decide_sending(const struct gateway *g, struct decision *d)
         reply->refusal = p == NULL ? GATEWAY_NOT_FOUND : GATEWAY_NOTHING_TO_DO;
         return;
     }
-    int64_t due_ns = gd.now_ns + g->settings->unconfirmed_ns;
+    bool again = p->state > GATEWAY_SUBMITTED; /* the ladder goes on as it was */
+    int64_t due_ns = again ? p->due_ns : gd.now_ns + g->settings->unconfirmed_ns;
     struct gateway_event e = {.kind = EVENT_PAYMENT_SENDING};
     e.payment_sending.number = p->number;
     e.payment_sending.due_ns = due_ns;
@@ -346,8 +347,8 @@ static void unsent(struct gateway_decision *gd, const struct gateway_payment *p,
         gateway__emit(gd, &e);
     }
     bool nothing_known = p->provider_id == TEXT_NONE && p->notices == 0;
-    bool open = p->state <= GATEWAY_SUBMITTED ||
-                (p->state == GATEWAY_UNCONFIRMED && nothing_known); /* the attempt took long */
+    bool slow = p->state == GATEWAY_UNCONFIRMED && nothing_known && p->resent == 0;
+    bool open = p->state <= GATEWAY_SUBMITTED || slow; /* that attempt took long */
     if (becomes == OUTBOX_WAITING || !open) {
         return; /* tried again, or over already */
     }

@@ -176,6 +176,7 @@ int64_t gateway_rung_ns(uint8_t rung);
     X(u8, reason)       /* enum gateway_reason of the latest move */                          \
     X(u8, method)                                                                             \
     X(u8, capture)                                                                            \
+    X(u8, resent)    /* of payouts: sent again under the same id, how often */                \
     X(u8, judgement) /* enum gateway_judgement */                                             \
     X(u8, escrow)                                                                             \
     X(u8, rung)        /* of the ladder: questions asked by it */                             \

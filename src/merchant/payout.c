@@ -70,6 +70,29 @@ bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment 
     return gateway__post(gd, legs, count);
 }
 
+/* Not found at the provider, so it may never have left. Sending it again is safe, because the
+ * provider refuses an id that it has seen: whichever arrives first counts, and there is no second
+ * payout (docs/merchant.md, "Payouts and refunds"). A reversal has no id of ours: never. */
+void gateway__send_again(struct gateway_decision *gd, const struct gateway_payment *p,
+                         const struct observation *claim)
+{
+    const struct outbox_item *item = outbox_item(&gd->g->book->outbox, p->item);
+    bool lost = p->state == GATEWAY_UNCONFIRMED && p->reason == REASON_ANSWER_LOST &&
+                p->provider_id == TEXT_NONE;
+    bool no_trace =
+        claim->source == OBSERVED_BY_STATUS && claim->reason == OBSERVED_REASON_NOT_FOUND;
+    bool waits = item != NULL && item->state == OUTBOX_WAITING; /* it has not ended yet */
+    if (p->method != METHOD_MPESA_B2C || !lost || !no_trace || waits ||
+        p->resent == GATEWAY_RESENT_MAX) {
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_PAYMENT_RESENT};
+    e.payment_resent.number = p->number;
+    e.payment_resent.item =
+        gateway__queue(gd, CALL_PAYOUT, p->number, provider_at(gd->g, p->provider)->target);
+    gateway__emit(gd, &e);
+}
+
 /* ---- making one ---- */
 
 /* What it is paid from, and whether it may be; the original payment of a refund in *original. */

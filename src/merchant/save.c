@@ -221,8 +221,8 @@ static bool payment_plausible(const struct gateway *g, const struct gateway_paym
            slab_is_used(&g->providers, p->provider) && texts_known(t, p->order) &&
            p->order != TEXT_NONE && texts_known(t, p->provider_id) && texts_known(t, p->receipt) &&
            p->amount_minor > 0 && p->paid_minor >= 0 && p->judgement <= JUDGEMENT_LAST &&
-           texts_known(t, p->judge) && texts_known(t, p->judge_note) &&
-           map_get(&g->by_number, p->number) == MAP_NONE &&
+           p->resent <= GATEWAY_RESENT_MAX && texts_known(t, p->judge) &&
+           texts_known(t, p->judge_note) && map_get(&g->by_number, p->number) == MAP_NONE &&
            map_get(&g->by_token, gateway__bytes_key(p->token)) == MAP_NONE;
 }
 

@@ -241,10 +241,134 @@ static void test_front_is_told(void **state)
     shop_end(&s);
 }
 
+/* ---- sent again under the same id ---- */
+
+static uint8_t no_trace(struct shop *s, uint64_t number)
+{
+    struct shop_claim c = {.source = OBSERVED_BY_STATUS,
+                           .verdict = OBSERVED_UNKNOWN,
+                           .reason = OBSERVED_REASON_NOT_FOUND,
+                           .code = "R000002"};
+    return shop_claims(s, number, &c);
+}
+
+static void mark(struct shop *s, uint64_t number)
+{
+    struct payment_command sending = {.number = number};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+}
+
+/* Marked, and then the process is killed; after the restart it is reported as interrupted. */
+static void interrupt(struct shop *s, uint64_t number)
+{
+    assert_true(shop_take(s, CALL_PAYOUT) > 0);
+    mark(s, number);
+    shop_replay(s);
+    assert_int_equal(gateway_push_may_leave(shop_gateway(s), number), PUSH_INTERRUPTED);
+    uint64_t item = shop_take(s, CALL_PAYOUT);
+    assert_int_equal(item, shop_payment(s, number)->item);
+    shop_fail(s, item, DELIVERY_INTERRUPTED);
+    assert_int_equal(shop_payment(s, number)->state, GATEWAY_UNCONFIRMED);
+}
+
+/* A kill between mark and sending leaves a payout that never left: the provider has no trace of
+ * it, and it leaves again. Killed again in the middle of that, once more; then it is paid. */
+static void test_no_trace_of_it(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    uint64_t n = payout(&s, 5000, 0).number;
+    uint64_t first = shop_payment(&s, n)->item;
+    interrupt(&s, n);
+    assert_int_equal(gateway_push_may_leave(shop_gateway(&s), n), PUSH_OVER);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT);
+    uint64_t second = shop_payment(&s, n)->item;
+    assert_true(second > first);
+    assert_int_equal(gateway_push_may_leave(shop_gateway(&s), n), PUSH_MARK);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT); /* told twice: it is on its way */
+    assert_int_equal(shop_payment(&s, n)->item, second);
+    interrupt(&s, n);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT);
+    assert_int_equal(shop_payment(&s, n)->resent, 2);
+    shop_restart(&s);
+    answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT); /* late: it has an id by now */
+    assert_int_equal(shop_payment(&s, n)->resent, 2);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000); /* held all the while, once */
+    struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
+    paid.reference = "AG_1";
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(shop_clearing(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT);
+    assert_int_equal(shop_take(&s, CALL_PAYOUT), 0);
+    shop_end(&s);
+}
+
+/* The first one had arrived: "duplicate" leaves it unknown, and the next question finds it. What
+ * cannot be reached fails for certain only when nothing was sent before. */
+static void test_sent_again_and_seen_before(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    uint64_t n = payout(&s, 5000, 0).number;
+    interrupt(&s, n);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT);
+    answer(&s, n, CALL_PAYOUT, OBSERVED_REFUSED, OBSERVED_REASON_DUPLICATE);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+    struct shop_claim status = result(OBSERVED_SUCCEEDED, NULL);
+    status.source = OBSERVED_BY_STATUS;
+    assert_int_equal(shop_claims(&s, n, &status), NOTICE_MOVED);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - 5000);
+    uint64_t m = payout(&s, 5000, 0).number;
+    interrupt(&s, m);
+    for (uint8_t i = 1; i <= GATEWAY_RESENT_MAX; i++) {
+        assert_int_equal(no_trace(&s, m), NOTICE_IN_FLIGHT);
+        assert_int_equal(shop_payment(&s, m)->resent, i);
+        if (i == 1) {
+            mark(&s, m);
+            shop_fail(&s, shop_take(&s, CALL_PAYOUT), DELIVERY_CONNECT);
+            shop_pass(&s, 2 * SHOP_S);
+            assert_false(shop_payment(&s, m)->sending);
+        }
+        answer(&s, m, CALL_PAYOUT, OBSERVED_REFUSED, OBSERVED_REASON_REQUEST);
+        assert_int_equal(shop_payment(&s, m)->state, GATEWAY_UNCONFIRMED); /* never failed */
+    }
+    assert_int_equal(no_trace(&s, m), NOTICE_IN_FLIGHT); /* a person, in the end */
+    assert_int_equal(shop_payment(&s, m)->resent, GATEWAY_RESENT_MAX);
+    assert_int_equal(shop_take(&s, CALL_PAYOUT), 0);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 10000);
+    shop_end(&s);
+}
+
+/* A refund has no id that the provider would recognise. */
+static void test_a_refund_is_never_sent_again(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct payment_command sending = {0};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    uint64_t n = payout(&s, 0, rich(&s)).number;
+    sending.number = n;
+    uint64_t item = shop_take(&s, CALL_REVERSAL);
+    assert_true(shop_do(&s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    shop_fail(&s, item, DELIVERY_INTERRUPTED);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT);
+    assert_int_equal(shop_payment(&s, n)->item, item);
+    assert_int_equal(shop_take(&s, CALL_REVERSAL), 0);
+    shop_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_held_until_a_definite_end),
+        cmocka_unit_test(test_no_trace_of_it),
+        cmocka_unit_test(test_sent_again_and_seen_before),
+        cmocka_unit_test(test_a_refund_is_never_sent_again),
         cmocka_unit_test(test_released_and_paid_after_all),
         cmocka_unit_test(test_never_sent_and_refused_release),
         cmocka_unit_test(test_duplicate_is_unknown),

@@ -184,12 +184,32 @@ static void test_forged_decisions(void **state)
     }
 }
 
+/* A push is never sent again, nor a payout that does not exist. */
+static void test_sent_again(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t payment;
+        const char *what;
+    } forged[] = {{2, "is sent again in state 6"}, {4, "is sent again in state 5"}};
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        struct forge f;
+        struct gateway_event e = {.kind = EVENT_PAYMENT_RESENT};
+        open_shop(&f);
+        forge_frame(&f, COMMAND_NOTICE);
+        e.payment_resent.number = forged[i].payment;
+        forge_gateway(&f, &e);
+        expect(&f, PROOF_EFFECTS, forged[i].what);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_honest_shop),
         cmocka_unit_test(test_overridden_receipts),
         cmocka_unit_test(test_forged_decisions),
+        cmocka_unit_test(test_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,8 @@ enum {
     CODE_FEES_OF_PROVIDER = 4,
     METHOD_OUT_FIRST = 3, /* numbers of methods from here on pay out */
     WHY_REFUNDED = 17,
+    METHOD_B2C = 3,
+    RESENT_MAX = 5,
     JUDGED_NOTHING = 3, /* of decisions: no money came */
 };
 
@@ -106,7 +108,25 @@ static void created(struct audit *a, const struct gateway_event *e)
     p->state = CREATED;
     p->order = a->gateway.order;
     p->out = e->payment_created.method >= METHOD_OUT_FIRST;
+    p->b2c = e->payment_created.method == METHOD_B2C;
     a->report->totals.payments++;
+}
+
+/* Only what the provider recognises by our id leaves again, and only while its end is unknown. */
+static void resent(struct audit *a, uint64_t number)
+{
+    struct audit_gateway_payment *p = payment_of(a, number);
+    audit__checked(a, PROOF_EFFECTS);
+    if (p == NULL) {
+        return;
+    }
+    if (!p->b2c || p->state != UNCONFIRMED || !p->sending || p->resent == RESENT_MAX) {
+        audit__breach(a, PROOF_EFFECTS,
+                      "payment %" PRIu64 " is sent again in state %u, after %u times", number,
+                      p->state, p->resent);
+    }
+    p->sending = false;
+    p->resent++;
 }
 
 static void over_receipt(struct audit *a, const struct gateway_event *e)
@@ -282,6 +302,7 @@ void audit__gateway_event(struct audit *a, uint16_t kind, struct reader *body)
     switch (kind) {
     case EVENT_PAYMENT_KEPT: a->gateway.order = audit__order_key(e.payment_kept.order); break;
     case EVENT_PAYMENT_CREATED: created(a, &e); break;
+    case EVENT_PAYMENT_RESENT: resent(a, e.payment_resent.number); break;
     case EVENT_PAYMENT_JUDGED: judged(a, &e); break;
     case EVENT_PAYMENT_OVER_RECEIPT: over_receipt(a, &e); break;
     case EVENT_PAYMENT_MOVED: moved(a, &e); break;

@@ -25,11 +25,13 @@ struct audit_gateway_payment {
     uint8_t state;
     uint8_t legs; /* a bit for each transfer */
     bool sending;
-    bool posted;   /* a payout whose money has left */
-    bool out;      /* a payout or a refund */
-    bool refunded; /* reversed by a refund, whose transfer it was */
-    bool judged;   /* a person decided about a mismatch */
-    bool over;     /* asked for although a receipt is for its order */
+    bool posted;    /* a payout whose money has left */
+    bool out;       /* a payout or a refund */
+    bool b2c;       /* a payout, which the provider knows by our id */
+    bool refunded;  /* reversed by a refund, whose transfer it was */
+    uint8_t resent; /* how often it was sent again */
+    bool judged;    /* a person decided about a mismatch */
+    bool over;      /* asked for although a receipt is for its order */
 };
 
 /* Money that arrived without a push (C2B). */
