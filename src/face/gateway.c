@@ -174,6 +174,8 @@ static const struct route ROUTES[] = {
     {"POST", "/v1/providers", gateway_provider_create},
     {"GET", "/v1/providers", gateway_provider_list},
     {"POST", "/v1/providers/{}/c2b", gateway_c2b_register},
+    {"POST", "/v1/providers/{}/rotate_callbacks", gateway_callbacks_rotate},
+    {"POST", "/v1/providers/{}/retire_callbacks", gateway_callbacks_retire},
     {"POST", "/v1/api_keys", gateway_key_create},
 };
 

@@ -48,6 +48,7 @@ struct gateway_face {
     char content_type[100]; /* of a call that is forwarded */
     struct shadow_call shadows[GATEWAY_SHADOWS_UNDER_WAY];
     uint64_t refused_tokens;     /* callbacks on URLs that we never gave */
+    uint64_t refused_retired;    /* on URLs that were retired */
     uint64_t refused_signatures; /* webhooks that Paystack did not sign */
     uint64_t refused_sources;    /* callbacks from elsewhere than providers' networks */
 };
@@ -169,6 +170,8 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
 void gateway_provider_create(struct request *q);
 void gateway_provider_list(struct request *q);
 void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot);
+void gateway_callbacks_rotate(struct request *q);
+void gateway_callbacks_retire(struct request *q);
 void gateway_key_create(struct request *q);
 /* gateway_webhooks.c: telling once more. */
 void gateway_event_replay(struct request *q);

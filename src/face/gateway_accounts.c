@@ -346,6 +346,15 @@ void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot)
         gateway_text_field(s, w, "base_url", p->base_url);
     }
     json_field_text(w, "callback_url", url);
+    if (p->has_before) {
+        char before[GATEWAY_BASE_URL_MAX + 64];
+        char digits[GATEWAY_TOKEN_TEXT];
+        gateway_hex(p->token_before, digits);
+        (void)snprintf(before, sizeof(before), "%s/callbacks/%s", s->gateway->own_url, digits);
+        json_field_text(w, "previous_callback_url", before);
+    } else {
+        json_field_null(w, "previous_callback_url");
+    }
     gateway_c2b_field(s, w, p);
     gateway_pull_field(s, w, p);
     if (p->kind == OBSERVED_AT_PAYSTACK) {
@@ -508,6 +517,54 @@ void gateway_provider_list(struct request *q)
         }
     }
     surface_list_close(q, &w, false);
+}
+
+/* ---- callback tokens ---- */
+
+static void change_callbacks(struct request *q, uint16_t command)
+{
+    struct surface *s = q->s;
+    struct callbacks_command c = {.merchant = q->merchant};
+    struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
+    struct engine_result result = {ENGINE_REFUSED, engine_read_position(s->engine)};
+    uint64_t number;
+    if (surface_parse_number(q->parts[0], "prov_", &number) && number > 0 && number <= UINT32_MAX) {
+        c.provider = (uint32_t)(number - 1);
+        secrets_random(c.token, sizeof(c.token));
+        reply.refusal = GATEWAY_DONE;
+        result = engine_execute(s->engine, ENGINE_CONTINUATION, command, &c, &reply);
+    }
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal == GATEWAY_TOO_MANY || reply.refusal == GATEWAY_NOTHING_TO_DO) {
+        bool many = reply.refusal == GATEWAY_TOO_MANY;
+        surface_problem(q, result.wait_position, 409,
+                        many ? "previous_callbacks_live" : "no_previous_callbacks",
+                        many ? "the callback URLs before these are good still: retire them first "
+                               "(POST /v1/providers/{id}/retire_callbacks)"
+                             : "only the callback URLs of today are good: there is nothing to "
+                               "retire");
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE) {
+        surface_problem(q, result.wait_position, 404, "not_found",
+                        "there is no provider account with this id");
+        return;
+    }
+    struct writer w = surface_writer(s);
+    gateway_provider_render(s, &w, c.provider);
+    surface_json(q, result.wait_position, 200, &w);
+}
+
+void gateway_callbacks_rotate(struct request *q)
+{
+    change_callbacks(q, COMMAND_CALLBACKS_ROTATE);
+}
+
+void gateway_callbacks_retire(struct request *q)
+{
+    change_callbacks(q, COMMAND_CALLBACKS_RETIRE);
 }
 
 /* ---- API keys ---- */

@@ -105,14 +105,17 @@ static bool owner_of(struct request *q, struct notice_command *c)
     const struct gateway *g = surface_gateway(q->s);
     const struct gateway_payment *p = NULL;
     uint8_t token[16];
+    bool retired = false;
     c->provider = SLAB_NONE;
     if (gateway_unhex(q->parts[0], token)) {
+        retired = gateway_token_is_retired(g, token);
         p = gateway_payment_by_token(g, token);
         c->provider = p != NULL ? p->provider : gateway_provider_by_token(g, token);
     }
     c->payment = p != NULL ? p->number : 0;
     if (c->provider == SLAB_NONE) {
-        q->s->gateway->refused_tokens++;
+        q->s->gateway->refused_tokens += !retired;
+        q->s->gateway->refused_retired += retired;
         surface_problem(q, engine_read_position(q->s->engine), 404, "no_such_path",
                         "there is nothing at this path");
         return false;

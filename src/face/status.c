@@ -207,7 +207,7 @@ static void metrics_payments(const struct book_figures *f, struct writer *w)
     }
 }
 
-static void metrics_gateway(const struct book_figures *f, struct writer *w)
+static void metrics_gateway(struct surface *s, const struct book_figures *f, struct writer *w)
 {
     line(w, "hakika_gateway_payments_open", "Payments without a definite end.", "gauge", f->open);
     line(w, "hakika_gateway_payments_created_total", "Payments asked for.", "counter", f->accepted);
@@ -219,6 +219,12 @@ static void metrics_gateway(const struct book_figures *f, struct writer *w)
     line(w, "hakika_gateway_repaired_total",
          "Successes that came by another way than their own callback.", "counter", f->repaired);
     line(w, "hakika_gateway_late_total", "Successes after another end.", "counter", f->late);
+    const struct gateway_face *face = s->gateway;
+    put_raw(w, "# TYPE hakika_gateway_refused_total counter\n", 44);
+    labelled(w, "hakika_gateway_refused_total", "reason", "unknown_url", face->refused_tokens);
+    labelled(w, "hakika_gateway_refused_total", "reason", "retired_url", face->refused_retired);
+    labelled(w, "hakika_gateway_refused_total", "reason", "signature", face->refused_signatures);
+    labelled(w, "hakika_gateway_refused_total", "reason", "source", face->refused_sources);
     put_raw(w, "# TYPE hakika_gateway_entered_total counter\n", 44);
     for (uint8_t i = GATEWAY_CREATED; i < GATEWAY_STATES_END; i++) {
         labelled(w, "hakika_gateway_entered_total", "state", gateway_state_name(i), f->entered[i]);
@@ -314,7 +320,7 @@ static void handle_metrics(struct request *q)
     struct writer w = surface_writer(q->s);
     metrics_engine(q->s, &w);
     if (q->s->gateway != NULL) {
-        metrics_gateway(f, &w);
+        metrics_gateway(q->s, f, &w);
     } else {
         metrics_payments(f, &w);
     }

@@ -228,6 +228,35 @@ void gateway__decide_endpoint_rotate(const struct gateway *g, struct decision *d
     reply->slot = c->endpoint;
 }
 
+/* ---- callback tokens ---- */
+
+/* Two are good at most: what the provider sends to the old URLs arrives until somebody has looked
+ * that it uses the new ones, and retires the old. */
+void gateway__decide_callbacks(const struct gateway *g, struct decision *d)
+{
+    const struct callbacks_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_provider *p = gateway_provider(g, c->provider);
+    bool rotate = d->command->kind == COMMAND_CALLBACKS_ROTATE;
+    reply->slot = c->provider;
+    if (p == NULL || p->merchant != c->merchant) {
+        reply->refusal = GATEWAY_NOT_FOUND;
+        return;
+    }
+    if (rotate == p->has_before) {
+        reply->refusal = rotate ? GATEWAY_TOO_MANY : GATEWAY_NOTHING_TO_DO;
+        return;
+    }
+    struct gateway_event e = {.kind = rotate ? EVENT_CALLBACKS_ROTATED : EVENT_CALLBACKS_RETIRED};
+    e.callbacks_rotated.slot = c->provider; /* of both the first */
+    if (rotate) {
+        CHECK(map_get(&g->by_provider_token, gateway__bytes_key(c->token)) == MAP_NONE);
+        memcpy(e.callbacks_rotated.token, c->token, sizeof(c->token));
+    }
+    gateway__emit(&gd, &e);
+}
+
 /* ---- C2B URLs ---- */
 
 void gateway__decide_c2b(const struct gateway *g, struct decision *d)

@@ -93,8 +93,12 @@ enum gateway_pull_state {
 const char *gateway_pull_state_name(uint8_t state);
 
 #define GATEWAY_PROVIDER_FIELDS(X)                                                       \
-    X(u64, target)  /* of its base URL, for the outbox */                                \
-    X(raw16, token) /* of its callback URLs: C2B and results */                          \
+    X(u64, target)          /* of its base URL, for the outbox */                        \
+    X(raw16, token)         /* of its callback URLs: C2B and results */                  \
+    X(raw16, token_before)  /* the one before it, while has_before */                    \
+    X(raw16, token_retired) /* the latest that is good no more, while has_retired */     \
+    X(flag, has_before)                                                                  \
+    X(flag, has_retired)                                                                 \
     X(u32, merchant)                                                                     \
     X(u32, short_code)                                                                   \
     X(u32, party_b)                                                                      \

@@ -94,6 +94,28 @@ static void apply_provider_kept(struct gateway *g, const struct gateway_event *e
     replace_text(g, &p->credential, e->provider_kept.credential);
 }
 
+static void apply_callbacks(struct gateway *g, const struct gateway_event *e)
+{
+    uint32_t slot = e->callbacks_rotated.slot; /* of both the first */
+    struct gateway_provider *p = provider_at(g, slot);
+    if (e->kind == EVENT_CALLBACKS_ROTATED) {
+        CHECK(!p->has_before);
+        memcpy(p->token_before, p->token, sizeof(p->token));
+        memcpy(p->token, e->callbacks_rotated.token, sizeof(p->token));
+        p->has_before = true;
+        map_put(&g->by_provider_token, gateway__bytes_key(p->token), slot);
+        return;
+    }
+    CHECK(p->has_before);
+    if (p->has_retired) { /* of the retired ones the latest is known */
+        CHECK(map_remove(&g->by_provider_token, gateway__bytes_key(p->token_retired)));
+    }
+    memcpy(p->token_retired, p->token_before, sizeof(p->token));
+    memset(p->token_before, 0, sizeof(p->token));
+    p->has_before = false;
+    p->has_retired = true;
+}
+
 static void apply_c2b(struct gateway *g, const struct gateway_event *e)
 {
     struct gateway_provider *p = provider_at(g, e->c2b_asked.slot); /* of both the first */
@@ -680,6 +702,8 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_PULL_ANSWERED:
     case EVENT_SWEEP_DUE:
     case EVENT_ALERT_RAISED: gateway__apply_sweep(g, &e); break;
+    case EVENT_CALLBACKS_ROTATED:
+    case EVENT_CALLBACKS_RETIRED: apply_callbacks(g, &e); break;
     case EVENT_C2B_URLS_ASKED:
     case EVENT_C2B_URLS_ANSWERED: apply_c2b(g, &e); break;
     default:

@@ -65,6 +65,8 @@ enum gateway_command_kind {
     COMMAND_PAYMENT_RELEASE = 204, /* struct payment_command: escrow to the seller */
     COMMAND_PAYMENT_JUDGE = 206,   /* struct judgement_command: a person, about a mismatch */
     COMMAND_PAYOUT_CREATE = 205,   /* struct payout_command: payouts and refunds */
+    COMMAND_CALLBACKS_ROTATE = 218, /* struct callbacks_command: a new token */
+    COMMAND_CALLBACKS_RETIRE = 219,     /* the same: the one before is good no more */
     COMMAND_NOTICE = 210,
     COMMAND_RECEIPT_ASSIGN = 211,
     COMMAND_C2B_URLS = 212,
@@ -212,6 +214,13 @@ struct c2b_registration_command {
     uint32_t provider;
     uint8_t rule; /* enum c2b_rule */
     bool cancels; /* what we do not answer in time is cancelled */
+};
+
+/* The token in the callback URLs of a provider account. */
+struct callbacks_command {
+    uint32_t merchant;
+    uint32_t provider;
+    uint8_t token[16]; /* ROTATE: the new one */
 };
 
 /* What arrived in a window of time, at most the latest 48 h. */

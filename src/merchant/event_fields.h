@@ -241,6 +241,11 @@
     X(u64, number)                   \
     X(u64, payment)
 
+/* Another token in its callback URLs; the one before is good until it is retired. */
+#define FIELDS_CALLBACKS_ROTATED(X) \
+    X(u32, slot)                    \
+    X(raw16, token)
+#define FIELDS_CALLBACKS_RETIRED(X) X(u32, slot)
 #define FIELDS_C2B_URLS_ASKED(X) \
     X(u32, slot)                 \
     X(u8, rule)                  \

@@ -74,6 +74,8 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(PAYMENT_JUDGED, 281, "payment_judged", payment_judged)                   \
     X(PAYMENT_JUDGE_KEPT, 282, "payment_judge_kept", payment_judge_kept)       \
     X(PAYMENT_RESENT, 283, "payment_resent", payment_resent)                   \
+    X(CALLBACKS_ROTATED, 284, "callbacks_rotated", callbacks_rotated)          \
+    X(CALLBACKS_RETIRED, 285, "callbacks_retired", callbacks_retired)          \
     X(PAYMENT_LATE_URL_KEPT, 292, "payment_late_url_kept", late_url_kept)      \
     X(PAYMENT_LATE_FORWARDED, 293, "payment_late_forwarded", late_forwarded)
 

@@ -223,6 +223,7 @@ void gateway__check_receipt(const struct gateway *g, uint32_t slot);
 void gateway__check_receipts(const struct gateway *g);
 
 /* accounts.c */
+void gateway__decide_callbacks(const struct gateway *g, struct decision *d);
 void gateway__decide_c2b(const struct gateway *g, struct decision *d);
 void gateway__c2b_attempted(struct gateway_decision *gd, const struct outbox_item *item,
                             const struct delivery_result_command *c, uint8_t becomes);

@@ -185,6 +185,8 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_PAYMENT_JUDGE: gateway__decide_judgement(g, d); break;
     case COMMAND_PAYOUT_CREATE: gateway__decide_payout(g, d); break;
     case COMMAND_SHADOW: gateway__decide_shadow(g, d); break;
+    case COMMAND_CALLBACKS_ROTATE:
+    case COMMAND_CALLBACKS_RETIRE: gateway__decide_callbacks(g, d); break;
     case COMMAND_NOTICE: gateway__decide_notice(g, d); break;
     case COMMAND_RECEIPT_ASSIGN: gateway__decide_assign(g, d); break;
     case COMMAND_C2B_URLS: gateway__decide_c2b(g, d); break;
@@ -539,15 +541,28 @@ const struct gateway_payment *gateway_payment_by_token(const struct gateway *g,
     return span_equal_secret(known, given) ? p : NULL;
 }
 
+static bool is_token(const uint8_t known[16], const uint8_t token[16])
+{
+    return span_equal_secret((struct span){(const char *)known, 16},
+                             (struct span){(const char *)token, 16});
+}
+
 uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16])
 {
     uint32_t slot = map_get(&g->by_provider_token, gateway__bytes_key(token));
     if (slot == MAP_NONE) {
         return SLAB_NONE;
     }
-    struct span known = {(const char *)provider_at(g, slot)->token, 16};
-    struct span given = {(const char *)token, 16};
-    return span_equal_secret(known, given) ? slot : SLAB_NONE;
+    const struct gateway_provider *p = provider_at(g, slot);
+    bool good = is_token(p->token, token) || (p->has_before && is_token(p->token_before, token));
+    return good ? slot : SLAB_NONE;
+}
+
+bool gateway_token_is_retired(const struct gateway *g, const uint8_t token[16])
+{
+    uint32_t slot = map_get(&g->by_provider_token, gateway__bytes_key(token));
+    const struct gateway_provider *p = slot == MAP_NONE ? NULL : provider_at(g, slot);
+    return p != NULL && p->has_retired && is_token(p->token_retired, token);
 }
 
 const struct gateway_payment *gateway_payment_by_provider_id(const struct gateway *g,

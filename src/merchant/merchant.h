@@ -153,8 +153,10 @@ const struct gateway_payment *gateway_payment_before(const struct gateway *g,
  * what an application that speaks Daraja gave. */
 enum { GATEWAY_REFERENCE_SHOWN = 12 };
 struct span gateway_account_reference(const struct gateway *g, const struct gateway_payment *p);
-/* The provider account whose callback URLs end in this token; SLAB_NONE. */
+/* The provider account whose callback URLs have this token, or have it still; SLAB_NONE. */
 uint32_t gateway_provider_by_token(const struct gateway *g, const uint8_t token[16]);
+/* Is it one that was good until it was retired (the latest such of its account)? */
+bool gateway_token_is_retired(const struct gateway *g, const uint8_t token[16]);
 const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number);
 /* Of a payment that waits for a person: the claim of money that counts, which is the latest of the
  * strongest; NULL: none says that it was paid. */

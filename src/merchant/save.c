@@ -182,10 +182,22 @@ static bool load_people(struct gateway *g, struct reader *r)
     return true;
 }
 
+static bool index_token(struct gateway *g, const uint8_t token[16], bool has, uint32_t slot)
+{
+    if (!has) {
+        return true;
+    }
+    if (map_get(&g->by_provider_token, gateway__bytes_key(token)) != MAP_NONE) {
+        return false;
+    }
+    map_put(&g->by_provider_token, gateway__bytes_key(token), slot);
+    return true;
+}
+
 static bool load_places(struct gateway *g, struct reader *r)
 {
     if (!slab_shape_load(&g->providers, r) ||
-        !map_reserve(&g->by_provider_token, g->providers.used) ||
+        !map_reserve(&g->by_provider_token, 3 * g->providers.used) ||
         !map_reserve(&g->by_short_code, g->providers.used)) {
         return false;
     }
@@ -194,11 +206,11 @@ static bool load_places(struct gateway *g, struct reader *r)
         struct gateway_provider *p = provider_at(g, i);
         load_provider(r, p);
         uint64_t code = gateway__short_code_key(p->kind, p->short_code);
-        if (r->bad || map_get(&g->by_provider_token, gateway__bytes_key(p->token)) != MAP_NONE ||
-            (p->short_code != 0 && map_get(&g->by_short_code, code) != MAP_NONE)) {
+        if (r->bad || !index_token(g, p->token, true, i) ||
+            !index_token(g, p->token_before, p->has_before, i) ||
+            !index_token(g, p->token_retired, p->has_retired, i) || (p->short_code != 0 && map_get(&g->by_short_code, code) != MAP_NONE)) {
             return false;
         }
-        map_put(&g->by_provider_token, gateway__bytes_key(p->token), i);
         if (p->short_code != 0) {
             map_put(&g->by_short_code, code, i);
         }

@@ -553,6 +553,47 @@ static void test_registering(void **state)
     shop_end(&s);
 }
 
+/* Two tokens at most; a retired one is nobody's, and known as retired as long as it is the latest. */
+static void test_callback_tokens(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    uint8_t first[16];
+    struct callbacks_command c = {.token = {21}};
+    const uint8_t second[16] = {21};
+    const uint8_t third[16] = {22};
+    memset(first, 2, sizeof(first));
+    shop_start(&s);
+    assert_int_equal(shop_do(&s, COMMAND_CALLBACKS_RETIRE, &c, &reply), 0);
+    assert_int_equal(reply.refusal, GATEWAY_NOTHING_TO_DO);
+    reply.refusal = GATEWAY_DONE;
+    assert_true(shop_do(&s, COMMAND_CALLBACKS_ROTATE, &c, &reply) > 0);
+    shop_restart(&s);
+    assert_int_equal(gateway_provider_by_token(shop_gateway(&s), first), 0);
+    assert_int_equal(gateway_provider_by_token(shop_gateway(&s), second), 0);
+    c.token[0] = 22;
+    assert_int_equal(shop_do(&s, COMMAND_CALLBACKS_ROTATE, &c, &reply), 0);
+    assert_int_equal(reply.refusal, GATEWAY_TOO_MANY);
+    reply.refusal = GATEWAY_DONE;
+    assert_true(shop_do(&s, COMMAND_CALLBACKS_RETIRE, &c, &reply) > 0);
+    shop_restart(&s);
+    assert_int_equal(gateway_provider_by_token(shop_gateway(&s), first), SLAB_NONE);
+    assert_true(gateway_token_is_retired(shop_gateway(&s), first));
+    assert_false(gateway_token_is_retired(shop_gateway(&s), second));
+    assert_true(shop_do(&s, COMMAND_CALLBACKS_ROTATE, &c, &reply) > 0);
+    assert_true(shop_do(&s, COMMAND_CALLBACKS_RETIRE, &c, &reply) > 0);
+    shop_replay(&s);
+    assert_int_equal(gateway_provider_by_token(shop_gateway(&s), third), 0);
+    assert_int_equal(gateway_provider_by_token(shop_gateway(&s), second), SLAB_NONE);
+    assert_true(gateway_token_is_retired(shop_gateway(&s), second));
+    assert_false(gateway_token_is_retired(shop_gateway(&s), first)); /* forgotten */
+    c.merchant = 1;
+    assert_int_equal(shop_do(&s, COMMAND_CALLBACKS_ROTATE, &c, &reply), 0);
+    assert_int_equal(reply.refusal, GATEWAY_NOT_FOUND);
+    shop_end(&s);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -568,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_assigned_by_hand_and_taken_back),
         cmocka_unit_test(test_money_that_waits_stops_a_push),
         cmocka_unit_test(test_orders_of_two_merchants),
+        cmocka_unit_test(test_callback_tokens),
         cmocka_unit_test(test_registering),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

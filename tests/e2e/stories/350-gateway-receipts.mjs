@@ -4,6 +4,7 @@
 // once (R5.1, R5.2). Over real HTTP and in virtual time.
 import { execFileSync } from 'node:child_process';
 import { both, eventually } from '../lib/gateway.mjs';
+import { request } from '../lib/http.mjs';
 import { HAKIKA } from '../lib/server.mjs';
 import { check, equal, proved, story, until } from '../lib/story.mjs';
 
@@ -72,6 +73,43 @@ await story('validation by rule', async (scene) => {
     await until(async () => (await all(gateway, '/v1/receipts?status=suspense')).length === 1,
                 'let through now');
     proved('a payment is validated by rule before it moves');
+});
+
+await story('other callback URLs', async (scene) => {
+    const server = await both(scene);
+    const { operator } = server;
+    const provider = async () => (await server.gateway.ok('GET', '/v1/providers')).data[0];
+    const change = (what) => server.gateway.call('POST', `/v1/providers/prov_1/${what}_callbacks`, {});
+    const confirm = async (url, TransID) => {
+        const { origin, pathname } = new URL(`${url}/confirmation`);
+        const body = { TransactionType: 'Pay Bill', TransID, TransTime: '20260131093000', TransAmount: '10.00',
+            BusinessShortCode: String(CODE), BillRefNumber: 'X', MSISDN: phone(1), FirstName: 'A' };
+        return (await request(origin, 'POST', pathname, { body })).status;
+    };
+    const refusals = async (reason) => {
+        const { text } = await request(server.ready.merchant, 'GET', '/metrics');
+        return Number(text.match(new RegExp(`refused_total\\{reason="${reason}"\\} (\\d+)`))[1]);
+    };
+    const first = (await provider()).callback_url;
+    equal((await change('retire')).json.code, 'no_previous_callbacks', 'nothing to retire');
+    const rotated = (await change('rotate')).json;
+    equal([rotated.previous_callback_url, rotated.callback_url === first], [first, false], 'another one');
+    equal((await change('rotate')).json.code, 'previous_callbacks_live', 'two at most');
+    equal((await server.gateway.call('POST', '/v1/providers/prov_9/rotate_callbacks', {})).status, 404, 'no account');
+    equal([await confirm(first, 'UA1C000001'), await confirm(rotated.callback_url, 'UA1C000002')], [200, 200], 'both');
+    await registered(server);
+    await paybill(operator, { Amount: 10, Msisdn: Number(phone(1)), BillRefNumber: 'NEW' });
+    await eventually(operator, async () => (await all(server.gateway, '/v1/receipts')).length === 3, 'to the new one');
+    equal((await change('retire')).json.previous_callback_url, null, 'retired');
+    await server.kill();
+    await server.start();
+    equal([await confirm(first, 'UA1C000003'), await refusals('retired_url'), await refusals('unknown_url')],
+          [404, 1, 0], 'like an unknown one, and counted');
+    equal([await confirm(first.replace(/.{4}$/, '0000'), 'UA1C000003'), await refusals('unknown_url')], [404, 1],
+          'an unknown one');
+    equal(await confirm((await provider()).callback_url, 'UA1C000003'), 200, 'the new one stays');
+    equal((await all(server.gateway, '/v1/receipts')).length, 4, 'nothing came by the old one');
+    proved('callback URLs are rotated without losing a message, and retired');
 });
 
 await story('an order that was paid by paybill', async (scene) => {
