@@ -142,6 +142,8 @@ struct gateway_rows {
 /* One row through the door of notices; context: struct gateway_rows. */
 void gateway_row_take(void *context, const struct observation *seen);
 void gateway_statement_create(struct request *q);
+/* As it was when that event happened. */
+void gateway_discrepancy_told(struct surface *s, struct writer *w, const struct gateway_feed *f);
 void gateway_discrepancy_list(struct request *q);
 void gateway_discrepancy_resolve(struct request *q);
 /* gateway_reconciliation.c */

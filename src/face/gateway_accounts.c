@@ -267,6 +267,8 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
     json_key(w, "data");
     if (f->object_kind == FEED_OBJECT_PROVIDER) {
         gateway_alert_render(s, w, f);
+    } else if (f->object_kind == FEED_OBJECT_DISCREPANCY) {
+        gateway_discrepancy_told(s, w, f);
     } else if (f->object_kind == FEED_OBJECT_RECEIPT) {
         gateway_receipt_render(s, w, gateway_receipt(surface_gateway(s), f->object), f);
     } else {

@@ -20,6 +20,7 @@ void gateway_pull_field(struct surface *s, struct writer *w, const struct gatewa
     json_field_text(w, "status", gateway_pull_state_name(p->pull_state));
     surface_time_field(w, "from", p->pull_from_ns);
     surface_time_field(w, "until", p->pull_until_ns);
+    surface_time_field(w, "next_at", p->pull_due_ns);
     json_field_u64(w, "rows", p->pull_offset);
     gateway_text_field(s, w, "answer", p->pull_words);
     json_close(w, '}');

@@ -252,15 +252,14 @@ void gateway_statement_create(struct request *q)
 
 /* ---- discrepancies ---- */
 
-static void render_discrepancy(struct surface *s, struct writer *w,
-                               const struct gateway_discrepancy *d)
+/* What never changes. */
+static void render_found(struct surface *s, struct writer *w, const struct gateway_discrepancy *d,
+                         bool resolved)
 {
     const struct gateway *g = surface_gateway(s);
-    int64_t until_ns = d->resolved_ns != 0 ? d->resolved_ns : engine_now(s->engine);
-    json_open(w, '{');
     surface_id_field(w, "id", "dis_", d->number);
     json_field_text(w, "object", "discrepancy");
-    json_field_text(w, "status", d->resolved_ns == 0 ? "open" : "resolved");
+    json_field_text(w, "status", resolved ? "resolved" : "open");
     json_field_text(w, "kind", discrepancy_kind_name(d->kind));
     json_field_text(w, "explanation", discrepancy_kind_words(d->kind));
     json_field_u64(w, "short_code", gateway_provider(g, d->provider)->short_code);
@@ -271,11 +270,36 @@ static void render_discrepancy(struct surface *s, struct writer *w,
     json_field_i64(w, "ours", d->ours_minor);
     json_field_i64(w, "theirs", d->theirs_minor);
     surface_time_field(w, "opened_at", d->opened_ns);
+}
+
+static void render_end(struct surface *s, struct writer *w, const struct gateway_discrepancy *d)
+{
     surface_time_field(w, "resolved_at", d->resolved_ns);
-    json_field_i64(w, "age_s", (until_ns - d->opened_ns) / NS_PER_S);
     gateway_text_field(s, w, "owner", d->owner);
     gateway_text_field(s, w, "note", d->note);
     json_field_text(w, "reason", discrepancy_reason_name(d->reason));
+}
+
+static void render_discrepancy(struct surface *s, struct writer *w,
+                               const struct gateway_discrepancy *d)
+{
+    int64_t until_ns = d->resolved_ns != 0 ? d->resolved_ns : engine_now(s->engine);
+    json_open(w, '{');
+    render_found(s, w, d, d->resolved_ns != 0);
+    json_field_i64(w, "age_s", (until_ns - d->opened_ns) / NS_PER_S);
+    render_end(s, w, d);
+    json_close(w, '}');
+}
+
+void gateway_discrepancy_told(struct surface *s, struct writer *w, const struct gateway_feed *f)
+{
+    const struct gateway_discrepancy *d = gateway_discrepancy(surface_gateway(s), f->object);
+    bool resolved = f->type == FEED_DISCREPANCY_RESOLVED;
+    json_open(w, '{');
+    render_found(s, w, d, resolved);
+    if (resolved) { /* which is never undone */
+        render_end(s, w, d);
+    }
     json_close(w, '}');
 }
 

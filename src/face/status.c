@@ -61,6 +61,8 @@ static void figures_take_merchant(const struct gateway *g, struct book_figures *
     f->repaired = g->repaired;
     f->late = g->late;
     f->discrepancies = g->disagreements;
+    f->discrepancies_found = g->last_discrepancy;
+    memcpy(f->receipts, g->receipts_in, sizeof(f->receipts));
 }
 
 static void figures_take(struct surface *s, struct book_figures *f)
@@ -216,6 +218,12 @@ static void metrics_gateway(struct surface *s, const struct book_figures *f, str
     line(w, "hakika_gateway_orphans", "Notices that fit no payment (yet).", "gauge", f->orphans);
     line(w, "hakika_gateway_discrepancies",
          "Open discrepancies between the provider's books and ours.", "gauge", f->discrepancies);
+    line(w, "hakika_gateway_discrepancies_total", "Discrepancies found, open or resolved.",
+         "counter", f->discrepancies_found);
+    put_raw(w, "# TYPE hakika_gateway_receipts gauge\n", 37);
+    for (uint8_t i = RECEIPT_SUSPENSE; i <= RECEIPT_STATE_LAST; i++) {
+        labelled(w, "hakika_gateway_receipts", "state", receipt_state_name(i), f->receipts[i]);
+    }
     line(w, "hakika_gateway_repaired_total",
          "Successes that came by another way than their own callback.", "counter", f->repaired);
     line(w, "hakika_gateway_late_total", "Successes after another end.", "counter", f->late);

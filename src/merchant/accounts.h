@@ -120,6 +120,8 @@ const char *gateway_pull_state_name(uint8_t state);
     X(i64, pull_until_ns)                                                                \
     X(u32, pull_offset) /* rows of it that have been taken */                            \
     X(u32, pull_words)                                                                   \
+    X(i64, pull_due_ns)     /* when it is pulled by itself; 0: never */                  \
+    X(i64, pulled_until_ns) /* all that arrived until then was pulled */                 \
     X(u8, pull_state)                                                                    \
     X(u32, alert_day)  /* the latest day that an alert was raised for; 0: none */        \
     X(u32, object_seq) /* events told about it so far */                                 \

@@ -585,6 +585,9 @@ static void apply_feed(struct gateway *g, const struct gateway_event *e,
         struct gateway_provider *a = provider_at(g, (uint32_t)(f->object - 1));
         CHECK(f->object_seq == a->object_seq + 1);
         a->object_seq = f->object_seq;
+    } else if (f->object_kind == FEED_OBJECT_DISCREPANCY) { /* opened, and then resolved */
+        CHECK(gateway_discrepancy(g, f->object) != NULL);
+        CHECK(f->object_seq == (f->type == FEED_DISCREPANCY_OPENED ? 1 : 2));
     } else {
         CHECK(f->object_kind == FEED_OBJECT_RECEIPT);
         uint32_t at = gateway__receipt_slot(g, f->object);
@@ -700,6 +703,7 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_PULL_NUMBER_KEPT:
     case EVENT_PULL_ASKED:
     case EVENT_PULL_ANSWERED:
+    case EVENT_PULL_DUE:
     case EVENT_SWEEP_DUE:
     case EVENT_ALERT_RAISED: gateway__apply_sweep(g, &e); break;
     case EVENT_CALLBACKS_ROTATED:

@@ -11,6 +11,7 @@
 #include "base/observation.h"
 #include "base/span.h"
 #include "merchant/limits.h"
+#include "merchant/refusals.h"
 
 /*
  * What the book wants of a provider: kinds of outbox items, whose numbers stand in the journal.
@@ -59,19 +60,20 @@ enum gateway_command_kind {
     COMMAND_ENDPOINT_OPEN = 197,
     COMMAND_ENDPOINT_CHANGE = 198,
     COMMAND_PAYMENT_CREATE = 200,
-    COMMAND_PAYMENT_SENDING = 201, /* struct payment_command: the push is about to leave */
-    COMMAND_PAYMENT_RESOLVE = 202, /* struct payment_command: ask the provider now */
-    COMMAND_PAYMENT_DUE = 203,     /* internal: the first payment whose timer is due */
-    COMMAND_PAYMENT_RELEASE = 204, /* struct payment_command: escrow to the seller */
-    COMMAND_PAYMENT_JUDGE = 206,   /* struct judgement_command: a person, about a mismatch */
-    COMMAND_PAYOUT_CREATE = 205,   /* struct payout_command: payouts and refunds */
+    COMMAND_PAYMENT_SENDING = 201,  /* struct payment_command: the push is about to leave */
+    COMMAND_PAYMENT_RESOLVE = 202,  /* struct payment_command: ask the provider now */
+    COMMAND_PAYMENT_DUE = 203,      /* internal: the first payment whose timer is due */
+    COMMAND_PAYMENT_RELEASE = 204,  /* struct payment_command: escrow to the seller */
+    COMMAND_PAYMENT_JUDGE = 206,    /* struct judgement_command: a person, about a mismatch */
+    COMMAND_PAYOUT_CREATE = 205,    /* struct payout_command: payouts and refunds */
     COMMAND_CALLBACKS_ROTATE = 218, /* struct callbacks_command: a new token */
-    COMMAND_CALLBACKS_RETIRE = 219,     /* the same: the one before is good no more */
+    COMMAND_CALLBACKS_RETIRE = 219, /* the same: the one before is good no more */
     COMMAND_NOTICE = 210,
     COMMAND_RECEIPT_ASSIGN = 211,
     COMMAND_C2B_URLS = 212,
     COMMAND_PULL = 215,        /* struct pull_command */
     COMMAND_PULL_NUMBER = 216, /* struct pull_command: with the nominated phone */
+    COMMAND_PULL_DUE = 220,    /* internal: the first account that is to be pulled by itself */
     COMMAND_SWEEP = 217,       /* internal: the sweep is due */
     COMMAND_DISAGREE = 213,    /* struct discrepancy_command */
     COMMAND_DISCREPANCY_RESOLVE = 214,
@@ -269,30 +271,6 @@ struct gateway_reading {
     struct observation answer;
     struct notice_command notice; /* for answers to questions; claim NULL: none */
     uint32_t rows;                /* PULL: that were taken, each as a notice of its own */
-};
-
-enum gateway_refusal {
-    GATEWAY_DONE = 0,
-    GATEWAY_NOT_FOUND,
-    GATEWAY_REPEATED,        /* an idempotency key with the same request: nothing happened */
-    GATEWAY_KEY_REUSED,      /* an idempotency key with another request */
-    GATEWAY_ORDER_PAID,      /* R2.9 */
-    GATEWAY_ORDER_OPEN,      /* R2.9 */
-    GATEWAY_ORDER_FUNDED,    /* R2.9: money for it came by itself; number: the latest receipt */
-    GATEWAY_TOO_MANY,        /* endpoints of one merchant */
-    GATEWAY_EXISTS,          /* a provider account with that short code, a key */
-    GATEWAY_NOTHING_TO_DO,   /* it has ended, or is being asked about */
-    GATEWAY_UNDER_WAY,       /* it is being sent at this moment, or waits for the one before it */
-    GATEWAY_NOT_OVERRIDABLE, /* what is to be overridden is not unknown */
-    GATEWAY_NO_PROVIDER,
-    GATEWAY_NOT_HELD,       /* no escrow money is held for it */
-    GATEWAY_NO_MONEY,       /* the wallet has less than that */
-    GATEWAY_NOT_WAITING,    /* nobody has to decide about it */
-    GATEWAY_JUDGED,         /* otherwise, before */
-    GATEWAY_MONEY_CAME,     /* it cannot have failed */
-    GATEWAY_NOT_OURS,       /* what was paid did not come to us, or belongs to another payment */
-    GATEWAY_AMOUNT_DIFFERS, /* from what the provider said */
-    GATEWAY_NOT_PAID,       /* only what succeeded, and whose receipt is known, is given back */
 };
 
 /* The reply of every command of the merchant book. */

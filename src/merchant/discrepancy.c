@@ -35,6 +35,17 @@ const struct gateway_discrepancy *gateway_discrepancy(const struct gateway *g, u
 
 /* ---- deciding ---- */
 
+/* Twice at most: when it is opened, and when it is resolved. */
+static void tell(struct gateway_decision *gd, uint64_t number, uint32_t provider, uint16_t type)
+{
+    struct gateway_telling t = {.type = type,
+                                .object_kind = FEED_OBJECT_DISCREPANCY,
+                                .object = number,
+                                .object_seq = type == FEED_DISCREPANCY_OPENED ? 0 : 1,
+                                .merchant = provider_at(gd->g, provider)->merchant};
+    gateway__tell(gd, &t);
+}
+
 void gateway__disagree(struct gateway_decision *gd, const struct gateway_discrepancy *d,
                        struct span reference)
 {
@@ -54,6 +65,7 @@ void gateway__disagree(struct gateway_decision *gd, const struct gateway_discrep
     e.discrepancy_opened.theirs_minor = d->theirs_minor;
     e.discrepancy_opened.reference = reference;
     gateway__emit(gd, &e);
+    tell(gd, e.discrepancy_opened.number, d->provider, FEED_DISCREPANCY_OPENED);
 }
 
 static uint8_t kind_of(const struct observation *claim, uint8_t effect, bool waits)
@@ -96,6 +108,7 @@ static void resolve(struct gateway_decision *gd, uint64_t number, uint8_t reason
     e.discrepancy_resolved.number = number;
     e.discrepancy_resolved.reason = reason;
     gateway__emit(gd, &e);
+    tell(gd, number, gateway_discrepancy(gd->g, number)->provider, FEED_DISCREPANCY_RESOLVED);
 }
 
 void gateway__receipt_found_owner(struct gateway_decision *gd, const struct gateway_receipt *r)

@@ -5,6 +5,8 @@
 #ifndef HAKIKA_MERCHANT_EVENT_FIELDS_H
 #define HAKIKA_MERCHANT_EVENT_FIELDS_H
 
+#include "merchant/event_fields_sweep.h"
+
 #define FIELDS_MERCHANT_OPENED(X) \
     X(u32, slot)                  \
     X(u32, wallet)                \
@@ -274,28 +276,5 @@
 #define FIELDS_DISCREPANCY_RESOLVED(X) \
     X(u64, number)                     \
     X(u8, reason)
-
-#define FIELDS_PULL_NUMBER_KEPT(X) \
-    X(u32, slot)                   \
-    X(u64, phone)                  \
-    X(u64, item)
-#define FIELDS_PULL_ASKED(X) \
-    X(u32, slot)             \
-    X(u64, item)             \
-    X(i64, from_ns)          \
-    X(i64, until_ns)         \
-    X(u32, offset)
-#define FIELDS_PULL_ANSWERED(X) \
-    X(u32, slot)                \
-    X(u8, state)                \
-    X(u32, rows)                \
-    X(text, words)
-/* due_ns 0: nothing is open. */
-#define FIELDS_SWEEP_DUE(X) \
-    X(u64, cursor)          \
-    X(i64, due_ns)
-#define FIELDS_ALERT_RAISED(X) \
-    X(u32, slot)               \
-    X(u32, day)
 
 #endif

@@ -76,6 +76,7 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(PAYMENT_RESENT, 283, "payment_resent", payment_resent)                   \
     X(CALLBACKS_ROTATED, 284, "callbacks_rotated", callbacks_rotated)          \
     X(CALLBACKS_RETIRED, 285, "callbacks_retired", callbacks_retired)          \
+    X(PULL_DUE, 286, "pull_due", pull_due)                                     \
     X(PAYMENT_LATE_URL_KEPT, 292, "payment_late_url_kept", late_url_kept)      \
     X(PAYMENT_LATE_FORWARDED, 293, "payment_late_forwarded", late_forwarded)
 

@@ -44,19 +44,22 @@
     X(RECEIPT_CREATED, 30, "receipt.created")       /* C2B: money arrived */                       \
     X(RECEIPT_ASSIGNED, 31, "receipt.assigned")     /* to an order, by a person */                 \
     X(RECEIPT_TAKEN_BACK, 32, "receipt.taken_back") /* it is the money of a payment, told there */ \
-    X(ALERT_REPAIR_RATE, 33, "alert.repair_rate")   /* over 0.1 % of a day were repaired */
+    X(ALERT_REPAIR_RATE, 33, "alert.repair_rate")   /* over 0.1 % of a day were repaired */        \
+    X(DISCREPANCY_OPENED, 34, "discrepancy.opened") /* the provider's books say otherwise */       \
+    X(DISCREPANCY_RESOLVED, 35, "discrepancy.resolved")
 
 enum feed_type {
 #define X(name, number, text) FEED_##name = number,
     FEED_TYPES(X)
 #undef X
-        FEED_TYPE_LAST = 33,
+        FEED_TYPE_LAST = 35,
 };
 const char *feed_type_name(uint16_t type);
 
 enum feed_object {
     FEED_OBJECT_PAYMENT = 1, /* payments, payouts and refunds: they are numbered together */
     FEED_OBJECT_RECEIPT = 4,
+    FEED_OBJECT_DISCREPANCY = 6,
     FEED_OBJECT_PROVIDER = 5, /* a provider account, by its slot + 1 */
 };
 

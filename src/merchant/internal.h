@@ -203,6 +203,9 @@ void gateway__sweep_at(struct gateway_decision *gd, uint64_t cursor, int64_t due
 void gateway__sweep_begins(struct gateway_decision *gd);
 void gateway__decide_sweep(const struct gateway *g, struct decision *d);
 void gateway__decide_pull(const struct gateway *g, struct decision *d);
+void gateway__decide_pull_due(const struct gateway *g, struct decision *d);
+/* The account that is to be pulled first, once one has changed or all are loaded. */
+void gateway__pull_first(struct gateway *g);
 void gateway__decide_pull_number(const struct gateway *g, struct decision *d);
 void gateway__pull_attempted(struct gateway_decision *gd, const struct outbox_item *item,
                              const struct delivery_result_command *c, uint8_t becomes);
@@ -223,7 +226,6 @@ void gateway__check_receipt(const struct gateway *g, uint32_t slot);
 void gateway__check_receipts(const struct gateway *g);
 
 /* accounts.c */
-void gateway__decide_callbacks(const struct gateway *g, struct decision *d);
 void gateway__decide_c2b(const struct gateway *g, struct decision *d);
 void gateway__c2b_attempted(struct gateway_decision *gd, const struct outbox_item *item,
                             const struct delivery_result_command *c, uint8_t becomes);
@@ -256,7 +258,6 @@ struct observation gateway__claim_of(const struct gateway *g, const struct gatew
 
 /* mismatch.c */
 void gateway__decide_judgement(const struct gateway *g, struct decision *d);
-
 /* accounts.c */
 void gateway__decide_seed(const struct gateway *g, struct decision *d);
 void gateway__decide_merchant(const struct gateway *g, struct decision *d);
@@ -264,6 +265,7 @@ void gateway__decide_api_key(const struct gateway *g, struct decision *d);
 void gateway__decide_provider(const struct gateway *g, struct decision *d);
 void gateway__decide_endpoint(const struct gateway *g, struct decision *d);
 void gateway__decide_endpoint_change(const struct gateway *g, struct decision *d);
+void gateway__decide_callbacks(const struct gateway *g, struct decision *d);
 void gateway__decide_endpoint_rotate(const struct gateway *g, struct decision *d);
 void gateway__decide_event_replay(const struct gateway *g, struct decision *d);
 

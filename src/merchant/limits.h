@@ -35,7 +35,7 @@ enum {
     GATEWAY_WORDS_MAX = 200,
     GATEWAY_BODY_PARTS = 4,     /* texts that hold a body */
     GATEWAY_JOINED_MAX = 8,     /* orphans that join in one decision */
-    GATEWAY_FRAME_FEED_MAX = 4, /* events for the application in one decision */
+    GATEWAY_FRAME_FEED_MAX = 6, /* events for the application in one decision */
 };
 /* Of one payment, in cents: 10^12 shillings, far above every limit, far below an overflow. */
 #define GATEWAY_AMOUNT_MAX ((int64_t)1000 * 1000 * 1000 * 1000 * 100)

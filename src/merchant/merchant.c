@@ -192,6 +192,7 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_C2B_URLS: gateway__decide_c2b(g, d); break;
     case COMMAND_PULL: gateway__decide_pull(g, d); break;
     case COMMAND_PULL_NUMBER: gateway__decide_pull_number(g, d); break;
+    case COMMAND_PULL_DUE: gateway__decide_pull_due(g, d); break;
     case COMMAND_SWEEP: gateway__decide_sweep(g, d); break;
     case COMMAND_DISAGREE: gateway__decide_disagree(g, d); break;
     case COMMAND_DISCREPANCY_RESOLVE: gateway__decide_resolve_discrepancy(g, d); break;
@@ -226,8 +227,9 @@ static bool gateway_work(const void *state, int64_t now_ns, struct book_command 
         out->kind = COMMAND_PAYMENT_DUE;
         return true;
     }
-    out->kind = sweep ? COMMAND_SWEEP : out->kind;
-    return sweep;
+    bool pull = !sweep && g->pull_due_ns != 0 && g->pull_due_ns <= now_ns;
+    out->kind = sweep ? COMMAND_SWEEP : pull ? COMMAND_PULL_DUE : out->kind;
+    return sweep || pull;
 }
 
 static int64_t gateway_next_due(const void *state)
@@ -235,6 +237,8 @@ static int64_t gateway_next_due(const void *state)
     const struct gateway *g = state;
     const struct timer_entry *first = timers_first(&g->due);
     int64_t sweep_ns = g->sweep_due_ns == 0 ? INT64_MAX : g->sweep_due_ns;
+    int64_t pull_ns = g->pull_due_ns == 0 ? INT64_MAX : g->pull_due_ns;
+    sweep_ns = pull_ns < sweep_ns ? pull_ns : sweep_ns;
     return first != NULL && first->due_ns < sweep_ns ? first->due_ns : sweep_ns;
 }
 

@@ -110,11 +110,13 @@ struct gateway {
     uint64_t disagreements; /* open discrepancies */
     uint64_t sweep_cursor;  /* the payment that the sweep has come to, ... */
     int64_t sweep_due_ns;   /* ... when it goes on; 0: nothing is open */
+    int64_t pull_due_ns;    /* of the account that is to be pulled first; 0: none. Derived */
     int64_t last_repair_ns; /* when a success was last brought by anything but its own callback */
     uint32_t open;          /* payments that have not ended */
     uint32_t attention;     /* of those: left to a person */
-    uint64_t repaired;      /* successes that came by another way than their own callback */
-    uint64_t late;          /* successes after another end */
+    uint64_t receipts_in[RECEIPT_STATE_LAST + 1]; /* how many are in each state. Derived */
+    uint64_t repaired; /* successes that came by another way than their own callback */
+    uint64_t late;     /* successes after another end */
     uint64_t entered[GATEWAY_STATES_END];  /* moves into each state */
     uint32_t touched[GATEWAY_TOUCHED_MAX]; /* payments of the last frame; memory only */
     uint32_t touched_count;

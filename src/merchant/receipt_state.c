@@ -2,6 +2,8 @@
  * receipt_state.c - receipts in the tables: events into state (total: nothing is decided here), how
  * they are found, and their invariant G10. See receipt.h.
  */
+#include <string.h>
+
 #include "merchant/internal.h"
 
 /* ---- finding them ---- */
@@ -73,12 +75,16 @@ static uint64_t order_key(const struct gateway *g, const struct gateway_receipt 
     return gateway__text_key(provider_at(g, r->provider)->merchant, order_of(g, r));
 }
 
-/* One list for each hash, so that a receipt can leave it. */
+/* One list for each hash, so that a receipt can leave it. Its state counts as well. */
 static void order_link(struct gateway *g, uint32_t slot)
 {
     struct gateway_receipt *r = receipt_at(g, slot);
     r->order_next = SLAB_NONE;
     r->order_previous = SLAB_NONE;
+    if (r->state == 0) {
+        return; /* its texts come first */
+    }
+    g->receipts_in[r->state]++;
     if (order_of(g, r).size == 0) {
         return;
     }
@@ -99,6 +105,7 @@ static void order_link(struct gateway *g, uint32_t slot)
 static void order_unlink(struct gateway *g, uint32_t slot)
 {
     const struct gateway_receipt *r = receipt_at(g, slot);
+    g->receipts_in[r->state]--;
     if (order_of(g, r).size == 0) {
         return;
     }
@@ -230,6 +237,7 @@ void gateway__apply_receipt(struct gateway *g, const struct gateway_event *e,
         CHECK(r->state == RECEIPT_SUSPENSE || r->state == RECEIPT_ASSIGNED);
         order_unlink(g, slot);
         r->state = RECEIPT_TAKEN_BACK;
+        g->receipts_in[RECEIPT_TAKEN_BACK]++;
         r->payment = e->receipt_taken_back.payment;
         break;
     default: UNREACHABLE("unknown event of a receipt");
@@ -273,10 +281,13 @@ void gateway__check_receipt(const struct gateway *g, uint32_t slot)
 
 void gateway__check_receipts(const struct gateway *g)
 {
+    uint64_t in[RECEIPT_STATE_LAST + 1] = {0};
     for (uint32_t i = slab_next(&g->receipts, 0); i != SLAB_NONE;
          i = slab_next(&g->receipts, i + 1)) {
         gateway__check_receipt(g, i);
+        in[receipt_at(g, i)->state]++;
     }
+    CHECK(memcmp(in, g->receipts_in, sizeof(in)) == 0);
     for (uint32_t i = slab_next(&g->merchants, 0); i != SLAB_NONE;
          i = slab_next(&g->merchants, i + 1)) {
         int64_t waiting_minor = 0;

@@ -208,13 +208,15 @@ static bool load_places(struct gateway *g, struct reader *r)
         uint64_t code = gateway__short_code_key(p->kind, p->short_code);
         if (r->bad || !index_token(g, p->token, true, i) ||
             !index_token(g, p->token_before, p->has_before, i) ||
-            !index_token(g, p->token_retired, p->has_retired, i) || (p->short_code != 0 && map_get(&g->by_short_code, code) != MAP_NONE)) {
+            !index_token(g, p->token_retired, p->has_retired, i) ||
+            (p->short_code != 0 && map_get(&g->by_short_code, code) != MAP_NONE)) {
             return false;
         }
         if (p->short_code != 0) {
             map_put(&g->by_short_code, code, i);
         }
     }
+    gateway__pull_first(g);
     if (!slab_shape_load(&g->endpoints, r)) {
         return false;
     }

@@ -2,7 +2,7 @@
  * sweep.c - what is done by itself, again and again: everything that has been open for over ten
  * minutes is asked about every five (R2.7, R5.4), beside the ladder of each payment; the alert
  * when more than 0.1 % of a day had to be repaired; and pulling what arrived from the provider's
- * list.
+ * list, every hour once a nominated number is registered.
  *
  * Guarantees: one decision asks about a few only, so that nobody waits behind a sweep. A book in
  * which nothing is open that could be asked about sweeps nothing and has no timer: a virtual clock
@@ -17,8 +17,12 @@ enum {
     ASKED_EACH = 12,    /* by one decision: of the outbox items that it may queue */
     LOOKS_EACH = 10000, /* at payments */
 };
-#define SWEEP_EVERY_NS  (300 * NS_PER_S) /* R2.7 */
-#define SWEEP_AGE_NS    (600 * NS_PER_S) /* R2.7 */
+#define PULL_EVERY_NS   (3600 * NS_PER_S)
+#define PULL_BUSY_NS    (300 * NS_PER_S) /* when it is being pulled, or registered, just then */
+#define PULL_OVERLAP_NS (900 * NS_PER_S)
+#define PULL_REACH_NS   (48 * 3600 * NS_PER_S) /* Daraja lists no more */
+#define SWEEP_EVERY_NS  (300 * NS_PER_S)       /* R2.7 */
+#define SWEEP_AGE_NS    (600 * NS_PER_S)       /* R2.7 */
 #define ALERT_SETTLE_NS (900 * NS_PER_S) /* a callback that comes until then was late, not lost */
 
 void gateway__sweep_at(struct gateway_decision *gd, uint64_t cursor, int64_t due_ns)
@@ -178,6 +182,14 @@ static void ask_for_page(struct gateway_decision *gd, uint32_t slot, const struc
     gateway__emit(gd, &e);
 }
 
+static void pull_at(struct gateway_decision *gd, uint32_t slot, int64_t due_ns)
+{
+    struct gateway_event e = {.kind = EVENT_PULL_DUE};
+    e.pull_due.slot = slot;
+    e.pull_due.due_ns = due_ns;
+    gateway__emit(gd, &e);
+}
+
 void gateway__decide_pull(const struct gateway *g, struct decision *d)
 {
     const struct pull_command *c = d->command->body;
@@ -194,6 +206,29 @@ void gateway__decide_pull(const struct gateway *g, struct decision *d)
     }
     ask_for_page(&gd, c->provider, c, 0);
     reply->slot = c->provider;
+}
+
+/* From where the last one ended, and a little before: what arrives is listed late. What is older
+ * than the provider lists cannot be had. */
+void gateway__decide_pull_due(const struct gateway *g, struct decision *d)
+{
+    struct gateway_decision gd = gateway__decision(g, d);
+    uint32_t slot = slab_next(&g->providers, 0);
+    while (provider_at(g, slot)->pull_due_ns != g->pull_due_ns) {
+        slot = slab_next(&g->providers, slot + 1);
+        CHECK(slot != SLAB_NONE);
+    }
+    const struct gateway_provider *a = provider_at(g, slot);
+    bool busy = a->pull_state == GATEWAY_PULL_ASKED || a->pull_state == GATEWAY_PULL_REGISTERING;
+    int64_t oldest_ns = gd.now_ns - PULL_REACH_NS;
+    int64_t from_ns = a->pulled_until_ns - PULL_OVERLAP_NS;
+    const struct pull_command c = {.from_ns = from_ns > oldest_ns ? from_ns : oldest_ns,
+                                   .until_ns = gd.now_ns};
+    CHECK(a->pull_due_ns != 0 && a->pull_due_ns <= gd.now_ns);
+    pull_at(&gd, slot, gd.now_ns + (busy ? PULL_BUSY_NS : PULL_EVERY_NS));
+    if (!busy) {
+        ask_for_page(&gd, slot, &c, 0);
+    }
 }
 
 /* The rows of a page are taken before; the next page is asked for until one is empty. */
@@ -218,6 +253,10 @@ void gateway__pull_attempted(struct gateway_decision *gd, const struct outbox_it
         e.pull_answered.rows = reading->rows;
     }
     gateway__emit(gd, &e);
+    if (item->kind == CALL_PULL_REGISTER && a->pull_due_ns == 0 &&
+        e.pull_answered.state == GATEWAY_PULL_DONE) {
+        pull_at(gd, slot, gd->now_ns + PULL_EVERY_NS); /* from now on by itself */
+    }
     if (item->kind == CALL_PULL && e.pull_answered.state == GATEWAY_PULL_DONE &&
         e.pull_answered.rows > 0) {
         const struct pull_command again = {.from_ns = a->pull_from_ns,
@@ -227,6 +266,28 @@ void gateway__pull_attempted(struct gateway_decision *gd, const struct outbox_it
 }
 
 /* ---- events ---- */
+
+void gateway__pull_first(struct gateway *g)
+{
+    g->pull_due_ns = 0;
+    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
+         i = slab_next(&g->providers, i + 1)) {
+        int64_t due_ns = provider_at(g, i)->pull_due_ns;
+        bool first = due_ns != 0 && (g->pull_due_ns == 0 || due_ns < g->pull_due_ns);
+        g->pull_due_ns = first ? due_ns : g->pull_due_ns;
+    }
+}
+
+/* To the end of a list, which begins where the one before ended, or reaches as far as can be. */
+static void covered(struct gateway_provider *a, uint8_t state, uint32_t rows)
+{
+    bool end = a->pull_state == GATEWAY_PULL_ASKED && state == GATEWAY_PULL_DONE && rows == 0;
+    bool joins = a->pulled_until_ns == 0 || a->pull_from_ns <= a->pulled_until_ns ||
+                 a->pull_until_ns - a->pull_from_ns >= PULL_REACH_NS;
+    if (end && joins && a->pull_until_ns > a->pulled_until_ns) {
+        a->pulled_until_ns = a->pull_until_ns;
+    }
+}
 
 void gateway__apply_sweep(struct gateway *g, const struct gateway_event *e)
 {
@@ -257,7 +318,12 @@ void gateway__apply_sweep(struct gateway *g, const struct gateway_event *e)
     case EVENT_PULL_ANSWERED:
         texts_drop(&g->book->texts, a->pull_words);
         a->pull_words = texts_keep(&g->book->texts, e->pull_answered.words);
+        covered(a, e->pull_answered.state, e->pull_answered.rows);
         a->pull_state = e->pull_answered.state;
+        break;
+    case EVENT_PULL_DUE:
+        a->pull_due_ns = e->pull_due.due_ns;
+        gateway__pull_first(g);
         break;
     default: UNREACHABLE("unknown event of a sweep");
     }

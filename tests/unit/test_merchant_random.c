@@ -111,7 +111,7 @@ struct story {
     uint64_t last_seq[ENDPOINTS][PAYMENTS];
     uint64_t met[MESSAGE_KINDS]; /* over all stories */
     uint64_t ends[GATEWAY_STATES_END];
-    uint64_t taken_back, alerts, assigned, funded, over_receipts;
+    uint64_t disagreed, taken_back, alerts, assigned, funded, over_receipts;
     uint64_t restarts, replays, repeats, orphans_joined, refunds, late, left_to_a_person;
 };
 
@@ -253,6 +253,11 @@ static void hear(struct story *m)
         if (f->type == FEED_ALERT_REPAIR_RATE) {
             AGREE(f->object_kind == FEED_OBJECT_PROVIDER && shop_gateway(&m->s)->repaired > 0);
             m->alerts++;
+            continue;
+        }
+        if (f->object_kind == FEED_OBJECT_DISCREPANCY) {
+            AGREE(f->object_seq == (f->type == FEED_DISCREPANCY_OPENED ? 1 : 2));
+            m->disagreed++;
             continue;
         }
         AGREE(f->object_kind == FEED_OBJECT_PAYMENT);
@@ -949,7 +954,8 @@ static void test_stories(void **state)
         assert_true(m->ends[GATEWAY_CANCELLED] > 0 && m->left_to_a_person > 0);
         assert_true(m->restarts > 0 && m->replays > 0 && m->repeats > 0);
         assert_true(m->refunds > 0 && m->late > 0 && m->taken_back > 0);
-        assert_true(m->alerts > 0 && m->assigned > 0 && m->funded > 0 && m->over_receipts > 0);
+        assert_true(m->disagreed > 0 && m->alerts > 0 && m->assigned > 0 && m->funded > 0 &&
+                    m->over_receipts > 0);
     }
     free(m);
 }

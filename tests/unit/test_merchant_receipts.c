@@ -553,7 +553,7 @@ static void test_registering(void **state)
     shop_end(&s);
 }
 
-/* Two tokens at most; a retired one is nobody's, and known as retired as long as it is the latest. */
+/* Two tokens at most; a retired one is nobody's, and known as such while it is the latest. */
 static void test_callback_tokens(void **state)
 {
     (void)state;

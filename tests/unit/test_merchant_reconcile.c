@@ -111,6 +111,7 @@ static void test_discrepancies(void **state)
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
     assert_int_equal(shop_gateway(&s)->last_discrepancy, 4);
     assert_int_equal(shop_gateway(&s)->disagreements, 4);
+    assert_int_equal(shop_told(&s, FEED_DISCREPANCY_OPENED), 4);
     shop_end(&s);
 }
 
@@ -135,6 +136,8 @@ static void test_owners_and_ends(void **state)
     assert_true(shop_do(&s, COMMAND_RECEIPT_ASSIGN, &assign, &reply) > 0);
     assert_int_equal(gateway_discrepancy(shop_gateway(&s), 2)->reason, DISCREPANCY_IS_ASSIGNED);
     assert_int_equal(shop_gateway(&s)->disagreements, 0);
+    assert_int_equal(shop_told(&s, FEED_DISCREPANCY_OPENED), 2);
+    assert_int_equal(shop_told(&s, FEED_DISCREPANCY_RESOLVED), 2);
     shop_restart(&s);
     (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000002", NULL, "B", 700, false});
     assert_int_equal(shop_gateway(&s)->last_discrepancy, 2);
@@ -205,6 +208,55 @@ static void test_pages(void **state)
     answer(&s, CALL_PULL, OBSERVED_UNKNOWN, 0);
     assert_int_equal(gateway_provider(shop_gateway(&s), 0)->pull_state, GATEWAY_PULL_FAILED);
     assert_int_equal(pull(&s, 0), GATEWAY_DONE);
+    shop_end(&s);
+}
+
+static const struct gateway_provider *paybill(const struct shop *s)
+{
+    return gateway_provider(shop_gateway(s), 0);
+}
+
+/* R5.4: by itself, every hour once a number is registered; from where the list was read to, as far
+ * as it is whole, and never further back than the provider lists. */
+static void test_pulled_by_itself(void **state)
+{
+    (void)state;
+    const int64_t hour_ns = 3600 * SHOP_S;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct pull_command number = {.phone = SHOP_PHONE};
+    shop_start(&s);
+    assert_true(shop_do(&s, COMMAND_PULL_NUMBER, &number, &reply) > 0);
+    answer(&s, CALL_PULL_REGISTER, OBSERVED_REFUSED, 0);
+    assert_int_equal(paybill(&s)->pull_due_ns, 0);
+    assert_true(shop_do(&s, COMMAND_PULL_NUMBER, &number, &reply) > 0);
+    answer(&s, CALL_PULL_REGISTER, OBSERVED_SUCCEEDED, 0);
+    assert_int_equal(paybill(&s)->pull_due_ns, s.now_ns + hour_ns);
+    shop_restart(&s);
+    shop_pass(&s, hour_ns - 1);
+    assert_int_equal(shop_take(&s, CALL_PULL), 0);
+    shop_pass(&s, 1);
+    assert_int_equal(paybill(&s)->pull_from_ns, s.now_ns - 48 * hour_ns); /* the first time */
+    answer(&s, CALL_PULL, OBSERVED_SUCCEEDED, 3);
+    assert_int_equal(paybill(&s)->pulled_until_ns, 0); /* not to its end yet */
+    answer(&s, CALL_PULL, OBSERVED_SUCCEEDED, 0);
+    int64_t until_ns = s.now_ns;
+    assert_int_equal(paybill(&s)->pulled_until_ns, until_ns);
+    shop_pass(&s, hour_ns);
+    assert_int_equal(paybill(&s)->pull_from_ns, until_ns - 900 * SHOP_S);
+    answer(&s, CALL_PULL, OBSERVED_UNKNOWN, 0); /* lost: the next one makes up for it */
+    shop_replay(&s);
+    shop_pass(&s, hour_ns - 100 * SHOP_S);
+    assert_int_equal(pull(&s, 0), GATEWAY_DONE); /* a person's, from an hour ago: a gap before it */
+    shop_pass(&s, 200 * SHOP_S);                 /* which is under way when the time comes */
+    assert_int_equal(paybill(&s)->pulled_until_ns, until_ns);
+    answer(&s, CALL_PULL, OBSERVED_SUCCEEDED, 0);
+    assert_int_equal(paybill(&s)->pulled_until_ns, until_ns);
+    shop_pass(&s, 300 * SHOP_S);
+    assert_int_equal(paybill(&s)->pull_state, GATEWAY_PULL_ASKED);
+    assert_int_equal(paybill(&s)->pull_from_ns, until_ns - 900 * SHOP_S);
+    answer(&s, CALL_PULL, OBSERVED_SUCCEEDED, 0);
+    assert_true(paybill(&s)->pulled_until_ns > until_ns);
     shop_end(&s);
 }
 
@@ -308,11 +360,9 @@ static void test_alert(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_discrepancies),
-        cmocka_unit_test(test_owners_and_ends),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_nothing_to_sweep),
+        cmocka_unit_test(test_discrepancies), cmocka_unit_test(test_owners_and_ends),
+        cmocka_unit_test(test_pages),         cmocka_unit_test(test_pulled_by_itself),
+        cmocka_unit_test(test_sweep),         cmocka_unit_test(test_nothing_to_sweep),
         cmocka_unit_test(test_alert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 // by itself (R2.7), and over 0.1 % of repairs is told by webhook.
 import { execFileSync } from 'node:child_process';
 import { both, eventually } from '../lib/gateway.mjs';
+import { request } from '../lib/http.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { HAKIKA } from '../lib/server.mjs';
 import { kenyan, portal } from '../lib/statement.mjs';
@@ -49,9 +50,9 @@ await story('answer and callback are both lost', async (scene) => {
         const list = (await operator.transactions()).filter((one) => one.receipt);
         return list.length === 3 && list;
     }, 'all were paid at the operator');
-    await operator.advance(3600 * 1000);
+    await operator.advance(45 * 60_000); // before it is pulled by itself
     for (const one of lost) {
-        equal((await gateway.payment(one.id)).status, 'unconfirmed', 'an hour later');
+        equal((await gateway.payment(one.id)).status, 'unconfirmed', 'much later');
         const again = await gateway.pay({ order_id: one.order_id, phone: String(one.phone) }, `again-${one.id}`);
         equal([again.status, again.json.code], [409, 'order_in_progress'], 'no second push');
     }
@@ -131,6 +132,45 @@ await story('answer and callback are both lost', async (scene) => {
           ['resolved', 'resolved'], 'after a kill -9');
     equal(await server.gateway.balance('wallet'), 3 * AMOUNT + 7000, 'the wallet, too');
     proved('discrepancies have age, owner and reason, and survive a kill -9');
+});
+
+await story('pulled by itself', async (scene) => {
+    const server = await both(scene);
+    const { gateway, operator } = server;
+    const pulled = async () => (await gateway.ok('GET', '/v1/providers')).data[0].pull;
+    equal((await pulled()).next_at, null, 'not before a number is registered');
+    await gateway.ok('POST', '/v1/pull/register', { phone: '0722000000' }, 202);
+    await eventually(operator, async () => (await pulled()).next_at, 'registered');
+    await operator.simOk('PUT', '/rules', { rules: [{ name: 'lost', match: { api: 'stk_push' },
+        then: { answer: { connection: 'half_body' }, prompt: { act: 'approve', delay_ms: 3000 },
+                callback: { never: true } } }] });
+    const lost = await gateway.paying({ order_id: 'LOST', phone: String(PHONE) });
+    await eventually(operator, async () => (await gateway.payment(lost.id)).status === 'unconfirmed', 'lost');
+    await operator.advance(4000);
+    const headers = await operator.bearer();
+    await until(async () => (await operator.call('POST', '/mpesa/c2b/v2/simulate', { headers, body: {
+        ShortCode: CODE, CommandID: 'CustomerPayBillOnline', Amount: 70, Msisdn: PHONE + 9,
+        BillRefNumber: 'WHO-KNOWS' } })).status === 200, 'money for nobody, and no URL to tell it to');
+    await operator.advance(3600_000);
+    equal((await gateway.become(lost.id, 'succeeded')).source, 'pull', 'nobody had to ask');
+    const [unknown] = await until(async () => {
+        const list = (await gateway.ok('GET', '/v1/discrepancies?status=open')).data;
+        return list.length > 0 && list;
+    }, 'what is nobody\'s');
+    await gateway.ok('POST', `/v1/receipts/${unknown.receipt_id}/assign`, { order_id: 'FOUND' });
+    const told = (await gateway.events()).filter((event) => event.type.startsWith('discrepancy.'));
+    equal(told.map((event) => [event.type, event.object_seq, event.data.id, event.data.status, event.data.reason]),
+          [['discrepancy.opened', 1, unknown.id, 'open', undefined],
+           ['discrepancy.resolved', 2, unknown.id, 'resolved', 'assigned']], 'told');
+    const { text } = await request(server.ready.merchant, 'GET', '/metrics');
+    const metric = (name) => Number(text.split('\n').find((one) => one.startsWith(`${name} `)).split(' ')[1]);
+    equal([metric('hakika_gateway_discrepancies'), metric('hakika_gateway_discrepancies_total'),
+           metric('hakika_gateway_receipts{state="suspense"}'), metric('hakika_gateway_receipts{state="assigned"}')],
+          [0, 1, 0, 1], 'counted');
+    await server.kill();
+    await server.start();
+    check((await server.gateway.ok('GET', '/v1/providers')).data[0].pull.next_at, 'goes on after a kill -9');
+    proved('the list is pulled every hour by itself; discrepancies are told and counted');
 });
 
 await story('missing with the provider', async (scene) => {
