@@ -20,13 +20,19 @@ static void answer_account(struct request *q, const char *id, const char *kind, 
                            bool is_asset)
 {
     struct writer w = surface_writer(q->s);
-    int64_t balance_minor = gateway_balance(surface_gateway(q->s), account);
+    const struct gateway *g = surface_gateway(q->s);
+    const struct account *a = ledger_account(&g->book->ledger, account);
+    int64_t posted_minor = gateway_balance(g, account) * (is_asset ? -1 : 1);
+    int64_t held_minor = is_asset ? a->credits_pending : a->debits_pending;
     json_open(&w, '{');
     json_field_text(&w, "id", id);
     json_field_text(&w, "object", "account");
     json_field_text(&w, "kind", kind);
     json_field_text(&w, "currency", "KES");
-    json_field_i64(&w, "balance", is_asset ? -balance_minor : balance_minor);
+    json_field_i64(&w, "balance", posted_minor);
+    json_field_i64(&w, "posted", posted_minor);
+    json_field_i64(&w, "held", held_minor); /* for payouts and refunds without an end */
+    json_field_i64(&w, "available", posted_minor - held_minor);
     json_close(&w, '}');
     surface_json(q, engine_read_position(q->s->engine), 200, &w);
 }

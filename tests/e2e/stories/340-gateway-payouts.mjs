@@ -52,6 +52,10 @@ await story('payouts and refunds', async (scene) => {
     await late('b2c');
     const slow = await become(`/v1/payouts/${(await payout({}, 'p-4')).json.id}`, 'pending');
     equal((await payout({ amount: 95000 }, 'p-5')).json.code, 'insufficient_funds', 'it is held');
+    for (const account of ['wallet', 'clearing_174379']) {
+        const { posted, held, available } = await gateway.ok('GET', `/v1/accounts/${account}`);
+        equal([held, posted - available], [5000, 5000], `what is held of ${account}`);
+    }
     await operator.advance(30000);
     await become(`/v1/payouts/${slow.id}`, 'failed');
     equal(await gateway.balance('wallet'), 95000, 'and released, too');

@@ -149,6 +149,13 @@ await story('callbacks come from listed networks only', async (scene) => {
         equal([answer.status, answer.json.code], [403, 'source_refused'], what);
     }
     equal(await notices(), before, 'no trace of any');
+    await request(server.ready.merchant, 'POST', `/callbacks/${'0'.repeat(32)}/stk`,
+                  { body, headers: { 'X-Forwarded-For': '196.201.214.200' } });
+    const metrics = (await gateway.call('GET', '/metrics')).text;
+    for (const [why, count] of [['source', 5], ['unknown_url', 1], ['signature', 0]]) {
+        check(metrics.includes(`hakika_gateway_refused_total{reason="${why}"} ${count}\n`),
+              `the metrics count ${why}: ${metrics.match(/.*refused_total.*/g)}`);
+    }
     equal((await gateway.payment(made.id)).status, 'pending', 'nothing moved');
     equal((await send('41.90.1.1, 196.201.214.200')).status, 200, 'from a provider, by the proxy');
     await gateway.become(made.id, 'cancelled');
