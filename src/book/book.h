@@ -39,7 +39,7 @@
 #include "ledger/ledger.h"
 
 enum {
-    BOOK_STATE_VERSION = 18, /* of book_save; another one in a snapshot: replay instead */
+    BOOK_STATE_VERSION = 19, /* of book_save; another one in a snapshot: replay instead */
     BOOK_FRAME_HEADER_BYTES = 32,
     BOOK_EVENT_HEADER_BYTES = 4,
     BOOK_FRAME_BYTES_MAX = 16 * 1024, /* what one decision may write (a transfer batch: its own) */

@@ -659,6 +659,13 @@ void outbox_return(struct outbox *o, uint64_t number)
     make_ready(o, index, true);
 }
 
+int64_t outbox_target_closed_until(const struct outbox *o, uint64_t target, int64_t now_ns)
+{
+    uint32_t slot = map_get(&o->by_target, target);
+    int64_t until_ns = slot == MAP_NONE ? 0 : target_at(o, slot)->closed_until_ns;
+    return until_ns > now_ns ? until_ns : 0;
+}
+
 int64_t outbox_next_due(const struct outbox *o)
 {
     const struct timer_entry *first = timers_first(&o->timed);

@@ -255,6 +255,8 @@ void outbox_apply(struct outbox *o, const struct outbox_event *e, uint64_t posit
 const struct outbox_item *outbox_take(struct outbox *o, int64_t now_ns, uint64_t durable_position);
 /* Puts a taken item back, for a sender that had no room after all. */
 void outbox_return(struct outbox *o, uint64_t number);
+/* Until when the breaker of this target lets nothing leave; 0: it does not. */
+int64_t outbox_target_closed_until(const struct outbox *o, uint64_t target, int64_t now_ns);
 /* When something may become due: the earliest timer or breaker; INT64_MAX: nothing waits. An item
  * that is ready now gives a time in the past. */
 int64_t outbox_next_due(const struct outbox *o);

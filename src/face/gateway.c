@@ -173,6 +173,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/reconciliations/{}", gateway_reconciliation_get},
     {"POST", "/v1/providers", gateway_provider_create},
     {"GET", "/v1/providers", gateway_provider_list},
+    {"POST", "/v1/providers/{}", gateway_provider_set},
     {"POST", "/v1/providers/{}/c2b", gateway_c2b_register},
     {"POST", "/v1/providers/{}/rotate_callbacks", gateway_callbacks_rotate},
     {"POST", "/v1/providers/{}/retire_callbacks", gateway_callbacks_retire},

@@ -106,6 +106,8 @@ bool gateway_optional_text(struct json_object *body, const char *name, size_t ma
                            struct span *out);
 void gateway_answer_payment(struct request *q, uint64_t wait_position, unsigned status,
                             const struct gateway_payment *p);
+/* 503 provider_unavailable: the breaker is open. */
+void gateway_answer_unavailable(struct request *q, uint64_t wait_position, uint64_t seconds);
 /* The header; data NULL after answering that it is missing. */
 struct span gateway_idempotency_key(struct request *q);
 /* gateway_receipts.c */
@@ -171,6 +173,7 @@ void gateway_event_get(struct request *q);
 void gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f);
 void gateway_provider_create(struct request *q);
 void gateway_provider_list(struct request *q);
+void gateway_provider_set(struct request *q);
 void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot);
 void gateway_callbacks_rotate(struct request *q);
 void gateway_callbacks_retire(struct request *q);
@@ -190,6 +193,8 @@ bool gateway_front_is_push(struct span path);
  * Result), to its own URL; MESSAGE_LATE that it waits in the provider's queue. */
 void gateway_front_message(struct surface *s, const struct gateway_payment *p, uint16_t kind,
                            struct writer *w, struct gateway_job *job);
+/* "System is busy" with Retry-After: the breaker is open. */
+void gateway_front_unavailable(struct request *q, uint64_t wait_position, uint64_t seconds);
 /* The account that the token is for, or any with this short code; SLAB_NONE: none. */
 uint32_t gateway_front_account(struct request *q, uint32_t short_code);
 /* Is the sealed text this one? */
@@ -197,6 +202,10 @@ bool gateway_front_sealed_is(struct surface *s, uint32_t handle, struct span giv
 /* The id under which a push or payout stands as an order: "<reference>#<number>". */
 struct span gateway_front_order(const struct gateway *g, struct span reference,
                                 char room[GATEWAY_ORDER_MAX]);
+/* gateway_front_c2b.c: URLs of an application for C2B; a confirmation goes on to it as it came. */
+void gateway_front_register(struct request *q);
+bool gateway_front_confirmation(struct surface *s, uint64_t notice, struct writer *w,
+                                struct gateway_job *job);
 /* gateway_front_money.c: what an initiator asks for. */
 void gateway_front_payout_v1(struct request *q);
 void gateway_front_payout_v3(struct request *q);

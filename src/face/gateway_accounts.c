@@ -332,6 +332,8 @@ void gateway_event_get(struct request *q)
 
 /* ---- provider accounts: credentials go in, and never come out ---- */
 
+static const char *const WHEN_UNAVAILABLE[] = {"refuse", "queue"};
+
 void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot)
 {
     const struct gateway_provider *p = gateway_provider(surface_gateway(s), slot);
@@ -365,6 +367,10 @@ void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot)
     }
     gateway_c2b_field(s, w, p);
     gateway_pull_field(s, w, p);
+    json_field_text(w, "when_unavailable", WHEN_UNAVAILABLE[p->when_unavailable]);
+    json_field_bool(w, "available",
+                    outbox_target_closed_until(&engine_book(s->engine)->outbox, p->target,
+                                               engine_now(s->engine)) == 0);
     if (p->kind == OBSERVED_AT_PAYSTACK) {
         (void)snprintf(url, sizeof(url), "%s/callbacks/%s/webhook", s->gateway->own_url, token);
         json_field_text(w, "webhook_url", url);
@@ -511,6 +517,45 @@ void gateway_provider_create(struct request *q)
     struct writer w = surface_writer(s);
     gateway_provider_render(s, &w, reply.slot);
     surface_json(q, result.wait_position, 201, &w);
+}
+
+/* {"when_unavailable": "refuse" | "queue"} */
+void gateway_provider_set(struct request *q)
+{
+    struct surface *s = q->s;
+    struct provider_set_command c = {.merchant = q->merchant, .provider = SLAB_NONE};
+    struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
+    struct engine_result result = {ENGINE_REFUSED, engine_read_position(s->engine)};
+    struct json_object *body = control_body(q);
+    struct span rule;
+    uint64_t number;
+    if (body == NULL) {
+        return;
+    }
+    if (!gateway_member_text(body, "when_unavailable", 20, &rule) ||
+        (!span_is(rule, WHEN_UNAVAILABLE[0]) && !span_is(rule, WHEN_UNAVAILABLE[1]))) {
+        surface_problem(q, 0, 422, "invalid_when_unavailable",
+                        "when_unavailable must be refuse or queue");
+        return;
+    }
+    c.when_unavailable =
+        span_is(rule, WHEN_UNAVAILABLE[1]) ? GATEWAY_UNAVAILABLE_QUEUE : GATEWAY_UNAVAILABLE_REFUSE;
+    if (surface_parse_number(q->parts[0], "prov_", &number) && number > 0 && number <= UINT32_MAX) {
+        c.provider = (uint32_t)(number - 1);
+        reply.refusal = GATEWAY_DONE;
+        result = engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_PROVIDER_SET, &c, &reply);
+    }
+    if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal != GATEWAY_DONE) {
+        surface_problem(q, result.wait_position, 404, "not_found",
+                        "there is no provider account with this id");
+        return;
+    }
+    struct writer w = surface_writer(s);
+    gateway_provider_render(s, &w, c.provider);
+    surface_json(q, result.wait_position, 200, &w);
 }
 
 void gateway_provider_list(struct request *q)

@@ -192,6 +192,15 @@ static bool fits_account(struct request *q, const struct gateway_provider *p,
     return false;
 }
 
+void gateway_front_unavailable(struct request *q, uint64_t wait_position, uint64_t seconds)
+{
+    char text[24];
+    int size = snprintf(text, sizeof(text), "%llu", (unsigned long long)seconds);
+    http_reply_header(q->x, "Retry-After", (struct span){text, (size_t)size});
+    daraja_refuse(q, wait_position, DARAJA_ERROR_BUSY, "",
+                  "the provider has not answered for some time, and nothing was sent");
+}
+
 static void create(struct request *q, uint32_t account, const struct daraja_stk_push *push)
 {
     struct surface *s = q->s;
@@ -216,6 +225,10 @@ static void create(struct request *q, uint32_t account, const struct daraja_stk_
     secrets_random(c.key, sizeof(c.key)); /* a push has no key of its own */
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYMENT_CREATE, &c, &reply);
+    if (reply.refusal == GATEWAY_UNAVAILABLE) {
+        gateway_front_unavailable(q, result.wait_position, reply.number);
+        return;
+    }
     if (result.status != ENGINE_APPLIED) {
         daraja_refuse_busy(q, result.status);
         return;
@@ -348,6 +361,8 @@ static const struct route ROUTES[] = {
     {"POST", "/mpesa/b2c/v1/paymentrequest", gateway_front_payout_v1},
     {"POST", "/mpesa/b2c/v3/paymentrequest", gateway_front_payout_v3},
     {"POST", "/mpesa/reversal/v1/request", gateway_front_reversal},
+    {"POST", "/mpesa/c2b/v1/registerurl", gateway_front_register},
+    {"POST", "/mpesa/c2b/v2/registerurl", gateway_front_register},
 };
 
 bool gateway_front_route(struct request *q)
@@ -361,8 +376,9 @@ bool gateway_front_route(struct request *q)
     if (!daraja_is_path(q->path) || span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {
         return false;
     }
-    daraja_refuse(q, 0, DARAJA_ERROR_NOT_FOUND, "",
-                  "the gateway answers OAuth, STK push and query, B2C and reversal here; C2B is "
-                  "/v1/providers/{id}/c2b; shadow mode (--shadow-of) forwards every path");
+    daraja_refuse(
+        q, 0, DARAJA_ERROR_NOT_FOUND, "",
+        "the gateway answers OAuth, STK push and query, B2C, reversal and C2B's registerurl "
+        "here; shadow mode (--shadow-of) forwards every path");
     return true;
 }

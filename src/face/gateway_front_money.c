@@ -127,7 +127,8 @@ static uint64_t same_reversal(const struct gateway *g, const struct payout_comma
                               const struct gateway_reply *reply)
 {
     const struct gateway_payment *before = gateway_payment(g, reply->number);
-    bool same = c->refunds != 0 && before != NULL && before->front_url != TEXT_NONE &&
+    bool same = c->refunds != 0 && reply->refusal != GATEWAY_UNAVAILABLE && before != NULL &&
+                before->front_url != TEXT_NONE &&
                 span_equal(gateway_text(g, before->front_url), c->front.url);
     return same ? before->number : 0;
 }
@@ -149,6 +150,10 @@ static void make(struct request *q, struct payout_command *c)
     }
     bool done = reply.refusal == GATEWAY_DONE || reply.refusal == GATEWAY_REPEATED;
     uint64_t number = done ? reply.number : same_reversal(surface_gateway(s), c, &reply);
+    if (reply.refusal == GATEWAY_UNAVAILABLE) {
+        gateway_front_unavailable(q, result.wait_position, reply.number);
+        return;
+    }
     if (number == 0) {
         refuse(q, result.wait_position, reply.refusal);
         return;

@@ -386,6 +386,9 @@ bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct 
     if (is_of_account(item)) {
         return write_account_call(s, item, w, job);
     }
+    if (item->kind == MESSAGE_C2B) {
+        return gateway_front_confirmation(s, item->subject, w, job);
+    }
     const struct gateway_payment *p = gateway_payment(surface_gateway(s), item->subject);
     struct provider_call call;
     if (p == NULL) {

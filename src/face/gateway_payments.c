@@ -391,6 +391,16 @@ static void answer_funded(struct request *q, uint64_t wait_position,
     surface_answer(q, wait_position, 409, "application/problem+json", &w);
 }
 
+void gateway_answer_unavailable(struct request *q, uint64_t wait_position, uint64_t seconds)
+{
+    char text[24];
+    int size = snprintf(text, sizeof(text), "%llu", (unsigned long long)seconds);
+    http_reply_header(q->x, "Retry-After", (struct span){text, (size_t)size});
+    surface_problem(q, wait_position, 503, "provider_unavailable",
+                    "the provider has not answered for some time, and nothing was sent: try again "
+                    "later, or let the account queue (when_unavailable)");
+}
+
 static void answer_refusal(struct request *q, uint64_t wait_position,
                            const struct gateway_reply *reply,
                            const struct payment_create_command *c)
@@ -398,6 +408,10 @@ static void answer_refusal(struct request *q, uint64_t wait_position,
     enum gateway_refusal refusal = reply->refusal;
     if (refusal == GATEWAY_ORDER_FUNDED) {
         answer_funded(q, wait_position, c);
+        return;
+    }
+    if (refusal == GATEWAY_UNAVAILABLE) {
+        gateway_answer_unavailable(q, wait_position, reply->number);
         return;
     }
     if (refusal == GATEWAY_ORDER_PAID || refusal == GATEWAY_ORDER_OPEN) {

@@ -63,7 +63,11 @@ static void make(struct request *q, struct span key, struct payout_command *c)
         return;
     }
     if (reply.refusal != GATEWAY_DONE && reply.refusal != GATEWAY_REPEATED) {
-        answer_refusal(q, result.wait_position, reply.refusal);
+        if (reply.refusal == GATEWAY_UNAVAILABLE) {
+            gateway_answer_unavailable(q, result.wait_position, reply.number);
+        } else {
+            answer_refusal(q, result.wait_position, reply.refusal);
+        }
         return;
     }
     if (reply.refusal == GATEWAY_REPEATED) {

@@ -172,6 +172,7 @@ void gateway_c2b_field(struct surface *s, struct writer *w, const struct gateway
     json_field_text(w, "accept", RULES[p->c2b_rule]);
     json_field_text(w, "unanswered", p->c2b_cancels ? "cancel" : "complete");
     gateway_text_field(s, w, "answer", p->c2b_words);
+    gateway_text_field(s, w, "forwarded_to", p->c2b_forward);
     json_close(w, '}');
 }
 

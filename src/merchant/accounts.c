@@ -162,6 +162,37 @@ void gateway__decide_provider(const struct gateway *g, struct decision *d)
     open_provider(&gd, &at, c);
 }
 
+void gateway__decide_provider_set(const struct gateway *g, struct decision *d)
+{
+    const struct provider_set_command *c = d->command->body;
+    struct gateway_reply *reply = d->command->reply;
+    struct gateway_decision gd = gateway__decision(g, d);
+    const struct gateway_provider *p = gateway_provider(g, c->provider);
+    CHECK(c->when_unavailable <= GATEWAY_UNAVAILABLE_LAST);
+    if (p == NULL || p->merchant != c->merchant) {
+        reply->refusal = GATEWAY_NOT_FOUND;
+        return;
+    }
+    struct gateway_event e = {.kind = EVENT_PROVIDER_SET};
+    e.provider_set.slot = c->provider;
+    e.provider_set.when_unavailable = c->when_unavailable;
+    gateway__emit(&gd, &e);
+    reply->slot = c->provider;
+}
+
+bool gateway__unavailable(const struct gateway_decision *gd, uint32_t provider,
+                          struct gateway_reply *reply)
+{
+    const struct gateway_provider *p = provider_at(gd->g, provider);
+    int64_t until_ns = outbox_target_closed_until(&gd->g->book->outbox, p->target, gd->now_ns);
+    if (until_ns == 0 || p->when_unavailable == GATEWAY_UNAVAILABLE_QUEUE) {
+        return false;
+    }
+    reply->refusal = GATEWAY_UNAVAILABLE;
+    reply->number = (uint64_t)((until_ns - gd->now_ns + NS_PER_S - 1) / NS_PER_S);
+    return true;
+}
+
 void gateway__decide_endpoint(const struct gateway *g, struct decision *d)
 {
     const struct endpoint_command *c = d->command->body;
@@ -269,17 +300,41 @@ void gateway__decide_c2b(const struct gateway *g, struct decision *d)
         reply->refusal = GATEWAY_NOT_FOUND;
         return;
     }
-    if (p->c2b_state == GATEWAY_C2B_ASKED) {
+    bool forwards = c->forward_url.size > 0;
+    bool stands = p->c2b_state == GATEWAY_C2B_ASKED ||
+                  (forwards && p->c2b_state == GATEWAY_C2B_REGISTERED &&
+                   p->c2b_cancels == c->cancels); /* production registers once */
+    if (p->c2b_state == GATEWAY_C2B_ASKED && !forwards) {
         reply->refusal = GATEWAY_UNDER_WAY;
+        return;
+    }
+    if (forwards) {
+        struct gateway_event kept = {.kind = EVENT_C2B_FORWARD_KEPT};
+        kept.c2b_forward.slot = c->provider;
+        kept.c2b_forward.target = c->forward_target;
+        kept.c2b_forward.url = c->forward_url;
+        gateway__emit(&gd, &kept);
+    }
+    reply->slot = c->provider;
+    if (stands) {
         return;
     }
     struct gateway_event e = {.kind = EVENT_C2B_URLS_ASKED};
     e.c2b_asked.slot = c->provider;
-    e.c2b_asked.rule = c->rule;
+    e.c2b_asked.rule = forwards ? p->c2b_rule : c->rule;
     e.c2b_asked.cancels = c->cancels;
     e.c2b_asked.item = gateway__queue(&gd, CALL_REGISTER, c->provider, p->target);
     gateway__emit(&gd, &e);
-    reply->slot = c->provider;
+}
+
+void gateway__forward_confirmation(struct gateway_decision *gd, const struct notice_command *c,
+                                   uint64_t notice)
+{
+    const struct gateway_provider *p = provider_at(gd->g, c->provider);
+    bool confirms = c->claim->kind == OBSERVED_RECEIPT && c->claim->source == OBSERVED_BY_CALLBACK;
+    if (confirms && p->c2b_forward != TEXT_NONE) {
+        (void)gateway__queue(gd, MESSAGE_C2B, notice, p->c2b_forward_target);
+    }
 }
 
 /* Registering twice does no harm, but it is a person who asks again: in production URLs are

@@ -76,6 +76,14 @@ enum c2b_rule {
     GATEWAY_C2B_RULE_LAST = 1,
 };
 
+/* What becomes of a new payment while the breaker towards its provider is open. Numbers stand in
+ * the journal. */
+enum gateway_unavailable_rule {
+    GATEWAY_UNAVAILABLE_REFUSE = 0,
+    GATEWAY_UNAVAILABLE_QUEUE = 1, /* it is made, and leaves when the breaker lets it */
+    GATEWAY_UNAVAILABLE_LAST = 1,
+};
+
 /* Pulling what arrived. Numbers stand in the journal. X(NAME, number, "status in the API") */
 #define GATEWAY_PULL_STATES(X)       \
     X(NONE, 0, "never")              \
@@ -123,6 +131,9 @@ const char *gateway_pull_state_name(uint8_t state);
     X(i64, pull_due_ns)     /* when it is pulled by itself; 0: never */                  \
     X(i64, pulled_until_ns) /* all that arrived until then was pulled */                 \
     X(u8, pull_state)                                                                    \
+    X(u8, when_unavailable) /* enum gateway_unavailable_rule */                          \
+    X(u32, c2b_forward)     /* text: where confirmations go on to; empty: nowhere */     \
+    X(u64, c2b_forward_target)                                                           \
     X(u32, alert_day)  /* the latest day that an alert was raised for; 0: none */        \
     X(u32, object_seq) /* events told about it so far */                                 \
     X(u8, kind)                                                                          \

@@ -118,7 +118,16 @@ static void apply_callbacks(struct gateway *g, const struct gateway_event *e)
 
 static void apply_c2b(struct gateway *g, const struct gateway_event *e)
 {
-    struct gateway_provider *p = provider_at(g, e->c2b_asked.slot); /* of both the first */
+    struct gateway_provider *p = provider_at(g, e->c2b_asked.slot); /* of all the first */
+    if (e->kind == EVENT_C2B_FORWARD_KEPT) {
+        replace_text(g, &p->c2b_forward, e->c2b_forward.url);
+        p->c2b_forward_target = e->c2b_forward.target;
+        return;
+    }
+    if (e->kind == EVENT_PROVIDER_SET) {
+        p->when_unavailable = e->provider_set.when_unavailable;
+        return;
+    }
     if (e->kind == EVENT_C2B_URLS_ASKED) {
         p->c2b_state = GATEWAY_C2B_ASKED;
         p->c2b_rule = e->c2b_asked.rule;
@@ -709,6 +718,8 @@ bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, 
     case EVENT_CALLBACKS_ROTATED:
     case EVENT_CALLBACKS_RETIRED: apply_callbacks(g, &e); break;
     case EVENT_C2B_URLS_ASKED:
+    case EVENT_C2B_FORWARD_KEPT:
+    case EVENT_PROVIDER_SET:
     case EVENT_C2B_URLS_ANSWERED: apply_c2b(g, &e); break;
     default:
         if (kind >= EVENT_PAYMENT_CREATED && kind <= EVENT_PAYMENT_FORWARDED) {

@@ -45,11 +45,12 @@ enum {
     MESSAGE_WEBHOOK = 64,
     MESSAGE_FORWARD = 65, /* Daraja's callback of a payment, to the application's own URL */
     MESSAGE_LATE = 66,    /* that a payout waits in the provider's queue, to its QueueTimeOutURL */
+    MESSAGE_C2B = 67,     /* a notice of C2B, as it came, to the application's own URL */
 };
 /* What tells an application that speaks Daraja something, at least once. */
 static inline bool merchant_message_is_forward(uint16_t kind)
 {
-    return kind == MESSAGE_FORWARD || kind == MESSAGE_LATE;
+    return kind >= MESSAGE_FORWARD && kind <= MESSAGE_C2B;
 }
 
 enum gateway_command_kind {
@@ -57,6 +58,7 @@ enum gateway_command_kind {
     COMMAND_MERCHANT_OPEN = 193,
     COMMAND_API_KEY_OPEN = 194,
     COMMAND_PROVIDER_OPEN = 196,
+    COMMAND_PROVIDER_SET = 199, /* struct provider_set_command */
     COMMAND_ENDPOINT_OPEN = 197,
     COMMAND_ENDPOINT_CHANGE = 198,
     COMMAND_PAYMENT_CREATE = 200,
@@ -97,6 +99,12 @@ struct provider_command {
     struct span passkey;
     struct span initiator;
     struct span credential;
+};
+
+struct provider_set_command {
+    uint32_t merchant;
+    uint32_t provider;
+    uint8_t when_unavailable; /* enum gateway_unavailable_rule */
 };
 
 struct api_key_command {
@@ -216,6 +224,10 @@ struct c2b_registration_command {
     uint32_t provider;
     uint8_t rule; /* enum c2b_rule */
     bool cancels; /* what we do not answer in time is cancelled */
+    /* Of an application that speaks Daraja; empty: as it was. The rule stays as it is then, and a
+     * registration that stands is not asked for again. */
+    struct span forward_url;
+    uint64_t forward_target;
 };
 
 /* The token in the callback URLs of a provider account. */

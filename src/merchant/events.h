@@ -78,7 +78,9 @@ enum { GATEWAY_EVENT_FIRST = 192, GATEWAY_EVENT_LAST = 319 };
     X(CALLBACKS_RETIRED, 285, "callbacks_retired", callbacks_retired)          \
     X(PULL_DUE, 286, "pull_due", pull_due)                                     \
     X(PAYMENT_LATE_URL_KEPT, 292, "payment_late_url_kept", late_url_kept)      \
-    X(PAYMENT_LATE_FORWARDED, 293, "payment_late_forwarded", late_forwarded)
+    X(PAYMENT_LATE_FORWARDED, 293, "payment_late_forwarded", late_forwarded)   \
+    X(C2B_FORWARD_KEPT, 294, "c2b_forward_kept", c2b_forward)                  \
+    X(PROVIDER_SET, 295, "provider_set", provider_set)
 
 enum gateway_event_kind {
 #define X(name, number, text, member) EVENT_##name = number,

@@ -145,13 +145,6 @@ uint64_t gateway__open(struct gateway_decision *gd, const struct payment_create_
 /* The end of that decision: it is told, and its idempotency key kept. */
 void gateway__opened(struct gateway_decision *gd, const struct payment_create_command *c,
                      uint64_t number);
-/* How it was asked for at Daraja's own paths, after its creation. */
-void gateway__keep_front(struct gateway_decision *gd, const struct gateway_front *front,
-                         uint64_t number);
-/* A notice about it may say that it waits in the provider's queue: its application is told, once.
- */
-void gateway__forward_late(struct gateway_decision *gd, const struct gateway_payment *p,
-                           const struct observation *claim, uint64_t notice);
 /* "already made with this key": the reply says what. */
 bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uint8_t request[16],
                        struct gateway_reply *reply);
@@ -263,6 +256,7 @@ void gateway__decide_seed(const struct gateway *g, struct decision *d);
 void gateway__decide_merchant(const struct gateway *g, struct decision *d);
 void gateway__decide_api_key(const struct gateway *g, struct decision *d);
 void gateway__decide_provider(const struct gateway *g, struct decision *d);
+void gateway__decide_provider_set(const struct gateway *g, struct decision *d);
 void gateway__decide_endpoint(const struct gateway *g, struct decision *d);
 void gateway__decide_endpoint_change(const struct gateway *g, struct decision *d);
 void gateway__decide_callbacks(const struct gateway *g, struct decision *d);
@@ -296,5 +290,7 @@ bool gateway__load(void *state, struct reader *r);
 void gateway__check(const void *state);
 void gateway__check_touched(void *state);
 uint32_t gateway__webhook_find(const struct gateway *g, uint64_t subject);
+
+#include "merchant/internal_front.h"
 
 #endif

@@ -173,6 +173,7 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_MERCHANT_OPEN: gateway__decide_merchant(g, d); break;
     case COMMAND_API_KEY_OPEN: gateway__decide_api_key(g, d); break;
     case COMMAND_PROVIDER_OPEN: gateway__decide_provider(g, d); break;
+    case COMMAND_PROVIDER_SET: gateway__decide_provider_set(g, d); break;
     case COMMAND_ENDPOINT_OPEN: gateway__decide_endpoint(g, d); break;
     case COMMAND_ENDPOINT_CHANGE: gateway__decide_endpoint_change(g, d); break;
     case COMMAND_ENDPOINT_ROTATE: gateway__decide_endpoint_rotate(g, d); break;

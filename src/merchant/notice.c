@@ -596,6 +596,9 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
     if (p != NULL) {
         gateway__send_again(gd, p, &claim);
     }
+    if (!same) {
+        gateway__forward_confirmation(gd, c, number);
+    }
     gateway__compare(gd, c, p, number, effect);
     if (number_out != NULL) {
         *number_out = number;

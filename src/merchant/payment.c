@@ -268,6 +268,9 @@ void gateway__decide_create(const struct gateway *g, struct decision *d)
     if (reply->refusal != GATEWAY_DONE) {
         return;
     }
+    if (gateway__unavailable(&gd, c->provider, reply)) {
+        return;
+    }
     create(&gd, c);
     reply->number = g->last_payment + 1;
 }

@@ -180,6 +180,9 @@ void gateway__decide_payout(const struct gateway *g, struct decision *d)
         return;
     }
     CHECK(c.amount_minor > 0 && c.amount_minor <= GATEWAY_AMOUNT_MAX);
+    if (gateway__unavailable(&gd, c.provider, reply)) {
+        return;
+    }
     create(&gd, &c, account);
     reply->number = g->last_payment + 1;
 }

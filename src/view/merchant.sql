@@ -46,6 +46,8 @@ CREATE TABLE providers (         -- accounts at providers
     c2b_accept TEXT NOT NULL DEFAULT 'all', -- all, known_orders
     c2b_unanswered TEXT NOT NULL DEFAULT 'complete', -- what happens when we do not answer: cancel
     c2b_answer TEXT,
+    c2b_forwarded_to TEXT,       -- an application's own ConfirmationURL
+    when_unavailable TEXT NOT NULL DEFAULT 'refuse', -- ..., queue
     pull_status TEXT NOT NULL DEFAULT 'never', -- ..., registering, asked, done, failed
     pull_phone INTEGER,          -- the nominated number
     pull_from TEXT,

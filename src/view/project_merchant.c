@@ -124,6 +124,15 @@ static void project_provider(struct projection *p, const struct gateway_event *e
                   text(c2b_state_name(e->c2b_answered.state)),
                   text_or_nothing(e->c2b_answered.words));
         break;
+    case EVENT_C2B_FORWARD_KEPT:
+        (void)RUN(p->store, PROVIDER_C2B_FORWARD, place(e->c2b_forward.slot),
+                  text_or_nothing(e->c2b_forward.url));
+        break;
+    case EVENT_PROVIDER_SET:
+        (void)RUN(p->store, PROVIDER_SET, place(e->provider_set.slot),
+                  text(e->provider_set.when_unavailable == GATEWAY_UNAVAILABLE_QUEUE ? "queue"
+                                                                                     : "refuse"));
+        break;
     case EVENT_ALERT_RAISED: raise_alert(p, e); break;
     default: pull(p, e); break;
     }
@@ -490,6 +499,7 @@ static const char *message_name(uint16_t kind)
     case MESSAGE_WEBHOOK: return "webhook";
     case MESSAGE_FORWARD: return "callback";
     case MESSAGE_LATE: return "late";
+    case MESSAGE_C2B: return "c2b_confirmation";
     default: return NULL;
     }
 }
@@ -501,7 +511,7 @@ static void queued(struct projection *p, const struct outbox_event *e)
     bool webhook = e->item_kind == MESSAGE_WEBHOOK;
     bool of_account = e->item_kind == CALL_REGISTER || e->item_kind == CALL_PULL ||
                       e->item_kind == CALL_BALANCE || e->item_kind == CALL_PULL_REGISTER;
-    bool of_transaction = name != NULL && !webhook && !of_account;
+    bool of_transaction = name != NULL && !webhook && !of_account && e->item_kind != MESSAGE_C2B;
     p->skipped += name == NULL; /* its row says that something leaves, and no more */
     (void)RUN(p->store, OUTGOING_ADD, number(e->number), text(name == NULL ? "other" : name),
               of_transaction ? number(e->subject) : nothing(),
@@ -580,6 +590,8 @@ static project_fn projector_of(uint16_t kind)
     case EVENT_PROVIDER_KEPT:
     case EVENT_C2B_URLS_ASKED:
     case EVENT_C2B_URLS_ANSWERED:
+    case EVENT_C2B_FORWARD_KEPT:
+    case EVENT_PROVIDER_SET:
     case EVENT_PULL_NUMBER_KEPT:
     case EVENT_PULL_ASKED:
     case EVENT_PULL_ANSWERED:

@@ -24,6 +24,8 @@
       " number = ?1")                                                                              \
     X(PROVIDER_C2B_ANSWERED,                                                                       \
       "UPDATE providers SET c2b_status = ?2, c2b_answer = ?3 WHERE number = ?1")                   \
+    X(PROVIDER_C2B_FORWARD, "UPDATE providers SET c2b_forwarded_to = ?2 WHERE number = ?1")        \
+    X(PROVIDER_SET, "UPDATE providers SET when_unavailable = ?2 WHERE number = ?1")                \
     X(PROVIDER_PULL_NUMBER,                                                                        \
       "UPDATE providers SET pull_status = ?2, pull_phone = ?3 WHERE number = ?1")                  \
     X(PROVIDER_PULL_ASKED,                                                                         \

@@ -172,6 +172,9 @@ async function accounts({ gateway, operator }, stranger) {
     await gateway.call('POST', '/v1/providers', { short_code: 600000 });
     await gateway.call('POST', '/v1/providers', { short_code: 600000 });
     await gateway.call('POST', '/v1/providers', { short_code: 1 });
+    await gateway.call('POST', '/v1/providers/prov_9', { when_unavailable: 'queue' });
+    await gateway.call('POST', '/v1/providers/prov_1', { when_unavailable: 'never' });
+    await gateway.call('POST', '/v1/providers/prov_1', { when_unavailable: 'queue' });
     const paystack = (await gateway.call('POST', '/v1/providers',
                                          { kind: 'paystack', secret_key: SECRET })).json;
     await gateway.call('GET', '/v1/accounts/clearing_paystack');
@@ -199,6 +202,32 @@ async function accounts({ gateway, operator }, stranger) {
         await gateway.call('POST', path, '{"not":"known"}');
         await gateway.call('POST', path, 'x'.repeat(9000));
         await gateway.call('POST', path.replace(/[0-9a-f]{32}/, '0'.repeat(32)), '{}');
+    }
+}
+
+// Money that is not as we asked, and a person who decides.
+async function mismatch({ gateway, operator }) {
+    const made = await gateway.paying({ order_id: 'ODD', phone: String(PHONE + 5) });
+    await gateway.become(made.id, 'pending');
+    const checkout = await prompt(operator, PHONE + 5);
+    const push = await operator.transaction(checkout);
+    await gateway.call('POST', new URL(push.callback_url).pathname, { Body: { stkCallback: {
+        MerchantRequestID: 'x', CheckoutRequestID: checkout, ResultCode: 0, ResultDesc: 'Done.',
+        CallbackMetadata: { Item: [{ Name: 'Amount', Value: 7 },
+                                   { Name: 'MpesaReceiptNumber', Value: 'UA1ODD0000' },
+                                   { Name: 'PhoneNumber', Value: PHONE + 5 }] } } } });
+    await gateway.become(made.id, 'mismatched');
+    const path = `/v1/payments/${made.id}/decide`;
+    const decision = { decision: 'reject', owner: 'Amina', note: 'nothing came' };
+    for (const body of ['{', {}, decision, { ...decision, decision: 'accept', amount: 700 }]) {
+        await gateway.call('POST', path, body);
+    }
+    await gateway.call('POST', path, '{}', { 'Content-Type': 'text/plain' });
+}
+
+async function callbackUrls({ gateway }) {
+    for (const what of ['rotate', 'rotate', 'retire', 'retire']) {
+        await gateway.call('POST', `/v1/providers/prov_1/${what}_callbacks`);
     }
 }
 
@@ -268,6 +297,15 @@ async function daraja(ask, receipt) {
     const path = '/mpesa/stkpushquery/v1/query';
     await ask('POST', path, { headers, body: query });
     await ask('POST', path, { headers, body: { ...query, Password: 'x' } });
+    for (const version of ['v1', 'v2']) {
+        const one = `/mpesa/c2b/${version}/registerurl`;
+        const url = 'http://127.0.0.1:9/c2b';
+        const register = { ShortCode: SHORT_CODE, ResponseType: 'Completed', ConfirmationURL: url,
+                           ValidationURL: url };
+        equal((await ask('POST', one, { headers, body: register })).status, 200, one);
+        await ask('POST', one, { headers, body: { ...register, ShortCode: 600001 } });
+        await ask('POST', one, { headers: { Authorization: 'Bearer no' }, body: register });
+    }
     const payout = { OriginatorConversationID: 'wage-1', InitiatorName: 'testapi', Initiator: 'testapi',
                      SecurityCredential: 'AAAA', Amount: 10, PartyA: SHORT_CODE, PartyB: PHONE,
                      ReceiverParty: SHORT_CODE, RecieverIdentifierType: '11', Remarks: 'wages',
@@ -330,6 +368,8 @@ await story('every answer of the gateway fits the document', async (scene) => {
     await arrivals(server);
     await accounts(server, stranger);
     await open(server, seen, document);
+    await mismatch(server);
+    await callbackUrls(server);
     await deadLetters(server, shop, endpoint);
     equal((await server.gateway.call('GET', '/v1/shadow')).json.data, [], 'no shadow mode');
 

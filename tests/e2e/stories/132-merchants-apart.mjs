@@ -122,10 +122,10 @@ function marksIn(text, all) {
 const SAMPLES = {
     amount: 100, currency: 'KES', phone: String(THEIR_PHONE), order_id: 'THEIRS', description: 'x',
     method: 'mpesa_stk', email: 'a@b.c', capture: 'wallet', reason: undefined, note: 'x', owner: 'x',
-    reference: 'THEIRS', url: 'https://example.com/hook', events: ['*'], hours: 1,
+    decision: 'reject', reference: 'THEIRS', url: 'https://example.com/hook', events: ['*'], hours: 1,
     kind: 'daraja', party_b: undefined, is_till: false, production: false, base_url: undefined,
     consumer_key: 'k', consumer_secret: 's', passkey: 'p', initiator: 'i', security_credential: 'c',
-    secret_key: 'k', accept: 'known_orders', unanswered: 'cancel', merchant: undefined,
+    secret_key: 'k', accept: 'known_orders', when_unavailable: 'queue', unanswered: 'cancel', merchant: undefined,
 };
 const named = (ids) => ({ payment: ids.payments, override: ids.payments,
                           override_receipt: ids.receipts, short_code: SHORT_CODE });

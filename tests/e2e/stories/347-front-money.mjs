@@ -187,3 +187,45 @@ await story('B2C v3: once for each OriginatorConversationID', async (scene) => {
     equal((await pay()).json.ConversationID, ConversationID, 'and known after a snapshot');
     proved('the journal proves it');
 });
+
+await story('C2B: confirmations go on to the application', async (scene) => {
+    const server = await both(scene);
+    const app = await Listener.open(scene);
+    const mpesa = await client(scene, server);
+    const registered = async () => (await server.gateway.ok('GET', '/v1/providers')).data[0].c2b;
+    const first = (await mpesa.c2bRegister(`${app.url}/old`, `${app.url}/validation`)).data;
+    equal([first.ResponseCode, first.ResponseDescription], ['0', 'Success'], 'it is kept');
+    await until(async () => (await registered()).status === 'registered', 'the gateway\'s own URLs');
+    const wrong = await mpesa.c2bRegister(app.url, app.url, 600000).catch((error) => error.response);
+    equal([wrong.status, wrong.data.errorMessage], [400, 'Bad Request - Invalid ShortCode'], 'another code');
+    await mpesa.c2bRegister(`${app.url}/confirmation`, `${app.url}/validation`);
+    const { status, forwarded_to } = await registered();
+    equal([status, forwarded_to], ['registered', `${app.url}/confirmation`], 'the latest URL counts');
+
+    // It comes three times to the gateway, the application fails twice, kill -9 in between.
+    const pays = async (BillRefNumber, Amount) => server.operator.call('POST', '/mpesa/c2b/v2/simulate', {
+        headers: await server.operator.bearer(),
+        body: { ShortCode: SHORT_CODE, CommandID: 'CustomerPayBillOnline', Amount, Msisdn: PHONE,
+                BillRefNumber } });
+    await server.operator.simOk('PUT', '/rules', { rules: [
+        { name: 'thrice', match: { api: 'c2b' }, then: { callback: { times: 3, spacing_ms: 1000 } } }] });
+    app.behave = (_, count) => (count <= 2 ? { status: 500 } : undefined);
+    equal((await pays('INV-7', 70)).status, 200, 'a customer pays by paybill');
+    await until(() => app.received.length === 1, 'a first attempt');
+    const receipts = (await server.gateway.ok('GET', '/v1/receipts')).data;
+    equal(receipts.map((one) => [one.account_reference, one.amount]), [['INV-7', 7000]],
+          'ours is durable before');
+    await server.restart();
+    await until(async () => {
+        await server.operator.advance(1000);
+        return app.received.length >= 3;
+    }, 'until it is taken');
+    await server.operator.advance(60_000);
+    equal(new Set(app.received.map((one) => one.text)).size, 1, 'the same message each time');
+    equal(app.received.length, 3, 'not again for what came twice');
+    const [{ path, json }] = app.received;
+    equal([path, json.TransID, json.BillRefNumber, Number(json.TransAmount)],
+          ['/callback/confirmation', receipts[0].receipt, 'INV-7', 70], 'as Daraja tells it');
+    equal((await server.gateway.ok('GET', '/v1/receipts')).data.length, 1, 'one receipt');
+    proved('C2B: durable here first, then told on as it came, at least once');
+});
