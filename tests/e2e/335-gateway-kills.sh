@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Each way in which a payment, a payout or a refund can go through the gateway, once more for every
+# Each way in which a payment (by push, paybill or Paystack), a payout or a refund can go through the gateway, once more for every
 # sync of its journal, with kill -9 right after it: nothing is lost, nothing happens twice (R2.10).
 # In CI every second sync, others in each run; EACH=1 takes them all, STORY="refund" one story.
 # limit: 300
