@@ -19,7 +19,8 @@ struct export_table {
 #define EXPORT_OF_KIND(id, more, view)                                                             \
     {                                                                                              \
         id,                                                                                        \
-            "SELECT t.id, t.status, t.stk_state, t.amount, t.currency, t.phone, " more             \
+            "SELECT t.id, t.status, t.stk_state, t.amount, t.paid_amount, t.currency, "            \
+            "t.phone, " more                                                                       \
             " t.description, t.method, t.capture, t.escrow, t.provider, t.short_code, t.receipt, " \
             "t.checkout_request_id, t.merchant_request_id, t.result_code, t.result_desc, "         \
             "t.reason, t.source, t.late, t.attention, t.created_at, t.succeeded_at, t.ended_at",   \

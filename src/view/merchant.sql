@@ -81,7 +81,8 @@ CREATE TABLE transactions (      -- payments, payouts and refunds: they are numb
                                  -- failed, expired, cancelled, reversed (docs/merchant.md)
     stk_state TEXT NOT NULL,     -- the same in R2.1's words: INITIATED, PENDING, COMPLETED, ...
     retryable INTEGER NOT NULL,  -- 1: the customer may start anew
-    amount INTEGER NOT NULL,     -- cents
+    amount INTEGER NOT NULL,     -- cents that were asked for
+    paid_amount INTEGER,         -- cents that are booked; NULL: none (yet)
     currency TEXT NOT NULL,
     phone INTEGER NOT NULL,      -- who is asked, or paid
     order_id TEXT,               -- of a payout its reference
@@ -98,7 +99,11 @@ CREATE TABLE transactions (      -- payments, payouts and refunds: they are numb
     reason TEXT,                 -- of the latest move
     explanation TEXT,            -- the same in words
     source TEXT,                 -- who brought the latest move by a claim: callback, query, ...
-    succeeded_by TEXT,           -- who said that it was paid; NULL: nobody
+    succeeded_by TEXT,           -- who said that it was paid (person: accepted); NULL: nobody
+    judgement TEXT,              -- of a person about a mismatch: accept, refund, reject
+    judged_amount INTEGER,       -- cents that the person accepted
+    judge TEXT,                  -- who, and why
+    judge_note TEXT,
     querying INTEGER NOT NULL,   -- 1: the provider is being asked
     late INTEGER NOT NULL,       -- 1: it succeeded after it had ended otherwise
     attention INTEGER NOT NULL,  -- 1: a person has to look
@@ -424,8 +429,8 @@ CREATE VIEW reconciliations AS   -- as GET /v1/reconciliations/{id}: a row for e
                  p.short_code, count(*) AS checked,
                  sum(t.succeeded_by NOT IN ('callback', 'webhook') AND NOT t.own) AS repaired,
                  sum(t.succeeded_by NOT IN ('callback', 'webhook') AND t.own) AS late_callbacks,
-                 sum(t.amount) AS amount -- cents that succeeded
-          FROM (SELECT provider_number, succeeded_ns, succeeded_by, amount, EXISTS
+                 sum(t.paid_amount) AS amount -- cents that succeeded
+          FROM (SELECT provider_number, succeeded_ns, succeeded_by, paid_amount, EXISTS
                     (SELECT 1 FROM own_callbacks o WHERE o.transaction_number = x.number) AS own
                 FROM transactions x WHERE x.succeeded_ns IS NOT NULL AND x.kind = 'payment') t
           JOIN providers p ON p.number = t.provider_number GROUP BY 1, 2);

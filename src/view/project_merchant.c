@@ -227,8 +227,8 @@ static void move_payment(struct projection *p, const struct gateway_event *e)
     bool ended = gateway_state_ended(state);
     struct value who = source != 0 ? text(observation_source_name(source)) : nothing();
     if (state == GATEWAY_SUCCEEDED) { /* first: `late` is whether it had ended before */
-        (void)RUN(p->store, PAYMENT_PAID, number(payment), who, text(p->at),
-                  integer(p->frame.time_ns));
+        (void)RUN(p->store, PAYMENT_PAID, number(payment), source != 0 ? who : text("person"),
+                  text(p->at), integer(p->frame.time_ns));
     } else if (state == GATEWAY_REVERSED) {
         (void)RUN(p->store, PAYMENT_REVERSE, number(payment));
     }
@@ -302,6 +302,16 @@ static void project_payment(struct projection *p, const struct gateway_event *e)
     case EVENT_PAYMENT_ESCROW:
         (void)RUN(p->store, PAYMENT_ESCROW_SET, number(e->payment_escrow.number),
                   text(gateway_escrow_name(e->payment_escrow.escrow)));
+        break;
+    case EVENT_PAYMENT_JUDGED:
+        (void)RUN(p->store, PAYMENT_JUDGED, number(e->payment_judged.number),
+                  text(gateway_judgement_name(e->payment_judged.judgement)),
+                  integer(e->payment_judged.amount_minor));
+        break;
+    case EVENT_PAYMENT_JUDGE_KEPT:
+        (void)RUN(p->store, PAYMENT_JUDGE, number(e->payment_judge_kept.number),
+                  text_or_nothing(e->payment_judge_kept.judge),
+                  text_or_nothing(e->payment_judge_kept.note));
         break;
     case EVENT_PAYMENT_LATE_URL_KEPT:
         (void)RUN(p->store, PAYMENT_LATE_URL, number(e->late_url_kept.number),
@@ -442,9 +452,13 @@ static void add_to_feed(struct projection *p, const struct gateway_event *e)
         integer(p->frame.time_ns),
         number(p->frame.position),
     };
-    enum statement which = object == FEED_OBJECT_RECEIPT    ? STATEMENT_FEED_OF_RECEIPT
-                           : object == FEED_OBJECT_PROVIDER ? STATEMENT_FEED_OF_PROVIDER
-                                                            : STATEMENT_FEED_OF_TRANSACTION;
+    enum statement which;
+    switch (object) {
+    case FEED_OBJECT_PAYMENT: which = STATEMENT_FEED_OF_TRANSACTION; break;
+    case FEED_OBJECT_RECEIPT: which = STATEMENT_FEED_OF_RECEIPT; break;
+    case FEED_OBJECT_PROVIDER: which = STATEMENT_FEED_OF_PROVIDER; break;
+    default: p->skipped++; return; /* about something that has no column yet (V6) */
+    }
     (void)store_run(p->store, which, values, sizeof(values) / sizeof(values[0]));
 }
 
@@ -617,6 +631,8 @@ static project_fn projector_of(uint16_t kind)
     case EVENT_PAYMENT_OVER_RECEIPT:
     case EVENT_PAYMENT_LATE_URL_KEPT:
     case EVENT_PAYMENT_LATE_FORWARDED:
+    case EVENT_PAYMENT_JUDGED:
+    case EVENT_PAYMENT_JUDGE_KEPT:
     case EVENT_PAYMENT_FORWARDED: return project_payment;
     case EVENT_NOTICE_KEPT:
     case EVENT_NOTICE_TAKEN:

@@ -75,10 +75,14 @@
       "UPDATE transactions SET status = ?2, stk_state = ?3, retryable = ?4, reason = ?5,"          \
       " explanation = ?6, source = ?7, attention = ?8, next_check_at = ?9, updated_at = ?10,"      \
       " ended_at = ?11, ended_ns = ?12 WHERE number = ?1")                                         \
+    X(PAYMENT_JUDGED,                                                                              \
+      "UPDATE transactions SET judgement = ?2, judged_amount = nullif(?3, 0) WHERE number = ?1")   \
+    X(PAYMENT_JUDGE,                                                                               \
+      "UPDATE transactions SET judge = ?2, judge_note = ?3 WHERE number = ?1")                     \
     X(PAYMENT_PAID,                                                                                \
-      "UPDATE transactions SET late = ended_ns IS NOT NULL, succeeded_by = ?2, succeeded_at ="     \
-      " ?3, succeeded_ns = ?4, escrow = CASE capture WHEN 'escrow' THEN 'held' ELSE 'none' END"    \
-      " WHERE number = ?1")                                                                        \
+      "UPDATE transactions SET late = ended_ns IS NOT NULL, succeeded_by = ?2,"                    \
+      " succeeded_at = ?3, succeeded_ns = ?4, paid_amount = coalesce(judged_amount, amount),"      \
+      " escrow = CASE capture WHEN 'escrow' THEN 'held' ELSE 'none' END WHERE number = ?1")        \
     X(PAYMENT_REVERSE,                                                                             \
       "UPDATE transactions SET escrow = 'refunded' WHERE number = ?1 AND escrow = 'held'")         \
     X(MOVE_ADD,                                                                                    \

@@ -201,6 +201,12 @@ static void every_end(struct shop *s)
     less.amount_minor = SHOP_AMOUNT - 100;
     (void)shop_claims(s, n, &less);
     webhooks(s, 204);
+    struct judgement_command judge = {.number = n,
+                                      .judgement = JUDGEMENT_ACCEPT,
+                                      .amount_minor = SHOP_AMOUNT - 100,
+                                      .judge = SPAN_LITERAL("Wanjiru"),
+                                      .note = SPAN_LITERAL("agreed by phone")};
+    must_do(s, COMMAND_PAYMENT_JUDGE, &judge);
     n = shop_pay(s, "INV-6");
     shop_pass(s, 61 * SHOP_S); /* it never left */
     assert_int_equal(shop_payment(s, n)->state, GATEWAY_FAILED);
@@ -348,12 +354,25 @@ static void escrow_front_and_paystack(struct shop *s)
 
 static uint64_t pay_out(struct shop *s, int64_t amount_minor, uint64_t refunds, const char *id)
 {
+    static const struct gateway_front front = {
+        .url = SPAN_LITERAL("http://app.example/result"),
+        .reference = SPAN_LITERAL("wage-1"),
+        .target = 77,
+        .late_url = SPAN_LITERAL("http://app.example/late"),
+        .late_target = 78,
+        .command = 2,
+        .occasion = SPAN_LITERAL("March"),
+    };
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     struct gateway_reading reading;
     struct payout_command c = {.amount_minor = amount_minor,
                                .phone = SHOP_PHONE,
                                .refunds = refunds,
                                .reference = SPAN_LITERAL("SALARY")};
+    if (refunds == 0 && amount_minor == 3000) { /* at Daraja's own path */
+        c.front = front;
+        c.reference = SPAN_LITERAL("wage-1#2");
+    }
     key_of(s, c.key, c.token);
     assert_true(shop_do(s, COMMAND_PAYOUT_CREATE, &c, &reply) > 0);
     struct payment_command sending = {.number = reply.number};
@@ -395,7 +414,15 @@ static void money_out(struct shop *s)
     done.amount_minor = SHOP_AMOUNT;
     assert_int_equal(shop_claims(s, n, &done), NOTICE_MOVED);
     assert_int_equal(shop_payment(s, 1)->state, GATEWAY_REVERSED);
-    (void)pay_out(s, 3000, 0, "AG_4"); /* open at the end */
+    n = pay_out(s, 3000, 0, "AG_4"); /* waits in the provider's queue, and is open at the end */
+    struct shop_claim waits = {.source = OBSERVED_BY_CALLBACK,
+                               .verdict = OBSERVED_UNKNOWN,
+                               .kind = OBSERVED_PAYOUT,
+                               .reason = OBSERVED_REASON_BUSY,
+                               .reference = "AG_4",
+                               .code = "0"};
+    assert_int_equal(shop_claims(s, n, &waits), NOTICE_IN_FLIGHT);
+    answered(s, shop_take(s, MESSAGE_LATE), 200, NULL);
 }
 
 /* ---- receipts and the provider's books ---- */
@@ -446,6 +473,12 @@ static void provider_books(struct shop *s)
     }
     struct receipt_assign_command assign = {.number = 5, .order = SPAN_LITERAL("INV-14")};
     must_do(s, COMMAND_RECEIPT_ASSIGN, &assign); /* its discrepancy ends by itself */
+    struct payment_create_command rest = {.method = METHOD_MPESA_STK,
+                                          .capture = CAPTURE_WALLET,
+                                          .override_receipt = 5,
+                                          .order = SPAN_LITERAL("INV-14")};
+    (void)create(s, rest); /* asked for although it was paid by paybill */
+    shop_answer(s, shop_gateway(s)->last_payment, OBSERVED_REFUSED, OBSERVED_REASON_REQUEST, "");
     struct discrepancy_command whole = {.kind = DISCREPANCY_BALANCE,
                                         .reference = SPAN_LITERAL("a statement")};
     must_do(s, COMMAND_DISAGREE, &whole);
