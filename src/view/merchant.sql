@@ -365,6 +365,13 @@ CREATE TABLE shadow_calls (      -- what was seen in shadow mode; secrets in it 
     position INTEGER NOT NULL
 );
 
+CREATE TABLE import_parts (      -- decisions of a world that is on its way in from a file
+    position INTEGER PRIMARY KEY,
+    time_ns INTEGER NOT NULL,
+    cause INTEGER NOT NULL,      -- 0: the first, with the time when it was saved
+    events BLOB NOT NULL
+);
+
 CREATE TABLE worlds (            -- saved worlds: their rows are in the tables saved_*
     name TEXT PRIMARY KEY,
     world INTEGER NOT NULL,      -- column world of saved_*; a copy has its original's
