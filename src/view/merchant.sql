@@ -55,6 +55,9 @@ CREATE TABLE providers (         -- accounts at providers
     pull_rows INTEGER NOT NULL DEFAULT 0, -- taken before the latest page
     pull_answer TEXT,
     alert_day TEXT,              -- the latest day (in Kenya) that an alert was raised for
+    callbacks_rotated_at TEXT,   -- when its callback URLs got another token; ...
+    callbacks_retired_at TEXT,   -- ... when one before was retired
+    next_pull_at TEXT,           -- when it is pulled by itself
     opened_at TEXT NOT NULL
 );
 
@@ -244,10 +247,11 @@ CREATE TABLE events (            -- what the application is told: the feed
     seq INTEGER PRIMARY KEY,
     id TEXT AS ('evt_' || seq),
     type TEXT NOT NULL,          -- payment.succeeded, ...
-    object_id TEXT NOT NULL,     -- pay_1, po_2, ref_3, rcp_4, prov_5
+    object_id TEXT NOT NULL,     -- pay_1, po_2, ref_3, rcp_4, prov_5, dis_6
     transaction_number INTEGER,
     receipt_number INTEGER,
     provider_number INTEGER,
+    discrepancy_number INTEGER,
     object_seq INTEGER NOT NULL, -- counts the events of the object
     merchant_number INTEGER NOT NULL,
     has_receipt INTEGER NOT NULL, -- 1: the receipt was known when it happened

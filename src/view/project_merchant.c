@@ -107,6 +107,7 @@ static void raise_alert(struct projection *p, const struct gateway_event *e)
 
 static void project_provider(struct projection *p, const struct gateway_event *e)
 {
+    char due[RFC3339_SIZE];
     switch (e->kind) {
     case EVENT_PROVIDER_OPENED: open_provider(p, e); break;
     case EVENT_PROVIDER_KEPT:
@@ -134,6 +135,16 @@ static void project_provider(struct projection *p, const struct gateway_event *e
                                                                                      : "refuse"));
         break;
     case EVENT_ALERT_RAISED: raise_alert(p, e); break;
+    case EVENT_CALLBACKS_ROTATED: /* its token is nobody's business */
+        (void)RUN(p->store, PROVIDER_ROTATED, place(e->callbacks_rotated.slot), text(p->at));
+        break;
+    case EVENT_CALLBACKS_RETIRED:
+        (void)RUN(p->store, PROVIDER_RETIRED, place(e->callbacks_retired.slot), text(p->at));
+        break;
+    case EVENT_PULL_DUE:
+        (void)RUN(p->store, PROVIDER_PULL_DUE, place(e->pull_due.slot),
+                  projection_time(e->pull_due.due_ns, due));
+        break;
     default: pull(p, e); break;
     }
 }
@@ -457,6 +468,7 @@ static void add_to_feed(struct projection *p, const struct gateway_event *e)
     case FEED_OBJECT_PAYMENT: which = STATEMENT_FEED_OF_TRANSACTION; break;
     case FEED_OBJECT_RECEIPT: which = STATEMENT_FEED_OF_RECEIPT; break;
     case FEED_OBJECT_PROVIDER: which = STATEMENT_FEED_OF_PROVIDER; break;
+    case FEED_OBJECT_DISCREPANCY: which = STATEMENT_FEED_OF_DISCREPANCY; break;
     default: p->skipped++; return; /* about something that has no column yet (V6) */
     }
     (void)store_run(p->store, which, values, sizeof(values) / sizeof(values[0]));
@@ -609,6 +621,9 @@ static project_fn projector_of(uint16_t kind)
     case EVENT_PULL_NUMBER_KEPT:
     case EVENT_PULL_ASKED:
     case EVENT_PULL_ANSWERED:
+    case EVENT_CALLBACKS_ROTATED:
+    case EVENT_CALLBACKS_RETIRED:
+    case EVENT_PULL_DUE:
     case EVENT_ALERT_RAISED: return project_provider;
     case EVENT_ENDPOINT_OPENED:
     case EVENT_ENDPOINT_KEPT:
@@ -631,6 +646,7 @@ static project_fn projector_of(uint16_t kind)
     case EVENT_PAYMENT_OVER_RECEIPT:
     case EVENT_PAYMENT_LATE_URL_KEPT:
     case EVENT_PAYMENT_LATE_FORWARDED:
+    case EVENT_PAYMENT_RESENT: /* its message has a row */
     case EVENT_PAYMENT_JUDGED:
     case EVENT_PAYMENT_JUDGE_KEPT:
     case EVENT_PAYMENT_FORWARDED: return project_payment;

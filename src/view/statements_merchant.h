@@ -33,6 +33,12 @@
       " WHERE number = ?1")                                                                        \
     X(PROVIDER_PULL_ANSWERED,                                                                      \
       "UPDATE providers SET pull_status = ?2, pull_answer = ?3 WHERE number = ?1")                 \
+    X(PROVIDER_ROTATED,                                                                            \
+      "UPDATE providers SET callbacks_rotated_at = ?2 WHERE number = ?1")                          \
+    X(PROVIDER_RETIRED,                                                                            \
+      "UPDATE providers SET callbacks_retired_at = ?2 WHERE number = ?1")                          \
+    X(PROVIDER_PULL_DUE,                                                                           \
+      "UPDATE providers SET next_pull_at = ?2 WHERE number = ?1")                                  \
     X(PROVIDER_ALERT, "UPDATE providers SET alert_day = ?2 WHERE number = ?1")                     \
     X(ENDPOINT_ADD,                                                                                \
       "INSERT INTO webhook_endpoints (number, merchant_number, status, events, opened_at)"         \
@@ -110,6 +116,10 @@
       "INSERT INTO events (seq, type, object_id, receipt_number, object_seq, merchant_number,"     \
       " has_receipt, at, at_ns, position) VALUES (?1, ?2, 'rcp_' || ?3, ?3, ?4, ?5, ?6, ?7,"       \
       " ?8, ?9)")                                                                                  \
+    X(FEED_OF_DISCREPANCY,                                                                         \
+      "INSERT INTO events (seq, type, object_id, discrepancy_number, object_seq,"                  \
+      " merchant_number, has_receipt, at, at_ns, position) VALUES (?1, ?2,"                        \
+      " 'dis_' || ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                                \
     X(FEED_OF_PROVIDER,                                                                            \
       "INSERT INTO events (seq, type, object_id, provider_number, object_seq,"                     \
       " merchant_number, has_receipt, at, at_ns, position) VALUES (?1, ?2, 'prov_' || ?3, ?3,"     \

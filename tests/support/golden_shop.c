@@ -387,6 +387,28 @@ static uint64_t pay_out(struct shop *s, int64_t amount_minor, uint64_t refunds, 
     return reply.number;
 }
 
+/* The provider has no trace of a payout that may have left: it leaves again. */
+static void resent(struct shop *s)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payout_command c = {
+        .amount_minor = 1000, .phone = SHOP_PHONE, .reference = SPAN_LITERAL("AGAIN")};
+    struct shop_claim no_trace = {.source = OBSERVED_BY_STATUS,
+                                  .verdict = OBSERVED_UNKNOWN,
+                                  .reason = OBSERVED_REASON_NOT_FOUND,
+                                  .code = "R000002"};
+    key_of(s, c.key, c.token);
+    assert_true(shop_do(s, COMMAND_PAYOUT_CREATE, &c, &reply) > 0);
+    struct payment_command sending = {.number = reply.number};
+    uint64_t item = shop_take(s, CALL_PAYOUT);
+    must_do(s, COMMAND_PAYMENT_SENDING, &sending);
+    shop_fail(s, item, DELIVERY_INTERRUPTED);
+    assert_int_equal(shop_claims(s, sending.number, &no_trace), NOTICE_IN_FLIGHT);
+    item = shop_take(s, CALL_PAYOUT);
+    must_do(s, COMMAND_PAYMENT_SENDING, &sending);
+    answered(s, item, 500, NULL);
+}
+
 static void money_out(struct shop *s)
 {
     struct shop_claim done = {.source = OBSERVED_BY_CALLBACK,
@@ -399,6 +421,7 @@ static void money_out(struct shop *s)
                               .phone = SHOP_PHONE};
     uint64_t n = pay_out(s, 5000, 0, "AG_1");
     assert_int_equal(shop_claims(s, n, &done), NOTICE_MOVED);
+    resent(s);
     n = pay_out(s, 7000, 0, "AG_2");
     struct shop_claim failed = {.source = OBSERVED_BY_CALLBACK,
                                 .verdict = OBSERVED_FAILED,
@@ -498,6 +521,12 @@ static void account_calls(struct shop *s)
     reading.answer.words = SPAN_LITERAL("Success");
     struct c2b_registration_command urls = {.rule = GATEWAY_C2B_ACCEPTS_ORDERS, .cancels = true};
     must_do(s, COMMAND_C2B_URLS, &urls);
+    struct callbacks_command token;
+    memset(&token, 0, sizeof(token));
+    memset(token.token, 'w', sizeof(token.token));
+    token.token[0] = 'x';
+    must_do(s, COMMAND_CALLBACKS_ROTATE, &token);
+    must_do(s, COMMAND_CALLBACKS_RETIRE, &token);
     answered(s, shop_take(s, CALL_REGISTER), 200, &reading);
     struct pull_command pull = {
         .from_ns = s->now_ns - 3600 * SHOP_S, .until_ns = s->now_ns, .phone = SHOP_PHONE};
