@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "merchant/merchant.h"
 #include "operator/operator.h"
 
 /* ---- records ---- */
@@ -137,22 +138,37 @@ static bool walk_batch(void *context, const struct journal_read_batch *batch)
     return walk->good;
 }
 
-/* Opens, replays all, checks every invariant; head_out is the journal's. */
-static bool walk_all(struct golden_walk *walk, const char *directory, uint64_t hash_seed,
-                     struct journal_head *head_out)
+enum journal_status golden_open(const char *directory, bool read_only, struct journal **out,
+                                struct book_options *book, struct journal_error *error)
 {
     static const struct operator_settings settings = {.receipt_shard = 360};
-    struct journal_error error;
-    struct journal *journal = NULL;
+    static struct gateway_settings gateway;
     struct journal_options options = {
         .directory = directory,
         .book = "operator",
         .verify_bytes = UINT64_MAX,
-        .read_only = true,
+        .read_only = read_only,
     };
-    struct book_options book_options = {
-        .domain = &operator_domain, .settings = &settings, .hash_seed = hash_seed};
-    walk->good = journal_open(&options, &journal, &error) == JOURNAL_OK;
+    gateway = gateway_settings_default();
+    *book = (struct book_options){.domain = &operator_domain, .settings = &settings};
+    enum journal_status status = journal_open(&options, out, error);
+    if (status == JOURNAL_FOREIGN) {
+        (void)snprintf(options.book, sizeof(options.book), "merchant");
+        *book = (struct book_options){.domain = &merchant_domain, .settings = &gateway};
+        status = journal_open(&options, out, error);
+    }
+    return status;
+}
+
+/* Opens, replays all, checks every invariant; head_out is the journal's. */
+static bool walk_all(struct golden_walk *walk, const char *directory, uint64_t hash_seed,
+                     struct journal_head *head_out)
+{
+    struct journal_error error;
+    struct journal *journal = NULL;
+    struct book_options book_options;
+    walk->good = golden_open(directory, true, &journal, &book_options, &error) == JOURNAL_OK;
+    book_options.hash_seed = hash_seed;
     if (!walk->good) {
         (void)snprintf(walk->message, GOLDEN_MESSAGE_MAX, "%s", error.message);
         return false;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "book/book.h"
 #include "journal/journal.h"
 
 enum {
@@ -39,6 +40,10 @@ struct golden_record {
 bool golden_record_read(const char *path, struct golden_record *out,
                         char message[GOLDEN_MESSAGE_MAX]);
 void golden_record_print(FILE *to, const struct golden_record *record);
+
+/* Opens a journal of either book, and says how its book is made. */
+enum journal_status golden_open(const char *directory, bool read_only, struct journal **out,
+                                struct book_options *book, struct journal_error *error);
 
 /*
  * Replays all frames of the journal in a directory into a fresh book; at the positions of the

@@ -452,12 +452,19 @@ static void money_out(struct shop *s)
 
 static void money_in(struct shop *s)
 {
+    struct provider_set_command set = {.when_unavailable = GATEWAY_UNAVAILABLE_QUEUE};
+    must_do(s, COMMAND_PROVIDER_SET, &set);
+    struct c2b_registration_command forward = {
+        .forward_url = SPAN_LITERAL("http://app.example/c2b"), .forward_target = 79};
+    must_do(s, COMMAND_C2B_URLS, &forward);
+    answered(s, shop_take(s, CALL_REGISTER), 200, NULL);
     struct arrival a = {.source = OBSERVED_BY_CALLBACK,
                         .kind = OBSERVED_RECEIPT,
                         .receipt = "UA1C000001",
                         .account = "INV-2",
                         .amount_minor = 20000};
     assert_int_equal(arrives(s, a), NOTICE_MOVED); /* to an order that is known */
+    answered(s, shop_take(s, MESSAGE_C2B), 200, NULL);
     a.receipt = "UA1C000002";
     a.account = "=HYPERLINK(\"http://x\")"; /* nobody's; and no formula */
     a.phone = SHOP_PHONE + 1;

@@ -17,9 +17,11 @@
 
 #include "app/verify/run.h"
 #include "engine/engine.h"
+#include "merchant/events.h"
 #include "operator/events.h"
 #include "support/folder.h"
 #include "support/golden.h"
+#include "support/golden_shop.h"
 #include "support/golden_story.h"
 
 enum { PATH_BYTES = FOLDER_PATH_MAX };
@@ -71,10 +73,21 @@ static void must(bool good, const char *name, const char *message)
     }
 }
 
+static bool is_merchants(const char *directory)
+{
+    struct journal_error error;
+    struct journal *journal = NULL;
+    struct book_options book;
+    must(golden_open(directory, true, &journal, &book, &error) == JOURNAL_OK, directory,
+         error.message);
+    journal_close(journal);
+    return book.domain == &merchant_domain;
+}
+
 static void must_verify(const char *name, const char *directory)
 {
     struct journal_error error;
-    struct verify_options options = {.directory = directory};
+    struct verify_options options = {.directory = directory, .merchant = is_merchants(directory)};
     must(verify_run(&options, &report, &error), name, error.message);
     for (int p = 0; p < PROOF_COUNT; p++) {
         const struct verify_verdict *v = &report.proofs[p];
@@ -83,23 +96,15 @@ static void must_verify(const char *name, const char *directory)
     }
 }
 
-static struct journal *open_to_write(const char *directory)
-{
-    struct journal_error error;
-    struct journal *journal = NULL;
-    struct journal_options options = {.directory = directory, .book = "operator"};
-    must(journal_open(&options, &journal, &error) == JOURNAL_OK, directory, error.message);
-    return journal;
-}
-
 /* One more decision at the end: the journal can be written on by this program. */
 static void must_go_on(const char *name, const char *directory)
 {
-    static const struct operator_settings settings = {.receipt_shard = 360};
-    struct book_options options = {.domain = &operator_domain, .settings = &settings};
+    struct book_options options;
     struct engine_recovery recovery;
     struct journal_error error;
-    struct journal *journal = open_to_write(directory);
+    struct journal *journal = NULL;
+    must(golden_open(directory, false, &journal, &options, &error) == JOURNAL_OK, directory,
+         error.message);
     struct book *book = engine_recover(journal, &options, &recovery);
     must(book != NULL, name, recovery.message);
     uint8_t *buffer = aligned_alloc(JOURNAL_BLOCK_BYTES, 64 * 1024);
@@ -218,6 +223,60 @@ static void test_story_proves_itself_and_is_always_the_same(void **state)
     folder_remove(folder);
 }
 
+/* ---- today's story of the merchant book ---- */
+
+static void test_merchant_story_tells_everything(void **state)
+{
+    (void)state;
+    struct shop s;
+    bool kinds[GATEWAY_EVENT_LAST + 1] = {false};
+    (void)golden_shop(&s);
+    struct reader r = reader_init(s.frames, s.frames_size);
+    struct frame_reader f;
+    while (frame_next(&r, &f)) {
+        uint16_t kind;
+        struct reader body;
+        while (frame_event(&f, &kind, &body)) {
+            assert_true(kind <= GATEWAY_EVENT_LAST);
+            kinds[kind] = true;
+        }
+    }
+    for (uint16_t kind = GATEWAY_EVENT_FIRST; kind <= GATEWAY_EVENT_LAST; kind++) {
+        bool silent = kind == EVENT_API_KEY_CLOSED; /* nobody closes one yet */
+        if (gateway_event_name(kind) != NULL && !kinds[kind] && !silent) {
+            print_error("event kind %u (%s) is not in the merchant's story\n", kind,
+                        gateway_event_name(kind));
+            fail();
+        }
+    }
+    shop_end(&s);
+}
+
+/* With HAKIKA_GOLDEN_MERCHANT_OUT a folder: leaves today's journal there, to be recorded. */
+static void test_merchant_story_proves_itself(void **state)
+{
+    (void)state;
+    struct shop first, second;
+    char folder[PATH_BYTES], message[GOLDEN_MESSAGE_MAX];
+    static struct golden_record record;
+    (void)golden_shop(&first);
+    (void)golden_shop(&second);
+    assert_int_equal(first.frames_size, second.frames_size);
+    assert_memory_equal(first.frames, second.frames, first.frames_size);
+    const char *keep = getenv("HAKIKA_GOLDEN_MERCHANT_OUT");
+    folder_make(folder);
+    const char *written = keep != NULL ? keep : folder;
+    golden_shop_write(&first, written);
+    must(golden_measure(written, 100, &record, message), "merchant story", message);
+    must(golden_replay(written, &record, 3, message), "merchant story", message);
+    must_verify("merchant story", written);
+    struct digest_value digest = book_digest(first.book);
+    assert_true(digest_equal(record.digests[record.count - 1].digest, digest));
+    shop_end(&first);
+    shop_end(&second);
+    folder_remove(folder);
+}
+
 static void test_changed_golden_journal_is_noticed(void **state)
 {
     (void)state;
@@ -250,6 +309,8 @@ int main(void)
         cmocka_unit_test(test_every_golden_journal_replays_to_its_digests),
         cmocka_unit_test(test_story_tells_everything),
         cmocka_unit_test(test_story_proves_itself_and_is_always_the_same),
+        cmocka_unit_test(test_merchant_story_tells_everything),
+        cmocka_unit_test(test_merchant_story_proves_itself),
         cmocka_unit_test(test_changed_golden_journal_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,35 @@ static void test_kill_at_any_moment(void **state)
     scene_end(&s);
 }
 
+static void test_golden_journals_give_the_expected_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t position; /* where to look; 0: at the end */
+        const char *tables;
+    } cases[] = {
+        {"6-merchant", 3177, "6-merchant-first.txt"}, /* before its reset */
+        {"6-merchant", 0, "6-merchant.txt"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scene s;
+        char rest[64];
+        char path[FOLDER_PATH_MAX];
+        scene_start(&s, VIEW_OF_MERCHANT);
+        (void)snprintf(rest, sizeof(rest), "golden/%s", cases[i].name);
+        scene_source_path(rest, path);
+        folder_unpack(path, s.journal);
+        if (cases[i].position != 0) {
+            scene_catch_up(&s, cases[i].position);
+        } else {
+            assert_int_equal(scene_rebuild(&s, s.file).skipped, 0);
+        }
+        assert_expected(&s, cases[i].tables, s.file);
+        scene_end(&s);
+    }
+}
+
 /* ---- it says what the book says ---- */
 
 static int64_t number_by(const struct scene *s, const char *sql, uint64_t number)
@@ -286,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_a_reset_empties_the_tables),
         cmocka_unit_test(test_following_a_writer_equals_a_rebuild),
         cmocka_unit_test(test_kill_at_any_moment),
+        cmocka_unit_test(test_golden_journals_give_the_expected_tables),
         cmocka_unit_test(test_payments_are_those_of_the_book),
         cmocka_unit_test(test_money_is_that_of_the_book),
         cmocka_unit_test(test_reconciliations_are_those_of_the_book),
