@@ -55,6 +55,7 @@ struct soak {
     uint32_t bucket[HORIZON];
     int64_t balance_minor;
     uint64_t lost, late, doubled, contradicted, answers_lost, by_statement, left;
+    uint64_t refused; /* while the provider was known to be out: nothing was made */
 };
 
 static bool one_in(struct soak *m, uint32_t parts)
@@ -253,7 +254,11 @@ static void create(struct soak *m)
     m->s.keys++;
     memcpy(c.key, &m->s.keys, sizeof(m->s.keys));
     memcpy(c.token, &m->s.keys, sizeof(m->s.keys));
-    REQUIRE(&m->r, shop_do(&m->s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    if (shop_do(&m->s, COMMAND_PAYMENT_CREATE, &c, &reply) == 0) {
+        REQUIRE(&m->r, reply.refusal == GATEWAY_UNAVAILABLE);
+        m->refused++;
+        return;
+    }
     struct taken *t = &m->taken[reply.number];
     t->amount_minor = c.amount_minor;
     (void)snprintf(t->id, sizeof(t->id), "ws_CO_%llu", (unsigned long long)reply.number);
@@ -334,6 +339,11 @@ static void test_soak(void **state)
     assert_non_null(m->taken);
     assert_non_null(m->callbacks);
     shop_start(&m->s);
+    if (seed % 2 == 0) { /* the other policy: they wait, and are sent when it is back */
+        struct provider_set_command queue = {.when_unavailable = GATEWAY_UNAVAILABLE_QUEUE};
+        struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+        assert_true(shop_do(&m->s, COMMAND_PROVIDER_SET, &queue, &reply) > 0);
+    }
     while (m->second < payments / EACH_SECOND + 2 * HORIZON) {
         one_second(m);
     }
@@ -346,12 +356,14 @@ static void test_soak(void **state)
     const struct gateway *g = shop_gateway(&m->s);
     print_message("soak: %llu payments, %llu paid, %llu callbacks lost, %llu late, %llu doubled, "
                   "%llu answers lost, %llu contradictions, %llu repaired, %llu by statement, "
-                  "%llu left to a person\n",
+                  "%llu left to a person; %llu more refused during outages\n",
                   payments, (unsigned long long)g->entered[GATEWAY_SUCCEEDED],
                   (unsigned long long)m->lost, (unsigned long long)m->late,
                   (unsigned long long)m->doubled, (unsigned long long)m->answers_lost,
                   (unsigned long long)m->contradicted, (unsigned long long)g->repaired,
-                  (unsigned long long)m->by_statement, (unsigned long long)m->left);
+                  (unsigned long long)m->by_statement, (unsigned long long)m->left,
+                  (unsigned long long)m->refused);
+    assert_true((m->refused > 0) == (seed % 2 == 1));
     assert_true(m->lost > 0 && m->late > 0 && m->doubled > 0 && m->answers_lost > 0);
     assert_true(m->contradicted > 0);
     assert_true(g->repaired >= m->by_statement && g->repaired > 0);

@@ -195,7 +195,7 @@ static void test_flipped_bit_breaks_the_chain(void **state)
 static void test_unknown_event_kinds(void **state)
 {
     (void)state;
-    const uint16_t kinds[] = {12, 15, 24, 31, 37, 47, 48, 63, 73, 85, 999, 0};
+    const uint16_t kinds[] = {15, 24, 31, 37, 47, 48, 63, 73, 85, 999, 0};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         struct forge f;
         char what[64];
