@@ -6,13 +6,6 @@
 -- as 254712345678. Ids are those of the API (/v1). No secret, key, or token of a callback URL is in
 -- it, sealed or not.
 
-CREATE TABLE meta (              -- one row for each name
-    name TEXT PRIMARY KEY,       -- position (of the last frame that is in here), generation, time,
-                                 -- time_ns, events_skipped (of kinds that this program does not
-                                 -- know), journal, batch_hash, schema_version, fingerprint
-    value NOT NULL
-) WITHOUT ROWID;
-
 CREATE TABLE merchants (
     number INTEGER PRIMARY KEY,  -- counts merchants from 1
     name TEXT,
@@ -367,20 +360,6 @@ CREATE TABLE shadow_calls (      -- what was seen in shadow mode; secrets in it 
     answer TEXT,
     seen_at TEXT NOT NULL,
     position INTEGER NOT NULL
-);
-
-CREATE TABLE import_parts (      -- decisions of a world that is on its way in from a file
-    position INTEGER PRIMARY KEY,
-    time_ns INTEGER NOT NULL,
-    cause INTEGER NOT NULL,      -- 0: the first, with the time when it was saved
-    events BLOB NOT NULL
-);
-
-CREATE TABLE worlds (            -- saved worlds: their rows are in the tables saved_*
-    name TEXT PRIMARY KEY,
-    world INTEGER NOT NULL,      -- column world of saved_*; a copy has its original's
-    saved_at TEXT NOT NULL,      -- in the book's time
-    position INTEGER NOT NULL    -- journal position of the decision that saved it
 );
 
 -- As /v1 shows them, with what the provider said, byte for byte (R2.8). raw_callback: the latest

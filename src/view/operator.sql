@@ -4,11 +4,6 @@
 -- is the same time in nanoseconds since 1970. Only the present generation is here: a reset empties
 -- every table, and a restored world (snapshot) fills them as they were. In words: docs/view.md.
 
-CREATE TABLE meta (              -- what this file is, and how far it has come
-    name TEXT PRIMARY KEY,       -- schema_version, fingerprint, journal, generation, position, ...
-    value NOT NULL
-) WITHOUT ROWID;
-
 CREATE TABLE transactions (
     number INTEGER PRIMARY KEY,  -- counts transactions of the generation, from 1
     id TEXT AS ('txn_' || number), -- as in /sim/v1/transactions
@@ -297,20 +292,6 @@ CREATE TABLE invoices (          -- of bill manager
     closed_at TEXT               -- paid or cancelled
 );
 CREATE INDEX invoices_by_account ON invoices (short_code, account_reference);
-
-CREATE TABLE import_parts (      -- decisions of a world that is on its way in from a file
-    position INTEGER PRIMARY KEY,
-    time_ns INTEGER NOT NULL,
-    cause INTEGER NOT NULL,      -- 0: the first, with the time when it was saved
-    events BLOB NOT NULL
-);
-
-CREATE TABLE worlds (            -- saved worlds: their rows are in the tables saved_*
-    name TEXT PRIMARY KEY,
-    world INTEGER NOT NULL,      -- column world of saved_*; a copy has its original's
-    saved_at TEXT NOT NULL,      -- in the book's time
-    position INTEGER NOT NULL    -- journal position of the decision that saved it
-);
 
 CREATE VIEW organisation_balances AS -- in cents, as GET /sim/v1/organisations/{short_code} has them
     SELECT o.short_code, o.name, o.type, u.balance AS utility, w.balance AS working,

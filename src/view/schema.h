@@ -1,6 +1,6 @@
 /*
- * schema.h - the tables of each book's view (src/view/operator.sql,
- * merchant.sql), embedded at build time.
+ * schema.h - the tables of each book's view (common.sql, with operator.sql or merchant.sql),
+ * embedded at build time.
  */
 #ifndef HAKIKA_VIEW_SCHEMA_H
 #define HAKIKA_VIEW_SCHEMA_H

@@ -1,6 +1,6 @@
 /*
  * view.h - the door of the view: a book's journal as tables in SQLite, for questions in SQL. What
- * the tables and columns mean: src/view/operator.sql, merchant.sql, docs/view.md.
+ * the tables and columns mean: the .sql files here, docs/view.md.
  *
  * Guarantees
  *  V1  the view is a function of the journal: what a position makes of it is the same whether it
