@@ -175,6 +175,8 @@ void gateway_provider_create(struct request *q);
 void gateway_provider_list(struct request *q);
 void gateway_provider_set(struct request *q);
 void gateway_provider_render(struct surface *s, struct writer *w, uint32_t slot);
+/* The slot of the provider account that the path names ("prov_N"); SLAB_NONE: no id of one. */
+uint32_t gateway_path_provider(const struct request *q);
 void gateway_callbacks_rotate(struct request *q);
 void gateway_callbacks_retire(struct request *q);
 void gateway_key_create(struct request *q);

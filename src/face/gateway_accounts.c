@@ -519,16 +519,37 @@ void gateway_provider_create(struct request *q)
     surface_json(q, result.wait_position, 201, &w);
 }
 
+uint32_t gateway_path_provider(const struct request *q)
+{
+    uint64_t number;
+    bool named =
+        surface_parse_number(q->parts[0], "prov_", &number) && number > 0 && number <= UINT32_MAX;
+    return named ? (uint32_t)(number - 1) : SLAB_NONE;
+}
+
+/* The account as it is after the change, or 404. */
+static void answer_changed(struct request *q, uint64_t wait_position,
+                           const struct gateway_reply *reply, uint32_t slot)
+{
+    if (reply->refusal != GATEWAY_DONE) {
+        surface_problem(q, wait_position, 404, "not_found",
+                        "there is no provider account with this id");
+        return;
+    }
+    struct writer w = surface_writer(q->s);
+    gateway_provider_render(q->s, &w, slot);
+    surface_json(q, wait_position, 200, &w);
+}
+
 /* {"when_unavailable": "refuse" | "queue"} */
 void gateway_provider_set(struct request *q)
 {
     struct surface *s = q->s;
-    struct provider_set_command c = {.merchant = q->merchant, .provider = SLAB_NONE};
+    struct provider_set_command c = {.merchant = q->merchant, .provider = gateway_path_provider(q)};
     struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
     struct engine_result result = {ENGINE_REFUSED, engine_read_position(s->engine)};
     struct json_object *body = control_body(q);
     struct span rule;
-    uint64_t number;
     if (body == NULL) {
         return;
     }
@@ -540,22 +561,14 @@ void gateway_provider_set(struct request *q)
     }
     c.when_unavailable =
         span_is(rule, WHEN_UNAVAILABLE[1]) ? GATEWAY_UNAVAILABLE_QUEUE : GATEWAY_UNAVAILABLE_REFUSE;
-    if (surface_parse_number(q->parts[0], "prov_", &number) && number > 0 && number <= UINT32_MAX) {
-        c.provider = (uint32_t)(number - 1);
+    if (c.provider != SLAB_NONE) {
         reply.refusal = GATEWAY_DONE;
         result = engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_PROVIDER_SET, &c, &reply);
     }
     if (!surface_decided(q, result)) {
         return;
     }
-    if (reply.refusal != GATEWAY_DONE) {
-        surface_problem(q, result.wait_position, 404, "not_found",
-                        "there is no provider account with this id");
-        return;
-    }
-    struct writer w = surface_writer(s);
-    gateway_provider_render(s, &w, c.provider);
-    surface_json(q, result.wait_position, 200, &w);
+    answer_changed(q, result.wait_position, &reply, c.provider);
 }
 
 void gateway_provider_list(struct request *q)
@@ -577,12 +590,10 @@ void gateway_provider_list(struct request *q)
 static void change_callbacks(struct request *q, uint16_t command)
 {
     struct surface *s = q->s;
-    struct callbacks_command c = {.merchant = q->merchant};
+    struct callbacks_command c = {.merchant = q->merchant, .provider = gateway_path_provider(q)};
     struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
     struct engine_result result = {ENGINE_REFUSED, engine_read_position(s->engine)};
-    uint64_t number;
-    if (surface_parse_number(q->parts[0], "prov_", &number) && number > 0 && number <= UINT32_MAX) {
-        c.provider = (uint32_t)(number - 1);
+    if (c.provider != SLAB_NONE) {
         secrets_random(c.token, sizeof(c.token));
         reply.refusal = GATEWAY_DONE;
         result = engine_execute(s->engine, ENGINE_CONTINUATION, command, &c, &reply);
@@ -600,14 +611,7 @@ static void change_callbacks(struct request *q, uint16_t command)
                                "retire");
         return;
     }
-    if (reply.refusal != GATEWAY_DONE) {
-        surface_problem(q, result.wait_position, 404, "not_found",
-                        "there is no provider account with this id");
-        return;
-    }
-    struct writer w = surface_writer(s);
-    gateway_provider_render(s, &w, c.provider);
-    surface_json(q, result.wait_position, 200, &w);
+    answer_changed(q, result.wait_position, &reply, c.provider);
 }
 
 void gateway_callbacks_rotate(struct request *q)

@@ -199,16 +199,15 @@ static bool parse_rules(struct request *q, struct json_object *body,
 void gateway_c2b_register(struct request *q)
 {
     struct surface *s = q->s;
-    struct c2b_registration_command c = {.merchant = q->merchant, .provider = SLAB_NONE};
+    struct c2b_registration_command c = {.merchant = q->merchant,
+                                         .provider = gateway_path_provider(q)};
     struct gateway_reply reply = {.refusal = GATEWAY_NOT_FOUND};
     struct engine_result result = {ENGINE_REFUSED, engine_read_position(s->engine)};
     struct json_object *body = control_body(q);
-    uint64_t number;
     if (body == NULL || !parse_rules(q, body, &c)) {
         return;
     }
-    if (surface_parse_number(q->parts[0], "prov_", &number) && number > 0 && number <= UINT32_MAX) {
-        c.provider = (uint32_t)(number - 1);
+    if (c.provider != SLAB_NONE) {
         reply.refusal = GATEWAY_DONE;
         result = engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_C2B_URLS, &c, &reply);
     }

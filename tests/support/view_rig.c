@@ -246,21 +246,22 @@ void scene_append(struct journal *journal, struct reader *frames, uint32_t count
 
 /* ---- golden journals ---- */
 
-void scene_source_path(const char *rest, char out[PATH_BYTES])
+/* tests/REST in the source. */
+static void source_path(const char *rest, char out[PATH_BYTES])
 {
     const char *root = getenv("HAKIKA_SOURCE_ROOT");
     assert_non_null(root); /* script/test sets it */
     (void)snprintf(out, PATH_BYTES, "%s/tests/%s", root, rest);
 }
 
-void assert_expected(const struct scene *s, const char *name, const char *file)
+static void assert_expected(const struct scene *s, const char *name, const char *file)
 {
     char rest[128];
     char path[PATH_BYTES];
     char *text = scene_dump(s, file, false);
     const char *keep = getenv("HAKIKA_VIEW_OUT");
     (void)snprintf(rest, sizeof(rest), "view/%s", name);
-    scene_source_path(rest, path);
+    source_path(rest, path);
     if (keep != NULL) {
         (void)snprintf(path, sizeof(path), "%s/%s", keep, name);
         FILE *out = fopen(path, "w");
@@ -279,6 +280,25 @@ void assert_expected(const struct scene *s, const char *name, const char *file)
     }
     free(text);
     free(expected);
+}
+
+void assert_golden_view(enum view_book book, const char *name, uint64_t position,
+                        const char *tables)
+{
+    struct scene s;
+    char rest[64];
+    char path[PATH_BYTES];
+    scene_start(&s, book);
+    (void)snprintf(rest, sizeof(rest), "golden/%s", name);
+    source_path(rest, path);
+    folder_unpack(path, s.journal);
+    if (position != 0) {
+        scene_catch_up(&s, position);
+    } else {
+        assert_int_equal(scene_rebuild(&s, s.file).skipped, 0);
+    }
+    assert_expected(&s, tables, s.file);
+    scene_end(&s);
 }
 
 /* ---- while it is written ---- */

@@ -53,10 +53,10 @@ struct journal *scene_open_writer(const struct scene *s);
 /* Appends so many of the frames as one batch. */
 void scene_append(struct journal *journal, struct reader *frames, uint32_t count);
 
-/* tests/REST in the source. */
-void scene_source_path(const char *rest, char out[FOLDER_PATH_MAX]);
-/* The view's tables are those in tests/view/NAME (HAKIKA_VIEW_OUT: they are written there). */
-void assert_expected(const struct scene *s, const char *name, const char *file);
+/* The view of a golden journal, caught up to a position or (0) rebuilt to the end with nothing
+ * skipped, has the tables in tests/view/TABLES (HAKIKA_VIEW_OUT: they are written there). */
+void assert_golden_view(enum view_book book, const char *name, uint64_t position,
+                        const char *tables);
 
 /* Batches of all sizes, the view stopped and started in between, with and without patience: the
  * same as from scratch. */

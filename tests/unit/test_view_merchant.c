@@ -74,20 +74,7 @@ static void test_golden_journals_give_the_expected_tables(void **state)
         {"6-merchant", 0, "6-merchant.txt"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct scene s;
-        char rest[64];
-        char path[FOLDER_PATH_MAX];
-        scene_start(&s, VIEW_OF_MERCHANT);
-        (void)snprintf(rest, sizeof(rest), "golden/%s", cases[i].name);
-        scene_source_path(rest, path);
-        folder_unpack(path, s.journal);
-        if (cases[i].position != 0) {
-            scene_catch_up(&s, cases[i].position);
-        } else {
-            assert_int_equal(scene_rebuild(&s, s.file).skipped, 0);
-        }
-        assert_expected(&s, cases[i].tables, s.file);
-        scene_end(&s);
+        assert_golden_view(VIEW_OF_MERCHANT, cases[i].name, cases[i].position, cases[i].tables);
     }
 }
 
