@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/large.h"
 
 enum {
     TABLE_SIZE_MIN = 16,
@@ -146,8 +147,7 @@ static bool new_half(struct id_half *half, uint64_t size)
     if (size > (uint64_t)1 << 31) {
         return false;
     }
-    /* A large calloc costs nothing until its pages are touched, so growing never stalls. */
-    struct id_place *places = calloc(size, sizeof(*places));
+    struct id_place *places = large_zeroed(size, sizeof(*places));
     if (places == NULL) {
         return false;
     }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/large.h"
 
 enum {
     MAP_SIZE_MIN = 16,
@@ -151,8 +152,7 @@ static bool map_new_table(struct map_table *t, uint64_t size)
     if (size > (uint64_t)1 << 31) {
         return false;
     }
-    /* A large calloc costs nothing until its pages are touched, so growing never stalls. */
-    struct map_entry *entries = calloc(size, sizeof(*entries));
+    struct map_entry *entries = large_zeroed(size, sizeof(*entries));
     if (entries == NULL) {
         return false;
     }

@@ -6,9 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/large.h"
+
 enum {
     SLAB_CHUNK_BYTES = 64 * 1024,
     SLAB_SHIFT_MIN = 6, /* used_bits holds whole words */
+    /* The first 2 MiB or less come chunk by chunk, the rest in regions that can have huge pages;
+     * of this size, as the C library never has any in stock, so that it need not clear them. */
+    SLAB_SINGLE_CHUNKS = 32,
+    SLAB_REGION_BYTES = 32 * 1024 * 1024,
 };
 
 void slab_init(struct slab *s, size_t slot_size, uint32_t slots_max)
@@ -25,10 +31,27 @@ void slab_init(struct slab *s, size_t slot_size, uint32_t slots_max)
     }
 }
 
+static size_t slab_chunk_bytes(const struct slab *s)
+{
+    return (size_t)s->slot_size << s->chunk_shift;
+}
+
+/* Where a chunk lies in its region; 0: it begins one, or has its memory to itself. */
+static uint32_t slab_place_in_region(const struct slab *s, uint32_t chunk)
+{
+    if (chunk < SLAB_SINGLE_CHUNKS) {
+        return 0;
+    }
+    size_t chunks = SLAB_REGION_BYTES / slab_chunk_bytes(s);
+    return chunks == 0 ? 0 : (uint32_t)((chunk - SLAB_SINGLE_CHUNKS) % chunks);
+}
+
 void slab_fini(struct slab *s)
 {
     for (uint32_t i = 0; i < s->chunk_count; i++) {
-        free(s->chunks[i]);
+        if (slab_place_in_region(s, i) == 0) {
+            free(s->chunks[i]);
+        }
         free(s->used_bits[i]);
     }
     free(s->chunks);
@@ -54,16 +77,25 @@ static bool slab_grow_directory(struct slab *s)
     return true;
 }
 
+static uint8_t *slab_chunk_memory(const struct slab *s)
+{
+    size_t bytes = slab_chunk_bytes(s);
+    if (slab_place_in_region(s, s->chunk_count) > 0) {
+        return s->chunks[s->chunk_count - 1] + bytes;
+    }
+    bool has_region = s->chunk_count >= SLAB_SINGLE_CHUNKS && bytes <= SLAB_REGION_BYTES;
+    return large_zeroed(has_region ? SLAB_REGION_BYTES / bytes : 1, bytes);
+}
+
 static bool slab_add_chunk(struct slab *s)
 {
     if (s->chunk_count == s->chunk_room && !slab_grow_directory(s)) {
         return false;
     }
     size_t slots = (size_t)1 << s->chunk_shift;
-    uint8_t *chunk = calloc(slots, s->slot_size);
     uint64_t *bits = calloc(slots / 64, sizeof(*bits));
-    if (chunk == NULL || bits == NULL) {
-        free(chunk);
+    uint8_t *chunk = bits == NULL ? NULL : slab_chunk_memory(s);
+    if (chunk == NULL) {
         free(bits);
         return false;
     }

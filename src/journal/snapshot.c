@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "base/large.h"
 #include "journal/internal.h"
 #include "journal/sha256.h"
 
@@ -333,7 +334,7 @@ static uint8_t *load_content(struct disk *disk, struct disk_file *file, struct s
     uint8_t trailer[SNAPSHOT_TRAILER_BYTES];
     CHECK(sha != NULL);
     CHECK(file != NULL);
-    uint8_t *content = malloc(size == 0 ? 1 : size);
+    uint8_t *content = large_zeroed(1, size == 0 ? 1 : size); /* with huge pages */
     if (content == NULL) {
         return NULL;
     }

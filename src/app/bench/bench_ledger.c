@@ -144,6 +144,7 @@ struct ledger_bench {
     uint64_t sent;    /* in this phase */
     uint64_t all;     /* in all phases; an id that was drawn and never sent does not count */
     uint64_t waits_for_segment; /* of 0.1 ms */
+    int64_t refused_since_ns;   /* the engine takes nothing although nothing is under way; 0: no */
     struct transfer transfers[BOOK_TRANSFERS_MAX];
     uint8_t results[BOOK_TRANSFERS_MAX];
     struct histogram latency;
@@ -214,12 +215,16 @@ static bool bench_wait(struct ledger_bench *l)
     struct journal_error error;
     struct pollfd fd = {.fd = writer_descriptor(l->writer), .events = POLLIN};
     engine_turn(l->engine);
+    engine_pace(l->engine, 0);    /* a turn ends: nobody but this bench has work for it */
     if (engine_idle(l->engine)) { /* refused although nothing is under way: no segment is spare */
         struct timespec beat = {0, 100000};
         l->waits_for_segment++;
+        l->refused_since_ns = l->refused_since_ns == 0 ? now_ns() : l->refused_since_ns;
         (void)nanosleep(&beat, NULL);
-        return true;
+        return now_ns() - l->refused_since_ns < (int64_t)WAIT_MS_MAX * 1000000 ||
+               fail(l, "the engine takes nothing although nothing is under way");
     }
+    l->refused_since_ns = 0;
     int ready = poll(&fd, 1, WAIT_MS_MAX);
     if (ready < 0 && errno == EINTR) {
         return true;

@@ -1,0 +1,25 @@
+/*
+ * large.h - zeroed memory for tables that grow and stay: slabs, hash tables.
+ *
+ * A kernel hands memory out in pages of 4 KiB, each with a fault of its own; for tables of many
+ * megabytes that is a fifth of the time of a transfer, and pages of 2 MiB are had for the asking.
+ * Asking is a system call, which pure code does not make: like hakika_panic, this is defined
+ * outside the pure directories, in app/memory.c.
+ */
+#ifndef HAKIKA_BASE_LARGE_H
+#define HAKIKA_BASE_LARGE_H
+
+#include <stddef.h>
+
+#include "base/check.h"
+
+enum {
+    LARGE_BYTES = 2 * 1024 * 1024, /* from here on huge pages are asked for */
+};
+
+/* Like calloc, NULL when there is no memory; free with free(). Costs nothing until it is touched.
+ * Without huge pages, where the system has none or an administrator has turned them off, all works
+ * the same, more slowly. */
+void *large_zeroed(size_t count, size_t size) MUST_USE;
+
+#endif

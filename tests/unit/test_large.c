@@ -1,0 +1,99 @@
+/*
+ * test_large.c - memory for large tables (base/large.h): a slab that has grown into regions, and
+ * pages of 2 MiB from the system.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/large.h"
+#include "base/slab.h"
+
+enum { MEBIBYTE = 1024 * 1024 };
+
+/* From chunks of its own into a second region and back again: no slot moves, all begin as zeros,
+ * and (under the address sanitizer) each piece of memory is freed once. */
+static void test_a_slab_grows_into_regions(void **state)
+{
+    enum { SLOTS = 700 * 1000, SLOT_BYTES = 104 }; /* 73 MB: a part of a third region */
+    struct slab slab;
+    (void)state;
+    slab_init(&slab, SLOT_BYTES, SLOTS);
+    uint64_t **places = calloc(SLOTS, sizeof(*places));
+    assert_non_null(places);
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        assert_true(slab_reserve(&slab, 1));
+        uint32_t index = slab_take(&slab);
+        assert_int_equal(index, i);
+        places[i] = slab_at(&slab, index);
+        assert_int_equal(places[i][0] | places[i][SLOT_BYTES / 8 - 1], 0);
+        places[i][0] = i;
+        places[i][SLOT_BYTES / 8 - 1] = ~(uint64_t)i;
+    }
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        assert_ptr_equal(slab_at(&slab, i), places[i]);
+        assert_int_equal(places[i][0], i);
+        assert_int_equal(places[i][SLOT_BYTES / 8 - 1], ~(uint64_t)i);
+    }
+    slab_check(&slab);
+    assert_false(slab_reserve(&slab, 1));
+    slab_fini(&slab);
+    free(places);
+}
+
+/* The flags that the kernel keeps for the mapping that `address` is in; false: it is not listed. */
+static bool mapping_flags(const void *address, char flags[256])
+{
+    char line[512];
+    bool is_inside = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        uintptr_t from;
+        uintptr_t to;
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) { /* NOLINT(cert-err34-c) */
+            is_inside = (uintptr_t)address >= from && (uintptr_t)address < to;
+        } else if (is_inside && strncmp(line, "VmFlags:", 8) == 0) {
+            (void)snprintf(flags, 256, "%.250s", line);
+            (void)fclose(maps);
+            return true;
+        }
+    }
+    (void)fclose(maps);
+    return false;
+}
+
+static void test_the_system_is_asked_for_huge_pages(void **state)
+{
+    char flags[256];
+    (void)state;
+    FILE *setting = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+    if (setting == NULL) {
+        skip(); /* a kernel without them */
+    }
+    (void)fclose(setting);
+    for (size_t size = 1; size <= (size_t)8 * MEBIBYTE; size *= 2) {
+        size_t count = (size_t)8 * MEBIBYTE / size;
+        uint8_t *memory = large_zeroed(count, size);
+        assert_non_null(memory);
+        assert_int_equal(memory[0] | memory[8 * MEBIBYTE - 1], 0);
+        assert_true(mapping_flags(memory + (size_t)4 * MEBIBYTE, flags));
+        assert_non_null(strstr(flags, " hg"));
+        free(memory);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_slab_grows_into_regions),
+        cmocka_unit_test(test_the_system_is_asked_for_huge_pages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
