@@ -122,6 +122,9 @@ struct http_ticket http_ticket(const struct http_exchange *x);
 /* NULL when that exchange is gone. */
 struct http_exchange *http_find(struct http_server *server, struct http_ticket ticket);
 
+/* What HTTP calls a status, "Not Found" for 404; static. */
+const char *http_phrase(unsigned status);
+
 /*
  * Adds a reply header (copied), before the reply is given. At most 16 and 1 KiB in all, values
  * without control characters; otherwise the reply becomes a 500. An empty value adds nothing.

@@ -92,15 +92,19 @@ void http__unpark(struct http_exchange *x)
     x->parked = false;
 }
 
+const char *http_phrase(unsigned status)
+{
+    return MHD_get_reason_phrase_for(status);
+}
+
 /* The problem+json body of a refusal; returns its length. */
 static size_t refusal_body(enum http_refusal why, char *out, size_t capacity)
 {
     const struct refusal_text *text = &refusal_texts[why];
-    int size =
-        snprintf(out, capacity,
-                 "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
-                 "\"detail\":\"%s\",\"code\":\"%s\"}",
-                 MHD_get_reason_phrase_for(text->status), text->status, text->detail, text->code);
+    int size = snprintf(out, capacity,
+                        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
+                        "\"detail\":\"%s\",\"code\":\"%s\"}",
+                        http_phrase(text->status), text->status, text->detail, text->code);
     CHECK(size > 0 && (size_t)size < capacity);
     return (size_t)size;
 }
@@ -115,7 +119,7 @@ void http__refuse_raw(struct http_exchange *x, enum http_refusal why)
     int size = snprintf(reply, sizeof(reply),
                         "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\n"
                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                        status, MHD_get_reason_phrase_for(status), body_size, body);
+                        status, http_phrase(status), body_size, body);
     CHECK(size > 0 && (size_t)size < sizeof(reply));
     /* The socket's buffer is empty, or the peer does not read: then it does not get to know. */
     ssize_t sent = send(x->fd, reply, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);

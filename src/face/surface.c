@@ -137,12 +137,7 @@ void surface_problem(struct request *q, uint64_t wait_position, unsigned status,
     struct writer w = surface_writer(q->s);
     json_open(&w, '{');
     json_field_text(&w, "type", "about:blank");
-    json_field_text(&w, "title",
-                    status == 404   ? "Not found"
-                    : status == 409 ? "Conflict"
-                    : status == 503 ? "Try again later"
-                    : status >= 500 ? "Server error"
-                                    : "Bad request");
+    json_field_text(&w, "title", http_phrase(status)); /* as RFC 9457 has it for about:blank */
     json_field_i64(&w, "status", (int64_t)status);
     json_field_text(&w, "code", code);
     json_field_text(&w, "detail", detail);

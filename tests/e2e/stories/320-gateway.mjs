@@ -4,7 +4,7 @@
 import { both, Gateway, PHONE, prompt, signed } from '../lib/gateway.mjs';
 import { Listener } from '../lib/listener.mjs';
 import { Server } from '../lib/server.mjs';
-import { check, equal, proved, story, until } from '../lib/story.mjs';
+import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
 
 await story('a payment through the gateway', async (scene) => {
     const server = await both(scene);
@@ -46,6 +46,7 @@ await story('a payment through the gateway', async (scene) => {
           [201, made.id, 'true'], 'the same request again');
     const other = await gateway.pay({ order_id: 'INV-1', amount: 20000 });
     equal([other.status, other.json.code], [422, 'idempotency_key_reused'], 'another body');
+    matches(other.json.title, /^Unprocessable/, 'what HTTP calls it');
     const none = await gateway.call('POST', '/v1/payments', {});
     equal([none.status, none.json.code], [400, 'idempotency_key_missing'], 'no key');
     const twice = await gateway.pay({ order_id: 'INV-1' }, 'another key');
