@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/number.h"
 #include "app/verify/run.h"
 #include "base/caltime.h"
 #include "base/money.h"
@@ -26,7 +27,6 @@ enum {
     EXIT_UNREADABLE = 4,
     DATA_MAX_BYTES = 2000,
     PATH_MAX_BYTES = 2048,
-    NUMBER_MAX = 40,
 };
 
 struct verify_arguments {
@@ -55,24 +55,8 @@ static const char HELP[] =
 
 /* ---- text ---- */
 
-/* "1,234,567" */
-static const char *grouped(uint64_t value, char out[NUMBER_MAX])
-{
-    char digits[NUMBER_MAX];
-    int size = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-    int at = 0;
-    for (int i = 0; i < size; i++) {
-        if (i > 0 && (size - i) % 3 == 0) {
-            out[at++] = ',';
-        }
-        out[at++] = digits[i];
-    }
-    out[at] = '\0';
-    return out;
-}
-
 /* "1,234.50" */
-static const char *shillings(int64_t minor, char out[NUMBER_MAX])
+static const char *shillings(int64_t minor, char out[NUMBER_TEXT_MAX])
 {
     char text[MONEY_TEXT_MAX];
     size_t size = money_format(minor, text);
@@ -85,13 +69,13 @@ static const char *shillings(int64_t minor, char out[NUMBER_MAX])
         }
         out[at++] = text[i];
     }
-    CHECK(at < NUMBER_MAX);
+    CHECK(at < NUMBER_TEXT_MAX);
     out[at] = '\0';
     return out;
 }
 
 /* "no_money", from the table of outcomes. */
-static const char *outcome_name(uint32_t number, char out[NUMBER_MAX])
+static const char *outcome_name(uint32_t number, char out[NUMBER_TEXT_MAX])
 {
     static const char *const names[] = {
         "other",
@@ -101,7 +85,7 @@ static const char *outcome_name(uint32_t number, char out[NUMBER_MAX])
     };
     const char *name = number < sizeof(names) / sizeof(names[0]) ? names[number] : "other";
     size_t i = 0;
-    for (; name[i] != '\0' && i + 1 < NUMBER_MAX; i++) {
+    for (; name[i] != '\0' && i + 1 < NUMBER_TEXT_MAX; i++) {
         bool upper = name[i] >= 'A' && name[i] <= 'Z';
         out[i] = upper ? (char)(name[i] - 'A' + 'a') : name[i];
     }
@@ -126,17 +110,18 @@ static void print_finding(const struct verify_finding *f)
 static void print_proof(const struct verify_report *r, enum verify_proof proof)
 {
     const struct verify_verdict *v = &r->proofs[proof];
-    char number[NUMBER_MAX];
+    char number[NUMBER_TEXT_MAX];
     if (!v->done && v->breaches == 0) {
         (void)printf("  not done  %s\n", verify_proof_holds(proof));
         return;
     }
     if (v->breaches == 0) {
-        (void)printf("  holds   %s (%s)\n", verify_proof_holds(proof), grouped(v->checked, number));
+        (void)printf("  holds   %s (%s)\n", verify_proof_holds(proof),
+                     number_grouped(v->checked, number));
         return;
     }
     (void)printf("  BREACH  not so: %s (%s found)\n", verify_proof_holds(proof),
-                 grouped(v->breaches, number));
+                 number_grouped(v->breaches, number));
     for (uint32_t i = 0; i < v->kept; i++) {
         print_finding(&v->findings[i]);
     }
@@ -145,12 +130,12 @@ static void print_proof(const struct verify_report *r, enum verify_proof proof)
 
 static void print_payments(const struct verify_totals *t)
 {
-    char a[NUMBER_MAX], b[NUMBER_MAX], money[NUMBER_MAX];
-    (void)printf("  payments    %s accepted, %s open", grouped(t->payments, a),
-                 grouped(t->open, b));
+    char a[NUMBER_TEXT_MAX], b[NUMBER_TEXT_MAX], money[NUMBER_TEXT_MAX];
+    (void)printf("  payments    %s accepted, %s open", number_grouped(t->payments, a),
+                 number_grouped(t->open, b));
     for (uint32_t i = 0; i < 16; i++) {
         if (t->ended[i] > 0) {
-            (void)printf(", %s %s", grouped(t->ended[i], a), outcome_name(i, b));
+            (void)printf(", %s %s", number_grouped(t->ended[i], a), outcome_name(i, b));
         }
     }
     (void)printf("\n              KSh %s paid\n", shillings((int64_t)t->paid_minor, money));
@@ -158,27 +143,28 @@ static void print_payments(const struct verify_totals *t)
 
 static void print_figures(const struct verify_totals *t)
 {
-    char a[NUMBER_MAX], b[NUMBER_MAX], c[NUMBER_MAX], d[NUMBER_MAX];
-    char m[4][NUMBER_MAX];
+    char a[NUMBER_TEXT_MAX], b[NUMBER_TEXT_MAX], c[NUMBER_TEXT_MAX], d[NUMBER_TEXT_MAX];
+    char m[4][NUMBER_TEXT_MAX];
     print_payments(t);
     (void)printf("  money       KSh %s in existence: %s in wallets, %s with organisations, %s "
                  "elsewhere\n",
                  shillings(t->issued_minor, m[0]), shillings(t->wallets_minor, m[1]),
                  shillings(t->organisations_minor, m[2]), shillings(t->others_minor, m[3]));
     (void)printf("  deliveries  %s queued, %s attempts, %s given up, %s waiting\n",
-                 grouped(t->deliveries, a), grouped(t->attempts, b), grouped(t->dead, c),
-                 grouped(t->waiting, d));
+                 number_grouped(t->deliveries, a), number_grouped(t->attempts, b),
+                 number_grouped(t->dead, c), number_grouped(t->waiting, d));
     (void)printf("  on it       %s subscribers, %s organisations, %s accounts\n",
-                 grouped(t->subscribers, a), grouped(t->organisations, b), grouped(t->accounts, c));
-    (void)printf("  compared    %s checkpoints, %s snapshots", grouped(t->checkpoints, a),
-                 grouped(t->snapshots, b));
+                 number_grouped(t->subscribers, a), number_grouped(t->organisations, b),
+                 number_grouped(t->accounts, c));
+    (void)printf("  compared    %s checkpoints, %s snapshots", number_grouped(t->checkpoints, a),
+                 number_grouped(t->snapshots, b));
     if (t->checkpoints_foreign > 0) {
         (void)printf("; %s checkpoints are of another state version and cannot be",
-                     grouped(t->checkpoints_foreign, c));
+                     number_grouped(t->checkpoints_foreign, c));
     }
     if (t->snapshots_ignored > 0) {
         (void)printf(" (%s more are damaged or of another version; they are never used)",
-                     grouped(t->snapshots_ignored, c));
+                     number_grouped(t->snapshots_ignored, c));
     }
     (void)printf("\n");
 }
@@ -186,7 +172,7 @@ static void print_figures(const struct verify_totals *t)
 static void print_head(const struct verify_report *r, const char *directory)
 {
     const struct verify_totals *t = &r->totals;
-    char a[NUMBER_MAX], b[NUMBER_MAX], c[NUMBER_MAX];
+    char a[NUMBER_TEXT_MAX], b[NUMBER_TEXT_MAX], c[NUMBER_TEXT_MAX];
     char first[RFC3339_SIZE] = "?", last[RFC3339_SIZE] = "?";
     if (caltime_in_range(t->first_ns) && caltime_in_range(t->head.time_ns)) {
         (void)rfc3339_format(t->first_ns, first);
@@ -194,8 +180,9 @@ static void print_head(const struct verify_report *r, const char *directory)
     }
     (void)printf("%s\n  %s batches, %s frames, %s events, from %s to %s\n"
                  "  journal format %d, state %d, generation %" PRIu64 "\n\n",
-                 directory, grouped(t->batches, a), grouped(t->frames, b), grouped(t->events, c),
-                 first, last, JOURNAL_FORMAT_VERSION, BOOK_STATE_VERSION, t->generation);
+                 directory, number_grouped(t->batches, a), number_grouped(t->frames, b),
+                 number_grouped(t->events, c), first, last, JOURNAL_FORMAT_VERSION,
+                 BOOK_STATE_VERSION, t->generation);
 }
 
 static void print_report(const struct verify_report *r, const char *directory, double seconds)
@@ -264,7 +251,7 @@ static void json_proofs(struct writer *w, const struct verify_report *r)
 
 static void json_payments(struct writer *w, const struct verify_totals *t)
 {
-    char name[NUMBER_MAX];
+    char name[NUMBER_TEXT_MAX];
     json_key(w, "payments");
     json_open(w, '{');
     json_field_u64(w, "accepted", t->payments);
@@ -350,10 +337,10 @@ static void print_json(const struct verified *books, uint32_t count)
 
 static void print_progress(void *context, const char *doing, uint64_t position, uint64_t head)
 {
-    char a[NUMBER_MAX], b[NUMBER_MAX];
+    char a[NUMBER_TEXT_MAX], b[NUMBER_TEXT_MAX];
     (void)context;
-    (void)fprintf(stderr, "hakika: %s, %s of %s frames\n", doing, grouped(position, a),
-                  grouped(head, b));
+    (void)fprintf(stderr, "hakika: %s, %s of %s frames\n", doing, number_grouped(position, a),
+                  number_grouped(head, b));
 }
 
 static double seconds_now(void)

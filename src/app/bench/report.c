@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/number.h"
 #include "wire/json.h"
 
 enum {
-    NUMBER_TEXT_MAX = 32,
     REPORT_JSON_MAX = 64 * 1024,
 };
 
@@ -95,22 +95,6 @@ uint64_t report_errors(const struct report *r)
 
 /* ---- numbers as text ------------------------------------------------------------------------ */
 
-/* 1234567 -> "1,234,567" */
-static const char *grouped(uint64_t value, char out[NUMBER_TEXT_MAX])
-{
-    char digits[NUMBER_TEXT_MAX];
-    int size = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-    int at = 0;
-    for (int i = 0; i < size; i++) {
-        if (i > 0 && (size - i) % 3 == 0) {
-            out[at++] = ',';
-        }
-        out[at++] = digits[i];
-    }
-    out[at] = '\0';
-    return out;
-}
-
 /* Thousandths or tenths, as a decimal number. */
 static const char *decimal(uint64_t value, uint64_t parts, char out[NUMBER_TEXT_MAX])
 {
@@ -176,7 +160,7 @@ static void print_cost(const struct report_phase *p)
     }
     if (p->syncs != REPORT_UNKNOWN && p->syncs > 0) {
         label("group commits");
-        (void)printf("%s, %s each\n", grouped(p->syncs, a),
+        (void)printf("%s, %s each\n", number_grouped(p->syncs, a),
                      decimal(scaled(p->operations, 10, p->syncs), 10, b));
     }
 }
@@ -203,12 +187,12 @@ static void print_counts(const struct report_phase *p)
                 *at = *at == '_' ? ' ' : *at;
             }
             label(name);
-            (void)printf("%s\n", grouped(c->count, text));
+            (void)printf("%s\n", number_grouped(c->count, text));
         }
     }
     if (p->others_us != REPORT_UNKNOWN) {
         label("CPU that others used meanwhile");
-        (void)printf("%s %% of this machine\n", grouped(others_percent(p), text));
+        (void)printf("%s %% of this machine\n", number_grouped(others_percent(p), text));
     }
     if (errors == 0) {
         label("errors");
@@ -228,7 +212,8 @@ void report_print_text(const struct report *r)
         (void)snprintf(name, sizeof(name), "%s/s", p->operation);
         label(name);
         (void)printf(
-            "%s   (%s in %s s)\n", grouped(report_rate(p), a), grouped(p->operations, b),
+            "%s   (%s in %s s)\n", number_grouped(report_rate(p), a),
+            number_grouped(p->operations, b),
             decimal(scaled((uint64_t)p->elapsed_ns, 1, 100000000), 10, (char[NUMBER_TEXT_MAX]){0}));
         for (uint32_t l = 0; l < p->latencies_count; l++) {
             print_latency(&p->latencies[l]);
@@ -237,8 +222,8 @@ void report_print_text(const struct report *r)
         print_counts(p);
     }
     label("this disk, fdatasync/s");
-    (void)printf("%s of 4 KiB, %s of 64 KiB\n", grouped(r->fsync_4k.per_second, a),
-                 grouped(r->fsync_64k.per_second, b));
+    (void)printf("%s of 4 KiB, %s of 64 KiB\n", number_grouped(r->fsync_4k.per_second, a),
+                 number_grouped(r->fsync_64k.per_second, b));
     for (uint32_t i = 0; i < r->problems_count; i++) {
         (void)printf("  WRONG: %s\n", r->problems[i]);
     }
