@@ -72,6 +72,6 @@ build_in() {
 # build_checked [TARGET...]: with sanitizers, for unit tests, the fuzz corpus and a short simulation.
 build_checked() {
     build_in "${BUILD_TEST:-build-test}" -Dtests=true \
-        -Db_sanitize="${SANITIZE:-address,undefined}" -Doptimization=1 -Db_lundef=false \
+        -Db_sanitize="${SANITIZE:-address,undefined}" -Doptimization=g -Db_lundef=false \
         -Dwerror=false -- "$@"
 }
