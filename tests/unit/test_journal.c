@@ -708,6 +708,36 @@ static void test_follow_finds_damage(void **state)
     rig_fini(&rig);
 }
 
+/* The next segment, when the reader gets to it, is another one of this journal, or a stranger's. */
+static void test_follow_finds_another_segment(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        struct journal_rig rig;
+        struct journal_rig other;
+        struct followed seen = {1, 0};
+        struct journal_error error;
+        uint64_t size = 0;
+        rig_init(&rig);
+        rig_init(&other);
+        other.options.identity[3] ^= 1;
+        rig_grow(&rig, 1, 100);
+        struct journal *reader = open_reader(&rig);
+        rig_grow(&rig, 20, 3000);
+        rig_grow(&other, 21, 3000);
+        uint8_t *copy = round == 0 ? content_copy(&rig, SEGMENT_3, &size)
+                                   : content_copy(&other, SEGMENT_2, &size);
+        sim_disk_put(rig.sim, SEGMENT_2, copy, size);
+        uint64_t head = journal_head(rig.journal).position;
+        assert_int_equal(journal_follow(reader, head, follow_one, &seen, &error), JOURNAL_CORRUPT);
+        assert_non_null(strstr(error.message, "00000002.seg is not one of this journal"));
+        free(copy);
+        journal_close(reader);
+        rig_fini(&rig);
+        rig_fini(&other);
+    }
+}
+
 static void test_read_only_of_nothing(void **state)
 {
     (void)state;
@@ -969,6 +999,7 @@ int main(void)
         cmocka_unit_test(test_follow_a_writer),
         cmocka_unit_test(test_follow_goes_no_further),
         cmocka_unit_test(test_follow_finds_damage),
+        cmocka_unit_test(test_follow_finds_another_segment),
         cmocka_unit_test(test_read_only_of_nothing),
         cmocka_unit_test(test_directory_cannot_be_made),
         cmocka_unit_test(test_every_call_fails_once),

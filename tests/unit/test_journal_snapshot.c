@@ -203,8 +203,9 @@ static void test_wrong_place_is_ignored(void **state)
         {.position = head.position, .batch = head.batch, .state_version = VERSION},
         {.position = head.position, .batch = head.batch - 1, .state_version = VERSION},
         {.position = head.position + 1, .batch = head.batch + 1, .state_version = VERSION},
+        {.position = head.position + 1, .batch = head.batch, .state_version = VERSION},
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(metas) / sizeof(metas[0]); i++) {
         struct snapshot_meta meta = metas[i];
         if (i > 0) {
             memcpy(meta.hash, head.hash, sizeof(meta.hash));

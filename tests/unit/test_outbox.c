@@ -680,6 +680,55 @@ static void test_events_refused(void **state)
     }
 }
 
+/* An edited delivery says what it was made of, and has all of what it needs and no more. */
+static void test_edits_refused(void **state)
+{
+    static char text[OUTBOX_EDIT_BODY_MAX + 1];
+    static uint8_t bytes[2 * sizeof(text) + 100];
+    (void)state;
+    static const struct {
+        uint64_t original;
+        size_t url;
+        size_t body;
+        bool good;
+    } cases[] = {
+        {6, 1, 1, true},
+        {6, OUTBOX_EDIT_URL_MAX, OUTBOX_EDIT_BODY_MAX, true},
+        {0, 1, 1, false},
+        {7, 1, 1, false}, /* itself */
+        {8, 1, 1, false},
+        {6, 0, 1, false},
+        {6, 1, 0, false},
+        {6, OUTBOX_EDIT_URL_MAX + 1, 1, false},
+        {6, 1, OUTBOX_EDIT_BODY_MAX + 1, false},
+    };
+    memset(text, 'x', sizeof(text));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct writer w = writer_init(bytes, sizeof(bytes));
+        struct outbox_event read;
+        put_u64(&w, 7); /* number, subject, target, kind, next try */
+        put_u64(&w, 1);
+        put_u64(&w, 1);
+        put_u16(&w, 1);
+        put_i64(&w, 5);
+        put_u64(&w, cases[i].original);
+        put_text(&w, (struct span){text, cases[i].url});
+        put_text(&w, (struct span){text, cases[i].body});
+        assert_false(w.overflow);
+        struct reader r = reader_init(bytes, w.size);
+        assert_int_equal(outbox_event_decode(EVENT_DELIVERY_EDITED, &r, &read), cases[i].good);
+    }
+    for (size_t size = OUTBOX_ANSWER_KEPT_MAX; size <= OUTBOX_ANSWER_KEPT_MAX + 1; size++) {
+        struct writer w = writer_init(bytes, sizeof(bytes));
+        struct outbox_event read;
+        put_u64(&w, 7);
+        put_text(&w, (struct span){text, size});
+        struct reader r = reader_init(bytes, w.size);
+        assert_int_equal(outbox_event_decode(EVENT_ANSWER_KEPT, &r, &read),
+                         size == OUTBOX_ANSWER_KEPT_MAX);
+    }
+}
+
 static void test_load_damaged(void **state)
 {
     (void)state;
@@ -855,6 +904,7 @@ int main(void)
         cmocka_unit_test(test_breaker_needs_a_row),
         cmocka_unit_test(test_answer_kept),
         cmocka_unit_test(test_events_refused),
+        cmocka_unit_test(test_edits_refused),
         cmocka_unit_test(test_load_damaged),
         cmocka_unit_test(test_random_story),
     };

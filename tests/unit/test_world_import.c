@@ -324,6 +324,312 @@ static void test_a_damaged_journal(void **state)
     world_end(&here);
 }
 
+/* ---- commands and frames that are wrong in one place ---- */
+
+/* Two frames: what opened the generation there, and an event that no program knows. */
+static void strange(struct parcel *p, const struct world *from, const struct world *to)
+{
+    parcel_make(p, from, to);
+    struct reader r = reader_init(p->frames, p->size);
+    struct frame_reader f;
+    assert_true(frame_next(&r, &f));
+    size_t first = r.at;
+    assert_true(frame_next(&r, &f));
+    struct writer w = writer_init(p->frames + first, p->size - first);
+    put_u32(&w, BOOK_FRAME_HEADER_BYTES + BOOK_EVENT_HEADER_BYTES + 8);
+    put_u16(&w, 1);
+    put_u16(&w, 0);
+    put_u64(&w, f.info.position);
+    put_i64(&w, f.info.time_ns);
+    put_u64(&w, 0);
+    put_u16(&w, 59999);
+    put_u16(&w, 8);
+    put_u64(&w, 0);
+    assert_false(w.overflow);
+    p->size = first + w.size;
+    p->count = 2;
+}
+
+static void test_a_frame_that_does_not_fit(void **state)
+{
+    static const char zeros[BOOK_IMPORT_FRAME_MAX];
+    (void)state;
+    struct world there, here;
+    struct parcel p;
+    (void)elsewhere(&there);
+    world_start(&here, true);
+    parcel_make(&p, &there, &here);
+    struct reader r = reader_init(p.frames, p.size);
+    struct frame_reader f;
+    assert_true(frame_next(&r, &f));
+    const struct world_import_command good = frame_command(&f);
+    struct world_import_command wrong[4] = {good, good, good, good};
+    wrong[0].cause = 0;
+    wrong[1].events = (struct span){zeros, 0};
+    wrong[2].events = (struct span){zeros, sizeof(zeros)};
+    wrong[3].events.size--; /* half an event */
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct world_import_command c = begin_command(&p, "x");
+        assert_int_equal(step(&here, COMMAND_WORLD_IMPORT_BEGIN, &c), BOOK_DONE);
+        assert_int_equal(step(&here, COMMAND_WORLD_IMPORT_FRAME, &wrong[i]), BOOK_UNREADABLE);
+        assert_int_equal(step(&here, COMMAND_WORLD_IMPORT_FRAME, &good), BOOK_DONE); /* goes on */
+    }
+    struct world_import_command c = begin_command(&p, "x");
+    c.bytes = (uint32_t)(good.events.size + BOOK_FRAME_HEADER_BYTES); /* room for the first only */
+    assert_int_equal(step(&here, COMMAND_WORLD_IMPORT_BEGIN, &c), BOOK_DONE);
+    assert_int_equal(bring(&here, &p, 2), BOOK_UNREADABLE);
+    c = begin_command(&p, "x");
+    c.frames = 0;
+    assert_int_equal(step(&here, COMMAND_WORLD_IMPORT_BEGIN, &c), BOOK_TOO_LARGE);
+    parcel_fini(&p);
+    world_end(&there);
+    world_end(&here);
+}
+
+static void test_an_end_that_does_not_fit(void **state)
+{
+    (void)state;
+    struct world there, here;
+    struct parcel p;
+    (void)elsewhere(&there);
+    world_start(&here, true);
+    parcel_make(&p, &there, &here);
+    struct world_import_command c = begin_command(&p, "x");
+    assert_int_equal(step(&here, COMMAND_WORLD_IMPORT_BEGIN, &c), BOOK_DONE);
+    assert_int_equal(bring(&here, &p, UINT32_MAX), BOOK_DONE);
+    assert_int_equal(finish(&here, &p, "y"), BOOK_UNREADABLE); /* another name */
+    open_file(&p, here.book->position + 2);
+    p.time_ns = 1; /* saved before its last decision */
+    assert_int_equal(import(&here, &p, "x"), BOOK_UNREADABLE);
+    parcel_fini(&p);
+    strange(&p, &there, &here);
+    assert_int_equal(import(&here, &p, "x"), BOOK_UNREADABLE);
+    assert_int_equal(here.book->world_count, 0);
+    parcel_fini(&p);
+    parcel_make(&p, &there, &here);
+    assert_int_equal(import(&here, &p, "x"), BOOK_DONE);
+    open_file(&p, here.book->position + 2);
+    assert_int_equal(import(&here, &p, "x"), BOOK_EXISTS);
+    parcel_fini(&p);
+    world_end(&there);
+    world_end(&here);
+}
+
+/* What a frame of a journal says that no decision wrote. */
+struct forged {
+    uint8_t body[8192];
+    size_t size;
+};
+
+static struct forged forged_made(struct writer *w)
+{
+    struct forged f = {.size = w->size};
+    assert_false(w->overflow);
+    assert_true(w->size < sizeof(f.body));
+    memcpy(f.body, w->data, w->size);
+    return f;
+}
+
+static struct forged forged_begin(const char *name, int64_t time_ns, uint32_t frames,
+                                  uint32_t bytes)
+{
+    uint8_t text[8192];
+    struct writer w = writer_init(text, sizeof(text));
+    put_text(&w, span_from(name));
+    put_i64(&w, time_ns);
+    put_u32(&w, frames);
+    put_u32(&w, bytes);
+    return forged_made(&w);
+}
+
+static struct forged forged_frame(const struct frame_reader *frame, uint16_t cause)
+{
+    uint8_t text[8192];
+    struct writer w = writer_init(text, sizeof(text));
+    put_i64(&w, frame->info.time_ns);
+    put_u16(&w, cause);
+    put_raw(&w, frame->events.data, frame->events.size);
+    return forged_made(&w);
+}
+
+static struct forged forged_end(const struct parcel *p, const char *name)
+{
+    uint8_t text[256];
+    struct writer w = writer_init(text, sizeof(text));
+    struct digest d;
+    digest_init(&d);
+    digest_update(&d, p->frames, p->size);
+    struct digest_value value = digest_finish(&d);
+    put_text(&w, span_from(name));
+    put_u64(&w, value.high);
+    put_u64(&w, value.low);
+    return forged_made(&w);
+}
+
+/* The journal of w so far in a book of its own. */
+static struct book *replay_all(const struct world *w)
+{
+    struct book_options options = {.domain = &operator_domain, .settings = &w->settings};
+    struct book *b = book_create(&options);
+    struct reader r = reader_init(w->frames, w->frames_size);
+    assert_non_null(b);
+    b->outbox.replaying = true;
+    while (r.at < r.size) {
+        assert_int_equal(book_replay_frame(b, &r), BOOK_REPLAYED);
+    }
+    return b;
+}
+
+static enum book_replay replay_forged(struct book *b, uint16_t kind, struct forged *f)
+{
+    uint8_t frame[10000];
+    struct writer w = writer_init(frame, sizeof(frame));
+    assert_true(f->size > 0);
+    put_u32(&w, (uint32_t)(BOOK_FRAME_HEADER_BYTES + BOOK_EVENT_HEADER_BYTES + f->size));
+    put_u16(&w, 1);
+    put_u16(&w, 0);
+    put_u64(&w, b->position + 1);
+    put_i64(&w, b->time_ns);
+    put_u64(&w, 0);
+    put_u16(&w, kind);
+    put_u16(&w, (uint16_t)f->size);
+    put_raw(&w, f->body, f->size);
+    assert_false(w.overflow);
+    struct reader r = reader_init(frame, w.size);
+    return book_replay_frame(b, &r);
+}
+
+static void test_a_forged_begin(void **state)
+{
+    (void)state;
+    struct world there, here;
+    struct parcel p;
+    (void)elsewhere(&there);
+    world_start(&here, true);
+    here.quick = true;
+    parcel_make(&p, &there, &here);
+    assert_int_equal(import(&here, &p, "taken"), BOOK_DONE);
+    struct forged longer = forged_begin("x", 1, 1, 100);
+    longer.size++;
+    const struct {
+        struct forged f;
+        enum book_replay wanted;
+    } cases[] = {
+        {forged_begin("x", 1, 1, 100), BOOK_REPLAYED},
+        {longer, BOOK_FRAME_BAD},
+        {forged_begin("not/a/name", 1, 1, 100), BOOK_FRAME_BAD},
+        {forged_begin("x", -1, 1, 100), BOOK_FRAME_BAD},
+        {forged_begin("x", 1, 0, 100), BOOK_FRAME_BAD},
+        {forged_begin("x", 1, 1, 0), BOOK_FRAME_BAD},
+        {forged_begin("x", 1, 1, BOOK_IMPORT_BYTES_MAX + 1), BOOK_FRAME_BAD},
+        {forged_begin("taken", 1, 1, 100), BOOK_FRAME_BAD},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct book *b = replay_all(&here);
+        struct forged f = cases[i].f;
+        assert_int_equal(replay_forged(b, EVENT_WORLD_IMPORT_BEGUN, &f), cases[i].wanted);
+        book_destroy(b);
+    }
+    parcel_fini(&p);
+    world_end(&there);
+    world_end(&here);
+}
+
+static void test_a_forged_frame(void **state)
+{
+    (void)state;
+    struct world there, here;
+    struct parcel p;
+    (void)elsewhere(&there);
+    world_start(&here, true);
+    here.quick = true;
+    parcel_make(&p, &there, &here);
+    struct reader r = reader_init(p.frames, p.size);
+    struct frame_reader first;
+    assert_true(frame_next(&r, &first));
+    uint32_t size = (uint32_t)r.at;
+    struct frame_reader halved = first;
+    halved.events.size--;
+    const struct {
+        uint32_t frames;
+        uint32_t bytes; /* 0: nothing was begun */
+        struct forged f;
+        enum book_replay wanted;
+    } cases[] = {
+        {1, size, forged_frame(&first, 1), BOOK_REPLAYED},
+        {1, size, forged_frame(&first, 0), BOOK_FRAME_BAD},
+        {1, size, forged_frame(&halved, 1), BOOK_FRAME_BAD},
+        {1, size - 1, forged_frame(&first, 1), BOOK_FRAME_BAD},
+        {0, 0, forged_frame(&first, 1), BOOK_FRAME_BAD},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct book *b = replay_all(&here);
+        struct forged begin = forged_begin("x", 1, cases[i].frames, cases[i].bytes);
+        struct forged f = cases[i].f;
+        if (cases[i].bytes != 0) {
+            assert_int_equal(replay_forged(b, EVENT_WORLD_IMPORT_BEGUN, &begin), BOOK_REPLAYED);
+        }
+        assert_int_equal(replay_forged(b, EVENT_WORLD_IMPORT_FRAME, &f), cases[i].wanted);
+        if (cases[i].wanted == BOOK_REPLAYED) { /* one more than was said */
+            assert_int_equal(replay_forged(b, EVENT_WORLD_IMPORT_FRAME, &f), BOOK_FRAME_BAD);
+        }
+        book_destroy(b);
+    }
+    parcel_fini(&p);
+    world_end(&there);
+    world_end(&here);
+}
+
+/* Begins, brings what is in p and ends as f says. */
+static enum book_replay replay_end(const struct world *w, const struct parcel *p, struct forged f)
+{
+    struct book *b = replay_all(w);
+    struct forged begin = forged_begin("x", p->time_ns, p->count, (uint32_t)p->size);
+    assert_int_equal(replay_forged(b, EVENT_WORLD_IMPORT_BEGUN, &begin), BOOK_REPLAYED);
+    struct reader r = reader_init(p->frames, p->size);
+    struct frame_reader frame;
+    while (frame_next(&r, &frame)) {
+        struct forged one = forged_frame(&frame, frame.info.cause);
+        assert_int_equal(replay_forged(b, EVENT_WORLD_IMPORT_FRAME, &one), BOOK_REPLAYED);
+    }
+    enum book_replay result = replay_forged(b, EVENT_WORLD_IMPORTED, &f);
+    book_destroy(b);
+    return result;
+}
+
+static void test_a_forged_end(void **state)
+{
+    (void)state;
+    struct world there, here;
+    struct parcel p;
+    (void)elsewhere(&there);
+    world_start(&here, true);
+    here.quick = true;
+    parcel_make(&p, &there, &here);
+    assert_int_equal(replay_end(&here, &p, forged_end(&p, "x")), BOOK_REPLAYED);
+    assert_int_equal(replay_end(&here, &p, forged_end(&p, "y")), BOOK_FRAME_BAD);
+    struct forged wrong = forged_end(&p, "x");
+    wrong.body[wrong.size - 1] ^= 1;
+    assert_int_equal(replay_end(&here, &p, wrong), BOOK_FRAME_BAD);
+    struct forged longer = forged_end(&p, "x");
+    longer.size++;
+    assert_int_equal(replay_end(&here, &p, longer), BOOK_FRAME_BAD);
+    struct book *b = replay_all(&here);
+    struct forged nothing = forged_end(&p, "x");
+    assert_int_equal(replay_forged(b, EVENT_WORLD_IMPORTED, &nothing), BOOK_FRAME_BAD);
+    book_destroy(b);
+    int64_t saved_ns = p.time_ns;
+    p.time_ns = 1;
+    assert_int_equal(replay_end(&here, &p, forged_end(&p, "x")), BOOK_FRAME_BAD);
+    p.time_ns = saved_ns;
+    parcel_fini(&p);
+    strange(&p, &there, &here);
+    assert_int_equal(replay_end(&here, &p, forged_end(&p, "x")), BOOK_EVENT_UNKNOWN);
+    parcel_fini(&p);
+    world_end(&there);
+    world_end(&here);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +638,11 @@ int main(void)
         cmocka_unit_test(test_what_does_not_fit_is_refused),
         cmocka_unit_test(test_only_contents_come_in),
         cmocka_unit_test(test_a_damaged_journal),
+        cmocka_unit_test(test_a_frame_that_does_not_fit),
+        cmocka_unit_test(test_an_end_that_does_not_fit),
+        cmocka_unit_test(test_a_forged_begin),
+        cmocka_unit_test(test_a_forged_frame),
+        cmocka_unit_test(test_a_forged_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
