@@ -21,7 +21,7 @@ enum {
     TEXT_NONE = 0,
     TEXT_CLASSES = 7,
     TEXT_BYTES_MAX = 2046, /* largest class, less the length */
-    TEXT_LENT_MAX = 32,    /* at once */
+    TEXT_LENT_MAX = 160,   /* at once */
 };
 
 struct texts {

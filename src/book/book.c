@@ -477,6 +477,7 @@ static void book_decide(struct decision *d)
     case COMMAND_WORLD_IMPORT_END: outcome = book__decide_import(d); break;
     case COMMAND_CLOSED_LEAVE: outcome = book__decide_closed_leave(d); break;
     case COMMAND_KEYS_LEAVE: outcome = book__decide_keys_leave(d); break;
+    case COMMAND_RECALL: outcome = book__decide_recall(d); break;
     default:
         CHECK(d->command->kind >= COMMAND_DOMAIN_FIRST);
         d->book->domain->decide(d->book->domain_state, d);

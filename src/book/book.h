@@ -39,7 +39,7 @@
 #include "ledger/ledger.h"
 
 enum {
-    BOOK_STATE_VERSION = 19, /* of book_save; another one in a snapshot: replay instead */
+    BOOK_STATE_VERSION = 20, /* of book_save; another one in a snapshot: replay instead */
     BOOK_FRAME_HEADER_BYTES = 32,
     BOOK_EVENT_HEADER_BYTES = 4,
     BOOK_FRAME_BYTES_MAX = 16 * 1024, /* what one decision may write (a transfer batch: its own) */
@@ -47,7 +47,7 @@ enum {
     BOOK_RESERVE_ACCOUNTS = 64,       /* most that one decision creates */
     BOOK_RESERVE_TRANSFERS = 64,
     BOOK_RESERVE_ITEMS = 20,
-    BOOK_RESERVE_TEXTS = 64,
+    BOOK_RESERVE_TEXTS = 160,
 };
 
 /* Event kinds of the book itself. */
@@ -91,6 +91,7 @@ enum book_command_kind {
     COMMAND_WORLD_IMPORT_BEGIN = 15, /* struct world_import_command, of these three */
     COMMAND_WORLD_IMPORT_FRAME = 16,
     COMMAND_WORLD_IMPORT_END = 17,
+    COMMAND_RECALL = 18, /* struct recall_command */
     COMMAND_DOMAIN_FIRST = 64,
 };
 
@@ -192,9 +193,10 @@ struct book_domain {
     /* What leaves memory when it is closed; none: all of it stays. One entry a kind of thing. */
     const struct domain_closing *closings;
     uint32_t closing_count;
-    /* The numbers, names and idempotency keys that a command is about: what of them has left comes
-     * within reach before it is decided. NULL: no command names anything, and keys never leave. */
-    void (*named)(const struct book_command *command, struct old_names *out);
+    /* The numbers, names and idempotency keys that a command (also COMMAND_DELIVERY_RESULT) is
+     * about: what of them has left comes within reach before it is decided; asked again once
+     * something has come home. NULL: no command names anything, and keys never leave. */
+    void (*named)(const void *state, const struct book_command *command, struct old_names *out);
     /* An attempt at this item is being journaled; what depends on it joins the frame. `becomes` is
      * the enum outbox_state that the item has after it. Or NULL. */
     void (*attempted)(const void *state, struct decision *d, const struct outbox_item *item,

@@ -59,6 +59,7 @@ bool book__apply_left(struct book *b, uint16_t kind, struct reader *r);
 bool book__apply_recalled(struct book *b, struct reader *r);
 enum book_outcome book__decide_closed_leave(struct decision *d);
 enum book_outcome book__decide_keys_leave(struct decision *d);
+enum book_outcome book__decide_recall(struct decision *d);
 /* Decides and applies a batch of transfers, each group against the state after the one before. */
 void book__transfers(struct book *b, struct decision *d, const struct transfers_command *c,
                      const struct frame_info *info);

@@ -284,8 +284,10 @@ void book_missing(const struct book *b, const struct book_command *command, stru
         struct old_name name = old_name_of(OLD_SPACE_DELIVERY, c->number);
         old_names_add(&named, &name);
     }
-    if (command->kind >= COMMAND_DOMAIN_FIRST && b->domain->named != NULL) {
-        b->domain->named(command, &named);
+    bool domains =
+        command->kind >= COMMAND_DOMAIN_FIRST || command->kind == COMMAND_DELIVERY_RESULT;
+    if (domains && b->domain->named != NULL) {
+        b->domain->named(b->domain_state, command, &named);
     }
     for (uint32_t i = 0; i < named.count; i++) {
         if (!book_holds(b, &named.name[i])) {
@@ -294,6 +296,112 @@ void book_missing(const struct book *b, const struct book_command *command, stru
     }
     CHECK(out->count <= named.count);
     CHECK(IMPLIES(command->kind == COMMAND_DELIVERY_REVIVE, named.count == 1));
+}
+
+/* ---- fetching ---- */
+
+struct fetch {
+    struct book *b;
+    const struct fetch_port *port;
+    struct old_name asked[FETCHES_MAX];
+    uint32_t count;
+    bool came; /* something came home: what it names may be wanted, too */
+};
+
+static bool name_equal(const struct old_name *a, const struct old_name *b)
+{
+    return a->space == b->space && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
+static bool was_asked(const struct fetch *f, const struct old_name *name)
+{
+    CHECK(f->count <= FETCHES_MAX);
+    for (uint32_t i = 0; i < f->count; i++) {
+        if (name_equal(&f->asked[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum fetch_answer fetch_one(struct fetch *f, const struct old_name *name)
+{
+    struct old_name primary;
+    struct span record;
+    CHECK(name->space != 0);
+    if (f->count == FETCHES_MAX) {
+        return FETCH_LATER;
+    }
+    f->asked[f->count++] = *name;
+    enum fetch_answer answer = f->port->find(f->port->context, name, &primary, &record);
+    if (answer != FETCH_DONE || book_holds(f->b, &primary)) {
+        return answer; /* of the latter memory knows better: it does not have this name any more */
+    }
+    if (!book_host(f->b, &primary, record)) {
+        return FETCH_UNKNOWN;
+    }
+    const struct domain_closing *closing = book_closing(f->b, primary.space);
+    if (closing == NULL || !closing->comes_home) {
+        return FETCH_DONE;
+    }
+    CHECK(f->b->guest.closing == closing);
+    struct recall_command recall = {.space = primary.space, .number = old_name_number(&primary)};
+    answer = f->port->recall(f->port->context, &recall);
+    CHECK(IMPLIES(answer == FETCH_DONE, book_holds(f->b, &primary)));
+    f->came = f->came || answer == FETCH_DONE;
+    return answer;
+}
+
+static enum fetch_answer fetch_round(struct fetch *f, const struct old_names *names, bool keys)
+{
+    CHECK(names->count <= OLD_NAMES_MAX);
+    CHECK(f->b->fresh == NULL);
+    for (uint32_t i = 0; i < names->count; i++) {
+        const struct old_name *name = &names->name[i];
+        if ((name->space == OLD_SPACE_KEY) != keys || was_asked(f, name) ||
+            book_holds(f->b, name)) {
+            continue;
+        }
+        enum fetch_answer answer = fetch_one(f, name);
+        if (answer == FETCH_UNKNOWN || answer == FETCH_LATER) {
+            return answer;
+        }
+    }
+    return FETCH_DONE;
+}
+
+enum fetch_answer book_fetch(struct book *b, const struct book_command *command,
+                             const struct fetch_port *port)
+{
+    struct fetch f = {.b = b, .port = port};
+    struct old_names missing;
+    CHECK(port->find != NULL);
+    CHECK(port->recall != NULL);
+    bool homely = b->domain->closing_count > 0 && b->domain->closings[0].comes_home;
+    if (homely) {
+        book_unhost(b); /* what somebody read is not what a decision is about */
+    }
+    do {
+        f.came = false;
+        book_missing(b, command, &missing);
+        enum fetch_answer answer = fetch_round(&f, &missing, true);
+        if (answer == FETCH_DONE && !b->guest.has_key) {
+            answer = fetch_round(&f, &missing, false);
+        }
+        if (answer != FETCH_DONE) {
+            return answer;
+        }
+    } while (f.came);
+    CHECK(IMPLIES(homely, b->guest.closing == NULL));
+    return FETCH_DONE;
+}
+
+enum book_outcome book__decide_recall(struct decision *d)
+{
+    const struct recall_command *c = d->command->body;
+    CHECK(c->number != 0);
+    CHECK(d->events == 0);
+    return decision_recall(d, c->space, c->number) ? BOOK_DONE : BOOK_NOT_FOUND;
 }
 
 /* ---- the guest ---- */

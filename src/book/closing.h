@@ -21,8 +21,9 @@
 #include "base/span.h"
 
 enum {
-    OLD_NAME_BYTES = 23,
-    OLD_NAMES_MAX = 8,              /* of one record, or of one command */
+    OLD_NAME_BYTES = 39,
+    OLD_NAMES_MAX = 40,             /* of one record, or of one command */
+    FETCHES_MAX = 128,              /* names that one command may need fetched (book_fetch) */
     CLOSING_NUMBERS_MAX = 512,      /* that leave in one frame */
     CLOSING_KEYS_MAX = 256,         /* idempotency keys in one frame */
     CLOSING_RECORD_MAX = 15 * 1024, /* what is larger stays in memory */
@@ -103,6 +104,9 @@ struct book_guest {
 /* What a domain tells of one kind of thing that leaves. `number` is its primary name's. */
 struct domain_closing {
     uint8_t space; /* of its primary names */
+    /* What a command names comes home, in a frame of its own, before it is decided; otherwise it is
+     * the guest then, and comes home only when the decision changes it. */
+    bool comes_home;
     /* Up to `most` numbers that may leave and are not found again until `stay`; looks at no more
      * than a few times as many. Turns an order that is memory only, so that the next call looks
      * further on. */
@@ -141,6 +145,12 @@ struct keys_leave_command {
     uint32_t count; /* at most CLOSING_KEYS_MAX */
 };
 
+/* COMMAND_RECALL: the guest comes home. */
+struct recall_command {
+    uint64_t number;
+    uint8_t space;
+};
+
 /* EVENT_CLOSED_LEFT and EVENT_KEYS_LEFT as read. */
 struct left_event {
     uint64_t as_of;
@@ -167,6 +177,27 @@ bool recalled_event_decode(struct reader *r, struct recalled_event *out) MUST_US
 const struct domain_closing *book_closing(const struct book *b, uint8_t space);
 /* The old names that a command names and memory does not hold. */
 void book_missing(const struct book *b, const struct book_command *command, struct old_names *out);
+
+/* What book_fetch asks for. */
+enum fetch_answer {
+    FETCH_DONE = 0,
+    FETCH_NOTHING, /* there is no such thing */
+    FETCH_UNKNOWN, /* the index cannot be read, or holds what nobody can read */
+    FETCH_LATER,   /* no room to bring it home, or too many for once: what came stays; ask again */
+};
+struct fetch_port {
+    void *context;
+    /* The record that a name leads to; the span lives until the next call. */
+    enum fetch_answer (*find)(void *context, const struct old_name *name, struct old_name *primary,
+                              struct span *record);
+    /* Decides COMMAND_RECALL. */
+    enum fetch_answer (*recall)(void *context, const struct recall_command *command);
+};
+/* Puts all that a command names and memory does not hold within reach of its decision: a key or a
+ * thing as the guest, or at home (comes_home); and what it names once that is there, and so on. A
+ * key that is found decides alone: nothing else is fetched. FETCH_DONE, UNKNOWN or LATER. */
+enum fetch_answer book_fetch(struct book *b, const struct book_command *command,
+                             const struct fetch_port *port);
 bool book_holds(const struct book *b, const struct old_name *name);
 /* Makes a record the guest, in place of the one before. False: not a record of this program. */
 bool book_host(struct book *b, const struct old_name *primary, struct span record) MUST_USE;

@@ -286,29 +286,12 @@ enum engine_reach engine_reach(struct engine *e, const struct old_name *name)
     return book_host(e->book, &primary, record) ? ENGINE_REACHED : ENGINE_UNKNOWN;
 }
 
-/* What the command names and memory does not hold is put within reach. False: nobody knows. */
-static bool engine_prefetch(struct engine *e, const struct book_command *command)
-{
-    struct old_names missing;
-    book_missing(e->book, command, &missing);
-    for (uint32_t i = 0; i < missing.count && !MUTATED(KEY_NOT_FETCHED); i++) {
-        if (engine_reach(e, &missing.name[i]) == ENGINE_UNKNOWN) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Decides one command at now_ns into the open batch. */
-static enum engine_status engine_decide(struct engine *e, struct book_command *command)
+static enum engine_status engine_frame(struct engine *e, struct book_command *command)
 {
     size_t needed = book_frame_bytes_max(command);
     if (e->open.capacity - ENGINE_BATCH_ROOM - e->open.size < needed &&
         !batch_grow(&e->open, e->open.size + needed)) {
         return ENGINE_NO_MEMORY;
-    }
-    if (!engine_prefetch(e, command)) {
-        return ENGINE_NO_INDEX;
     }
     command->random = engine_draw(e);
     struct writer out = writer_init(e->open.buffer + JOURNAL_BATCH_HEADER_BYTES + e->open.size,
@@ -330,6 +313,59 @@ static enum engine_status engine_decide(struct engine *e, struct book_command *c
     engine_follow_time(e, command->now_ns);
     e->counters.frames++;
     return ENGINE_APPLIED;
+}
+
+/* ---- what a command names and memory does not hold ---- */
+
+struct engine_fetch {
+    struct engine *engine;
+    int64_t now_ns;
+    enum engine_status status; /* why what was found could not come home */
+};
+
+static enum fetch_answer fetch_find(void *context, const struct old_name *name,
+                                    struct old_name *primary, struct span *record)
+{
+    struct engine *e = ((struct engine_fetch *)context)->engine;
+    if (e->archive.find == NULL) {
+        return FETCH_NOTHING;
+    }
+    enum index_answer answer =
+        e->archive.find(e->archive.context, e->book->generation, name, primary, record);
+    e->counters.fetched += answer == INDEX_FOUND;
+    e->counters.fetch_misses += answer == INDEX_NOTHING;
+    return answer == INDEX_FOUND     ? FETCH_DONE
+           : answer == INDEX_NOTHING ? FETCH_NOTHING
+                                     : FETCH_UNKNOWN;
+}
+
+/* A frame of its own in the same batch, before that of the command. */
+static enum fetch_answer fetch_recall(void *context, const struct recall_command *c)
+{
+    struct engine_fetch *f = context;
+    enum book_outcome outcome = BOOK_DONE;
+    struct book_command command = {COMMAND_RECALL, f->now_ns, 0, c, &outcome};
+    enum engine_status status = ENGINE_BUSY;
+    /* Also for the frame of the command itself. */
+    if (f->engine->open.size + 2 * BOOK_FRAME_BYTES_MAX <= JOURNAL_PAYLOAD_MAX) {
+        status = engine_frame(f->engine, &command);
+    }
+    CHECK(status != ENGINE_REFUSED); /* it is the guest */
+    f->status = status == ENGINE_APPLIED ? f->status : status;
+    return status == ENGINE_APPLIED ? FETCH_DONE : FETCH_LATER;
+}
+
+/* Decides one command at now_ns into the open batch. */
+static enum engine_status engine_decide(struct engine *e, struct book_command *command)
+{
+    struct engine_fetch fetch = {e, command->now_ns, ENGINE_BUSY};
+    const struct fetch_port port = {&fetch, fetch_find, fetch_recall};
+    enum fetch_answer answer =
+        MUTATED(KEY_NOT_FETCHED) ? FETCH_DONE : book_fetch(e->book, command, &port);
+    if (answer != FETCH_DONE) {
+        return answer == FETCH_UNKNOWN ? ENGINE_NO_INDEX : fetch.status;
+    }
+    return engine_frame(e, command);
 }
 
 /* Internal work that is due at now_ns, at most the limit of a turn. */

@@ -66,7 +66,7 @@ bool surface_walk_on(const struct list_walk *walk)
 bool surface_walk_takes(struct list_walk *walk, bool wanted)
 {
     bool full = walk->shown == walk->limit || walk->w.size > SURFACE_BODY_MAX / 2;
-    walk->more = walk->looks++ == LIST_LOOKS_MAX || (wanted && full);
+    walk->more = walk->looks++ >= LIST_LOOKS_MAX || (wanted && full);
     if (walk->more) {
         return false;
     }

@@ -98,6 +98,14 @@ enum gateway_what { GATEWAY_A_PAYMENT, GATEWAY_A_PAYOUT, GATEWAY_A_REFUND };
 enum gateway_what gateway_what_of(const struct gateway_payment *p);
 const char *gateway_prefix(enum gateway_what what); /* "pay_" */
 const struct gateway_payment *gateway_find(struct request *q, enum gateway_what what);
+/* gateway_old.c: in memory or, until the next of these calls and commands, from the index. */
+const struct gateway_payment *gateway_reach(struct surface *s, uint64_t number);
+const struct gateway_payment *gateway_reach_token(struct surface *s, const uint8_t token[16]);
+const struct gateway_payment *gateway_reach_receipt(struct surface *s, uint32_t provider,
+                                                    struct span receipt);
+const struct gateway_payment *gateway_reach_order(struct surface *s, uint32_t merchant,
+                                                  struct span order);
+const struct gateway_notice *gateway_reach_notice(struct surface *s, uint64_t number);
 void gateway_timeline(struct request *q, enum gateway_what what);
 void gateway_list(struct request *q, enum gateway_what what);
 void gateway_get(struct request *q, enum gateway_what what);

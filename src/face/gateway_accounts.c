@@ -278,7 +278,7 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
     } else if (f->object_kind == FEED_OBJECT_RECEIPT) {
         gateway_receipt_render(s, w, gateway_receipt(surface_gateway(s), f->object), f);
     } else {
-        gateway_payment_render(s, w, gateway_payment(surface_gateway(s), f->object), f);
+        gateway_payment_render(s, w, gateway_reach(s, f->object), f);
     }
     json_close(w, '}');
 }

@@ -110,7 +110,7 @@ static const struct gateway_payment *find(struct request *q)
     if (generation != engine_book(q->s->engine)->generation) {
         return NULL;
     }
-    const struct gateway_payment *p = gateway_payment(surface_gateway(q->s), number);
+    const struct gateway_payment *p = gateway_reach(q->s, number);
     return p != NULL && has_payer(p) ? p : NULL;
 }
 

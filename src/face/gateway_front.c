@@ -153,7 +153,7 @@ static const struct gateway_payment *payment_of(struct surface *s, struct span i
     if (!id_checkout_parse(id, &second_ns, &serial, &tail)) {
         return NULL;
     }
-    const struct gateway_payment *p = gateway_payment(surface_gateway(s), serial);
+    const struct gateway_payment *p = gateway_reach(s, serial);
     if (p == NULL || p->front_url == TEXT_NONE) {
         return NULL;
     }

@@ -60,7 +60,7 @@ bool gateway_front_confirmation(struct surface *s, uint64_t notice, struct write
                                 struct gateway_job *job)
 {
     const struct gateway *g = surface_gateway(s);
-    const struct gateway_notice *n = gateway_notice(g, notice);
+    const struct gateway_notice *n = gateway_reach_notice(s, notice);
     char room[GATEWAY_BODY_MAX];
     if (n == NULL || gateway_provider(g, n->provider)->c2b_forward == TEXT_NONE) {
         return false;

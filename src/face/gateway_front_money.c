@@ -74,7 +74,7 @@ static void answer(struct request *q, uint64_t wait_position, uint64_t number)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct ids ids;
-    struct span originator = ids_of(g, gateway_payment(g, number), &ids);
+    struct span originator = ids_of(g, gateway_reach(q->s, number), &ids);
     struct writer w = surface_writer(q->s);
     daraja_accepted_render(&w, originator, ids.conversation);
     daraja_explain(q, "accepted and durable: the gateway asks the provider next");
@@ -123,10 +123,11 @@ static void refuse(struct request *q, uint64_t wait_position, enum gateway_refus
 }
 
 /* A reversal that came in before, with this ResultURL; 0: none. */
-static uint64_t same_reversal(const struct gateway *g, const struct payout_command *c,
+static uint64_t same_reversal(struct surface *s, const struct payout_command *c,
                               const struct gateway_reply *reply)
 {
-    const struct gateway_payment *before = gateway_payment(g, reply->number);
+    const struct gateway *g = surface_gateway(s);
+    const struct gateway_payment *before = gateway_reach(s, reply->number);
     bool same = c->refunds != 0 && reply->refusal != GATEWAY_UNAVAILABLE && before != NULL &&
                 before->front_url != TEXT_NONE &&
                 span_equal(gateway_text(g, before->front_url), c->front.url);
@@ -149,7 +150,7 @@ static void make(struct request *q, struct payout_command *c)
         return;
     }
     bool done = reply.refusal == GATEWAY_DONE || reply.refusal == GATEWAY_REPEATED;
-    uint64_t number = done ? reply.number : same_reversal(surface_gateway(s), c, &reply);
+    uint64_t number = done ? reply.number : same_reversal(s, c, &reply);
     if (reply.refusal == GATEWAY_UNAVAILABLE) {
         gateway_front_unavailable(q, result.wait_position, reply.number);
         return;
@@ -224,8 +225,7 @@ void gateway_front_reversal(struct request *q)
     if (account == SLAB_NONE) {
         return;
     }
-    const struct gateway *g = surface_gateway(s);
-    const struct gateway_payment *p = gateway_payment_by_receipt(g, account, in.transaction_id);
+    const struct gateway_payment *p = gateway_reach_receipt(s, account, in.transaction_id);
     if (p == NULL || gateway_pays_out(p->method)) {
         daraja_refuse(q, engine_read_position(s->engine), DARAJA_ERROR_NO_ORIGINAL, "",
                       "no payment of this short code that was asked for here has this receipt");

@@ -89,8 +89,7 @@ void gateway_payment_decide(struct request *q)
         answer_refusal(q, result.wait_position, reply.refusal);
         return;
     }
-    gateway_answer_payment(q, result.wait_position, 200,
-                           gateway_payment(surface_gateway(s), c.number));
+    gateway_answer_payment(q, result.wait_position, 200, gateway_reach(s, c.number));
 }
 
 void gateway_mismatch_fields(struct surface *s, struct writer *w, const struct gateway_payment *p)

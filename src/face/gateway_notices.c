@@ -109,7 +109,7 @@ static bool owner_of(struct request *q, struct notice_command *c)
     c->provider = SLAB_NONE;
     if (gateway_unhex(q->parts[0], token)) {
         retired = gateway_token_is_retired(g, token);
-        p = gateway_payment_by_token(g, token);
+        p = gateway_reach_token(q->s, token);
         c->provider = p != NULL ? p->provider : gateway_provider_by_token(g, token);
     }
     c->payment = p != NULL ? p->number : 0;
@@ -276,7 +276,9 @@ void gateway_notice_list(struct request *q)
         return;
     }
     while (surface_walk_on(&walk)) {
-        const struct gateway_notice *n = gateway_notice(g, walk.number);
+        bool old = gateway_notice(g, walk.number) == NULL;
+        const struct gateway_notice *n = gateway_reach_notice(q->s, walk.number);
+        walk.looks += old ? LOOK_IN_INDEX : 0;
         bool wanted = n != NULL && is_mine(q, n) &&
                       (status.data == NULL || span_is(status, notice_effect_name(n->effect)));
         if (surface_walk_takes(&walk, wanted)) {

@@ -99,20 +99,20 @@ static bool is_of_account(const struct outbox_item *item)
 }
 
 /* The provider account that a call goes to; SLAB_NONE: it is none, or its payment is no more. */
-static uint32_t account_of_item(const struct gateway *g, const struct outbox_item *item)
+static uint32_t account_of_item(struct surface *s, const struct outbox_item *item)
 {
     if (is_of_account(item)) {
         return (uint32_t)item->subject;
     }
     const struct gateway_payment *p =
-        item->kind >= MESSAGE_WEBHOOK ? NULL : gateway_payment(g, item->subject);
+        item->kind >= MESSAGE_WEBHOOK ? NULL : gateway_reach(s, item->subject);
     return p == NULL ? SLAB_NONE : p->provider;
 }
 
 uint32_t gateway_outgoing_provider(struct surface *s, const struct outbox_item *item)
 {
     const struct gateway *g = surface_gateway(s);
-    uint32_t slot = account_of_item(g, item);
+    uint32_t slot = account_of_item(s, item);
     if (slot == SLAB_NONE) {
         return SLAB_NONE;
     }
@@ -389,7 +389,7 @@ bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct 
     if (item->kind == MESSAGE_C2B) {
         return gateway_front_confirmation(s, item->subject, w, job);
     }
-    const struct gateway_payment *p = gateway_payment(surface_gateway(s), item->subject);
+    const struct gateway_payment *p = gateway_reach(s, item->subject);
     struct provider_call call;
     if (p == NULL) {
         return false;
@@ -417,12 +417,11 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
 {
     struct gateway_face *f = s->gateway;
     const struct gateway *g = surface_gateway(s);
-    uint32_t slot = account_of_item(g, item);
+    uint32_t slot = account_of_item(s, item);
     if (slot == SLAB_NONE || c->error != 0) {
         return;
     }
-    const struct gateway_payment *p =
-        is_of_account(item) ? NULL : gateway_payment(g, item->subject);
+    const struct gateway_payment *p = is_of_account(item) ? NULL : gateway_reach(s, item->subject);
     const struct gateway_provider *provider = gateway_provider(g, slot);
     struct provider_account account = {.provider = (enum observation_provider)provider->kind,
                                        .production = provider->production,

@@ -170,7 +170,7 @@ const struct gateway_payment *gateway_find(struct request *q, enum gateway_what 
     uint64_t number;
     const struct gateway_payment *p = NULL;
     if (surface_parse_number(q->parts[0], gateway_prefix(what), &number)) {
-        p = gateway_payment(surface_gateway(q->s), number);
+        p = gateway_reach(q->s, number);
     }
     if (p == NULL || p->merchant != q->merchant || gateway_what_of(p) != what) {
         surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
@@ -490,8 +490,11 @@ void gateway_payment_create(struct request *q)
     if (reply.refusal == GATEWAY_REPEATED) {
         http_reply_header(q->x, "Idempotent-Replayed", SPAN_LITERAL("true"));
     }
-    const struct gateway_payment *p = gateway_payment(surface_gateway(s), reply.number);
-    CHECK(p != NULL);
+    const struct gateway_payment *p = gateway_reach(s, reply.number);
+    if (p == NULL) {
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return;
+    }
     gateway_answer_payment(q, result.wait_position, 201, p);
 }
 
@@ -528,8 +531,7 @@ static bool poll_done(struct surface *s, const struct long_poll *poll, int64_t n
 {
     struct http_exchange *x = http_find(s->server, poll->ticket);
     bool same = poll->generation == engine_book(s->engine)->generation;
-    const struct gateway_payment *p =
-        same ? gateway_payment(surface_gateway(s), poll->number) : NULL;
+    const struct gateway_payment *p = same ? gateway_reach(s, poll->number) : NULL;
     bool moved = p == NULL || p->state != poll->state;
     if (x == NULL) {
         return true;
@@ -612,7 +614,9 @@ void gateway_list(struct request *q, enum gateway_what what)
         return;
     }
     while (surface_walk_on(&walk)) {
-        const struct gateway_payment *p = gateway_payment(g, walk.number);
+        bool old = gateway_payment(g, walk.number) == NULL;
+        const struct gateway_payment *p = gateway_reach(q->s, walk.number);
+        walk.looks += old ? LOOK_IN_INDEX : 0;
         bool wanted = p != NULL && p->merchant == q->merchant && gateway_what_of(p) == what &&
                       (order.data == NULL || span_equal(gateway_text(g, p->order), order));
         if (surface_walk_takes(&walk, wanted)) {
@@ -635,8 +639,7 @@ void gateway_payment_resolve(struct request *q)
     if (!surface_decided(q, result)) {
         return;
     }
-    gateway_answer_payment(q, result.wait_position, 202,
-                           gateway_payment(surface_gateway(q->s), c.number));
+    gateway_answer_payment(q, result.wait_position, 202, gateway_reach(q->s, c.number));
 }
 
 void gateway_payment_release(struct request *q)
@@ -657,8 +660,7 @@ void gateway_payment_release(struct request *q)
                         "no money of this payment is held in escrow");
         return;
     }
-    gateway_answer_payment(q, result.wait_position, 200,
-                           gateway_payment(surface_gateway(q->s), c.number));
+    gateway_answer_payment(q, result.wait_position, 200, gateway_reach(q->s, c.number));
 }
 
 /* ---- the timeline (R6.7, R2.8) ---- */

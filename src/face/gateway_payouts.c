@@ -73,8 +73,7 @@ static void make(struct request *q, struct span key, struct payout_command *c)
     if (reply.refusal == GATEWAY_REPEATED) {
         http_reply_header(q->x, "Idempotent-Replayed", SPAN_LITERAL("true"));
     }
-    gateway_answer_payment(q, result.wait_position, 201,
-                           gateway_payment(surface_gateway(s), reply.number));
+    gateway_answer_payment(q, result.wait_position, 201, gateway_reach(s, reply.number));
 }
 
 void gateway_payout_create(struct request *q)

@@ -15,8 +15,9 @@
 #include "provider/provider.h"
 
 enum {
-    MISSING_MAX = 100, /* discrepancies of this kind by one statement */
-    LINE_MAX = 4000,   /* of a row kept as evidence */
+    MISSING_MAX = 100,         /* discrepancies of this kind by one statement */
+    MISSING_LOOKS_MAX = 20000, /* at payments, the latest first */
+    LINE_MAX = 4000,           /* of a row kept as evidence */
 };
 
 /* ---- one row ---- */
@@ -114,24 +115,55 @@ static void disagree(struct gateway_rows *rows, const struct discrepancy_command
     }
 }
 
+static bool is_missing(const struct gateway_rows *rows, const struct gateway_payment *p)
+{
+    const struct gateway *g = surface_gateway(rows->s);
+    return p->provider == rows->provider && p->state == GATEWAY_SUCCEEDED &&
+           !gateway_pays_out(p->method) && p->receipt != TEXT_NONE &&
+           p->source == OBSERVED_BY_CALLBACK && p->entered_ns[GATEWAY_SUCCEEDED] <= rows->last_ns &&
+           !in_statement(g, p);
+}
+
+/* The last payment that was made at or before that time: they are numbered as they were made. */
+static uint64_t last_made(struct surface *s, int64_t at_ns)
+{
+    uint64_t before = 0;
+    uint64_t after = surface_gateway(s)->last_payment + 1;
+    while (after - before > 1) {
+        uint64_t middle = before + (after - before) / 2;
+        const struct gateway_payment *p = gateway_reach(s, middle);
+        if (p == NULL || p->entered_ns[GATEWAY_CREATED] > at_ns) {
+            after = middle;
+        } else {
+            before = middle;
+        }
+    }
+    return before;
+}
+
 /* A statement whose balances follow row by row has all that happened between its first and its last
  * row: what we booked by a callback in that time, and it does not have, is missing there. */
 static void find_missing(struct gateway_rows *rows)
 {
-    const struct gateway *g = surface_gateway(rows->s);
     uint32_t found = 0;
-    for (uint64_t number = g->last_payment; number > 0 && found < MISSING_MAX; number--) {
-        const struct gateway_payment *p = gateway_payment(g, number);
-        if (p == NULL || p->provider != rows->provider || p->state != GATEWAY_SUCCEEDED ||
-            gateway_pays_out(p->method) || p->receipt == TEXT_NONE ||
-            p->source != OBSERVED_BY_CALLBACK || p->entered_ns[GATEWAY_SUCCEEDED] > rows->last_ns ||
-            p->entered_ns[GATEWAY_CREATED] < rows->first_ns || in_statement(g, p)) {
+    uint64_t number = last_made(rows->s, rows->last_ns);
+    for (uint32_t looks = 0; number > 0 && found < MISSING_MAX && looks < MISSING_LOOKS_MAX;
+         number--, looks++) {
+        const struct gateway_payment *p = gateway_reach(rows->s, number);
+        if (p == NULL || p->entered_ns[GATEWAY_CREATED] < rows->first_ns) {
+            return;
+        }
+        if (!is_missing(rows, p)) {
             continue;
         }
+        char receipt[GATEWAY_ID_MAX]; /* the guest goes when the command comes */
+        struct span text = gateway_text(surface_gateway(rows->s), p->receipt);
+        CHECK(text.size <= sizeof(receipt));
+        memcpy(receipt, text.data, text.size);
         struct discrepancy_command c = {.provider = rows->provider,
                                         .kind = DISCREPANCY_MISSING,
                                         .payment = number,
-                                        .reference = gateway_text(g, p->receipt)};
+                                        .reference = {receipt, text.size}};
         disagree(rows, &c);
         found++;
     }

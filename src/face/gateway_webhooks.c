@@ -61,11 +61,11 @@ static bool is_callers(const struct request *q, const struct outbox_item *item)
         return f != NULL && f->merchant == q->merchant;
     }
     if (item->kind == MESSAGE_C2B) {
-        const struct gateway_notice *n = gateway_notice(g, item->subject);
+        const struct gateway_notice *n = gateway_reach_notice(q->s, item->subject);
         return n != NULL && gateway_provider(g, n->provider)->merchant == q->merchant;
     }
     const struct gateway_payment *p =
-        merchant_message_is_forward(item->kind) ? gateway_payment(g, item->subject) : NULL;
+        merchant_message_is_forward(item->kind) ? gateway_reach(q->s, item->subject) : NULL;
     return p != NULL && p->merchant == q->merchant;
 }
 
@@ -110,11 +110,11 @@ static void render_letter(struct surface *s, struct writer *w, const struct outb
         json_field_text(w, "endpoint", id);
         gateway_text_field(s, w, "url", gateway_endpoint(g, slot)->url);
     } else if (item->kind == MESSAGE_C2B) {
-        const struct gateway_notice *n = gateway_notice(g, item->subject);
+        const struct gateway_notice *n = gateway_reach_notice(s, item->subject);
         surface_id_field(w, "notice", "ntc_", item->subject);
         gateway_text_field(s, w, "url", gateway_provider(g, n->provider)->c2b_forward);
     } else {
-        const struct gateway_payment *p = gateway_payment(g, item->subject);
+        const struct gateway_payment *p = gateway_reach(s, item->subject);
         (void)snprintf(id, sizeof(id), "%s%llu", gateway_prefix(gateway_what_of(p)),
                        (unsigned long long)p->number);
         json_field_text(w, "payment", id);

@@ -27,7 +27,8 @@ enum {
     LIST_LIMIT_MAX = 100,
     LIST_LOOKS_MAX = 100 * 1000, /* at deliveries, for one list; in the index of old ids: */
     LIST_FETCHES_MAX = 2000,
-    CONSOLE_TOKEN_SIZE = 33, /* 32 digits and NUL */
+    LOOK_IN_INDEX = LIST_LOOKS_MAX / LIST_FETCHES_MAX - 1, /* what such a one counts more */
+    CONSOLE_TOKEN_SIZE = 33,                               /* 32 digits and NUL */
     CONSOLE_URL_SIZE = 200,
 };
 
@@ -163,6 +164,8 @@ static inline struct operator_state const *surface_operator(struct surface *s)
 
 /* A payment that is in memory, or was: fetched from the index of old ids, and then good until the
  * next look-up. NULL: there is none. */
+/* False: there is no such thing, or (index_unread) nobody knows. */
+bool surface_reach(struct surface *s, const struct old_name *name);
 const struct stk_payment *surface_payment(struct surface *s, uint64_t number);
 /* By CheckoutRequestID or receipt. */
 const struct stk_payment *surface_payment_by_id(struct surface *s, struct span id);

@@ -55,6 +55,7 @@ static void figures_take_merchant(const struct gateway *g, struct book_figures *
     f->open = g->open;
     f->accepted = g->last_payment;
     f->in_memory = g->payments.used;
+    f->left = g->left;
     memcpy(f->entered, g->entered, sizeof(f->entered));
     f->orphans = g->orphans;
     f->attention = g->attention;

@@ -159,7 +159,7 @@ void surface_not_decided(struct request *q, enum engine_status status)
 
 /* ---- what is in memory, or was ---- */
 
-static bool reach(struct surface *s, const struct old_name *name)
+bool surface_reach(struct surface *s, const struct old_name *name)
 {
     enum engine_reach reached = engine_reach(s->engine, name);
     s->index_unread = reached == ENGINE_UNKNOWN;
@@ -169,14 +169,14 @@ static bool reach(struct surface *s, const struct old_name *name)
 const struct stk_payment *surface_payment(struct surface *s, uint64_t number)
 {
     struct old_name name = operator_payment_name(number);
-    return reach(s, &name) ? operator_payment(surface_operator(s), number) : NULL;
+    return surface_reach(s, &name) ? operator_payment(surface_operator(s), number) : NULL;
 }
 
 const struct stk_payment *surface_payment_by_id(struct surface *s, struct span id)
 {
     const struct operator_state *o = surface_operator(s);
     struct old_name name;
-    if (!operator_id_name(id, &name) || !reach(s, &name)) {
+    if (!operator_id_name(id, &name) || !surface_reach(s, &name)) {
         return NULL;
     }
     const struct stk_payment *p = operator_payment_by_checkout(o, id);
@@ -186,7 +186,7 @@ const struct stk_payment *surface_payment_by_id(struct surface *s, struct span i
 const struct outbox_item *surface_delivery(struct surface *s, uint64_t number)
 {
     struct old_name name = old_name_of(OLD_SPACE_DELIVERY, number);
-    return reach(s, &name) ? outbox_item(&engine_book(s->engine)->outbox, number) : NULL;
+    return surface_reach(s, &name) ? outbox_item(&engine_book(s->engine)->outbox, number) : NULL;
 }
 
 void surface_not_found(struct request *q, const char *detail)

@@ -22,6 +22,7 @@ static void replace_text(struct gateway *g, uint32_t *handle, struct span text)
 
 static void touch(struct gateway *g, uint32_t slot)
 {
+    payment_slot(g, slot)->changed = g->touched_position;
     for (uint32_t i = 0; i < g->touched_count; i++) {
         if (g->touched[i] == slot) {
             return;
@@ -220,8 +221,8 @@ static void apply_payment_kept(struct gateway *g, const struct gateway_event *e)
     p->timer = TIMERS_NOWHERE;
     p->first_notice = SLAB_NONE;
     p->last_notice = SLAB_NONE;
-    p->before = SLAB_NONE;
-    p->before_by_phone = SLAB_NONE;
+    p->phone_before = SLAB_NONE;
+    p->phone_after = SLAB_NONE;
     map_put(&g->by_number, p->number, slot);
     map_put(&g->by_token, gateway__bytes_key(p->token), slot);
     g->last_payment = p->number;
@@ -243,11 +244,13 @@ static void apply_created(struct gateway *g, uint32_t slot, const struct gateway
     g->open++;
     uint32_t before =
         gateway__find(g, TEXT_OF_ORDER, gateway__order_scope(p), gateway_text(g, p->order));
-    p->before = before == MAP_NONE ? SLAB_NONE : before;
-    gateway__index(g, TEXT_OF_ORDER, slot);
-    before = gateway__find_by_phone(g, p->provider, p->phone);
-    p->before_by_phone = before == MAP_NONE ? SLAB_NONE : before;
-    gateway__index_phone(g, slot);
+    if (before != MAP_NONE && !gateway_pays_out(p->method)) {
+        CHECK(payment_slot(g, before)->after == 0); /* all of them are at home (names.c) */
+        p->before = payment_slot(g, before)->number;
+        payment_slot(g, before)->after = p->number;
+        touch(g, before);
+    }
+    gateway__index_created(g, slot);
     set_due(g, slot, e->payment_created.due_ns);
     if (gateway_is_refund(p->method)) {
         uint32_t original = gateway__payment_slot(g, p->overrides);
@@ -274,6 +277,7 @@ static void apply_moved(struct gateway *g, uint32_t slot, const struct gateway_e
     if (gateway_state_ended(state) && !ended) {
         CHECK(g->open > 0);
         g->open--;
+        gateway__closed_append(g, slot);
     }
     if (state == GATEWAY_SUCCEEDED) {
         p->late = ended;
@@ -465,6 +469,7 @@ static void link_to_payment(struct gateway *g, uint32_t slot, uint64_t payment)
     notice_at(g, slot)->payment = payment;
     p->notices++;
     link_notice(g, slot, &p->first_notice, &p->last_notice);
+    touch(g, at);
 }
 
 /* What acted without a payment is about a receipt, made before it or in this frame. */
@@ -556,9 +561,15 @@ static void apply_notice(struct gateway *g, const struct gateway_event *e,
         apply_notice_taken(g, slot, e, frame);
     } else if (e->kind == EVENT_NOTICE_REPEATED) {
         n->repeats++;
+        if (n->payment != 0) {
+            touch(g, gateway__payment_slot(g, n->payment));
+        }
     } else {
         bool orphan = n->payment == 0 && n->effect == NOTICE_ORPHAN;
         n->effect = e->notice_joined.effect;
+        if (!orphan && n->payment != 0) {
+            touch(g, gateway__payment_slot(g, n->payment));
+        }
         if (orphan) { /* what belongs to a payment or a receipt stays there */
             unlink_orphan(g, slot);
             link_to_payment(g, slot, e->notice_joined.payment);
@@ -590,6 +601,7 @@ static void apply_feed(struct gateway *g, const struct gateway_event *e,
         CHECK(at != MAP_NONE);
         CHECK(f->object_seq == payment_slot(g, at)->object_seq + 1);
         payment_slot(g, at)->object_seq = f->object_seq;
+        touch(g, at);
     } else if (f->object_kind == FEED_OBJECT_PROVIDER) {
         struct gateway_provider *a = provider_at(g, (uint32_t)(f->object - 1));
         CHECK(f->object_seq == a->object_seq + 1);

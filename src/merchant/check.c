@@ -152,6 +152,8 @@ void gateway__check(const void *state)
         }
     }
     CHECK(open == g->open);
+    CHECK(g->payments.used + g->left == g->entered[GATEWAY_CREATED]); /* G11 */
+    CHECK(g->closed == g->payments.used - open);
     CHECK(attention == g->attention);
     CHECK(g->feed.used == g->last_seq); /* G7 */
     check_notices(g);

@@ -33,6 +33,21 @@ const struct gateway_discrepancy *gateway_discrepancy(const struct gateway *g, u
     return slot == MAP_NONE ? NULL : discrepancy_at(g, slot);
 }
 
+bool gateway__disputed(const struct gateway *g, uint32_t provider, struct span receipt)
+{
+    if (g->disagreements == 0 || receipt.size == 0) {
+        return false;
+    }
+    for (uint8_t kind = 1; kind <= DISCREPANCY_KIND_LAST; kind++) {
+        uint32_t slot;
+        (void)place_of(g, provider, kind, receipt, &slot);
+        if (slot != MAP_NONE && discrepancy_at(g, slot)->resolved_ns == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- deciding ---- */
 
 /* Twice at most: when it is opened, and when it is resolved. */

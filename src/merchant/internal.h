@@ -282,7 +282,6 @@ uint32_t gateway__find(const struct gateway *g, enum gateway_text which, uint32_
 void gateway__index(struct gateway *g, enum gateway_text which, uint32_t slot);
 /* The latest payment by a phone at a provider account; MAP_NONE. */
 uint32_t gateway__find_by_phone(const struct gateway *g, uint32_t provider, uint64_t phone);
-void gateway__index_phone(struct gateway *g, uint32_t slot);
 
 bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, struct reader *r);
 void gateway__save(const void *state, struct writer *w);
@@ -291,6 +290,7 @@ void gateway__check(const void *state);
 void gateway__check_touched(void *state);
 uint32_t gateway__webhook_find(const struct gateway *g, uint64_t subject);
 
+#include "merchant/internal_closing.h"
 #include "merchant/internal_front.h"
 
 #endif

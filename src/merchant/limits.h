@@ -33,9 +33,12 @@ enum {
     GATEWAY_ID_MAX = 100, /* of what a notice names; what is longer is cut */
     GATEWAY_CODE_MAX = 23,
     GATEWAY_WORDS_MAX = 200,
-    GATEWAY_BODY_PARTS = 4,     /* texts that hold a body */
-    GATEWAY_JOINED_MAX = 8,     /* orphans that join in one decision */
-    GATEWAY_FRAME_FEED_MAX = 6, /* events for the application in one decision */
+    GATEWAY_BODY_PARTS = 4,      /* texts that hold a body */
+    GATEWAY_JOINED_MAX = 8,      /* orphans that join in one decision */
+    GATEWAY_FRAME_FEED_MAX = 6,  /* events for the application in one decision */
+    GATEWAY_RECORD_NOTICES = 12, /* a payment with more of them stays in memory */
+    GATEWAY_LEGS = 8,            /* ledger transfers that a payment can have */
+    GATEWAY_DAYS_MAX = 16 * 1024 * 1024,
 };
 /* Of one payment, in cents: 10^12 shillings, far above every limit, far below an overflow. */
 #define GATEWAY_AMOUNT_MAX ((int64_t)1000 * 1000 * 1000 * 1000 * 100)

@@ -39,7 +39,7 @@ static void maps_init(struct gateway *g, uint64_t seed)
                             &g->webhook_last,         &g->webhook_by_subject,
                             &g->orphan_by_reference,  &g->receipt_by_text,
                             &g->receipt_by_reference, &g->by_phone,
-                            &g->receipt_by_order};
+                            &g->receipt_by_order,     &g->by_day};
     for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++) {
         map_init(hashed[i], seed, MAP_HASHED);
     }
@@ -71,10 +71,13 @@ static void *gateway_create(struct book *book)
     slab_init(&g->feed, sizeof(struct gateway_feed), GATEWAY_FEED_MAX);
     slab_init(&g->webhooks, sizeof(struct gateway_webhook), GATEWAY_FEED_MAX);
     slab_init(&g->shadows, sizeof(struct gateway_shadow), GATEWAY_SHADOWS_MAX);
+    slab_init(&g->days, sizeof(struct gateway_day), GATEWAY_DAYS_MAX);
     maps_init(g, book->hash_seed);
     timers_init(&g->due, timer_placed, g);
     g->orphan_first = SLAB_NONE;
     g->orphan_last = SLAB_NONE;
+    g->closed_first = SLAB_NONE;
+    g->closed_last = SLAB_NONE;
     return g;
 }
 
@@ -97,6 +100,8 @@ static void gateway_destroy(void *state)
         map_fini(maps[i]);
     }
     slab_fini(&g->discrepancies);
+    slab_fini(&g->days);
+    map_fini(&g->by_day);
     map_fini(&g->discrepancy_by_number);
     map_fini(&g->discrepancy_by_reference);
     timers_fini(&g->due);
@@ -109,16 +114,20 @@ static void gateway_moved(void *state, struct book *book)
     g->book = book;
 }
 
-enum { WEBHOOKS_RESERVED = GATEWAY_ENDPOINTS_EACH * GATEWAY_FRAME_FEED_MAX };
+enum {
+    WEBHOOKS_RESERVED = GATEWAY_ENDPOINTS_EACH * GATEWAY_FRAME_FEED_MAX,
+    NOTICES_RESERVED = GATEWAY_RECORD_NOTICES, /* of one that comes home */
+};
 
 static bool gateway_reserve(void *state)
 {
     struct gateway *g = state;
     return slab_reserve(&g->merchants, 1) && slab_reserve(&g->keys, 1) &&
            slab_reserve(&g->providers, 1) && slab_reserve(&g->endpoints, 1) &&
-           slab_reserve(&g->payments, 1) && slab_reserve(&g->notices, 2) &&
-           slab_reserve(&g->shadows, 1) && slab_reserve(&g->discrepancies, 1) &&
-           map_reserve(&g->discrepancy_by_number, 1) &&
+           slab_reserve(&g->payments, 1) && slab_reserve(&g->notices, NOTICES_RESERVED) &&
+           slab_reserve(&g->days, CLOSING_NUMBERS_MAX) &&
+           map_reserve(&g->by_day, CLOSING_NUMBERS_MAX) && slab_reserve(&g->shadows, 1) &&
+           slab_reserve(&g->discrepancies, 1) && map_reserve(&g->discrepancy_by_number, 1) &&
            map_reserve(&g->discrepancy_by_reference, 1) && slab_reserve(&g->receipts, 1) &&
            map_reserve(&g->receipt_by_number, 1) && map_reserve(&g->receipt_by_text, 1) &&
            map_reserve(&g->receipt_by_reference, 1) && map_reserve(&g->receipt_by_order, 2) &&
@@ -126,9 +135,10 @@ static bool gateway_reserve(void *state)
            slab_reserve(&g->webhooks, WEBHOOKS_RESERVED) && map_reserve(&g->by_key_hash, 1) &&
            map_reserve(&g->by_provider_token, 1) && map_reserve(&g->by_short_code, 1) &&
            map_reserve(&g->by_number, 1) && map_reserve(&g->by_token, 1) &&
-           map_reserve(&g->by_provider_id, 2) && map_reserve(&g->by_order, 1) &&
+           map_reserve(&g->by_provider_id, 2) && map_reserve(&g->by_order, 2) &&
            map_reserve(&g->by_phone, 1) && map_reserve(&g->by_receipt, 2) &&
-           map_reserve(&g->notice_by_key, 2) && map_reserve(&g->notice_by_number, 2) &&
+           map_reserve(&g->notice_by_key, NOTICES_RESERVED) &&
+           map_reserve(&g->notice_by_number, NOTICES_RESERVED) &&
            map_reserve(&g->orphan_by_reference, 2) &&
            map_reserve(&g->feed_by_seq, GATEWAY_FRAME_FEED_MAX) &&
            map_reserve(&g->webhook_last, WEBHOOKS_RESERVED) &&
@@ -198,24 +208,6 @@ static void gateway_decide(const void *state, struct decision *d)
     case COMMAND_DISAGREE: gateway__decide_disagree(g, d); break;
     case COMMAND_DISCREPANCY_RESOLVE: gateway__decide_resolve_discrepancy(g, d); break;
     default: UNREACHABLE("unknown command of the merchant book");
-    }
-}
-
-/* Idempotency keys hold for ever (payments never leave). */
-static void gateway_named(const struct book_command *command, struct old_names *out)
-{
-    const uint8_t *key = NULL;
-    if (command->kind == COMMAND_PAYMENT_CREATE) {
-        const struct payment_create_command *c = command->body;
-        key = c->key;
-    } else if (command->kind == COMMAND_PAYOUT_CREATE) {
-        const struct payout_command *c = command->body;
-        key = c->key;
-    }
-    if (key != NULL) {
-        struct old_name name = {.space = OLD_SPACE_KEY, .size = 16};
-        memcpy(name.bytes, key, 16);
-        old_names_add(out, &name);
     }
 }
 
@@ -345,7 +337,9 @@ const struct book_domain merchant_domain = {
     .load = gateway__load,
     .check = gateway__check,
     .check_touched = gateway__check_touched,
-    .named = gateway_named,
+    .closings = gateway__closings,
+    .closing_count = GATEWAY_CLOSINGS,
+    .named = gateway__named,
     .attempted = gateway_attempted,
     .schedule = gateway_schedule,
 };
@@ -439,10 +433,70 @@ void gateway__index(struct gateway *g, enum gateway_text which, uint32_t slot)
     map_put(m, key, slot);
 }
 
+/* Of the same natural key each lies one further on: those behind a gap move up. */
+static void close_gap(struct map *m, uint64_t gap,
+                      uint64_t (*natural)(const struct gateway *g, const struct map *m,
+                                          uint32_t slot),
+                      const struct gateway *g)
+{
+    CHECK(map_remove(m, gap));
+    for (uint64_t at = gap + 1; map_get(m, at) != MAP_NONE; at++) {
+        uint32_t slot = map_get(m, at);
+        if (at - natural(g, m, slot) >= at - gap) {
+            CHECK(map_remove(m, at));
+            map_put(m, gap, slot);
+            gap = at;
+        }
+    }
+}
+
+static uint64_t text_natural(const struct gateway *g, const struct map *m, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    enum gateway_text which = m == &g->by_order         ? TEXT_OF_ORDER
+                              : m == &g->by_provider_id ? TEXT_OF_PROVIDER_ID
+                                                        : TEXT_OF_RECEIPT;
+    return gateway__text_key(scope_of(p, which), gateway_text(g, text_of(p, which)));
+}
+
+/* Of an order the one before it takes its place, when that is in memory. */
+static void unindex_text(struct gateway *g, enum gateway_text which, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    struct map *m = which == TEXT_OF_ORDER         ? &g->by_order
+                    : which == TEXT_OF_PROVIDER_ID ? &g->by_provider_id
+                                                   : &g->by_receipt;
+    struct span text = gateway_text(g, text_of(p, which));
+    uint32_t found = MAP_NONE;
+    uint64_t key = text.size == 0 ? 0 : find_place(g, which, scope_of(p, which), text, &found);
+    if (found != slot) {
+        CHECK(which == TEXT_OF_ORDER || text.size == 0);
+        return;
+    }
+    close_gap(m, key, text_natural, g);
+    uint32_t before = which == TEXT_OF_ORDER ? gateway__payment_slot(g, p->before) : MAP_NONE;
+    if (before != MAP_NONE) {
+        gateway__index(g, which, before);
+    }
+}
+
+/* ---- by phone: a list, the latest first ---- */
+
+static uint64_t phone_key(uint32_t provider, uint64_t phone)
+{
+    return hash_u64(phone, provider);
+}
+
+static uint64_t phone_natural(const struct gateway *g, const struct map *m, uint32_t slot)
+{
+    (void)m;
+    return phone_key(payment_slot(g, slot)->provider, payment_slot(g, slot)->phone);
+}
+
 static uint64_t phone_place(const struct gateway *g, uint32_t provider, uint64_t phone,
                             uint32_t *slot_out)
 {
-    for (uint64_t key = hash_u64(phone, provider);; key++) {
+    for (uint64_t key = phone_key(provider, phone);; key++) {
         uint32_t slot = map_get(&g->by_phone, key);
         *slot_out = slot;
         if (slot == MAP_NONE || (payment_slot(g, slot)->provider == provider &&
@@ -459,18 +513,88 @@ uint32_t gateway__find_by_phone(const struct gateway *g, uint32_t provider, uint
     return slot;
 }
 
-void gateway__index_phone(struct gateway *g, uint32_t slot)
+/* Where its number belongs. */
+static void link_phone(struct gateway *g, uint32_t slot)
 {
-    const struct gateway_payment *p = payment_slot(g, slot);
-    uint32_t other;
-    uint64_t key = phone_place(g, p->provider, p->phone, &other);
-    if (other != MAP_NONE && payment_slot(g, other)->number > p->number) {
-        return; /* the latest counts, in whatever order they are read */
+    struct gateway_payment *p = payment_slot(g, slot);
+    uint32_t first;
+    uint32_t after = SLAB_NONE;
+    uint64_t key = phone_place(g, p->provider, p->phone, &first);
+    uint32_t before = first == MAP_NONE ? SLAB_NONE : first;
+    while (before != SLAB_NONE && payment_slot(g, before)->number > p->number) {
+        after = before;
+        before = payment_slot(g, before)->phone_before;
     }
-    if (other != MAP_NONE) {
+    p->phone_before = before;
+    p->phone_after = after;
+    if (before != SLAB_NONE) {
+        payment_slot(g, before)->phone_after = slot;
+    }
+    if (after != SLAB_NONE) {
+        payment_slot(g, after)->phone_before = slot;
+        return;
+    }
+    if (first != MAP_NONE) {
         CHECK(map_remove(&g->by_phone, key));
     }
     map_put(&g->by_phone, key, slot);
+}
+
+static void unlink_phone(struct gateway *g, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    uint32_t first;
+    uint64_t key = phone_place(g, p->provider, p->phone, &first);
+    CHECK((first == slot) == (p->phone_after == SLAB_NONE));
+    if (p->phone_before != SLAB_NONE) {
+        payment_slot(g, p->phone_before)->phone_after = p->phone_after;
+    }
+    if (p->phone_after != SLAB_NONE) {
+        payment_slot(g, p->phone_after)->phone_before = p->phone_before;
+    } else if (p->phone_before != SLAB_NONE) {
+        CHECK(map_remove(&g->by_phone, key));
+        map_put(&g->by_phone, key, p->phone_before);
+    } else {
+        close_gap(&g->by_phone, key, phone_natural, g);
+    }
+}
+
+/* ---- all of a payment's ---- */
+
+void gateway__index_created(struct gateway *g, uint32_t slot)
+{
+    struct gateway_payment *p = payment_slot(g, slot);
+    uint32_t latest =
+        gateway__find(g, TEXT_OF_ORDER, gateway__order_scope(p), gateway_text(g, p->order));
+    if (latest == MAP_NONE || payment_slot(g, latest)->number < p->number) {
+        gateway__index(g, TEXT_OF_ORDER, slot); /* of those in memory the latest counts */
+    }
+    link_phone(g, slot);
+}
+
+void gateway__index_payment(struct gateway *g, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    map_put(&g->by_number, p->number, slot);
+    map_put(&g->by_token, gateway__bytes_key(p->token), slot);
+    if (p->provider_id != TEXT_NONE) {
+        gateway__index(g, TEXT_OF_PROVIDER_ID, slot);
+    }
+    if (p->receipt != TEXT_NONE) {
+        gateway__index(g, TEXT_OF_RECEIPT, slot);
+    }
+    gateway__index_created(g, slot);
+}
+
+void gateway__unindex_payment(struct gateway *g, uint32_t slot)
+{
+    const struct gateway_payment *p = payment_slot(g, slot);
+    unindex_text(g, TEXT_OF_PROVIDER_ID, slot);
+    unindex_text(g, TEXT_OF_RECEIPT, slot);
+    unindex_text(g, TEXT_OF_ORDER, slot);
+    unlink_phone(g, slot);
+    CHECK(map_remove(&g->by_token, gateway__bytes_key(p->token)));
+    CHECK(map_remove(&g->by_number, p->number));
 }
 
 /* ---- reads ---- */
@@ -527,20 +651,39 @@ uint32_t gateway__payment_slot(const struct gateway *g, uint64_t number)
     return map_get(&g->by_number, number);
 }
 
+/* What was read from the index last; NULL: nothing. */
+static const struct gateway_payment *guest_of(const struct gateway *g)
+{
+    return g->guest.payment.number == 0 ? NULL : &g->guest.payment;
+}
+
+/* The guest, when its text of this kind is that; NULL. */
+static const struct gateway_payment *guest_by(const struct gateway *g, enum gateway_text which,
+                                              uint32_t scope, struct span text)
+{
+    const struct gateway_payment *p = guest_of(g);
+    bool same = p != NULL && text.size > 0 && scope_of(p, which) == scope &&
+                span_equal(gateway_text(g, text_of(p, which)), text);
+    return same ? p : NULL;
+}
+
 const struct gateway_payment *gateway_payment(const struct gateway *g, uint64_t number)
 {
     uint32_t slot = gateway__payment_slot(g, number);
-    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+    const struct gateway_payment *guest = guest_of(g);
+    return slot != MAP_NONE                           ? payment_slot(g, slot)
+           : guest != NULL && guest->number == number ? guest
+                                                      : NULL;
 }
 
 const struct gateway_payment *gateway_payment_by_token(const struct gateway *g,
                                                        const uint8_t token[16])
 {
     uint32_t slot = map_get(&g->by_token, gateway__bytes_key(token));
-    if (slot == MAP_NONE) {
+    const struct gateway_payment *p = slot == MAP_NONE ? guest_of(g) : payment_slot(g, slot);
+    if (p == NULL) {
         return NULL;
     }
-    const struct gateway_payment *p = payment_slot(g, slot);
     struct span known = {(const char *)p->token, sizeof(p->token)};
     struct span given = {(const char *)token, sizeof(p->token)};
     return span_equal_secret(known, given) ? p : NULL;
@@ -581,30 +724,41 @@ const struct gateway_payment *gateway_payment_by_receipt(const struct gateway *g
                                                          struct span receipt)
 {
     uint32_t slot = gateway__find(g, TEXT_OF_RECEIPT, provider, receipt);
-    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+    return slot != MAP_NONE ? payment_slot(g, slot)
+                            : guest_by(g, TEXT_OF_RECEIPT, provider, receipt);
 }
 
 const struct gateway_payment *gateway_payment_of_order(const struct gateway *g, uint32_t merchant,
                                                        struct span order)
 {
     uint32_t slot = gateway__find(g, TEXT_OF_ORDER, merchant, order);
-    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+    return slot != MAP_NONE ? payment_slot(g, slot) : guest_by(g, TEXT_OF_ORDER, merchant, order);
 }
 
 const struct gateway_payment *gateway_payment_before(const struct gateway *g,
                                                      const struct gateway_payment *p)
 {
-    return p->before == SLAB_NONE ? NULL : payment_slot(g, p->before);
+    return gateway_payment(g, p->before);
 }
 
 const struct gateway_notice *gateway_notice(const struct gateway *g, uint64_t number)
 {
     uint32_t slot = map_get(&g->notice_by_number, number);
+    for (uint32_t i = 0; slot == MAP_NONE && guest_of(g) != NULL && i < g->guest.payment.notices;
+         i++) {
+        if (g->guest.notices[i].number == number) {
+            return &g->guest.notices[i];
+        }
+    }
     return slot == MAP_NONE ? NULL : notice_at(g, slot);
 }
 
 const struct gateway_notice *gateway_notice_at(const struct gateway *g, uint32_t slot)
 {
+    if (slot >= GATEWAY_GUEST_NOTICES && slot != SLAB_NONE) {
+        CHECK(slot - GATEWAY_GUEST_NOTICES < g->guest.payment.notices);
+        return &g->guest.notices[slot - GATEWAY_GUEST_NOTICES];
+    }
     return slab_is_used(&g->notices, slot) ? notice_at(g, slot) : NULL;
 }
 

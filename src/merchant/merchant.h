@@ -26,6 +26,8 @@
  *      assigned later; and one back when its number turned out to be a payment's, in the frame
  *      where that payment learned it. What lies on a suspense account is the sum of the receipts
  *      there.
+ *  G11 payments that were made are in memory or have left (closing.c), and what has left has ended
+ *      and is counted in the days of its success.
  */
 #ifndef HAKIKA_MERCHANT_MERCHANT_H
 #define HAKIKA_MERCHANT_MERCHANT_H
@@ -41,6 +43,7 @@
 #include "base/timers.h"
 #include "book/book.h"
 #include "merchant/accounts.h"
+#include "merchant/closing.h"
 #include "merchant/commands.h"
 #include "merchant/discrepancy.h"
 #include "merchant/feed.h"
@@ -76,6 +79,7 @@ struct gateway {
     struct slab feed;
     struct slab webhooks;
     struct slab shadows;
+    struct slab days; /* what left, by the day of its success */
     struct map by_key_hash;
     struct map by_provider_token;
     struct map by_short_code; /* kind and short code -> provider */
@@ -97,6 +101,7 @@ struct gateway {
     struct map feed_by_seq;
     struct map webhook_last; /* chain -> the last webhook of it that has not ended */
     struct map webhook_by_subject;
+    struct map by_day; /* provider and day */
     struct timers due; /* payments; id: gateway__timer_id */
     uint64_t last_payment;
     uint64_t last_notice;
@@ -117,7 +122,12 @@ struct gateway {
     uint64_t receipts_in[RECEIPT_STATE_LAST + 1]; /* how many are in each state. Derived */
     uint64_t repaired; /* successes that came by another way than their own callback */
     uint64_t late;     /* successes after another end */
-    uint64_t entered[GATEWAY_STATES_END];  /* moves into each state */
+    uint64_t entered[GATEWAY_STATES_END]; /* moves into each state */
+    uint64_t left;                        /* payments that are not in memory */
+    uint32_t closed_first;                /* those in memory that have ended; memory only */
+    uint32_t closed_last;
+    uint32_t closed;
+    struct gateway_guest guest;            /* memory only */
     uint32_t touched[GATEWAY_TOUCHED_MAX]; /* payments of the last frame; memory only */
     uint32_t touched_count;
     uint32_t touched_receipts[GATEWAY_TOUCHED_RECEIPTS_MAX];
@@ -209,6 +219,7 @@ struct gateway_repairs {
     uint64_t unknown;                                /* of those: being found out, */
     uint64_t attention;                              /* of those: left to a person */
 };
+/* Of what has left, whole days in Kenya count: those that the time touches. */
 void gateway_repairs(const struct gateway *g, uint32_t provider, int64_t from_ns, int64_t until_ns,
                      struct gateway_repairs *out);
 

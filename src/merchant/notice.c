@@ -680,6 +680,20 @@ static uint32_t orphans_of(const struct gateway *g, const struct gateway_payment
     return count;
 }
 
+void gateway__name_orphans(const struct gateway *g, const struct gateway_payment *p,
+                           struct span provider_id, struct old_names *out)
+{
+    const struct gateway_notice *orphans[GATEWAY_JOINED_MAX];
+    uint32_t count = provider_id.size == 0 ? 0 : orphans_of(g, p, provider_id, orphans);
+    for (uint32_t i = 0; i < count; i++) {
+        struct span receipt = gateway_text(g, orphans[i]->receipt);
+        if (receipt.size > 0) {
+            struct old_name name = gateway_receipt_name(p->provider, receipt);
+            old_names_add(out, &name);
+        }
+    }
+}
+
 void gateway__join_orphans(struct gateway_decision *gd, const struct gateway_payment *p,
                            struct span provider_id)
 {

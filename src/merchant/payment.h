@@ -159,8 +159,8 @@ int64_t gateway_rung_ns(uint8_t rung);
     X(u32, first_notice) /* slots of its notices, in order */                                 \
     X(u32, last_notice)                                                                       \
     X(u32, notices)                                                                           \
-    X(u32, before)          /* slot of the payment before it for the same order, ... */       \
-    X(u32, before_by_phone) /* ... and by the same phone at the same provider */              \
+    X(u64, before)          /* numbers of those for the same order: the one before it, ... */ \
+    X(u64, after)           /* ... and the next; 0: none. Of payouts always 0 */              \
     X(u32, front_url)       /* texts: the application's own callback URL, and ... */          \
     X(u32, front_reference) /* ... what it calls the payment (R6.12) */                       \
     X(u64, front_target)                                                                      \
@@ -188,7 +188,14 @@ struct gateway_payment {
     GATEWAY_PAYMENT_FIELDS(FIELD_DECLARE)
     int64_t entered_ns[GATEWAY_STATES_END]; /* by state; 0: never. Saved, too */
     uint64_t entered_position[GATEWAY_STATES_END];
-    uint32_t timer; /* position in the heap; memory only */
+    /* Memory only from here on. */
+    uint32_t timer;        /* position in the heap */
+    uint32_t phone_before; /* its neighbours among those by its phone at its provider */
+    uint32_t phone_after;
+    uint32_t closed_before; /* its neighbours among those that have ended (closing.c) */
+    uint32_t closed_after;
+    uint64_t changed; /* position of the latest frame that changed it or its notices */
+    bool leaving;     /* its record is being written */
 };
 
 /* What is booked for it once it has succeeded. */

@@ -142,6 +142,12 @@ static bool may_be_paid(const struct gateway_payment *p)
     return open || was_paid(p) || doubtful;
 }
 
+bool gateway__is_doubtful(const struct gateway_payment *p)
+{
+    return p->method == METHOD_MPESA_STK && p->entered_ns[GATEWAY_SUBMITTED] != 0 &&
+           p->receipt == TEXT_NONE && may_be_paid(p);
+}
+
 /* Amount, phone and account reference within a quarter of an hour, and only one payment fits: it is
  * that payment's money, although its answer and its callback may both be lost. */
 static const struct gateway_payment *match_by_phone(const struct gateway *g,
@@ -156,7 +162,7 @@ static const struct gateway_payment *match_by_phone(const struct gateway *g,
     struct matching best;
     size_t count = 0;
     uint32_t slot = a->phone == 0 ? MAP_NONE : gateway__find_by_phone(g, a->provider, a->phone);
-    for (; slot != MAP_NONE && slot != SLAB_NONE; slot = payment_slot(g, slot)->before_by_phone) {
+    for (; slot != MAP_NONE && slot != SLAB_NONE; slot = payment_slot(g, slot)->phone_before) {
         const struct gateway_payment *p = payment_slot(g, slot);
         if (a->at_ns - p->entered_ns[GATEWAY_CREATED] > CANDIDATE_AGE_NS) {
             break;
@@ -164,8 +170,7 @@ static const struct gateway_payment *match_by_phone(const struct gateway *g,
         if (count == CANDIDATES_MAX) {
             return NULL; /* which of so many, nobody can tell */
         }
-        if (p->method == METHOD_MPESA_STK && p->entered_ns[GATEWAY_SUBMITTED] != 0 &&
-            p->receipt == TEXT_NONE && may_be_paid(p)) {
+        if (gateway__is_doubtful(p)) {
             found[count] = p;
             sides[count++] = (struct matching_side){.amount_minor = p->amount_minor,
                                                     .phone = p->phone,

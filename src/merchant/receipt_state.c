@@ -271,7 +271,9 @@ void gateway__check_receipt(const struct gateway *g, uint32_t slot)
                                     back->credit_account == a->clearing &&
                                     (back->debit_account == m->wallet) ==
                                         (moved != NULL || came->credit_account == m->wallet)));
-    CHECK((paid != MAP_NONE) == (r->state == RECEIPT_TAKEN_BACK)); /* never both have the money */
+    /* Never both have the money, be the payment in memory or not. */
+    CHECK((paid != MAP_NONE) ==
+          (r->state == RECEIPT_TAKEN_BACK && gateway__payment_slot(g, r->payment) != MAP_NONE));
     CHECK(IMPLIES(paid != MAP_NONE, payment_slot(g, paid)->number == r->payment));
     CHECK(r->notices > 0 && r->first_notice != SLAB_NONE);
     struct gateway_order_money money;

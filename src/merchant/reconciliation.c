@@ -5,10 +5,12 @@
  * pull, a statement), and whose own callback has not come since. One whose callback comes after all
  * was only late: it needed no repair, and must not give an alert for ever.
  *
- * Guarantees: reads only; computed from the payments and notices as they stand, so that it is the
- * same after every replay, and saves nothing of its own.
+ * Guarantees: computed from the payments and notices as they stand, so that it is the same after
+ * every replay. What a payment that leaves memory is in its day is added to a sum for that day, and
+ * taken out again when it comes home: the day's report stays the same to the last payment.
  * Tests: tests/unit/test_merchant_soak.c, tests/e2e/stories/330-gateway-scenarios.mjs.
  */
+#include "base/caltime.h"
 #include "merchant/internal.h"
 
 /* Repairs in a thousand successes that are still ordinary. */
@@ -51,6 +53,23 @@ static bool own_callback_came(const struct gateway *g, const struct gateway_paym
     return false;
 }
 
+/* What the success of one payment is to its day. */
+struct tally {
+    uint8_t source;
+    bool late;
+    bool repaired;
+};
+
+static struct tally tally_of(const struct gateway *g, const struct gateway_payment *p)
+{
+    struct tally t = {.source = source_of(g, p)};
+    CHECK(p->entered_position[GATEWAY_SUCCEEDED] != 0);
+    CHECK(t.source <= OBSERVED_BY_STATEMENT);
+    t.late = !is_own(t.source) && own_callback_came(g, p);
+    t.repaired = !is_own(t.source) && !t.late;
+    return t;
+}
+
 static void count(const struct gateway *g, const struct gateway_payment *p, int64_t from_ns,
                   int64_t until_ns, struct gateway_repairs *out)
 {
@@ -63,14 +82,60 @@ static void count(const struct gateway *g, const struct gateway_payment *p, int6
     if (p->entered_position[GATEWAY_SUCCEEDED] == 0 || at_ns < from_ns || at_ns >= until_ns) {
         return;
     }
-    uint8_t source = source_of(g, p);
-    CHECK(source <= OBSERVED_BY_STATEMENT);
-    bool late = !is_own(source) && own_callback_came(g, p);
-    bool repaired = !is_own(source) && !late;
+    struct tally t = tally_of(g, p);
     out->checked++;
-    out->late += late;
-    out->repaired += repaired;
-    out->repaired_by[source] += repaired;
+    out->late += t.late;
+    out->repaired += t.repaired;
+    out->repaired_by[t.source] += t.repaired;
+}
+
+/* ---- what left ---- */
+
+uint64_t gateway__day_key(uint32_t provider, uint32_t day)
+{
+    return (uint64_t)provider << 32 | day;
+}
+
+void gateway__count_left(struct gateway *g, const struct gateway_payment *p, int sign)
+{
+    if (p->entered_position[GATEWAY_SUCCEEDED] == 0 || gateway_pays_out(p->method)) {
+        return;
+    }
+    struct tally t = tally_of(g, p);
+    uint32_t day = eat_day_number(p->entered_ns[GATEWAY_SUCCEEDED]);
+    uint64_t key = gateway__day_key(p->provider, day);
+    uint32_t slot = map_get(&g->by_day, key);
+    if (slot == MAP_NONE) {
+        slot = slab_take(&g->days);
+        struct gateway_day *made = slab_at(&g->days, slot);
+        made->provider = p->provider;
+        made->day = day;
+        map_put(&g->by_day, key, slot);
+    }
+    struct gateway_day *d = slab_at(&g->days, slot);
+    uint64_t one = sign > 0 ? 1 : UINT64_MAX; /* or back by one */
+    CHECK(sign > 0 || d->checked > 0);
+    d->checked += one;
+    d->late += t.late ? one : 0;
+    d->repaired += t.repaired ? one : 0;
+    d->repaired_by[t.source] += t.repaired ? one : 0;
+    CHECK(d->late + d->repaired <= d->checked);
+}
+
+static void count_day(const struct gateway *g, uint32_t provider, uint32_t day,
+                      struct gateway_repairs *out)
+{
+    uint32_t slot = map_get(&g->by_day, gateway__day_key(provider, day));
+    if (slot == MAP_NONE) {
+        return;
+    }
+    const struct gateway_day *d = slab_at(&g->days, slot);
+    out->checked += d->checked;
+    out->late += d->late;
+    out->repaired += d->repaired;
+    for (uint32_t i = 0; i <= OBSERVED_BY_STATEMENT; i++) {
+        out->repaired_by[i] += d->repaired_by[i];
+    }
 }
 
 void gateway_repairs(const struct gateway *g, uint32_t provider, int64_t from_ns, int64_t until_ns,
@@ -85,6 +150,10 @@ void gateway_repairs(const struct gateway *g, uint32_t provider, int64_t from_ns
         if (p->provider == provider && !gateway_pays_out(p->method)) {
             count(g, p, from_ns, until_ns, out);
         }
+    }
+    uint32_t last = until_ns > from_ns ? eat_day_number(until_ns - 1) : 0;
+    for (uint32_t day = eat_day_number(from_ns); day <= last && until_ns > from_ns; day++) {
+        count_day(g, provider, day, out);
     }
     out->alert = out->repaired * 1000 > out->checked * ALERT_PER_THOUSAND;
 }

@@ -24,6 +24,7 @@ DEFINE_CODEC(discrepancy, struct gateway_discrepancy, GATEWAY_DISCREPANCY_FIELDS
 DEFINE_CODEC(shadow, struct gateway_shadow, GATEWAY_SHADOW_FIELDS)
 DEFINE_CODEC(feed, struct gateway_feed, GATEWAY_FEED_FIELDS)
 DEFINE_CODEC(webhook, struct gateway_webhook, GATEWAY_WEBHOOK_FIELDS)
+DEFINE_CODEC(day, struct gateway_day, GATEWAY_DAY_FIELDS)
 #undef DEFINE_CODEC
 
 #define FOR_EACH(slab, i) \
@@ -45,6 +46,7 @@ static void save_counters(const struct gateway *g, struct writer *w)
     put_u64(w, g->orphans);
     put_u64(w, g->repaired);
     put_u64(w, g->late);
+    put_u64(w, g->left);
     for (uint32_t i = 0; i < GATEWAY_STATES_END; i++) {
         put_u64(w, g->entered[i]);
     }
@@ -126,6 +128,15 @@ void gateway__save(const void *state, struct writer *w)
     {
         save_webhook(w, webhook_at(g, i));
     }
+    slab_shape_save(&g->days, w);
+    FOR_EACH(&g->days, i)
+    {
+        const struct gateway_day *d = slab_at(&g->days, i);
+        save_day(w, d);
+        for (uint32_t n = 0; n <= OBSERVED_BY_STATEMENT; n++) {
+            put_u64(w, d->repaired_by[n]);
+        }
+    }
 }
 
 /* ---- loading ---- */
@@ -146,6 +157,7 @@ static void load_counters(struct gateway *g, struct reader *r)
     g->orphans = get_u64(r);
     g->repaired = get_u64(r);
     g->late = get_u64(r);
+    g->left = get_u64(r);
     for (uint32_t i = 0; i < GATEWAY_STATES_END; i++) {
         g->entered[i] = get_u64(r);
     }
@@ -240,25 +252,16 @@ static bool payment_plausible(const struct gateway *g, const struct gateway_paym
            map_get(&g->by_token, gateway__bytes_key(p->token)) == MAP_NONE;
 }
 
-static void index_payment(struct gateway *g, uint32_t slot)
+/* Timers, counts and what is memory only. */
+static void place_payment(struct gateway *g, uint32_t slot)
 {
     const struct gateway_payment *p = payment_slot(g, slot);
-    map_put(&g->by_number, p->number, slot);
-    map_put(&g->by_token, gateway__bytes_key(p->token), slot);
-    if (p->provider_id != TEXT_NONE) {
-        gateway__index(g, TEXT_OF_PROVIDER_ID, slot);
-    }
-    if (p->receipt != TEXT_NONE) {
-        gateway__index(g, TEXT_OF_RECEIPT, slot);
-    }
-    gateway__index_phone(g, slot);
-    uint32_t latest =
-        gateway__find(g, TEXT_OF_ORDER, gateway__order_scope(p), gateway_text(g, p->order));
-    if (latest == MAP_NONE || payment_slot(g, latest)->number < p->number) {
-        gateway__index(g, TEXT_OF_ORDER, slot);
-    }
+    gateway__index_payment(g, slot);
     if (p->due_ns != 0) {
         timers_add(&g->due, p->due_ns, gateway__timer_id(p, slot));
+    }
+    if (gateway_state_ended(p->state)) {
+        gateway__closed_append(g, slot);
     }
     g->open += !gateway_state_ended(p->state);
     g->attention += p->attention;
@@ -288,7 +291,7 @@ static bool load_payments(struct gateway *g, struct reader *r)
         if (r->bad || !payment_plausible(g, p)) {
             return false;
         }
-        index_payment(g, i);
+        place_payment(g, i);
     }
     return true;
 }
@@ -376,15 +379,15 @@ static bool load_discrepancies(struct gateway *g, struct reader *r)
 /* The first of its kind counts, as it was when they were taken one after the other. */
 static bool index_notices(struct gateway *g)
 {
-    for (uint64_t number = 1; number <= g->last_notice; number++) {
-        uint32_t slot = map_get(&g->notice_by_number, number);
-        if (slot == MAP_NONE) {
-            return false;
+    FOR_EACH(&g->notices, i)
+    {
+        uint64_t key = gateway__bytes_key(notice_at(g, i)->key);
+        uint32_t other = map_get(&g->notice_by_key, key);
+        if (other != MAP_NONE && notice_at(g, other)->number < notice_at(g, i)->number) {
+            continue;
         }
-        uint64_t key = gateway__bytes_key(notice_at(g, slot)->key);
-        if (map_get(&g->notice_by_key, key) == MAP_NONE) {
-            map_put(&g->notice_by_key, key, slot);
-        }
+        (void)map_remove(&g->notice_by_key, key);
+        map_put(&g->notice_by_key, key, i);
     }
     uint64_t left = g->orphans;
     for (uint32_t i = g->orphan_first; i != SLAB_NONE; i = notice_at(g, i)->next) {
@@ -435,6 +438,28 @@ static bool load_telling(struct gateway *g, struct reader *r)
     return !r->bad;
 }
 
+static bool load_days(struct gateway *g, struct reader *r)
+{
+    if (!slab_shape_load(&g->days, r) || !map_reserve(&g->by_day, g->days.used)) {
+        return false;
+    }
+    FOR_EACH(&g->days, i)
+    {
+        struct gateway_day *d = slab_at(&g->days, i);
+        load_day(r, d);
+        for (uint32_t n = 0; n <= OBSERVED_BY_STATEMENT; n++) {
+            d->repaired_by[n] = get_u64(r);
+        }
+        uint64_t key = gateway__day_key(d->provider, d->day);
+        if (r->bad || !slab_is_used(&g->providers, d->provider) ||
+            map_get(&g->by_day, key) != MAP_NONE) {
+            return false;
+        }
+        map_put(&g->by_day, key, i);
+    }
+    return true;
+}
+
 static bool load_shadows(struct gateway *g, struct reader *r)
 {
     const struct texts *t = &g->book->texts;
@@ -460,5 +485,5 @@ bool gateway__load(void *state, struct reader *r)
     load_counters(g, r);
     return load_people(g, r) && load_places(g, r) && load_payments(g, r) && load_notices(g, r) &&
            load_receipts(g, r) && load_discrepancies(g, r) && load_shadows(g, r) &&
-           index_notices(g) && load_telling(g, r);
+           index_notices(g) && load_telling(g, r) && load_days(g, r);
 }

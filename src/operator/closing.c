@@ -138,8 +138,9 @@ static void request_named(const struct request_command *c, struct old_names *out
     }
 }
 
-void operator__named(const struct book_command *command, struct old_names *out)
+void operator__named(const void *state, const struct book_command *command, struct old_names *out)
 {
+    (void)state;
     if (command->kind == COMMAND_STK_APPROVE || command->kind == COMMAND_STK_CANCEL) {
         const struct stk_answer_command *c = command->body;
         struct old_name name = operator_payment_name(c->number);

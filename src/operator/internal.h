@@ -80,7 +80,7 @@ void operator__next_receipt(const struct operator_state *o, int64_t now_ns, uint
 enum { OPERATOR_CLOSINGS = 1 };
 extern const struct domain_closing operator__closings[OPERATOR_CLOSINGS];
 /* What a command names: what of it has left memory is fetched before the command is decided. */
-void operator__named(const struct book_command *command, struct old_names *out);
+void operator__named(const void *state, const struct book_command *command, struct old_names *out);
 void operator__closed_append(struct operator_state *o, uint32_t slot);
 /* The guest, when that is one of its names. */
 const struct stk_payment *operator__guest_named(const struct operator_state *o,

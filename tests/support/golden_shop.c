@@ -618,6 +618,22 @@ void golden_shop_first(struct shop *s)
     dead_letters(s);
 }
 
+/* What ended leaves, comes home for a callback that comes again, and leaves again; its key, too. */
+static void closing(struct shop *s)
+{
+    struct shop_claim paid = shop_paid();
+    paid.receipt = "UA7C000001";
+    shop_with_attic(s);
+    uint64_t number = shop_pending(s, "OLD-1");
+    assert_int_equal(shop_claims(s, number, &paid), NOTICE_MOVED);
+    shop_pass(s, 30 * 3600 * SHOP_S);
+    assert_true(shop_clear(s, 3600 * SHOP_S, false) >= 1);
+    assert_int_equal(shop_claims(s, number, &paid), NOTICE_CONFIRMS);
+    assert_int_equal(shop_create(s, "OLD-1", 0).refusal, GATEWAY_ORDER_PAID);
+    checkpoint(s);
+    assert_true(shop_clear(s, 3600 * SHOP_S, false) >= 1);
+}
+
 uint64_t golden_shop(struct shop *s)
 {
     golden_shop_first(s);
@@ -625,6 +641,7 @@ uint64_t golden_shop(struct shop *s)
     reset(s);
     (void)pays(s, shop_pending(s, "AGAIN-1"), OBSERVED_BY_CALLBACK);
     (void)shop_pending(s, "AGAIN-2");
+    closing(s);
     checkpoint(s);
     return before_reset;
 }

@@ -100,6 +100,10 @@ void shop_end(struct shop *s)
     shop_prove(s);
     book_destroy(s->book);
     free(s->frames);
+    if (s->attic != NULL) {
+        attic_close(s->attic);
+        free(s->attic);
+    }
     memset(s, 0, sizeof(*s));
 }
 
@@ -116,18 +120,49 @@ static void keep_frame(struct shop *s, const struct writer *out)
     s->frames_size += out->size;
 }
 
-uint64_t shop_do(struct shop *s, uint16_t kind, const void *body, void *reply)
+static uint64_t execute(struct shop *s, struct book_command *command)
 {
     static uint8_t scratch[BOOK_FRAME_BYTES_MAX];
-    struct book_command command = {kind, s->now_ns, s->random, body, reply};
     struct writer out = writer_init(scratch, sizeof(scratch));
+    command->random = s->random;
     s->random = hash_u64(s->random, 4);
-    uint64_t position = book_execute(s->book, &command, &out);
+    uint64_t position = book_execute(s->book, command, &out);
     assert_true(position != BOOK_NO_MEMORY);
     if (position != 0) {
         keep_frame(s, &out);
     }
     return position;
+}
+
+static uint64_t execute_alone(void *context, uint16_t kind, const void *body, void *reply)
+{
+    struct shop *s = context;
+    struct book_command command = {kind, s->now_ns, 0, body, reply};
+    return execute(s, &command);
+}
+
+uint64_t shop_do(struct shop *s, uint16_t kind, const void *body, void *reply)
+{
+    struct book_command command = {kind, s->now_ns, 0, body, reply};
+    if (s->attic != NULL) {
+        const struct attic_port port = {s, execute_alone};
+        attic_fetch(s->attic, s->book, &command, &port);
+    }
+    return execute(s, &command);
+}
+
+void shop_with_attic(struct shop *s)
+{
+    s->attic = malloc(sizeof(*s->attic));
+    assert_non_null(s->attic);
+    attic_open(s->attic);
+}
+
+uint64_t shop_clear(struct shop *s, int64_t age_ns, bool torn)
+{
+    const struct attic_port port = {s, execute_alone};
+    struct closing_terms terms = {.now_ns = s->now_ns, .before_ns = s->now_ns - age_ns};
+    return attic_clear(s->attic, s->book, &terms, torn, &port);
 }
 
 static void run(struct shop *s)
@@ -161,6 +196,10 @@ const struct gateway *shop_gateway(const struct shop *s)
 
 const struct gateway_payment *shop_payment(const struct shop *s, uint64_t number)
 {
+    if (s->attic != NULL) {
+        struct old_name name = gateway_payment_name(number);
+        (void)attic_reach(s->attic, s->book, &name);
+    }
     const struct gateway_payment *p = gateway_payment(shop_gateway(s), number);
     assert_non_null(p);
     return p;

@@ -11,6 +11,7 @@
 
 #include "book/book.h"
 #include "merchant/merchant.h"
+#include "support/attic.h"
 
 #define SHOP_START_NS ((int64_t)1769841000 * 1000 * 1000 * 1000)
 #define SHOP_S        ((int64_t)1000 * 1000 * 1000)
@@ -27,11 +28,17 @@ struct shop {
     uint8_t *frames; /* all of them, from position 1 */
     size_t frames_size;
     size_t frames_room;
-    uint64_t keys; /* idempotency keys given so far */
+    uint64_t keys;       /* idempotency keys given so far */
+    struct attic *attic; /* NULL: nothing leaves */
 };
 
 /* A seeded book: one merchant, its key and a paybill. */
 void shop_start(struct shop *s);
+/* From now on what is closed can leave: shop_clear. */
+void shop_with_attic(struct shop *s);
+/* What has been closed for so long leaves; how many payments did. With `torn` the process dies
+ * between the index and the journal. */
+uint64_t shop_clear(struct shop *s, int64_t age_ns, bool torn);
 /* Proves the shop and frees it. */
 void shop_end(struct shop *s);
 void shop_prove(const struct shop *s);
@@ -46,6 +53,7 @@ uint64_t shop_do(struct shop *s, uint16_t kind, const void *body, void *reply);
 void shop_pass(struct shop *s, int64_t duration_ns);
 
 const struct gateway *shop_gateway(const struct shop *s);
+/* In memory or, until the next call, from the attic. */
 const struct gateway_payment *shop_payment(const struct shop *s, uint64_t number);
 int64_t shop_wallet(const struct shop *s);
 int64_t shop_clearing(const struct shop *s);

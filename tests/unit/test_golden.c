@@ -241,6 +241,7 @@ static void test_merchant_story_tells_everything(void **state)
             kinds[kind] = true;
         }
     }
+    assert_true(kinds[EVENT_CLOSED_LEFT] && kinds[EVENT_KEYS_LEFT] && kinds[EVENT_RECALLED]);
     for (uint16_t kind = GATEWAY_EVENT_FIRST; kind <= GATEWAY_EVENT_LAST; kind++) {
         bool silent = kind == EVENT_API_KEY_CLOSED; /* nobody closes one yet */
         if (gateway_event_name(kind) != NULL && !kinds[kind] && !silent) {

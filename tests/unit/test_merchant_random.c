@@ -1,9 +1,10 @@
 /*
  * test_merchant_random.c - random stories against the merchant book: payments for few orders,
  * pushes that are lost, answered late or interrupted, callbacks, answers to questions, status
- * results, rows and lines in any order, often and never, lies of many kinds, and restarts from the
- * journal's bytes at any frame. An auditor beside it knows what is true at the provider and hears
- * what the application hears, and nothing else (R2.1, R2.5, R2.9, R5.1, R5.2, R5.5, R6.10).
+ * results, rows and lines in any order, often and never, lies of many kinds, what has ended leaving
+ * memory at any time, and restarts from the journal's bytes at any frame. An auditor beside it
+ * knows what is true at the provider and hears what the application hears, and nothing else (R2.1,
+ * R2.5, R2.9, R5.1, R5.2, R5.5, R6.10).
  *
  *   HAKIKA_SEED=17 script/test unit/test_merchant_random      one story again
  */
@@ -113,6 +114,7 @@ struct story {
     uint64_t ends[GATEWAY_STATES_END];
     uint64_t disagreed, taken_back, alerts, assigned, funded, over_receipts;
     uint64_t restarts, replays, repeats, orphans_joined, refunds, late, left_to_a_person;
+    uint64_t left, came_home;
 };
 
 static const struct story *told;
@@ -820,6 +822,19 @@ static void poke(struct story *m)
                   &reply);
 }
 
+/* What has ended leaves memory, as soon as it may; now and then the process dies in between. */
+static void close_some(struct story *m)
+{
+    m->doing = "closing";
+    bool torn = chance(m, 10);
+    m->left += shop_clear(&m->s, (int64_t)random_below(&m->r, 60) * SHOP_S, torn);
+    if (torn) {
+        restart(m);
+    }
+    m->came_home += m->s.book->recalled;
+    m->s.book->recalled = 0;
+}
+
 static void step(struct story *m)
 {
     uint32_t kind = random_below(&m->r, 100);
@@ -847,6 +862,10 @@ static void step(struct story *m)
         restart(m);
     }
     audit(m);
+    if (chance(m, 15)) {
+        close_some(m);
+        audit(m);
+    }
 }
 
 /* ---- the end: no more faults ---- */
@@ -857,6 +876,7 @@ static void settle(struct story *m)
         serve(m, false);
         deliver_due(m);
         audit(m);
+        close_some(m);
         shop_pass(&m->s, (hours < 20 ? 60 : 3600) * SHOP_S);
     }
     /* What nobody said stands in the provider's books. */
@@ -868,6 +888,7 @@ static void settle(struct story *m)
     deliver_due(m);
     for (uint32_t hours = 0; hours < 60; hours++) {
         serve(m, false);
+        close_some(m);
         shop_pass(&m->s, 3600 * SHOP_S);
     }
     audit(m);
@@ -910,6 +931,7 @@ static void tell_story(struct story *m, uint64_t seed)
     m->doing = "the beginning";
     told = m;
     shop_start(&m->s);
+    shop_with_attic(&m->s);
     for (uint32_t i = 0; i < ENDPOINTS; i++) {
         struct gateway_reply reply = {.refusal = GATEWAY_DONE};
         struct endpoint_command c = {.target = 9 + i, .url = SPAN_LITERAL("https://shop.example")};
@@ -954,6 +976,7 @@ static void test_stories(void **state)
         assert_true(m->ends[GATEWAY_CANCELLED] > 0 && m->left_to_a_person > 0);
         assert_true(m->restarts > 0 && m->replays > 0 && m->repeats > 0);
         assert_true(m->refunds > 0 && m->late > 0 && m->taken_back > 0);
+        assert_true(m->left > 0 && m->came_home > 0);
         assert_true(m->disagreed > 0 && m->alerts > 0 && m->assigned > 0 && m->funded > 0 &&
                     m->over_receipts > 0);
     }

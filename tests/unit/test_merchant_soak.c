@@ -2,7 +2,9 @@
  * test_merchant_soak.c - many payments in virtual time against a provider that loses 1 % of its
  * callbacks, sends 2 % late and 3 % twice, contradicts itself in 0.1 % of the answers to questions
  * and is out for 30 s of every 1,000; the provider's own book is the judge (R2.1, R2.7, R5.1). Each
- * payment must end in the provider's state, and clearing must equal its balance to the cent.
+ * payment must end in the provider's state, and clearing must equal its balance to the cent. What
+ * has ended for ten minutes leaves memory meanwhile (docs/decisions/0011): what is left of it there
+ * is printed.
  *
  *   HAKIKA_SOAK=17:10000 script/test unit/test_merchant_soak      seed 17, 10,000 payments
  */
@@ -27,6 +29,8 @@ enum {
     OUTAGE_EVERY = 1000,
     OUTAGE_SECONDS = 30,
     NOBODY = 0,
+    CLEAR_EVERY = 60, /* seconds */
+    CLOSED_FOR = 600,
 };
 
 /* A payment in the provider's book. */
@@ -55,6 +59,8 @@ struct soak {
     uint32_t bucket[HORIZON];
     int64_t balance_minor;
     uint64_t lost, late, doubled, contradicted, answers_lost, by_statement, left;
+    bool closes; /* what has ended leaves memory */
+    uint64_t cleared;
     uint64_t refused; /* while the provider was known to be out: nothing was made */
 };
 
@@ -287,6 +293,37 @@ static void one_second(struct soak *m)
     shop_pass(&m->s, SHOP_S);
     m->second++;
     m->r.step++;
+    if (m->closes && m->second % CLEAR_EVERY == 0) {
+        m->cleared += shop_clear(&m->s, CLOSED_FOR * SHOP_S, false);
+    }
+}
+
+/* ---- memory ---- */
+
+static size_t bytes_of(const struct slab *slab)
+{
+    return (size_t)slab->used * slab->slot_size;
+}
+
+/* What the book keeps, without the indexes of its tables. */
+static void print_memory(const struct soak *m, const char *when)
+{
+    const struct book *b = m->s.book;
+    const struct gateway *g = shop_gateway(&m->s);
+    size_t texts = 0;
+    for (uint32_t i = 0; i < TEXT_CLASSES; i++) {
+        texts += bytes_of(&b->texts.classes[i]);
+    }
+    size_t things = bytes_of(&g->payments) + bytes_of(&g->notices) + bytes_of(&g->days);
+    size_t messages = bytes_of(&b->outbox.items) + bytes_of(&b->outbox.attempts);
+    size_t others = bytes_of(&g->feed) + bytes_of(&b->ledger.entries) + bytes_of(&b->keys);
+    print_message("memory %s: %u of %llu payments; bytes for each ever made: %.1f payments and "
+                  "notices, %.1f texts, %.1f messages, %.1f feed, %.1f keys and entries\n",
+                  when, g->payments.used, (unsigned long long)g->last_payment,
+                  (double)things / (double)g->last_payment, (double)texts / (double)g->last_payment,
+                  (double)messages / (double)g->last_payment,
+                  (double)bytes_of(&g->feed) / (double)g->last_payment,
+                  (double)(others - bytes_of(&g->feed)) / (double)g->last_payment);
 }
 
 /* What the provider's statement of the day says is not yet known. */
@@ -339,6 +376,10 @@ static void test_soak(void **state)
     assert_non_null(m->taken);
     assert_non_null(m->callbacks);
     shop_start(&m->s);
+    m->closes = getenv("HAKIKA_SOAK_KEEPS") == NULL; /* to compare */
+    if (m->closes) {
+        shop_with_attic(&m->s);
+    }
     if (seed % 2 == 0) { /* the other policy: they wait, and are sent when it is back */
         struct provider_set_command queue = {.when_unavailable = GATEWAY_UNAVAILABLE_QUEUE};
         struct gateway_reply reply = {.refusal = GATEWAY_DONE};
@@ -352,6 +393,8 @@ static void test_soak(void **state)
         serve(m);
         shop_pass(&m->s, 3600 * SHOP_S);
     }
+    m->cleared += m->closes ? shop_clear(&m->s, CLOSED_FOR * SHOP_S, false) : 0;
+    print_memory(m, "at the end");
     read_statement(m);
     judge(m);
     const struct gateway *g = shop_gateway(&m->s);
@@ -364,6 +407,7 @@ static void test_soak(void **state)
                   (unsigned long long)m->contradicted, (unsigned long long)g->repaired,
                   (unsigned long long)m->by_statement, (unsigned long long)m->left,
                   (unsigned long long)m->refused);
+    assert_true(!m->closes || (m->cleared > payments / 2 && m->s.attic->fetched > 0));
     assert_true((m->refused > 0) == (seed % 2 == 1));
     assert_true(m->lost > 0 && m->late > 0 && m->doubled > 0 && m->answers_lost > 0);
     assert_true(m->contradicted > 0);

@@ -203,13 +203,107 @@ static void test_sent_again(void **state)
     }
 }
 
+/* ---- what left memory ---- */
+
+/* The same story two days later: payments 2 and 3 have left; 4 waits for a person, and 1 stays as
+ * long as the same payer's money could be for either. */
+static void open_old_shop(struct forge *f)
+{
+    struct shop s;
+    tell_story(&s);
+    shop_with_attic(&s);
+    shop_pass(&s, 48 * 3600 * SHOP_S);
+    assert_int_equal(shop_clear(&s, 3600 * SHOP_S, false), 2);
+    forge_open_merchant(f, s.frames, s.frames_size);
+    shop_end(&s);
+}
+
+static void left(struct forge *f, uint64_t number)
+{
+    struct writer *w = forge_event(f, EVENT_CLOSED_LEFT);
+    put_u64(w, 1);
+    put_u8(w, OLD_SPACE_GATEWAY_PAYMENT);
+    put_u16(w, 1);
+    put_u64(w, number);
+    put_u16(w, 1);
+}
+
+static void test_an_honest_old_shop(void **state)
+{
+    (void)state;
+    struct forge f;
+    open_old_shop(&f);
+    forge_close(&f);
+    verify(&f);
+    assert_every_proof_holds();
+    forge_remove(&f);
+}
+
+/* What has not ended leaves, what was never made, and what has left already. */
+static void test_forged_leaving(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t payment;
+        const char *what;
+    } forged[] = {{4, "has not ended"}, {9, "was never made"}, {2, "left memory twice"}};
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        struct forge f;
+        open_old_shop(&f);
+        forge_frame(&f, COMMAND_CLOSED_LEAVE);
+        left(&f, forged[i].payment);
+        expect(&f, PROOF_PAYMENTS, forged[i].what);
+    }
+}
+
+/* What left changes as if it were there; what is there comes home; a record of something else. */
+static void test_forged_coming_home(void **state)
+{
+    (void)state;
+    struct forge f;
+    struct gateway_event moved = {.kind = EVENT_PAYMENT_MOVED};
+    open_old_shop(&f);
+    forge_frame(&f, COMMAND_NOTICE);
+    moved.payment_moved.number = 2;
+    moved.payment_moved.state = GATEWAY_REVERSED;
+    moved.payment_moved.reason = REASON_CLAIM;
+    forge_gateway(&f, &moved);
+    expect(&f, PROOF_PAYMENTS, "changes without coming home");
+    for (uint32_t i = 0; i < 2; i++) {
+        open_old_shop(&f);
+        forge_frame(&f, COMMAND_RECALL);
+        struct writer *w = forge_event(&f, EVENT_RECALLED);
+        put_u8(w, OLD_SPACE_GATEWAY_PAYMENT);
+        put_u64(w, i == 0 ? 4 : 2);
+        put_u8(w, 1);
+        expect(&f, i == 0 ? PROOF_PAYMENTS : PROOF_RECORDS,
+               i == 0 ? "had not left" : "is malformed");
+    }
+}
+
+/* The token of a payment that left is another one's. */
+static void test_a_token_given_again(void **state)
+{
+    (void)state;
+    struct forge f;
+    open_old_shop(&f);
+    forge_frame(&f, COMMAND_PAYMENT_CREATE);
+    struct gateway_event kept = {.kind = EVENT_PAYMENT_KEPT};
+    kept.payment_kept.number = 5;
+    kept.payment_kept.phone = SHOP_PHONE;
+    kept.payment_kept.order = SPAN_LITERAL("INV-7");
+    kept.payment_kept.token[0] = 1; /* of payment 2 */
+    forge_gateway(&f, &kept);
+    expect(&f, PROOF_REFERENCES, "is given to a second payment, payment 5");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_honest_shop),
-        cmocka_unit_test(test_overridden_receipts),
-        cmocka_unit_test(test_forged_decisions),
-        cmocka_unit_test(test_sent_again),
+        cmocka_unit_test(test_an_honest_shop),     cmocka_unit_test(test_overridden_receipts),
+        cmocka_unit_test(test_forged_decisions),   cmocka_unit_test(test_sent_again),
+        cmocka_unit_test(test_an_honest_old_shop), cmocka_unit_test(test_forged_leaving),
+        cmocka_unit_test(test_forged_coming_home), cmocka_unit_test(test_a_token_given_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

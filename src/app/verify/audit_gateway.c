@@ -50,6 +50,7 @@ void audit__gateway_init(struct audit *a)
     array_init(&g->notices, sizeof(uint64_t));
     table_init(&g->receipts, 0);
     table_init(&g->arrived, sizeof(uint64_t));
+    table_init(&g->tokens, 0);
 }
 
 void audit__gateway_fini(struct audit *a)
@@ -59,6 +60,7 @@ void audit__gateway_fini(struct audit *a)
     array_fini(&a->gateway.notices);
     table_fini(&a->gateway.receipts);
     table_fini(&a->gateway.arrived);
+    table_fini(&a->gateway.tokens);
 }
 
 static struct audit_gateway_payment *payment_of(struct audit *a, uint64_t number)
@@ -67,6 +69,10 @@ static struct audit_gateway_payment *payment_of(struct audit *a, uint64_t number
         number == 0 ? NULL : array_at(&a->gateway.payments, number - 1);
     if (p == NULL) {
         audit__breach(a, PROOF_PAYMENTS, "payment %" PRIu64 " does not exist", number);
+    } else if (p->left) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "payment %" PRIu64 " has left memory, and changes without coming home",
+                      number);
     }
     return p;
 }
@@ -230,7 +236,7 @@ static void receipt_known(struct audit *a, const struct gateway_event *e)
     if (receipt.size == 0) {
         return;
     }
-    const struct audit_gateway_payment *p = payment_of(a, e->payment_result_kept.number);
+    struct audit_gateway_payment *p = payment_of(a, e->payment_result_kept.number);
     uint64_t key = audit__receipt_key(p == NULL ? 0 : p->provider, receipt);
     audit__checked(a, PROOF_REFERENCES);
     audit__receipt_of_payment(a, key, e->payment_result_kept.number);
@@ -240,6 +246,9 @@ static void receipt_known(struct audit *a, const struct gateway_event *e)
         return;
     }
     a->report->no_memory = a->report->no_memory || table_add(&a->gateway.receipts, key) == NULL;
+    if (p != NULL) {
+        p->named = true;
+    }
 }
 
 static void feed_added(struct audit *a, const struct gateway_event *e)
@@ -300,7 +309,10 @@ void audit__gateway_event(struct audit *a, uint16_t kind, struct reader *body)
         return;
     }
     switch (kind) {
-    case EVENT_PAYMENT_KEPT: a->gateway.order = audit__order_key(e.payment_kept.order); break;
+    case EVENT_PAYMENT_KEPT:
+        a->gateway.order = audit__order_key(e.payment_kept.order);
+        audit__gateway_token(a, e.payment_kept.token);
+        break;
     case EVENT_PAYMENT_CREATED: created(a, &e); break;
     case EVENT_PAYMENT_RESENT: resent(a, e.payment_resent.number); break;
     case EVENT_PAYMENT_JUDGED: judged(a, &e); break;

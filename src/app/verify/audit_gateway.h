@@ -10,7 +10,7 @@
 #include "app/verify/table.h"
 #include "base/codec.h"
 #include "base/span.h"
-#include "ledger/ledger.h"
+#include "book/book.h"
 
 struct audit;
 struct gateway_event;
@@ -32,6 +32,8 @@ struct audit_gateway_payment {
     uint8_t resent; /* how often it was sent again */
     bool judged;    /* a person decided about a mismatch */
     bool over;      /* asked for although a receipt is for its order */
+    bool left;      /* it is not in memory */
+    bool named;     /* it has a receipt number */
 };
 
 /* Money that arrived without a push (C2B). */
@@ -54,11 +56,19 @@ struct audit_gateway {
     uint64_t last_seq;
     uint64_t succeeded; /* payments that this frame moved there */
     uint64_t reversed;
-    uint64_t judged;   /* the payment that a person decided about in this frame, ... */
-    uint8_t judged_to; /* ... and the state that it has to come to */
-    uint64_t arrival;  /* the receipt that this frame is about */
-    uint64_t order;    /* hash of the order of the payment that is created next */
+    uint64_t judged;     /* the payment that a person decided about in this frame, ... */
+    uint8_t judged_to;   /* ... and the state that it has to come to */
+    uint64_t arrival;    /* the receipt that this frame is about */
+    uint64_t order;      /* hash of the order of the payment that is created next */
+    struct table tokens; /* of callback URLs: the first 8 bytes */
+    uint64_t left;       /* payments that are not in memory, ... */
+    uint64_t left_named; /* ... and those of them that have a receipt number */
 };
+
+/* audit_gateway_left.c: payments leave memory and come home. */
+void audit__gateway_left(struct audit *a, uint64_t number);
+void audit__gateway_recalled(struct audit *a, const struct recalled_event *e);
+void audit__gateway_token(struct audit *a, const uint8_t token[16]);
 
 /* audit_receipts.c */
 void audit__receipt_event(struct audit *a, const struct gateway_event *e);

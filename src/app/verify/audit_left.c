@@ -8,7 +8,7 @@
 
 #include "app/verify/audit.h"
 
-enum { SPACE_PAYMENT = 'p' };
+enum { SPACE_PAYMENT = 'p', SPACE_PAYMENT_OF_MERCHANT = 'P' };
 
 void audit__left_init(struct audit *a)
 {
@@ -37,8 +37,17 @@ void audit__left_follow(struct audit *a, uint64_t payment, uint64_t delivery)
     }
 }
 
+static uint8_t space_of(const struct audit *a)
+{
+    return a->merchant ? SPACE_PAYMENT_OF_MERCHANT : SPACE_PAYMENT;
+}
+
 static void payment_left(struct audit *a, uint64_t number)
 {
+    if (a->merchant) {
+        audit__gateway_left(a, number);
+        return;
+    }
     struct audit_gone *g = number == 0 ? NULL : array_at(&a->gone, number - 1);
     audit__checked(a, PROOF_PAYMENTS);
     if (g == NULL || table_find(&a->open, number) != NULL) {
@@ -72,8 +81,7 @@ void audit__left_event(struct audit *a, uint16_t kind, struct reader *r)
     uint64_t first;
     uint32_t count;
     uint8_t key[16];
-    if (!left_event_decode(kind, r, &e) ||
-        (kind == EVENT_CLOSED_LEFT && e.space != SPACE_PAYMENT)) {
+    if (!left_event_decode(kind, r, &e) || (kind == EVENT_CLOSED_LEFT && e.space != space_of(a))) {
         audit__breach(a, PROOF_RECORDS, "event %u (what left memory) is malformed", kind);
         return;
     }
@@ -97,8 +105,12 @@ void audit__left_event(struct audit *a, uint16_t kind, struct reader *r)
 void audit__recalled_event(struct audit *a, struct reader *r)
 {
     struct recalled_event e;
-    if (!recalled_event_decode(r, &e) || e.space != SPACE_PAYMENT) {
+    if (!recalled_event_decode(r, &e) || e.space != space_of(a)) {
         audit__breach(a, PROOF_RECORDS, "recalled is malformed");
+        return;
+    }
+    if (a->merchant) {
+        audit__gateway_recalled(a, &e);
         return;
     }
     struct audit_gone *g = e.number == 0 ? NULL : array_at(&a->gone, e.number - 1);

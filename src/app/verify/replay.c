@@ -182,7 +182,9 @@ static void compare_gateway(struct shared *shared, const struct gateway *g, cons
     compare_count(shared, "open payments", g->open, a->report->totals.open);
     compare_count(shared, "notices", g->last_notice, a->gateway.notices.count);
     compare_count(shared, "events for the application", g->last_seq, a->gateway.last_seq);
-    compare_count(shared, "receipts", map_count(&g->by_receipt), a->gateway.receipts.count);
+    compare_count(shared, "payments that left", g->left, a->gateway.left);
+    compare_count(shared, "receipts", map_count(&g->by_receipt) + a->gateway.left_named,
+                  a->gateway.receipts.count);
     compare_count(shared, "receipts without a push", g->last_receipt, a->gateway.arrivals.count);
 }
 
