@@ -3,10 +3,16 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/large.h"
+
+enum {
+    HUGE_PAGE_BYTES = 2 * 1024 * 1024,
+    ALIGNED_BYTES_MAX = 4 * HUGE_PAGE_BYTES, /* cleared in a millisecond or two */
+};
 
 /* In whole pages, so that pieces that lie side by side become one range; an error is no matter. */
 static void advise_huge_pages(void *memory, size_t bytes)
@@ -17,11 +23,31 @@ static void advise_huge_pages(void *memory, size_t bytes)
     (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
+/* On a boundary of huge pages, so that all of it can be of them; touched at once, which is why it
+ * is not for the largest: those lose up to a page at each end. */
+static void *aligned_zeroed(size_t bytes)
+{
+    void *memory = NULL;
+    CHECK(bytes <= ALIGNED_BYTES_MAX);
+    if (posix_memalign(&memory, HUGE_PAGE_BYTES, bytes) != 0) {
+        return NULL;
+    }
+    advise_huge_pages(memory, bytes);
+    memset(memory, 0, bytes);
+    return memory;
+}
+
 void *large_zeroed(size_t count, size_t size)
 {
     CHECK(size > 0);
+    if (count < (LARGE_BYTES + size - 1) / size) {
+        return calloc(count, size);
+    }
+    if (count <= ALIGNED_BYTES_MAX / size) {
+        return aligned_zeroed(count * size);
+    }
     void *memory = calloc(count, size);
-    if (memory != NULL && count >= (LARGE_BYTES + size - 1) / size) {
+    if (memory != NULL) {
         advise_huge_pages(memory, count * size);
     }
     return memory;

@@ -17,7 +17,8 @@ enum {
     LARGE_BYTES = 2 * 1024 * 1024, /* from here on huge pages are asked for */
 };
 
-/* Like calloc, NULL when there is no memory; free with free(). Costs nothing until it is touched.
+/* Like calloc, NULL when there is no memory; free with free(). Takes a millisecond or two at most:
+ * memory that would take longer to clear costs nothing until it is touched.
  * Without huge pages, where the system has none or an administrator has turned them off, all works
  * the same, more slowly. */
 void *large_zeroed(size_t count, size_t size) MUST_USE;

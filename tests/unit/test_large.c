@@ -78,8 +78,8 @@ static void test_the_system_is_asked_for_huge_pages(void **state)
         skip(); /* a kernel without them */
     }
     (void)fclose(setting);
-    for (size_t size = 1; size <= (size_t)8 * MEBIBYTE; size *= 2) {
-        size_t count = (size_t)8 * MEBIBYTE / size;
+    for (size_t size = 1; size <= (size_t)64 * MEBIBYTE; size *= 2) {
+        size_t count = ((size_t)8 * MEBIBYTE + size - 1) / size;
         uint8_t *memory = large_zeroed(count, size);
         assert_non_null(memory);
         assert_int_equal(memory[0] | memory[8 * MEBIBYTE - 1], 0);
