@@ -389,6 +389,10 @@ static void test_values_refused(void **state)
         {EVENT_ORGANISATION_CHANGED, 4, 0, 1},
         {EVENT_ORGANISATION_CHANGED, 16, 0, 127},
         {EVENT_RULES_SET, 0, RULE_ORIGIN_USER, RULE_ORIGIN_MAGIC},
+        {EVENT_BILLER_KEPT, 4, 0, 1},
+        {EVENT_INVOICE_KEPT, 0, 1, 255}, /* there is no invoice 0 */
+        {EVENT_INVOICE_KEPT, 27, 0, 0},  /* the amount's highest byte: none so large */
+        {EVENT_PAYSTACK_KEPT, 4, 0, 1},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t s = 0;

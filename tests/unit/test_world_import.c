@@ -499,6 +499,62 @@ static enum book_replay replay_forged(struct book *b, uint16_t kind, struct forg
     return book_replay_frame(b, &r);
 }
 
+static struct forged forged_names(const char *first, const char *second)
+{
+    uint8_t text[256];
+    struct writer w = writer_init(text, sizeof(text));
+    put_text(&w, span_from(first));
+    if (second != NULL) {
+        put_text(&w, span_from(second));
+    }
+    return forged_made(&w);
+}
+
+/* Worlds saved, and copied from another, as no decision would have it. */
+static void test_a_forged_save_and_copy(void **state)
+{
+    (void)state;
+    struct world w;
+    struct forged longer = forged_names("new", NULL);
+    longer.size++;
+    const struct {
+        uint16_t kind;
+        struct forged f;
+        enum book_replay wanted;
+    } cases[] = {
+        {EVENT_WORLD_SAVED, forged_names("new", NULL), BOOK_REPLAYED},
+        {EVENT_WORLD_SAVED, forged_names("a b", NULL), BOOK_FRAME_BAD},
+        {EVENT_WORLD_SAVED, forged_names("there", NULL), BOOK_FRAME_BAD},
+        {EVENT_WORLD_SAVED, longer, BOOK_FRAME_BAD},
+        {EVENT_WORLD_COPIED, forged_names("there", "new"), BOOK_REPLAYED},
+        {EVENT_WORLD_COPIED, forged_names("nowhere", "new"), BOOK_FRAME_BAD},
+        {EVENT_WORLD_COPIED, forged_names("there", "there"), BOOK_FRAME_BAD},
+        {EVENT_WORLD_COPIED, forged_names("there", ""), BOOK_FRAME_BAD},
+    };
+    world_start(&w, true);
+    struct world_command save = {.name = SPAN_LITERAL("there")};
+    enum book_outcome outcome = BOOK_NOTHING;
+    (void)world_do(&w, COMMAND_WORLD_SAVE, &save, &outcome);
+    assert_int_equal(outcome, BOOK_DONE);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct book *b = replay_all(&w);
+        struct forged f = cases[i].f;
+        assert_int_equal(replay_forged(b, cases[i].kind, &f), cases[i].wanted);
+        book_destroy(b);
+    }
+    /* One more than there is room for. */
+    struct book *b = replay_all(&w);
+    for (int i = 1; i <= BOOK_WORLDS_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "w%d", i);
+        struct forged f = forged_names(name, NULL);
+        assert_int_equal(replay_forged(b, EVENT_WORLD_SAVED, &f),
+                         i < BOOK_WORLDS_MAX ? BOOK_REPLAYED : BOOK_FRAME_BAD);
+    }
+    book_destroy(b);
+    world_end(&w);
+}
+
 static void test_a_forged_begin(void **state)
 {
     (void)state;
@@ -640,6 +696,7 @@ int main(void)
         cmocka_unit_test(test_a_damaged_journal),
         cmocka_unit_test(test_a_frame_that_does_not_fit),
         cmocka_unit_test(test_an_end_that_does_not_fit),
+        cmocka_unit_test(test_a_forged_save_and_copy),
         cmocka_unit_test(test_a_forged_begin),
         cmocka_unit_test(test_a_forged_frame),
         cmocka_unit_test(test_a_forged_end),
