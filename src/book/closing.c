@@ -289,6 +289,7 @@ void book_missing(const struct book *b, const struct book_command *command, stru
     if (domains && b->domain->named != NULL) {
         b->domain->named(b->domain_state, command, &named);
     }
+    out->home = named.home;
     for (uint32_t i = 0; i < named.count; i++) {
         if (!book_holds(b, &named.name[i])) {
             old_names_add(out, &named.name[i]);
@@ -306,6 +307,7 @@ struct fetch {
     struct old_name asked[FETCHES_MAX];
     uint32_t count;
     bool came; /* something came home: what it names may be wanted, too */
+    bool key;  /* a key is the guest */
 };
 
 static bool name_equal(const struct old_name *a, const struct old_name *b)
@@ -324,7 +326,7 @@ static bool was_asked(const struct fetch *f, const struct old_name *name)
     return false;
 }
 
-static enum fetch_answer fetch_one(struct fetch *f, const struct old_name *name)
+static enum fetch_answer fetch_one(struct fetch *f, const struct old_name *name, bool home)
 {
     struct old_name primary;
     struct span record;
@@ -340,8 +342,9 @@ static enum fetch_answer fetch_one(struct fetch *f, const struct old_name *name)
     if (!book_host(f->b, &primary, record)) {
         return FETCH_UNKNOWN;
     }
+    f->key = f->key || primary.space == OLD_SPACE_KEY;
     const struct domain_closing *closing = book_closing(f->b, primary.space);
-    if (closing == NULL || !closing->comes_home) {
+    if (closing == NULL || !(closing->comes_home || home)) {
         return FETCH_DONE;
     }
     CHECK(f->b->guest.closing == closing);
@@ -362,7 +365,7 @@ static enum fetch_answer fetch_round(struct fetch *f, const struct old_names *na
             book_holds(f->b, name)) {
             continue;
         }
-        enum fetch_answer answer = fetch_one(f, name);
+        enum fetch_answer answer = fetch_one(f, name, names->home);
         if (answer == FETCH_UNKNOWN || answer == FETCH_LATER) {
             return answer;
         }
@@ -385,7 +388,7 @@ enum fetch_answer book_fetch(struct book *b, const struct book_command *command,
         f.came = false;
         book_missing(b, command, &missing);
         enum fetch_answer answer = fetch_round(&f, &missing, true);
-        if (answer == FETCH_DONE && !b->guest.has_key) {
+        if (answer == FETCH_DONE && !f.key) { /* the guest may be of an earlier command */
             answer = fetch_round(&f, &missing, false);
         }
         if (answer != FETCH_DONE) {

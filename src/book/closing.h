@@ -44,6 +44,7 @@ struct old_name {
 
 struct old_names {
     uint32_t count;
+    bool home; /* of a command: what they stand for comes home, whatever its domain says else */
     struct old_name name[OLD_NAMES_MAX];
 };
 

@@ -130,6 +130,7 @@ static void request_named(const struct request_command *c, struct old_names *out
     if (c->kind != REQUEST_STATUS && c->kind != REQUEST_REVERSAL) {
         return;
     }
+    out->home = true; /* it is looked at again when the request is carried out */
     if (operator_id_name(c->reference, &name)) {
         old_names_add(out, &name);
     } else if (operator__counter_of(c->reference, &number)) {
