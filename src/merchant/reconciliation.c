@@ -151,8 +151,10 @@ void gateway_repairs(const struct gateway *g, uint32_t provider, int64_t from_ns
             count(g, p, from_ns, until_ns, out);
         }
     }
-    uint32_t last = until_ns > from_ns ? eat_day_number(until_ns - 1) : 0;
-    for (uint32_t day = eat_day_number(from_ns); day <= last && until_ns > from_ns; day++) {
+    int64_t first_ns = from_ns > 0 ? from_ns : 0;
+    int64_t last_ns = until_ns <= CALTIME_END_NS ? until_ns - 1 : CALTIME_END_NS - 1;
+    uint32_t last = last_ns >= first_ns ? eat_day_number(last_ns) : 0;
+    for (uint32_t day = eat_day_number(first_ns); day <= last; day++) {
         count_day(g, provider, day, out);
     }
     out->alert = out->repaired * 1000 > out->checked * ALERT_PER_THOUSAND;

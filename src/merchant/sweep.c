@@ -13,10 +13,7 @@
 #include "base/caltime.h"
 #include "merchant/internal.h"
 
-enum {
-    ASKED_EACH = 12,    /* by one decision: of the outbox items that it may queue */
-    LOOKS_EACH = 10000, /* at payments */
-};
+enum { ASKED_EACH = 12 }; /* by one decision: of the outbox items that it may queue */
 #define PULL_EVERY_NS   (3600 * NS_PER_S)
 #define PULL_BUSY_NS    (300 * NS_PER_S) /* when it is being pulled, or registered, just then */
 #define PULL_OVERLAP_NS (900 * NS_PER_S)
@@ -128,22 +125,40 @@ static void end_of_round(struct gateway_decision *gd)
     gateway__sweep_at(gd, 0, any_left(g) || unsettled ? gd->now_ns + SWEEP_EVERY_NS : 0);
 }
 
+/* The first payments after that number which want asking, in the order of their numbers; how many.
+ * What is open has a timer: those are looked at, not all that were ever made. */
+static uint32_t next_to_ask(const struct gateway *g, uint64_t after, int64_t now_ns,
+                            const struct gateway_payment *out[ASKED_EACH])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < g->due.count; i++) {
+        const struct gateway_payment *p =
+            payment_slot(g, gateway__timer_slot(g->due.entries[i].id));
+        bool full = count == ASKED_EACH;
+        if (p->number <= after || !wants_asking(p, now_ns) ||
+            (full && out[count - 1]->number < p->number)) {
+            continue;
+        }
+        uint32_t at = full ? count - 1 : count++;
+        for (; at > 0 && out[at - 1]->number > p->number; at--) {
+            out[at] = out[at - 1];
+        }
+        out[at] = p;
+    }
+    return count;
+}
+
 void gateway__decide_sweep(const struct gateway *g, struct decision *d)
 {
     struct gateway_decision gd = gateway__decision(g, d);
-    uint64_t number = g->sweep_cursor;
-    uint32_t asked = 0;
+    const struct gateway_payment *asked[ASKED_EACH];
     CHECK(g->sweep_due_ns != 0 && g->sweep_due_ns <= gd.now_ns);
-    for (uint32_t looks = 0; number < g->last_payment && asked < ASKED_EACH && looks < LOOKS_EACH;
-         looks++) {
-        const struct gateway_payment *p = gateway_payment(g, ++number);
-        if (p != NULL && wants_asking(p, gd.now_ns)) {
-            gateway__ask(&gd, p, p->rung, p->due_ns);
-            asked++;
-        }
+    uint32_t count = next_to_ask(g, g->sweep_cursor, gd.now_ns, asked);
+    for (uint32_t i = 0; i < count; i++) {
+        gateway__ask(&gd, asked[i], asked[i]->rung, asked[i]->due_ns);
     }
-    if (number < g->last_payment) {
-        gateway__sweep_at(&gd, number, gd.now_ns);
+    if (count == ASKED_EACH) {
+        gateway__sweep_at(&gd, asked[count - 1]->number, gd.now_ns);
         return;
     }
     end_of_round(&gd);

@@ -29,7 +29,7 @@ static void test_a_reset_empties_the_tables(void **state)
     assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM merchants"), 2);
     scene_catch_up(&s, shop.book->position);
     assert_int_equal(scene_number_of(s.file, VIEW_GENERATION), shop.book->generation);
-    assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM transactions"), 2);
+    assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM transactions"), 3);
     assert_int_equal(scene_number_of(s.file, "SELECT count(*) FROM merchants"), 1);
     assert_int_equal(scene_rebuild(&s, s.other).skipped, 0);
     assert_equal_views(&s, s.file, s.other);
