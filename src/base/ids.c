@@ -23,6 +23,11 @@ static const char id_symbols[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 static char *id_write_decimal(char *at, uint64_t value, uint32_t least)
 {
     char digits[20];
+    if (least == 2 && value < 100) { /* most of an id is a date */
+        at[0] = (char)('0' + value / 10);
+        at[1] = (char)('0' + value % 10);
+        return at + 2;
+    }
     uint32_t count = 0;
     do {
         digits[count++] = (char)('0' + value % 10);

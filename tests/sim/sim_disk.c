@@ -125,12 +125,19 @@ static void bytes_resize(struct bytes *bytes, uint64_t size)
     bytes->size = size;
 }
 
+/* Whatever `to` held; a byte is written once, for this is most of what a simulated disk does. */
 static void bytes_copy(struct bytes *to, const struct bytes *from)
 {
-    if (to->size > from->size) {
-        memset(to->data + from->size, 0, to->size - from->size);
+    uint64_t held = to->size;
+    if (to->capacity < from->capacity) {
+        free(to->data);
+        to->data = must(malloc(from->capacity));
+        to->capacity = from->capacity;
+        held = to->capacity;
     }
-    bytes_reserve(to, from->capacity);
+    if (held > from->size) {
+        memset(to->data + from->size, 0, held - from->size);
+    }
     if (from->size > 0) {
         memcpy(to->data, from->data, from->size);
     }
@@ -153,6 +160,23 @@ static void file_check(const struct file *file)
     CHECK(IMPLIES(file->locked, file->handles > 0));
 }
 
+static void file_forget_writes(struct file *file)
+{
+    for (int32_t i = 0; i < file->write_count; i++) {
+        file->latest[file->writes[i].sector] = NONE;
+    }
+    file->write_count = 0;
+}
+
+/* Nobody's, but for the contents. */
+static void file_release(struct file *file)
+{
+    file_forget_writes(file);
+    file->handles = 0;
+    file->locked = false;
+    file->used = false;
+}
+
 static void file_reset(struct file *file)
 {
     if (file->durable.size > 0) {
@@ -161,13 +185,7 @@ static void file_reset(struct file *file)
     if (file->shown.size > 0) {
         bytes_resize(&file->shown, 0);
     }
-    for (int32_t i = 0; i < file->write_count; i++) {
-        file->latest[file->writes[i].sector] = NONE;
-    }
-    file->write_count = 0;
-    file->handles = 0;
-    file->locked = false;
-    file->used = false;
+    file_release(file);
 }
 
 static void file_reserve_latest(struct file *file, uint64_t sectors)
@@ -202,14 +220,6 @@ static void file_note(struct file *file, uint64_t sector)
     file->latest[sector] = file->write_count++;
 }
 
-static void file_forget_writes(struct file *file)
-{
-    for (int32_t i = 0; i < file->write_count; i++) {
-        file->latest[file->writes[i].sector] = NONE;
-    }
-    file->write_count = 0;
-}
-
 static void file_write(struct file *file, const uint8_t *data, size_t size, uint64_t offset)
 {
     if (size == 0) {
@@ -238,7 +248,7 @@ static void file_sync(struct file *file)
 
 static void file_copy(struct file *to, const struct file *from)
 {
-    file_reset(to);
+    file_release(to);
     to->used = true;
     bytes_copy(&to->durable, &from->durable);
     bytes_copy(&to->shown, &from->shown);
@@ -791,7 +801,7 @@ static unsigned choose(struct chooser *chooser, unsigned radix)
 
 static void cut_file(struct file *to, const struct file *from, struct chooser *chooser)
 {
-    file_reset(to);
+    file_release(to);
     to->used = true;
     bytes_copy(&to->durable, &from->durable);
     for (int32_t i = 0; i < from->write_count; i++) {
@@ -812,11 +822,10 @@ static void cut(struct sim_disk *to, const struct sim_disk *from, struct chooser
 {
     CHECK(to != from);
     for (int32_t i = 0; i < FILES_MAX; i++) {
-        if (to->files[i].used) {
-            file_reset(&to->files[i]);
-        }
         if (from->files[i].used && file_is_named(from, i)) {
             cut_file(&to->files[i], &from->files[i], chooser);
+        } else if (to->files[i].used) {
+            file_reset(&to->files[i]);
         }
     }
     names_copy(&to->durable, &from->durable);
@@ -873,11 +882,10 @@ void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from)
 {
     CHECK(to != from);
     for (int32_t i = 0; i < FILES_MAX; i++) {
-        if (to->files[i].used) {
-            file_reset(&to->files[i]);
-        }
         if (from->files[i].used && file_is_named(from, i)) {
             file_copy(&to->files[i], &from->files[i]);
+        } else if (to->files[i].used) {
+            file_reset(&to->files[i]);
         }
     }
     names_copy(&to->durable, &from->durable);
