@@ -25,7 +25,7 @@ extern char **environ;
 
 void folder_make(char out[FOLDER_PATH_MAX])
 {
-    /* In memory where there is such a place: nothing that a folder is wanted for needs a real disk. */
+    /* In memory where that is possible: nothing that wants a folder needs a real disk. */
     bool memory = access("/dev/shm", W_OK) == 0;
     (void)snprintf(out, FOLDER_PATH_MAX, "%s/hakika-test-XXXXXX", memory ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(out));

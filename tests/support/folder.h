@@ -9,7 +9,7 @@
 
 enum { FOLDER_PATH_MAX = 1024 };
 
-/* Makes an empty one below /tmp. */
+/* Makes an empty one in memory, where the system offers that, or below /tmp. */
 void folder_make(char out[FOLDER_PATH_MAX]);
 /* Removes it and everything in it. */
 void folder_remove(const char *folder);

@@ -330,8 +330,8 @@ void following_equals_a_rebuild(const struct scene *s, const uint8_t *bytes, siz
     journal_close(journal);
 }
 
-/* The process that is killed: a view, and how far it has got, told in shared memory. (The parent could
- * ask the file; a thousand times a second that costs more than the view does.) */
+/* The process that is killed: a view, and how far it has got, told in shared memory. (The parent
+ * could ask the file; a thousand times a second that costs more than the view does.) */
 static _Noreturn void follow_and_tell(const struct scene *s, uint64_t head, atomic_ulong *reached)
 {
     struct view_options options = scene_options_of(s, s->file);
