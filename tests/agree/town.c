@@ -321,7 +321,9 @@ bool view_text(struct town *t, char out[TOWN_TEXT_MAX], const char *format, ...)
 
 static void open_view(struct town *t)
 {
-    (void)snprintf(t->folder, sizeof(t->folder), "/tmp/hakika-agree-XXXXXX");
+    bool memory = access("/dev/shm", W_OK) == 0; /* nothing here depends on a disk */
+    (void)snprintf(t->folder, sizeof(t->folder), "%s/hakika-agree-XXXXXX",
+                   memory ? "/dev/shm" : "/tmp");
     CHECK(mkdtemp(t->folder) != NULL);
     (void)snprintf(t->view_file, sizeof(t->view_file), "%s/view.sqlite", t->folder);
     if (store_open(&t->store, &book_view_operator, t->view_file) != STORE_READY) {

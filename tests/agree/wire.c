@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <microhttpd.h>
+
 struct http_exchange {
     struct http_server *server;
     const struct wire_request *request;
@@ -198,6 +200,11 @@ bool http_retract(struct http_exchange *x)
     bool there = x->live && !x->released;
     x->prepared = there ? false : x->prepared;
     return there;
+}
+
+const char *http_phrase(unsigned status)
+{
+    return MHD_get_reason_phrase_for(status);
 }
 
 void http_release(struct http_exchange *x)
