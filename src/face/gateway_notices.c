@@ -106,13 +106,19 @@ static bool owner_of(struct request *q, struct notice_command *c)
     const struct gateway_payment *p = NULL;
     uint8_t token[16];
     bool retired = false;
+    bool unread = false;
     c->provider = SLAB_NONE;
     if (gateway_unhex(q->parts[0], token)) {
         retired = gateway_token_is_retired(g, token);
         p = gateway_reach_token(q->s, token);
+        unread = p == NULL && q->s->index_unread;
         c->provider = p != NULL ? p->provider : gateway_provider_by_token(g, token);
     }
     c->payment = p != NULL ? p->number : 0;
+    if (c->provider == SLAB_NONE && unread) { /* it may be that of an old payment */
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return false;
+    }
     if (c->provider == SLAB_NONE) {
         q->s->gateway->refused_tokens += !retired;
         q->s->gateway->refused_retired += retired;

@@ -173,8 +173,7 @@ const struct gateway_payment *gateway_find(struct request *q, enum gateway_what 
         p = gateway_reach(q->s, number);
     }
     if (p == NULL || p->merchant != q->merchant || gateway_what_of(p) != what) {
-        surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
-                        "there is nothing of this kind with this id");
+        surface_not_found(q, "there is nothing of this kind with this id");
         return NULL;
     }
     return p;

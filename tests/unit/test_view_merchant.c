@@ -72,6 +72,7 @@ static void test_golden_journals_give_the_expected_tables(void **state)
     } cases[] = {
         {"6-merchant", 3177, "6-merchant-first.txt"}, /* before its reset */
         {"6-merchant", 0, "6-merchant.txt"},
+        {"7-merchant-closing", 0, "7-merchant-closing.txt"}, /* rows of what left stay */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_golden_view(VIEW_OF_MERCHANT, cases[i].name, cases[i].position, cases[i].tables);
