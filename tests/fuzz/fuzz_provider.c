@@ -7,6 +7,7 @@
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/caltime.h"
 #include "provider/provider.h"
@@ -56,6 +57,9 @@ static void fuzz_writing(struct provider_account account, struct span text)
 {
     static char buffer[PROVIDER_REQUEST_BYTES_MAX];
     struct provider_request request;
+    if (memchr(text.data, '\0', text.size) != NULL) {
+        return; /* texts come out of JSON, where \u0000 is refused (wire/json.h) */
+    }
     for (uint32_t kind = PROVIDER_CALL_PUSH; kind <= PROVIDER_CALL_REFUND_QUERY; kind++) {
         const struct provider_call call = {.kind = (enum provider_call_kind)kind,
                                            .amount_minor = 100,
