@@ -9,11 +9,11 @@
 #include "base/large.h"
 
 enum {
-    SLAB_CHUNK_BYTES = 64 * 1024,
+    SLAB_CHUNK_BYTES = 32 * 1024,
     SLAB_SHIFT_MIN = 6, /* used_bits holds whole words */
     /* The first 512 KiB or less come chunk by chunk, the rest in regions that can have huge pages;
      * of this size, as the C library never has any in stock, so that it need not clear them. */
-    SLAB_SINGLE_CHUNKS = 8,
+    SLAB_SINGLE_CHUNKS = 16,
     SLAB_REGION_BYTES = 32 * 1024 * 1024,
 };
 
