@@ -308,8 +308,7 @@ static uint64_t phone_in(struct span text)
         if (i < text.size && text.data[i] != ' ') {
             continue;
         }
-        struct span word = {text.data + begin, i - begin};
-        if (word.size >= 9 && liberal_phone(word, &msisdn)) {
+        if (i - begin >= 9 && liberal_phone((struct span){text.data + begin, i - begin}, &msisdn)) {
             return msisdn;
         }
         begin = i + 1;
