@@ -542,20 +542,26 @@ static void test_leftovers_are_removed(void **state)
     (void)state;
     static const char *const names[] = {"book/journal-00000002.tmp", "book/journal-00000003.tmp",
                                         "book/snapshot-00000000000000000001.tmp"};
-    static const char *const kept[] = {"book/index.mdb", "book/notes.tmp", "book/journal-x.seg"};
+    static const char *const kept[] = {"book/index.mdb", "book/notes.tmp", "book/journal-x.seg",
+                                       "book/journal-1234567890123456789.seg",
+                                       "book/journal-00000000.seg"};
     struct journal_rig rig;
     uint64_t size = 0;
     rig_init(&rig);
     rig_grow(&rig, 1, 100);
     rig_close(&rig);
     sim_disk_settle(rig.sim);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         sim_disk_put(rig.sim, names[i], (const uint8_t *)"half", 4);
+    }
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         sim_disk_put(rig.sim, kept[i], (const uint8_t *)"mine", 4);
     }
     assert_int_equal(rig_open(&rig), JOURNAL_OK);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_null(sim_disk_content(rig.sim, names[i], &size));
+    }
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         assert_non_null(sim_disk_content(rig.sim, kept[i], &size));
     }
     rig_fini(&rig);

@@ -613,6 +613,7 @@ static void test_a_forged_frame(void **state)
         enum book_replay wanted;
     } cases[] = {
         {1, size, forged_frame(&first, 1), BOOK_REPLAYED},
+        {1, size * 2, forged_frame(&first, 1), BOOK_REPLAYED}, /* there is room for another */
         {1, size, forged_frame(&first, 0), BOOK_FRAME_BAD},
         {1, size, forged_frame(&halved, 1), BOOK_FRAME_BAD},
         {1, size - 1, forged_frame(&first, 1), BOOK_FRAME_BAD},
@@ -681,6 +682,17 @@ static void test_a_forged_end(void **state)
     parcel_fini(&p);
     strange(&p, &there, &here);
     assert_int_equal(replay_end(&here, &p, forged_end(&p, "x")), BOOK_EVENT_UNKNOWN);
+    parcel_fini(&p);
+    for (int i = 0; i < BOOK_WORLDS_MAX; i++) { /* one more than there is room for */
+        char name[16];
+        enum book_outcome outcome = BOOK_NOTHING;
+        (void)snprintf(name, sizeof(name), "w%d", i);
+        struct world_command save = {.name = span_from(name)};
+        (void)world_do(&here, COMMAND_WORLD_SAVE, &save, &outcome);
+        assert_int_equal(outcome, BOOK_DONE);
+    }
+    parcel_make(&p, &there, &here);
+    assert_int_equal(replay_end(&here, &p, forged_end(&p, "x")), BOOK_FRAME_BAD);
     parcel_fini(&p);
     world_end(&there);
     world_end(&here);

@@ -120,6 +120,7 @@ static void test_names_and_counts(void **state)
     (void)state;
     static const char *const bad[] = {
         "",         "a b", "a/b",
+        "a:b",      "a[b", "a{b",
         "\xc3\xa4", "a\n", "12345678901234567890123456789012345678901234567890123456789012345"};
     struct world w;
     world_start(&w, true);
