@@ -310,16 +310,11 @@ struct fetch {
     bool key;  /* a key is the guest */
 };
 
-static bool name_equal(const struct old_name *a, const struct old_name *b)
-{
-    return a->space == b->space && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
-}
-
 static bool was_asked(const struct fetch *f, const struct old_name *name)
 {
     CHECK(f->count <= FETCHES_MAX);
     for (uint32_t i = 0; i < f->count; i++) {
-        if (name_equal(&f->asked[i], name)) {
+        if (old_name_equal(&f->asked[i], name)) {
             return true;
         }
     }

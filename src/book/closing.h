@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/codec.h"
@@ -48,23 +49,46 @@ struct old_names {
     struct old_name name[OLD_NAMES_MAX];
 };
 
+/* Adds the last `bytes` bytes of a number, the highest first, so that names sort as numbers do. */
+static inline void old_name_put(struct old_name *name, uint64_t value, uint32_t bytes)
+{
+    CHECK(bytes > 0 && bytes <= sizeof(value));
+    CHECK(name->size + bytes <= OLD_NAME_BYTES);
+    for (uint32_t i = 0; i < bytes; i++) {
+        name->bytes[name->size++] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
+    }
+}
+
+/* The number of so many bytes that begins at a place in a name. */
+static inline uint64_t old_name_at(const struct old_name *name, uint32_t at, uint32_t bytes)
+{
+    uint64_t value = 0;
+    CHECK(bytes > 0 && bytes <= sizeof(value));
+    CHECK(at + bytes <= OLD_NAME_BYTES);
+    for (uint32_t i = 0; i < bytes; i++) {
+        value = value << 8 | name->bytes[at + i];
+    }
+    return value;
+}
+
+static inline bool old_name_equal(const struct old_name *a, const struct old_name *b)
+{
+    CHECK(a->size <= OLD_NAME_BYTES);
+    return a->space == b->space && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
 /* A number as a name, in the order of numbers. */
 static inline struct old_name old_name_of(uint8_t space, uint64_t number)
 {
-    struct old_name name = {.space = space, .size = 8};
-    for (uint32_t i = 0; i < 8; i++) {
-        name.bytes[i] = (uint8_t)(number >> (56 - 8 * i));
-    }
+    struct old_name name = {.space = space};
+    old_name_put(&name, number, 8);
     return name;
 }
 
+/* 0: not a number. */
 static inline uint64_t old_name_number(const struct old_name *name)
 {
-    uint64_t number = 0;
-    for (uint32_t i = 0; i < 8 && name->size == 8; i++) {
-        number = number << 8 | name->bytes[i];
-    }
-    return number; /* 0: not a number */
+    return name->size == 8 ? old_name_at(name, 0, 8) : 0;
 }
 
 static inline void old_names_add(struct old_names *names, const struct old_name *name)

@@ -23,14 +23,6 @@ enum {
 
 /* ---- making them ---- */
 
-static void put_big(struct old_name *name, uint64_t value, uint32_t bytes)
-{
-    for (uint32_t i = 0; i < bytes; i++) {
-        CHECK(name->size < OLD_NAME_BYTES);
-        name->bytes[name->size++] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
-    }
-}
-
 static struct old_name bytes_name(uint8_t space, const uint8_t bytes[16])
 {
     struct old_name name = {.space = space, .size = 16};
@@ -43,10 +35,10 @@ static struct old_name text_name(uint8_t space, uint32_t scope, struct span text
     struct old_name name = {.space = space};
     size_t shown = text.size < TEXT_SHOWN ? text.size : TEXT_SHOWN;
     CHECK(text.size > 0);
-    put_big(&name, scope, 4);
+    old_name_put(&name, scope, 4);
     memcpy(name.bytes + name.size, text.data, shown);
     name.size = (uint8_t)(name.size + shown);
-    put_big(&name, gateway__text_key(scope, text), HASH_BYTES);
+    old_name_put(&name, gateway__text_key(scope, text), HASH_BYTES);
     return name;
 }
 
@@ -85,10 +77,10 @@ static struct old_name payer_name(uint32_t provider, uint64_t phone, uint64_t qu
                                   int64_t amount_minor)
 {
     struct old_name name = {.space = OLD_SPACE_PAYER};
-    put_big(&name, provider, 4);
-    put_big(&name, quarter, 8);
-    put_big(&name, phone, 8);
-    put_big(&name, (uint64_t)amount_minor, 8);
+    old_name_put(&name, provider, 4);
+    old_name_put(&name, quarter, 8);
+    old_name_put(&name, phone, 8);
+    old_name_put(&name, (uint64_t)amount_minor, 8);
     return name;
 }
 
@@ -130,22 +122,14 @@ static bool notice_key_known(const struct gateway *g, const uint8_t key[16])
     return slot != MAP_NONE && memcmp(notice_at(g, slot)->key, key, 16) == 0;
 }
 
-static bool same_name(const struct old_name *a, const struct old_name *b)
-{
-    return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
-}
-
 /* By its hash, and then by the name of what lies there. */
 static bool text_known(const struct gateway *g, const struct map *m, enum gateway_text which,
                        const struct old_name *name)
 {
-    uint64_t key = 0;
     if (name->size < 4 + HASH_BYTES) {
         return false;
     }
-    for (uint32_t i = name->size - HASH_BYTES; i < name->size; i++) {
-        key = key << 8 | name->bytes[i];
-    }
+    uint64_t key = old_name_at(name, name->size - HASH_BYTES, HASH_BYTES);
     for (uint32_t slot = map_get(m, key); slot != MAP_NONE; slot = map_get(m, ++key)) {
         const struct gateway_payment *p = payment_slot(g, slot);
         uint32_t text = which == TEXT_OF_ORDER         ? p->order
@@ -153,7 +137,7 @@ static bool text_known(const struct gateway *g, const struct map *m, enum gatewa
                                                        : p->receipt;
         uint32_t scope = which == TEXT_OF_ORDER ? gateway__order_scope(p) : p->provider;
         struct old_name known = text_name(name->space, scope, gateway_text(g, text));
-        if (same_name(&known, name)) {
+        if (old_name_equal(&known, name)) {
             return true;
         }
     }

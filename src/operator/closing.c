@@ -25,28 +25,20 @@ enum {
     RECEIPT_NAME_BYTES = 4 + 8,      /* day, serial */
 };
 
-static void put_big(struct old_name *name, uint64_t value, uint32_t bytes)
-{
-    for (uint32_t i = 0; i < bytes; i++) {
-        CHECK(name->size < OLD_NAME_BYTES);
-        name->bytes[name->size++] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
-    }
-}
-
 static struct old_name checkout_name(int64_t second_ns, uint32_t serial, uint32_t tail)
 {
     struct old_name name = {.space = OLD_SPACE_CHECKOUT};
-    put_big(&name, (uint64_t)(second_ns / NS_PER_S), 8);
-    put_big(&name, tail, 4);
-    put_big(&name, serial, 4);
+    old_name_put(&name, (uint64_t)(second_ns / NS_PER_S), 8);
+    old_name_put(&name, tail, 4);
+    old_name_put(&name, serial, 4);
     return name;
 }
 
 static struct old_name receipt_name(uint32_t day, uint64_t serial)
 {
     struct old_name name = {.space = OLD_SPACE_RECEIPT};
-    put_big(&name, day, 4);
-    put_big(&name, serial, 8);
+    old_name_put(&name, day, 4);
+    old_name_put(&name, serial, 8);
     return name;
 }
 
@@ -79,11 +71,6 @@ static struct old_name checkout_name_of(const struct operator_state *o, const st
     return checkout_name(p->step_ns[STEP_ACCEPTED], p->checkout_serial, tail);
 }
 
-static bool name_equal(const struct old_name *a, const struct old_name *b)
-{
-    return a->space == b->space && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
-}
-
 /* Does one of the payment's own names say this? */
 static bool payment_is_named(const struct operator_state *o, const struct stk_payment *p,
                              const struct old_name *name)
@@ -91,17 +78,8 @@ static bool payment_is_named(const struct operator_state *o, const struct stk_pa
     struct old_name checkout = checkout_name_of(o, p);
     struct old_name receipt = receipt_name(p->receipt_day, p->receipt);
     struct old_name number = operator_payment_name(p->number);
-    return name_equal(name, &checkout) || name_equal(name, &number) ||
-           (p->state == STK_SUCCESS && name_equal(name, &receipt));
-}
-
-static uint64_t big_at(const struct old_name *name, uint32_t at, uint32_t bytes)
-{
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < bytes; i++) {
-        value = value << 8 | name->bytes[at + i];
-    }
-    return value;
+    return old_name_equal(name, &checkout) || old_name_equal(name, &number) ||
+           (p->state == STK_SUCCESS && old_name_equal(name, &receipt));
 }
 
 static bool holds(const void *state, const struct old_name *name)
@@ -111,13 +89,13 @@ static bool holds(const void *state, const struct old_name *name)
     if (name->space == OLD_SPACE_PAYMENT) {
         slot = map_get(&o->by_number, old_name_number(name));
     } else if (name->space == OLD_SPACE_CHECKOUT && name->size == CHECKOUT_NAME_BYTES) {
-        int64_t second_ns = (int64_t)big_at(name, 0, 8) * NS_PER_S;
-        uint32_t tail = (uint32_t)big_at(name, 8, 4);
-        uint32_t serial = (uint32_t)big_at(name, 12, 4);
+        int64_t second_ns = (int64_t)old_name_at(name, 0, 8) * NS_PER_S;
+        uint32_t tail = (uint32_t)old_name_at(name, 8, 4);
+        uint32_t serial = (uint32_t)old_name_at(name, 12, 4);
         slot = map_get(&o->by_checkout, operator__checkout_key(second_ns, serial, tail));
     } else if (name->space == OLD_SPACE_RECEIPT && name->size == RECEIPT_NAME_BYTES) {
-        uint32_t day = (uint32_t)big_at(name, 0, 4);
-        slot = map_get(&o->by_receipt, operator__receipt_key(day, big_at(name, 4, 8)));
+        uint32_t day = (uint32_t)old_name_at(name, 0, 4);
+        slot = map_get(&o->by_receipt, operator__receipt_key(day, old_name_at(name, 4, 8)));
     }
     return slot != MAP_NONE && payment_is_named(o, payment_at(o, slot), name);
 }

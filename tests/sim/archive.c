@@ -31,16 +31,11 @@ void archive_free(struct sim_archive *a)
     *a = (struct sim_archive){.records = NULL};
 }
 
-static bool name_is(const struct old_name *a, const struct old_name *b)
-{
-    return a->space == b->space && a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
-}
-
 static struct sim_record *record_named(const struct sim_archive *a, const struct old_name *name)
 {
     for (uint32_t i = 0; i < a->count; i++) {
         for (uint32_t k = 0; k < a->records[i].names.count; k++) {
-            if (name_is(&a->records[i].names.name[k], name)) {
+            if (old_name_equal(&a->records[i].names.name[k], name)) {
                 return &a->records[i];
             }
         }

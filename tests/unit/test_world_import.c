@@ -112,13 +112,17 @@ static enum book_outcome bring(struct world *w, const struct parcel *p, uint32_t
     return outcome;
 }
 
-static enum book_outcome finish(struct world *w, const struct parcel *p, const char *name)
+static struct digest_value digest_of(const struct parcel *p)
 {
-    struct world_import_command c = {.name = span_from(name)};
     struct digest d;
     digest_init(&d);
     digest_update(&d, p->frames, p->size);
-    c.digest = digest_finish(&d);
+    return digest_finish(&d);
+}
+
+static enum book_outcome finish(struct world *w, const struct parcel *p, const char *name)
+{
+    struct world_import_command c = {.name = span_from(name), .digest = digest_of(p)};
     return step(w, COMMAND_WORLD_IMPORT_END, &c);
 }
 
@@ -456,10 +460,7 @@ static struct forged forged_end(const struct parcel *p, const char *name)
 {
     uint8_t text[256];
     struct writer w = writer_init(text, sizeof(text));
-    struct digest d;
-    digest_init(&d);
-    digest_update(&d, p->frames, p->size);
-    struct digest_value value = digest_finish(&d);
+    struct digest_value value = digest_of(p);
     put_text(&w, span_from(name));
     put_u64(&w, value.high);
     put_u64(&w, value.low);
