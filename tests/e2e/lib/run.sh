@@ -28,24 +28,20 @@ fetch_browser() {
         echo "skipped: this build has no console (console/build says why)"
         exit 77
     }
-    client="$e2e/clients/browser"
-    wanted="$(cat "$client/package.json" "$client/package-lock.json" | cksum)"
-    [ "$(cat "$client/node_modules/.wanted" 2>/dev/null)" != "$wanted" ] || return 0
-    fetched="$(cd "$client" && npm ci --no-audit --no-fund --ignore-scripts 2>&1)" || {
-        echo "$fetched"
-        echo "skipped: playwright-core could not be fetched"
-        exit 77
-    }
-    echo "$wanted" >"$client/node_modules/.wanted"
+    need_client browser
 }
 
-# need_client NAME: the exact packages of clients/NAME, by its lock file, into an ignored folder, once.
+# need_client NAME: the exact packages of clients/NAME, by its lock file, into an ignored folder, once,
+# whoever else wants them at the same time.
 need_client() {
     need node
     need npm
+    need flock
     client="$e2e/clients/$1"
     wanted="$(cat "$client/package.json" "$client/package-lock.json" | cksum)"
-    if [ "$(cat "$client/node_modules/.wanted" 2>/dev/null)" != "$wanted" ]; then
+    (
+        flock 9
+        [ "$(cat "$client/node_modules/.wanted" 2>/dev/null)" != "$wanted" ] || exit 0
         fetched="$(cd "$client" && npm ci --no-audit --no-fund --ignore-scripts 2>&1)" || {
             echo "$fetched"
             case "$fetched" in
@@ -56,5 +52,5 @@ need_client() {
             exit 1
         }
         echo "$wanted" >"$client/node_modules/.wanted"
-    fi
+    ) 9<"$client" || exit
 }
