@@ -10,7 +10,6 @@
 
 enum {
     SLAB_CHUNK_BYTES = 32 * 1024,
-    SLAB_SHIFT_MIN = 6, /* used_bits holds whole words */
     /* The first 512 KiB or less come chunk by chunk, the rest in regions that can have huge pages;
      * of this size, as the C library never has any in stock, so that it need not clear them. */
     SLAB_SINGLE_CHUNKS = 16,
@@ -25,7 +24,6 @@ void slab_init(struct slab *s, size_t slot_size, uint32_t slots_max)
     s->slot_size = (uint32_t)((slot_size + 7) & ~(size_t)7);
     s->slots_max = slots_max;
     s->free_head = SLAB_NONE;
-    s->chunk_shift = SLAB_SHIFT_MIN;
     while (((size_t)s->slot_size << (s->chunk_shift + 1)) <= SLAB_CHUNK_BYTES) {
         s->chunk_shift++;
     }
@@ -52,7 +50,6 @@ void slab_fini(struct slab *s)
         if (slab_place_in_region(s, i) == 0) {
             free(s->chunks[i]);
         }
-        free(s->used_bits[i]);
     }
     free(s->chunks);
     free(s->used_bits);
@@ -60,18 +57,25 @@ void slab_fini(struct slab *s)
     s->free_head = SLAB_NONE;
 }
 
+static size_t slab_words(const struct slab *s, uint32_t chunks)
+{
+    return (((size_t)chunks << s->chunk_shift) + 63) / 64;
+}
+
 static bool slab_grow_directory(struct slab *s)
 {
+    size_t words = slab_words(s, s->chunk_room);
     uint32_t room = s->chunk_room == 0 ? 8 : s->chunk_room * 2;
     uint8_t **chunks = realloc(s->chunks, room * sizeof(*chunks));
     if (chunks == NULL) {
         return false;
     }
     s->chunks = chunks;
-    uint64_t **bits = realloc(s->used_bits, room * sizeof(*bits));
+    uint64_t *bits = realloc(s->used_bits, slab_words(s, room) * sizeof(*bits));
     if (bits == NULL) {
         return false;
     }
+    memset(bits + words, 0, (slab_words(s, room) - words) * sizeof(*bits));
     s->used_bits = bits;
     s->chunk_room = room;
     return true;
@@ -92,16 +96,11 @@ static bool slab_add_chunk(struct slab *s)
     if (s->chunk_count == s->chunk_room && !slab_grow_directory(s)) {
         return false;
     }
-    size_t slots = (size_t)1 << s->chunk_shift;
-    uint64_t *bits = calloc(slots / 64, sizeof(*bits));
-    uint8_t *chunk = bits == NULL ? NULL : slab_chunk_memory(s);
+    uint8_t *chunk = slab_chunk_memory(s);
     if (chunk == NULL) {
-        free(bits);
         return false;
     }
-    s->chunks[s->chunk_count] = chunk;
-    s->used_bits[s->chunk_count] = bits;
-    s->chunk_count++;
+    s->chunks[s->chunk_count++] = chunk;
     return true;
 }
 
@@ -125,8 +124,7 @@ bool slab_reserve(struct slab *s, uint32_t count)
 
 static uint64_t *slab_word(const struct slab *s, uint32_t index)
 {
-    uint32_t mask = (1u << s->chunk_shift) - 1;
-    return &s->used_bits[index >> s->chunk_shift][(index & mask) / 64];
+    return &s->used_bits[index / 64];
 }
 
 bool slab_is_used(const struct slab *s, uint32_t index)

@@ -21,11 +21,11 @@
 #define SLAB_NONE UINT32_MAX
 
 struct slab {
-    uint8_t **chunks;     /* chunk i holds slots [i << shift, (i + 1) << shift) */
-    uint64_t **used_bits; /* one bit a slot, per chunk */
+    uint8_t **chunks;    /* chunk i holds slots [i << shift, (i + 1) << shift) */
+    uint64_t *used_bits; /* one bit a slot */
     uint32_t chunk_count;
-    uint32_t chunk_room;  /* entries that chunks and used_bits have room for */
-    uint32_t chunk_shift; /* slots per chunk as a power of two, at least 64 */
+    uint32_t chunk_room;  /* chunks that `chunks` and used_bits have room for */
+    uint32_t chunk_shift; /* slots per chunk as a power of two */
     uint32_t slot_size;   /* at least 4, a multiple of 8 */
     uint32_t used;
     uint32_t high_water;

@@ -75,6 +75,7 @@ struct engine_limits engine_limits_default(void)
     struct engine_limits limits = {
         .stall_ns_max = (int64_t)80 * 1000 * 1000,
         .batch_bytes_max = 1024 * 1024,
+        .recent_bytes = 8 * 1024 * 1024,
         .work_per_turn_max = 4096,
         .turn_ns_max = (int64_t)5 * 1000 * 1000,
     };
@@ -141,7 +142,7 @@ struct engine *engine_create(const struct engine_options *options)
     e->share.allowed = ENGINE_SHARE_MAX;
     e->recent.first_position = options->head.position + 1;
     e->recent.next_position = options->head.position + 1;
-    e->recent.data = malloc(ENGINE_RECENT_BYTES); /* untouched pages cost nothing */
+    e->recent.data = malloc(e->limits.recent_bytes); /* untouched pages cost nothing */
     if (e->recent.data == NULL || !batch_grow(&e->open, 1) || !batch_grow(&e->writing, 1)) {
         engine_destroy(e);
         return NULL;
@@ -488,19 +489,20 @@ void engine_pace(struct engine *e, int64_t worked_ns)
 }
 
 /* Keeps the frames of a batch that became durable for the readers of the stream. */
-static void recent_keep(struct engine_recent_frames *recent, const struct engine_batch *batch)
+static void recent_keep(struct engine_recent_frames *recent, size_t room,
+                        const struct engine_batch *batch)
 {
     CHECK(recent->next_position == batch->first_position);
-    if (batch->size > ENGINE_RECENT_BYTES / 2) {
+    if (batch->size > room / 2) {
         recent->size = 0;
         recent->first_position = batch->first_position + batch->frames;
     } else {
-        if (recent->size + batch->size > ENGINE_RECENT_BYTES) {
+        if (recent->size + batch->size > room) {
             /* Drop the older half, at a frame's edge. */
             struct reader r = reader_init(recent->data, recent->size);
             struct frame_reader f;
             size_t cut = 0;
-            while (cut < ENGINE_RECENT_BYTES / 2 && frame_next(&r, &f)) {
+            while (cut < room / 2 && frame_next(&r, &f)) {
                 cut = r.at;
                 recent->first_position = f.info.position + 1;
             }
@@ -533,7 +535,7 @@ void engine_written(struct engine *e, enum journal_status status, const struct j
     latency_add(&e->counters.sync, took_ns);
     e->counters.sync_ns_max = took_ns > e->counters.sync_ns_max ? took_ns : e->counters.sync_ns_max;
     e->head = *head;
-    recent_keep(&e->recent, &e->writing);
+    recent_keep(&e->recent, e->limits.recent_bytes, &e->writing);
     e->writing.frames = 0;
     e->writing.size = 0;
     engine_flush(e);

@@ -48,6 +48,7 @@ struct keeper_settings keeper_settings_default(void)
         .closed_max = 100 * 1000,
         .keys_ns = 24 * 3600 * NS_PER_S,
         .pause_ns = NS_PER_S,
+        .batch_bytes = INDEX_BATCH_BYTES,
     };
     return settings;
 }
@@ -63,7 +64,7 @@ struct keeper *keeper_create(struct engine *engine, const struct keeper_port *po
     k->port = *port;
     k->settings = *settings;
     k->pause_ns = settings->pause_ns;
-    k->buffer = malloc(INDEX_BATCH_BYTES); /* untouched pages cost nothing */
+    k->buffer = malloc(settings->batch_bytes); /* untouched pages cost nothing */
     if (k->buffer == NULL) {
         free(k);
         return NULL;
@@ -176,7 +177,7 @@ static bool turn_idle(struct keeper *k)
         keeper_timeout_ms(k) != 0 || engine_poisoned(k->engine)) {
         return false;
     }
-    index_batch_init(&k->batch, k->buffer, INDEX_BATCH_BYTES);
+    index_batch_init(&k->batch, k->buffer, k->settings.batch_bytes);
     k->batch.generation = engine_book(k->engine)->generation;
     k->batch.head = engine_head(k->engine);
     k->count = 0;

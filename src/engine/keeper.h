@@ -22,10 +22,11 @@
 #include "engine/index.h"
 
 struct keeper_settings {
-    int64_t closed_ns;   /* how long what is closed stays in memory, in book time: 1 h */
-    uint32_t closed_max; /* beyond so many closed ones the oldest leave earlier: 100,000 */
-    int64_t keys_ns;     /* idempotency keys: 24 h */
-    int64_t pause_ns;    /* monotonic, between batches that are not full: 1 s */
+    int64_t closed_ns;    /* how long what is closed stays in memory, in book time: 1 h */
+    uint32_t closed_max;  /* beyond so many closed ones the oldest leave earlier: 100,000 */
+    int64_t keys_ns;      /* idempotency keys: 24 h */
+    int64_t pause_ns;     /* monotonic, between batches that are not full: 1 s */
+    uint32_t batch_bytes; /* of records for one put: INDEX_BATCH_BYTES */
 };
 struct keeper_settings keeper_settings_default(void);
 

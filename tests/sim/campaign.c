@@ -100,9 +100,9 @@ static void limit_time(void)
 void campaign_live(struct world *w, const struct world_options *options)
 {
     struct world_options run = *options;
-    run.careful = options->careful || options->seed % 128 == 9;
+    run.careful = options->careful || options->seed % 256 == 9;
     uint64_t trace = world_run(w, &run);
-    if (options->seed % 16 == 5 && !options->trace) {
+    if (options->seed % 32 == 5 && !options->trace) {
         struct tally before = w->tally;
         uint64_t again = world_run(w, &run);
         EXPECT(trace == again, "the same seed lived two lives: %016llx and %016llx", (ull)trace,

@@ -33,7 +33,7 @@ struct campaign_options {
 int campaign_run(const struct campaign_options *options);
 int shrink_run(const struct campaign_options *options);
 
-/* What a seed is run with: every 16th twice, every 128th checked after every decision. Adds to the
+/* What a seed is run with: every 32nd twice, every 256th checked after every decision. Adds to the
  * world's tally. */
 void campaign_live(struct world *w, const struct world_options *options);
 /* Runs seeds in a child, from the options' own on, `most` of them or until one fails: then true.

@@ -5,6 +5,7 @@
 #include "sim/memory.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 
 /* clang-format off */
@@ -35,6 +36,12 @@ void memory_window(bool open)
 uint64_t memory_failures(void)
 {
     return failures;
+}
+
+void memory_stays(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024 * 1024);
 }
 
 static bool fails(void)

@@ -14,4 +14,7 @@ void memory_window(bool open);
 /* How many have failed since the program began. */
 uint64_t memory_failures(void);
 
+/* What is freed stays with the process: lives follow each other, and each wants as much again. */
+void memory_stays(void);
+
 #endif

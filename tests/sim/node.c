@@ -607,7 +607,7 @@ void node_start(struct world *w)
     n->running = true;
     node_engine(w);
     world_note(w, MOMENT_START, n->book->position, recovery.snapshot_position);
-    if (dice_chance(&w->dice_node, 250)) {
+    if (dice_chance(&w->dice_node, 100)) {
         node_compare_replay(w);
     }
     if (n->book->position == 0) {
@@ -646,17 +646,19 @@ void node_end(struct world *w, enum node_end how)
     }
     if (!n->struck && how == END_POWER_CUT) {
         sim_disk_cut_random(w->other_disk, w->disk, dice_next(&w->dice_faults));
-    } else if (!n->struck && how == END_KILLED) {
-        sim_disk_copy(w->other_disk, w->disk);
     }
     node_disarm(w);
-    sim_disk_fail(w->disk, 0, 0, 0, false);
+    /* A killed process changes nothing any more, whatever its remains are taken apart with. */
+    bool moves = n->struck || how == END_POWER_CUT;
+    bool dead = !moves && how == END_KILLED;
+    sim_disk_fail(w->disk, dead ? SIM_CHANGES : 0, dead ? 1 : 0, dead ? EIO : 0, dead);
     archive_process_ends(w);
     node_tear_down(n);
-    if (how != END_STOPPED) {
-        struct sim_disk *dead = w->disk;
+    sim_disk_fail(w->disk, 0, 0, 0, false);
+    if (moves) {
+        struct sim_disk *old = w->disk;
         w->disk = w->other_disk;
-        w->other_disk = dead;
+        w->other_disk = old;
     }
     world_connections_lost(w);
     world_plan(w, dice_span_ns(&w->dice_node, 20000000, 10000000000), MOMENT_START, 0, 0);

@@ -34,8 +34,8 @@ struct bytes {
 
 struct write {
     uint64_t sector;
-    int32_t older; /* the entry of the same sector before this one, or NONE */
-    uint8_t data[SIM_SECTOR_BYTES];
+    int32_t older;   /* the entry of the same sector before this one, or NONE */
+    int32_t content; /* its place among the file's contents; NONE: zeros, as most are */
 };
 
 struct file {
@@ -47,7 +47,8 @@ struct file {
     struct write *writes;
     int32_t write_count;
     int32_t write_capacity;
-    int32_t *latest; /* per sector of `shown`: its newest entry, or NONE */
+    struct bytes contents; /* of `writes`, sector after sector */
+    int32_t *latest;       /* per sector of `shown`: its newest entry, or NONE */
     uint64_t latest_capacity;
 };
 
@@ -166,6 +167,7 @@ static void file_forget_writes(struct file *file)
         file->latest[file->writes[i].sector] = NONE;
     }
     file->write_count = 0;
+    file->contents.size = 0; /* behind it lies what it lies: contents_keep writes whole sectors */
 }
 
 /* Nobody's, but for the contents. */
@@ -204,6 +206,27 @@ static void file_reserve_latest(struct file *file, uint64_t sectors)
     file->latest_capacity = larger;
 }
 
+/* What a write made of its sector. */
+static const uint8_t *write_data(const struct file *file, const struct write *write)
+{
+    static const uint8_t zeros[SIM_SECTOR_BYTES];
+    size_t place = write->content == NONE ? 0 : (size_t)write->content * SIM_SECTOR_BYTES;
+    CHECK(write->content == NONE || place < file->contents.size);
+    return write->content == NONE ? zeros : file->contents.data + place;
+}
+
+/* Keeps the content of a sector; its place, or NONE. */
+static int32_t contents_keep(struct bytes *contents, const uint8_t *sector)
+{
+    if (sector[0] == 0 && memcmp(sector, sector + 1, SIM_SECTOR_BYTES - 1) == 0) {
+        return NONE;
+    }
+    uint64_t place = contents->size / SIM_SECTOR_BYTES;
+    memcpy(bytes_sector(contents, place), sector, SIM_SECTOR_BYTES);
+    contents->size += SIM_SECTOR_BYTES;
+    return (int32_t)place;
+}
+
 /* Notes that a sector, as it is shown now, is dirty. */
 static void file_note(struct file *file, uint64_t sector)
 {
@@ -216,7 +239,7 @@ static void file_note(struct file *file, uint64_t sector)
     struct write *write = &file->writes[file->write_count];
     write->sector = sector;
     write->older = file->latest[sector];
-    memcpy(write->data, bytes_sector(&file->shown, sector), SIM_SECTOR_BYTES);
+    write->content = contents_keep(&file->contents, bytes_sector(&file->shown, sector));
     file->latest[sector] = file->write_count++;
 }
 
@@ -237,9 +260,11 @@ static void file_write(struct file *file, const uint8_t *data, size_t size, uint
 static void file_sync(struct file *file)
 {
     for (int32_t i = 0; i < file->write_count; i++) {
-        uint64_t sector = file->writes[i].sector;
-        if (file->latest[sector] == i) {
-            memcpy(bytes_sector(&file->durable, sector), file->writes[i].data, SIM_SECTOR_BYTES);
+        const struct write *write = &file->writes[i];
+        bool fresh = write->sector * SIM_SECTOR_BYTES >= file->durable.size; /* zero already */
+        if (file->latest[write->sector] == i && !(fresh && write->content == NONE)) {
+            memcpy(bytes_sector(&file->durable, write->sector), write_data(file, write),
+                   SIM_SECTOR_BYTES);
         }
     }
     file_forget_writes(file);
@@ -262,6 +287,7 @@ static void file_copy(struct file *to, const struct file *from)
         }
         memcpy(to->writes, from->writes, (size_t)from->write_count * sizeof(*to->writes));
         to->write_count = from->write_count;
+        bytes_copy(&to->contents, &from->contents);
     }
     file_check(to);
 }
@@ -744,10 +770,10 @@ static void sector_decide(struct file *to, const struct file *from, int32_t entr
         return;
     }
     if (choice == SECTOR_NEW) {
-        memcpy(sector, write->data, SIM_SECTOR_BYTES);
+        memcpy(sector, write_data(from, write), SIM_SECTOR_BYTES);
     } else if (choice == SECTOR_TORN) {
         size_t part = (size_t)(salt % (SIM_SECTOR_BYTES / 8 - 1) + 1) * 8;
-        memcpy(sector, write->data, part);
+        memcpy(sector, write_data(from, write), part);
     } else if (choice == SECTOR_GARBAGE) {
         sector_garbage(sector, salt);
     } else {
@@ -756,7 +782,7 @@ static void sector_decide(struct file *to, const struct file *from, int32_t entr
             version = from->writes[version].older;
             CHECK(version != NONE);
         }
-        memcpy(sector, from->writes[version].data, SIM_SECTOR_BYTES);
+        memcpy(sector, write_data(from, &from->writes[version]), SIM_SECTOR_BYTES);
     }
     uint64_t used = end < from->shown.size ? end : from->shown.size;
     if (used > to->durable.size) {
@@ -928,6 +954,7 @@ void sim_disk_destroy(struct sim_disk *sim)
         free(sim->files[i].durable.data);
         free(sim->files[i].shown.data);
         free(sim->files[i].writes);
+        free(sim->files[i].contents.data);
         free(sim->files[i].latest);
     }
     free(sim);

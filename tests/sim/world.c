@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/memory.h"
+
 typedef unsigned long long ull;
 
 #define MS ((int64_t)1000000)
@@ -118,12 +120,14 @@ static void cast_settings(struct world *w)
 static void cast_keeper(struct world *w)
 {
     struct dice *d = &w->dice_node;
+    struct dice sizes = dice_init(w->options.seed, 6);
     w->keeps = dice_chance(d, 700);
     w->keeper_settings = (struct keeper_settings){
         .closed_ns = dice_span_ns(d, S, 600 * S),
         .closed_max = dice_chance(d, 300) ? (uint32_t)dice_between(d, 0, 20) : UINT32_MAX,
         .keys_ns = dice_span_ns(d, 10 * S, 3600 * S),
         .pause_ns = dice_span_ns(d, 10 * MS, 5 * S),
+        .batch_bytes = (uint32_t)dice_between(&sizes, 20, 128) * 1024,
     };
     w->auditor.reach = archive_reach;
     w->auditor.reach_context = w;
@@ -132,7 +136,9 @@ static void cast_keeper(struct world *w)
 static void cast_machine(struct world *w)
 {
     struct dice *d = &w->dice;
+    struct dice sizes = dice_init(w->options.seed, 7);
     w->limits = engine_limits_default();
+    w->limits.recent_bytes = (uint32_t)dice_between(&sizes, 1, 128) * 1024;
     if (dice_chance(d, 300)) {
         w->limits.work_per_turn_max = (uint32_t)dice_between(d, 1, 4);
     }
@@ -315,6 +321,7 @@ uint64_t world_run(struct world *w, const struct world_options *options)
 
 struct world *world_create(void)
 {
+    memory_stays();
     struct world *w = calloc(1, sizeof(*w));
     CHECK(w != NULL);
     return w;

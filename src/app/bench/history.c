@@ -299,7 +299,11 @@ static bool open_book(struct history *h)
     h->surface = h->engine == NULL ? NULL : surface_create(&surface);
     struct keeper_port port = {h, put_records};
     struct keeper_settings keeper = {
-        .closed_ns = CLOSED_NS, .closed_max = UINT32_MAX, .keys_ns = INT64_MAX / 2};
+        .closed_ns = CLOSED_NS,
+        .closed_max = UINT32_MAX,
+        .keys_ns = INT64_MAX / 2,
+        .batch_bytes = INDEX_BATCH_BYTES,
+    };
     h->keeper = h->surface == NULL ? NULL : keeper_create(h->engine, &port, &keeper);
     if (h->keeper == NULL) {
         (void)snprintf(h->message, sizeof(h->message), "out of memory");
