@@ -590,8 +590,8 @@ int64_t engine_next_due(const struct engine *e)
 
 int engine_timeout_ms(const struct engine *e)
 {
-    if (e->poisoned) {
-        return 0;
+    if (e->poisoned || (e->open.frames > 0 && e->writing.frames == 0)) {
+        return 0; /* what was decided after the turn is still to be handed to the writer */
     }
     int64_t due_ns = engine_next_due(e);
     int64_t now_ns = engine_now(e);

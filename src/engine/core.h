@@ -173,7 +173,7 @@ static inline uint64_t engine_read_position(const struct engine *e)
 }
 
 /* Milliseconds (real) until engine_turn or the outbox may have something to do; -1: not by itself.
- * A virtual clock that stands still gives -1. */
+ * A virtual clock that stands still gives -1, unless a decision waits to be written. */
 int engine_timeout_ms(const struct engine *e);
 
 /* The book has nothing due before, but the face has: an answer that waits for this time.

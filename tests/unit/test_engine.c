@@ -431,6 +431,36 @@ static void a_pause_holds_commands_until_resumed(void **state)
     rig_settle(r);
 }
 
+/* A decision that leaves nothing to do: the phone is off, or on again. */
+static void rig_switch(struct rig *r, bool on)
+{
+    struct operator_reply reply;
+    struct subscriber_change_command c = {
+        .msisdn = 254712000001, .fields = CHANGE_REACHABLE, .reachable = on};
+    assert_int_equal(
+        engine_execute(r->engine, ENGINE_CONTINUATION, COMMAND_SUBSCRIBER_CHANGE, &c, &reply)
+            .status,
+        ENGINE_APPLIED);
+}
+
+/* As the keeper's are: without another turn they waited for whatever came next. */
+static void a_decision_after_the_turn_asks_for_another(void **state)
+{
+    struct rig *r = *state;
+    rig_settle(r);
+    assert_int_equal(engine_timeout_ms(r->engine), -1); /* a virtual clock stands still */
+    rig_switch(r, false);
+    assert_int_equal(engine_timeout_ms(r->engine), 0);
+    engine_turn(r->engine);
+    assert_true(r->writing);
+    rig_switch(r, true);
+    assert_int_equal(engine_timeout_ms(r->engine), -1); /* it goes when the disk has the first */
+    rig_synced(r);
+    assert_true(r->writing);
+    rig_settle(r);
+    assert_int_equal(engine_durable(r->engine), engine_applied(r->engine));
+}
+
 static enum engine_advance_end rig_advance(struct rig *r, uint32_t in_flight, int64_t *advanced)
 {
     enum engine_advance_end end = ADVANCE_RUNNING;
@@ -587,6 +617,7 @@ int main(void)
         STORY(outgoing_items_wait_for_the_disk),
         STORY(old_ids_are_looked_for_before_a_decision_that_names_them),
         STORY(a_pause_holds_commands_until_resumed),
+        STORY(a_decision_after_the_turn_asks_for_another),
         STORY(the_clock_moves_timer_by_timer),
         STORY(the_clock_runs_until_nothing_is_left),
         STORY(the_clock_stops_at_the_end_of_the_calendar),
