@@ -5,7 +5,7 @@ import { both, PHONE } from '../lib/gateway.mjs';
 import { check, equal, proved, seed, story, within } from '../lib/story.mjs';
 
 const { SHIM } = process.env;
-const EACH = Number(process.env.EACH ?? 2);
+const EACH = Number(process.env.EACH ?? 3);
 const AMOUNT = 15000;
 const DAY_MS = 86400_000;
 const approve = { act: 'approve', delay_ms: 2000 };
