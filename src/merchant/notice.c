@@ -82,11 +82,19 @@ static const struct gateway_notice *unproven(const struct gateway *g,
     return NULL;
 }
 
+/* A refund whose payment was taken back otherwise: that money went once, and is booked. */
+static bool came_too_late(const struct gateway *g, const struct gateway_payment *p)
+{
+    const struct gateway_payment *original =
+        gateway_is_refund(p->method) ? gateway_payment(g, p->overrides) : NULL;
+    return original != NULL && original->state == GATEWAY_REVERSED && p->state != GATEWAY_SUCCEEDED;
+}
+
 /* What a claim of money means to a payment as it stands. */
 static uint8_t effect_of_paid(const struct gateway *g, const struct gateway_payment *p,
                               const struct observation *claim)
 {
-    if (p->state == GATEWAY_CREATED) {
+    if (p->state == GATEWAY_CREATED || came_too_late(g, p)) {
         return NOTICE_CONTRADICTS; /* nothing has left us: nobody can have paid */
     }
     if (objection(g, p, claim) != 0) {
@@ -400,6 +408,18 @@ static void end(struct gateway_decision *gd, const struct gateway_payment *p,
     gateway__tell_payment(gd, p, types[state], false);
 }
 
+/* A refund of ours that has not left yet: what it was to give back is gone. */
+static void withdraw_refund(struct gateway_decision *gd, const struct gateway_payment *p)
+{
+    const struct gateway_payment *refund = gateway_payment(gd->g, p->refund);
+    struct gateway_move m = {.state = GATEWAY_FAILED, .reason = REASON_NEVER_SENT};
+    if (refund != NULL && refund->state == GATEWAY_CREATED) {
+        gateway__release_hold(gd, refund);
+        gateway__move(gd, refund, &m);
+        gateway__tell_payment(gd, refund, FEED_PAYMENT_FAILED, false);
+    }
+}
+
 static void reverse(struct gateway_decision *gd, const struct gateway_payment *p,
                     const struct observation *claim, uint64_t notice)
 {
@@ -421,6 +441,7 @@ static void reverse(struct gateway_decision *gd, const struct gateway_payment *p
         gateway__post(gd, &back, 1)); /* the accounts have no limits: what has happened is booked */
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, FEED_PAYMENT_REVERSED, p->receipt != TEXT_NONE);
+    withdraw_refund(gd, p);
 }
 
 /* Carries out what effect_on said. */
@@ -503,14 +524,32 @@ static uint8_t take_arrival(struct gateway_decision *gd, const struct notice_com
     return NOTICE_MOVED;
 }
 
-/* Paystack names a refund by the payment that it gives back: an open one of ours is meant. */
+/* Money given back is often named by its payment alone (a statement's reversal, all of Paystack).
+ * As long as the latest refund of ours has not succeeded, it is meant: it is under way, or had
+ * failed and was carried out after all. It posts its own leg and moves the payment, so that the
+ * money is booked once, whatever else comes. What never left us cannot be meant. */
 static const struct gateway_payment *refund_meant(const struct gateway *g,
                                                   const struct observation *claim,
                                                   const struct gateway_payment *p)
 {
-    bool refunded = p != NULL && p->method == METHOD_PAYSTACK && claim->kind == OBSERVED_REFUND;
-    const struct gateway_payment *refund = refunded ? gateway_payment(g, p->refund) : NULL;
-    return refund != NULL && !gateway_state_ended(refund->state) ? refund : p;
+    bool given_back = p != NULL && claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method) &&
+                      p->state == GATEWAY_SUCCEEDED;
+    const struct gateway_payment *refund = given_back ? gateway_payment(g, p->refund) : NULL;
+    bool meant = refund != NULL && refund->state != GATEWAY_SUCCEEDED &&
+                 refund->entered_position[GATEWAY_SUBMITTED] != 0;
+    return meant ? refund : p;
+}
+
+/* Where a reversal has no receipt of its own, it stands under that of its payment: this is not the
+ * refund's. */
+static void leave_receipt(const struct gateway *g, const struct gateway_payment *p,
+                          struct observation *claim)
+{
+    const struct gateway_payment *original =
+        p != NULL && gateway_is_refund(p->method) ? gateway_payment(g, p->overrides) : NULL;
+    if (original != NULL && span_equal(gateway_text(g, original->receipt), claim->receipt)) {
+        claim->receipt = SPAN_EMPTY;
+    }
 }
 
 /* A statement's line is known by its receipt; a reversal also by what it takes back. */
@@ -528,17 +567,15 @@ static const struct gateway_payment *of_line(const struct gateway *g,
 static const struct gateway_payment *about(const struct gateway_decision *gd,
                                            const struct notice_command *c, bool arrived)
 {
-    if (c->payment != 0) {
-        return gateway_payment(gd->g, c->payment);
-    }
-    if (arrived) {
+    if (c->payment == 0 && arrived) {
         return gateway__payment_of_receipt(gd, c->provider, c->claim);
     }
-    return c->claim->source == OBSERVED_BY_STATEMENT
-               ? of_line(gd->g, c)
-               : refund_meant(
-                     gd->g, c->claim,
-                     gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference));
+    bool line = c->claim->source == OBSERVED_BY_STATEMENT;
+    const struct gateway_payment *named =
+        c->payment != 0 ? gateway_payment(gd->g, c->payment)
+        : line          ? of_line(gd->g, c)
+                        : gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference);
+    return refund_meant(gd->g, c->claim, named);
 }
 
 /* The same has come before (R5.2). It does nothing twice; but what it could not do then (it fitted
@@ -570,12 +607,13 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
                              uint64_t *number_out)
 {
     const struct gateway *g = gd->g;
-    const struct observation claim = gateway__cut(given->claim);
+    struct observation claim = gateway__cut(given->claim);
     struct notice_command command = *given;
     const struct notice_command *c = &command;
     command.claim = &claim;
     bool arrived = gateway__arrived(g, c->provider, &claim);
     const struct gateway_payment *p = about(gd, c, arrived);
+    leave_receipt(g, p, &claim);
     uint32_t slot = map_get(&g->notice_by_key, gateway__bytes_key(c->key));
     const struct gateway_notice *known = slot == MAP_NONE ? NULL : notice_at(g, slot);
     bool same = known != NULL && memcmp(known->key, c->key, sizeof(c->key)) == 0;

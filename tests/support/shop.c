@@ -339,6 +339,7 @@ uint8_t shop_claims(struct shop *s, uint64_t payment, const struct shop_claim *c
     o.reason = c->reason;
     o.reference = span_from(c->reference != NULL ? c->reference : id);
     o.receipt = span_from(c->receipt);
+    o.original_receipt = span_from(c->original);
     o.code = span_from(c->code);
     o.has_amount = c->amount_minor != 0;
     o.amount_minor = c->amount_minor;

@@ -81,6 +81,7 @@ struct shop_claim {
     enum observation_kind kind; /* 0: PAYMENT */
     const char *reference;      /* NULL: "ws_CO_<number>" */
     const char *receipt;        /* NULL: none */
+    const char *original;       /* receipt of what is taken back; NULL: none */
     const char *code;
     int64_t amount_minor; /* 0: not said */
     uint64_t phone;

@@ -194,6 +194,124 @@ static void test_refund_once(void **state)
     shop_end(&s);
 }
 
+/* A reversal as a statement has it: a receipt of its own, and that of what it takes back. */
+static struct shop_claim reversal_line(const char *receipt)
+{
+    struct shop_claim c = {.source = OBSERVED_BY_STATEMENT,
+                           .verdict = OBSERVED_SUCCEEDED,
+                           .kind = OBSERVED_REFUND,
+                           .reference = receipt,
+                           .receipt = receipt,
+                           .original = "UA1A000001",
+                           .amount_minor = SHOP_AMOUNT,
+                           .phone = SHOP_PHONE};
+    return c;
+}
+
+static struct shop_claim reversal_result(enum observation_verdict verdict)
+{
+    struct shop_claim c = result(verdict, verdict == OBSERVED_SUCCEEDED ? "0" : "2001");
+    c.kind = OBSERVED_REFUND;
+    c.amount_minor = verdict == OBSERVED_SUCCEEDED ? SHOP_AMOUNT : 0;
+    c.receipt = verdict == OBSERVED_SUCCEEDED ? "UA1R000001" : NULL;
+    c.reference = "AG_1";
+    return c;
+}
+
+static void assert_given_back_once(struct shop *s, uint64_t payment, uint64_t refund)
+{
+    assert_int_equal(shop_payment(s, payment)->state, GATEWAY_REVERSED);
+    assert_int_equal(shop_payment(s, refund)->state, GATEWAY_SUCCEEDED);
+    assert_int_equal(shop_wallet(s), 0);
+    assert_int_equal(free_minor(s), 0);
+    assert_int_equal(shop_clearing(s), 0);
+    assert_int_equal(shop_told(s, FEED_PAYMENT_REVERSED), 1);
+    assert_int_equal(shop_told(s, FEED_REFUND_SUCCEEDED), 1);
+    assert_int_equal(shop_gateway(s)->last_discrepancy, 0);
+}
+
+/* The Result of our reversal is late, and the statement has it before: it is booked once, by the
+ * refund, whether the line has a receipt of its own or stands under that of the payment. */
+static void test_a_statement_tells_of_our_refund(void **state)
+{
+    (void)state;
+    static const char *const receipts[] = {"UA1R000001", "UA1A000001"};
+    for (int i = 0; i < 2; i++) {
+        struct shop s;
+        uint64_t n = rich(&s);
+        uint64_t r = payout(&s, 0, n).number;
+        answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+        struct shop_claim line = reversal_line(receipts[i]);
+        assert_int_equal(shop_claims(&s, 0, &line), NOTICE_MOVED);
+        assert_given_back_once(&s, n, r);
+        assert_int_equal(shop_claims(&s, 0, &line), NOTICE_CONFIRMS);
+        struct shop_claim late = reversal_result(OBSERVED_SUCCEEDED);
+        assert_int_equal(shop_claims(&s, r, &late), i == 0 ? NOTICE_CONFIRMS : NOTICE_ENRICHES);
+        assert_given_back_once(&s, n, r);
+        shop_end(&s);
+    }
+}
+
+/* The same of a refund that had failed, and that has left memory together with its payment. */
+static void test_a_statement_tells_of_a_failed_refund(void **state)
+{
+    (void)state;
+    struct shop s;
+    uint64_t n = rich(&s);
+    shop_with_attic(&s);
+    uint64_t r = payout(&s, 0, n).number;
+    answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    struct shop_claim failed = reversal_result(OBSERVED_FAILED);
+    assert_int_equal(shop_claims(&s, r, &failed), NOTICE_MOVED);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    shop_pass(&s, 7200 * SHOP_S);
+    assert_int_equal(shop_clear(&s, 3600 * SHOP_S, false), 2);
+    struct shop_claim line = reversal_line("UA1R000001");
+    assert_int_equal(shop_claims(&s, 0, &line), NOTICE_MOVED);
+    assert_true(shop_payment(&s, r)->late);
+    assert_given_back_once(&s, n, r);
+    struct shop_claim late = reversal_result(OBSERVED_SUCCEEDED);
+    assert_int_equal(shop_claims(&s, r, &late), NOTICE_CONFIRMS);
+    assert_given_back_once(&s, n, r);
+    shop_end(&s);
+}
+
+/* Somebody else takes the payment back before our refund has left: it never leaves. And what an
+ * older refund says, when a newer one is under way, is not said of both. */
+static void test_taken_back_beside_a_refund(void **state)
+{
+    (void)state;
+    struct shop s;
+    uint64_t n = rich(&s);
+    uint64_t r = payout(&s, 0, n).number;
+    struct shop_claim line = reversal_line("UA1R000001");
+    assert_int_equal(shop_claims(&s, 0, &line), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+    assert_int_equal(shop_payment(&s, r)->state, GATEWAY_FAILED);
+    assert_int_equal(gateway_push_may_leave(shop_gateway(&s), r), PUSH_OVER);
+    assert_int_equal(free_minor(&s), 0);
+    assert_int_equal(shop_clearing(&s), 0);
+    struct shop_claim odd = reversal_result(OBSERVED_SUCCEEDED);
+    odd.reference = NULL;
+    assert_int_equal(shop_claims(&s, r, &odd), NOTICE_CONTRADICTS);
+    assert_int_equal(shop_clearing(&s), 0);
+    shop_end(&s);
+
+    n = rich(&s);
+    r = payout(&s, 0, n).number;
+    answer(&s, r, CALL_REVERSAL, OBSERVED_REFUSED, OBSERVED_REASON_CREDENTIALS);
+    uint64_t again = payout(&s, 0, n).number;
+    answer(&s, again, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    odd.receipt = "UA1R000002";
+    assert_int_equal(shop_claims(&s, r, &odd), NOTICE_MOVED); /* of the first, after all */
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+    struct shop_claim late = reversal_result(OBSERVED_SUCCEEDED);
+    assert_int_equal(shop_claims(&s, again, &late), NOTICE_CONTRADICTS);
+    assert_int_equal(shop_wallet(&s), 0);
+    assert_int_equal(shop_clearing(&s), 0);
+    shop_end(&s);
+}
+
 /* R6.12: asked for at Daraja's own paths. Its application is told once that it waits in the
  * provider's queue, and of each end; over a restart, too. */
 static void test_front_is_told(void **state)
@@ -373,6 +491,9 @@ int main(void)
         cmocka_unit_test(test_never_sent_and_refused_release),
         cmocka_unit_test(test_duplicate_is_unknown),
         cmocka_unit_test(test_refund_once),
+        cmocka_unit_test(test_a_statement_tells_of_our_refund),
+        cmocka_unit_test(test_a_statement_tells_of_a_failed_refund),
+        cmocka_unit_test(test_taken_back_beside_a_refund),
         cmocka_unit_test(test_front_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
