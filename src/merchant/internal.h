@@ -292,5 +292,6 @@ uint32_t gateway__webhook_find(const struct gateway *g, uint64_t subject);
 
 #include "merchant/internal_closing.h"
 #include "merchant/internal_front.h"
+#include "merchant/internal_trust.h"
 
 #endif

@@ -51,15 +51,16 @@ static bool is_ours(const struct gateway *g, const struct gateway_payment *p,
            amount_of(p, n) <= GATEWAY_AMOUNT_MAX;
 }
 
-/* Is it certain that money came? A confirmation of its own did, or somebody else than an unsigned
- * callback says so. */
+/* Is it certain that money came? A confirmation of its own did, or somebody says so who is known:
+ * not an unsigned callback or result. */
 static bool has_come(const struct gateway *g, const struct gateway_payment *p,
                      const struct gateway_notice *n)
 {
     const struct gateway_receipt *r =
         gateway_receipt_by_text(g, p->provider, gateway_text(g, n->receipt));
     bool arrived = r != NULL && r->state != RECEIPT_TAKEN_BACK;
-    bool proven = observation_rank(n->source) > observation_rank(OBSERVED_BY_CALLBACK);
+    bool proven = observation_rank(n->source) > observation_rank(OBSERVED_BY_CALLBACK) &&
+                  !gateway__is_unsigned(provider_at(g, p->provider)->kind, n->source);
     return is_ours(g, p, n) && (arrived || proven);
 }
 

@@ -228,6 +228,7 @@ static void name_around(const struct gateway *g, const struct gateway_payment *p
     bool was_paid = p->state == GATEWAY_SUCCEEDED || p->state == GATEWAY_REVERSED;
     if (may_succeed && !was_paid && !gateway_pays_out(p->method)) {
         name_chain(g, p, out);
+        name_text(OLD_SPACE_GATEWAY_RECEIPT, p->provider, gateway__unproven_receipt(g, p), out);
     }
 }
 

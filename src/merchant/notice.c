@@ -60,28 +60,6 @@ static uint8_t objection(const struct gateway *g, const struct gateway_payment *
     return other != MAP_NONE && payment_slot(g, other)->number != p->number ? REASON_RECEIPT : 0;
 }
 
-/* R6.10: Daraja signs nothing. From an amount on, the provider itself must say so, too. */
-static bool is_unproven(const struct gateway *g, const struct gateway_payment *p,
-                        const struct observation *claim)
-{
-    int64_t from_minor = g->settings->confirm_minor;
-    return from_minor > 0 && p->amount_minor >= from_minor &&
-           claim->source == OBSERVED_BY_CALLBACK && claim->kind == OBSERVED_PAYMENT &&
-           !gateway_pays_out(p->method);
-}
-
-/* The callback that said so, and waits for the provider's word; NULL: none does. */
-static const struct gateway_notice *unproven(const struct gateway *g,
-                                             const struct gateway_payment *p)
-{
-    for (uint32_t i = p->first_notice; i != SLAB_NONE; i = notice_at(g, i)->next) {
-        if (notice_at(g, i)->effect == NOTICE_UNPROVEN) {
-            return notice_at(g, i);
-        }
-    }
-    return NULL;
-}
-
 /* A refund whose payment was taken back otherwise: that money went once, and is booked. */
 static bool came_too_late(const struct gateway *g, const struct gateway_payment *p)
 {
@@ -107,10 +85,10 @@ static uint8_t effect_of_paid(const struct gateway *g, const struct gateway_paym
     if (p->state != GATEWAY_SUCCEEDED && p->state != GATEWAY_REVERSED) {
         bool weaker = gateway_state_ended(p->state) && p->source != 0 &&
                       observation_rank(claim->source) < observation_rank(p->source) &&
-                      unproven(g, p) == NULL; /* both together are as strong as either */
-        return weaker                     ? NOTICE_CONTRADICTS
-               : is_unproven(g, p, claim) ? NOTICE_UNPROVEN
-                                          : NOTICE_MOVED;
+                      !gateway__awaits_proof(g, p); /* both together are as strong as either */
+        return weaker                              ? NOTICE_CONTRADICTS
+               : gateway__is_unproven(g, p, claim) ? NOTICE_UNPROVEN
+                                                   : NOTICE_MOVED;
     }
     if (claim->receipt.size == 0) {
         return NOTICE_CONFIRMS;
@@ -288,6 +266,7 @@ static void propose_refund(struct gateway_decision *gd, const struct gateway_pay
 static void mismatch(struct gateway_decision *gd, const struct gateway_payment *p,
                      const struct observation *claim, uint64_t notice, uint8_t reason)
 {
+    CHECK(!gateway_state_ended(p->state)); /* what comes after an end is right, or moves nothing */
     through_pending(gd, p, claim, notice);
     struct gateway_move m = {.state = GATEWAY_MISMATCHED,
                              .source = (uint8_t)claim->source,
@@ -347,9 +326,9 @@ static void succeed(struct gateway_decision *gd, const struct gateway_payment *p
     if (given->receipt.size == 0 && !gateway_pays_out(p->method)) {
         whole.receipt = gateway__receipt_that_fits(gd->g, p); /* its confirmation came first */
     }
-    const struct gateway_notice *callback = unproven(gd->g, p);
-    if (whole.receipt.size == 0 && callback != NULL) {
-        whole.receipt = gateway_text(gd->g, callback->receipt);
+    struct span said = gateway__unproven_receipt(gd->g, p);
+    if (whole.receipt.size == 0 && gateway__receipt_may_be_of(gd->g, p, said)) {
+        whole.receipt = said;
     }
     uint8_t reason = objection(gd->g, p, claim);
     if (reason != 0) {

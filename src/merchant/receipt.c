@@ -246,6 +246,23 @@ struct span gateway__receipt_that_fits(const struct gateway *g, const struct gat
     return found == NULL ? SPAN_EMPTY : gateway_text(g, found->receipt);
 }
 
+bool gateway__receipt_may_be_of(const struct gateway *g, const struct gateway_payment *p,
+                                struct span text)
+{
+    if (text.size == 0 || gateway__find(g, TEXT_OF_RECEIPT, p->provider, text) != MAP_NONE) {
+        return false;
+    }
+    const struct gateway_receipt *r = gateway_receipt_by_text(g, p->provider, text);
+    if (r == NULL) {
+        return true;
+    }
+    struct span reference = gateway_text(g, r->reference);
+    bool named = reference.size == 0 || span_equal(reference, gateway_account_reference(g, p));
+    return named && r->state != RECEIPT_TAKEN_BACK && !r->by_person &&
+           r->amount_minor == gateway_paid_minor(p) &&
+           fits_party(p->phone, r->phone, gateway_text(g, r->party));
+}
+
 bool gateway_c2b_accepts(const struct gateway *g, uint32_t provider, struct span reference)
 {
     const struct gateway_provider *a = provider_at(g, provider);

@@ -175,11 +175,18 @@ static void test_rejected(void **state)
     assert_int_equal(shop_clearing(&s), SHOP_AMOUNT);
     /* When the provider itself says that money came, it cannot be rejected. */
     uint64_t m = shop_pending(&s, "INV-2");
-    struct shop_claim row = wrong(OBSERVED_BY_STATUS, CAME);
+    struct shop_claim row = wrong(OBSERVED_BY_PULL, CAME);
     row.receipt = "UA1A000002";
     assert_int_equal(shop_claims(&s, m, &row), NOTICE_MOVED);
     assert_int_equal(decide(&s, m, JUDGEMENT_REJECT, 0), GATEWAY_MONEY_CAME);
     assert_int_equal(decide(&s, m, JUDGEMENT_ACCEPT, CAME), GATEWAY_DONE);
+    assert_int_equal(shop_clearing(&s), SHOP_AMOUNT + CAME);
+    /* Daraja signs its results no more than its callbacks: that may be a lie, too. */
+    uint64_t lie = shop_pending(&s, "INV-3");
+    struct shop_claim result = wrong(OBSERVED_BY_STATUS, CAME);
+    result.receipt = "UA1A000003";
+    assert_int_equal(shop_claims(&s, lie, &result), NOTICE_MOVED);
+    assert_int_equal(decide(&s, lie, JUDGEMENT_REJECT, 0), GATEWAY_DONE);
     assert_int_equal(shop_clearing(&s), SHOP_AMOUNT + CAME);
     shop_end(&s);
 }

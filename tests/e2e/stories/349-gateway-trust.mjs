@@ -93,22 +93,43 @@ await story('much money needs the provider\'s own word', async (scene) => {
     await operator.approved(little.checkout_request_id);
     equal((await gateway.become(little.id, 'succeeded')).source, 'callback', 'below it counts');
 
-    // Forged: everything right but that nobody paid.
+    // Forged: everything right but that nobody paid. Whoever has a payment's URL has them all.
+    const forge = async (payment, door, body) => {
+        const { callback_url } = await operator.transaction(payment.checkout_request_id);
+        const path = new URL(callback_url).pathname.replace(/[^/]*$/, door);
+        const answer = await request(server.ready.merchant, 'POST', path, { body });
+        equal(answer.status, 200, `what was forged at ${door} is taken`);
+    };
+    const lie = (payment) => forge(payment, 'stk', { Body: { stkCallback: {
+        MerchantRequestID: payment.merchant_request_id,
+        CheckoutRequestID: payment.checkout_request_id, ResultCode: 0, ResultDesc: 'Done.',
+        CallbackMetadata: { Item: [{ Name: 'Amount', Value: 150 },
+                                   { Name: 'MpesaReceiptNumber', Value: 'UA1FORGED0' },
+                                   { Name: 'PhoneNumber', Value: PHONE }] } } } });
     const much = await begin('MUCH', 15000);
-    const account = (await gateway.ok('GET', '/v1/providers')).data[0];
-    const forged = await request(server.ready.merchant, 'POST',
-                                 `${new URL(account.callback_url).pathname}/stk`, {
-        body: { Body: { stkCallback: {
-            MerchantRequestID: much.merchant_request_id,
-            CheckoutRequestID: much.checkout_request_id, ResultCode: 0, ResultDesc: 'Done.',
-            CallbackMetadata: { Item: [{ Name: 'Amount', Value: 150 },
-                                       { Name: 'MpesaReceiptNumber', Value: 'UA1FORGED0' },
-                                       { Name: 'PhoneNumber', Value: PHONE }] } } } } });
-    equal(forged.status, 200, 'it is taken');
+    await lie(much);
     await until(async () => (await told(much.id)).length === 2, 'the provider is asked');
     equal(await told(much.id), [['callback', 'to_be_confirmed'], ['query', 'in_flight']],
           'and knows of no money');
     equal((await gateway.payment(much.id)).status, 'pending', 'no success');
+    await forge(much, 'status', { Result: {
+        ResultType: 0, ResultCode: 0, ResultDesc: 'Done.', OriginatorConversationID: 'x',
+        ConversationID: 'y', TransactionID: '0000000000',
+        ResultParameters: { ResultParameter: [
+            { Key: 'DebitPartyName', Value: `${PHONE} - Nobody` },
+            { Key: 'CreditPartyName', Value: '174379 - Us' },
+            { Key: 'ConversationID', Value: much.checkout_request_id },
+            { Key: 'TransactionStatus', Value: 'Completed' }, { Key: 'Amount', Value: 150 },
+            { Key: 'ReceiptNo', Value: 'UA1FORGED1' }] } } });
+    await forge(much, 'confirmation', {
+        TransactionType: 'Pay Bill', TransID: 'UA1FORGED2', TransTime: '20260131100000',
+        TransAmount: '150.00', BusinessShortCode: '174379', BillRefNumber: 'MUCH',
+        InvoiceNumber: '', OrgAccountBalance: '', ThirdPartyTransID: '', MSISDN: String(PHONE),
+        FirstName: 'No', MiddleName: '', LastName: 'Body' });
+    equal((await told(much.id)).filter(([source]) => source !== 'query'),
+          [['callback', 'to_be_confirmed'], ['status', 'to_be_confirmed'],
+           ['callback', 'to_be_confirmed']], 'at every door of the payment');
+    equal((await gateway.payment(much.id)).status, 'pending', 'still no success');
     await operator.cancel(much.checkout_request_id);
     await gateway.become(much.id, 'cancelled');
     proved('a forged callback of much money moves nothing');
@@ -123,6 +144,19 @@ await story('much money needs the provider\'s own word', async (scene) => {
     const day = await gateway.ok('POST', '/v1/reconciliations/run');
     equal([day.accounts[0].repaired, day.accounts[0].late_callbacks], [0, 1], 'it is no repair');
     proved('a true one counts as soon as the provider says the same');
+
+    // Beside a forged one: the money is the payment's, under the number that is true.
+    const both_ = await begin('BESIDE', 15000);
+    await lie(both_);
+    await operator.approved(both_.checkout_request_id);
+    await gateway.become(both_.id, 'succeeded');
+    const { receipt } = await operator.transaction(both_.checkout_request_id);
+    const known = await until(async () => {
+        const payment = await gateway.payment(both_.id);
+        return payment.receipt && payment;
+    }, 'the receipt is asked for');
+    equal(known.receipt, receipt, 'the true one');
+    proved('a forged receipt number beside the true one is not believed');
 });
 
 await story('callbacks come from listed networks only', async (scene) => {
