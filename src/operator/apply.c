@@ -356,6 +356,7 @@ bool operator__apply(void *state, const struct frame_info *frame, uint16_t kind,
     case EVENT_STANDING_ORDER_ASKED:
     case EVENT_STANDING_ORDER_OPENED:
     case EVENT_STANDING_ORDER_RAN:
+    case EVENT_STANDING_ORDER_CANCELLED_1:
     case EVENT_STANDING_ORDER_CANCELLED: operator__apply_standing(o, &e, frame); break;
     case EVENT_BILLER_KEPT:
     case EVENT_INVOICE_KEPT:

@@ -51,7 +51,7 @@
     X(STANDING_ORDER_ASKED, 117, "standing_order_asked")   /* its terms */                      \
     X(STANDING_ORDER_OPENED, 118, "standing_order_opened") /* the PIN was right */              \
     X(STANDING_ORDER_RAN, 119, "standing_order_ran")       /* the request of a payment */       \
-    X(STANDING_ORDER_CANCELLED, 120, "standing_order_cancelled")                                \
+    X(STANDING_ORDER_CANCELLED_1, 120, "standing_order_cancelled")                              \
     X(REQUEST_RULED, 121, "request_ruled") /* what a rule orders for a request */               \
     X(BILLER_KEPT, 122, "biller_kept")     /* an organisation opts in, or changes that */       \
     X(INVOICE_KEPT, 123, "invoice_kept")   /* sent, or changed */                               \
@@ -67,7 +67,8 @@
     X(REQUEST_ACCEPTED, 146, "request_accepted")                                                \
     X(PAYSTACK_KEPT, 150, "paystack_kept")             /* an organisation's key and webhooks */ \
     X(PAYSTACK_PHONE_KEPT, 151, "paystack_phone_kept") /* who pays what was initialized */      \
-    X(REQUEST_MESSAGE_RULED, 155, "request_message_ruled") /* for what is sent before the end */
+    X(REQUEST_MESSAGE_RULED, 155, "request_message_ruled") /* for messages before the end */    \
+    X(STANDING_ORDER_CANCELLED, 156, "standing_order_cancelled")
 
 enum operator_event_kind {
 #define X(name, number, text) EVENT_##name = number,
@@ -177,7 +178,8 @@ static inline bool operator_event_of_request(uint16_t kind)
 /* Is it about a standing order (standing.h)? */
 static inline bool operator_event_of_standing_order(uint16_t kind)
 {
-    return kind >= EVENT_STANDING_ORDER_ASKED && kind <= EVENT_STANDING_ORDER_CANCELLED;
+    return (kind >= EVENT_STANDING_ORDER_ASKED && kind <= EVENT_STANDING_ORDER_CANCELLED_1) ||
+           kind == EVENT_STANDING_ORDER_CANCELLED;
 }
 
 /* Is it about Paystack (paystack.h)? */

@@ -230,11 +230,20 @@ static int64_t retry_ns(const struct operator_request *r, int64_t now_ns)
     return tries < STANDING_TRIES ? r->step_ns[REQUEST_ACCEPTED] + tries * between_ns : 0;
 }
 
+/* One that waited, for money or by a rule, may find that the customer wants no more. FINISHED only
+ * says that this was the last date. */
+static enum request_outcome payment_objection(const struct operator_state *o,
+                                              const struct operator_request *r, int64_t now_ns)
+{
+    bool cancelled = standing_at(o, r->order)->state == STANDING_CANCELLED;
+    return cancelled ? REQUEST_ACCOUNT_STATUS : operator__c2b_objection(o, r, now_ns);
+}
+
 void operator__advance_standing_payment(const struct operator_state *o, struct decision *d,
                                         const struct operator_request *r)
 {
     int64_t now_ns = d->command->now_ns;
-    enum request_outcome objection = operator__c2b_objection(o, r, now_ns);
+    enum request_outcome objection = payment_objection(o, r, now_ns);
     int64_t again_ns = objection == REQUEST_NO_MONEY ? retry_ns(r, now_ns) : 0;
     if (again_ns != 0) {
         struct operator_event e;

@@ -24,6 +24,7 @@ void operator__encode_standing(struct writer *w, const struct operator_event *e)
         put_u64(w, e->request);
         put_i64(w, e->expires_ns);
         break;
+    case EVENT_STANDING_ORDER_CANCELLED_1:
     case EVENT_STANDING_ORDER_CANCELLED: break;
     default: UNREACHABLE("unknown event of a standing order");
     }
@@ -45,6 +46,7 @@ bool operator__decode_standing(uint16_t kind, struct reader *r, struct operator_
         e->request = get_u64(r);
         e->expires_ns = get_i64(r);
         break;
+    case EVENT_STANDING_ORDER_CANCELLED_1:
     case EVENT_STANDING_ORDER_CANCELLED: break;
     default: return false;
     }
@@ -139,6 +141,7 @@ void operator__apply_standing(struct operator_state *o, const struct operator_ev
         activate(o, order, e->expires_ns);
         break;
     case EVENT_STANDING_ORDER_RAN: apply_ran(o, order, e, frame); break;
+    case EVENT_STANDING_ORDER_CANCELLED_1:
     case EVENT_STANDING_ORDER_CANCELLED:
         CHECK(order->state == STANDING_ACTIVE);
         timers_remove(&o->standing_due, order->timer);

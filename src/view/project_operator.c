@@ -234,7 +234,8 @@ static void move_standing(struct projection *p, const struct operator_event *e)
 {
     char next[RFC3339_SIZE];
     bool ran = e->kind == EVENT_STANDING_ORDER_RAN;
-    bool goes_on = e->kind != EVENT_STANDING_ORDER_CANCELLED && e->expires_ns != 0;
+    bool opened = e->kind == EVENT_STANDING_ORDER_OPENED;
+    bool goes_on = (opened || ran) && e->expires_ns != 0;
     enum standing_state state = goes_on ? STANDING_ACTIVE
                                 : ran   ? STANDING_FINISHED
                                         : STANDING_CANCELLED;
@@ -514,6 +515,7 @@ static bool project_known(struct projection *p, const struct operator_event *e)
     case EVENT_STANDING_ORDER_ASKED: ask_standing(p, e); break;
     case EVENT_STANDING_ORDER_OPENED:
     case EVENT_STANDING_ORDER_RAN:
+    case EVENT_STANDING_ORDER_CANCELLED_1:
     case EVENT_STANDING_ORDER_CANCELLED: move_standing(p, e); break;
     case EVENT_REQUEST_LOOKED_UP: look_up_request(p, e); break;
     case EVENT_REQUEST_AMOUNT_SET:

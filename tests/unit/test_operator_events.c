@@ -144,7 +144,7 @@ static const struct sample samples[] = {
     {{.kind = EVENT_STANDING_ORDER_RAN, .number = 4, .request = 10,
       .expires_ns = 1772247600000000000},
      24, 0x08ba409d49d67049u},
-    {{.kind = EVENT_STANDING_ORDER_CANCELLED, .number = 4}, 8, 0xb739f630eb3a77f3u},
+    {{.kind = EVENT_STANDING_ORDER_CANCELLED_1, .number = 4}, 8, 0xb739f630eb3a77f3u},
     {{.kind = EVENT_REQUEST_RULED, .number = 9, .orders = ORDER}, 71, 0x5d6cf8fdc8277f7au},
     {{.kind = EVENT_BILLER_KEPT, .slot = 3, .approves = true, .target = 91,
       .url = TEXT("https://shop.example/bill"), .name = TEXT("a@b.c"),
@@ -184,6 +184,7 @@ static const struct sample samples[] = {
     {{.kind = EVENT_PAYSTACK_PHONE_KEPT, .number = 9, .msisdn = 254712345678}, 16,
      0x152449cb87857ef5u},
     {{.kind = EVENT_REQUEST_MESSAGE_RULED, .number = 9, .orders = ORDER}, 71, 0x4d56250a86a6d537u},
+    {{.kind = EVENT_STANDING_ORDER_CANCELLED, .number = 4}, 8, 0xfe29ed2a68e15085u},
 };
 /* clang-format on */
 

@@ -343,6 +343,33 @@ static void a_customer_cancels(void **state)
     world_end(&w);
 }
 
+/* A payment that waits is not taken from one who wants no more (event 156). */
+static void what_waits_is_not_paid_after_a_cancel(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    struct request_command c = wants(WORLD_ANNA, STANDING_DAILY, 1);
+    uint64_t last = allowed(&w, &c); /* its only date: FINISHED while it waits */
+    c = wants(WORLD_ANNA, STANDING_DAILY, 20);
+    c.remarks = SPAN_LITERAL("Car");
+    uint64_t number = allowed(&w, &c);
+    assert_int_equal(world_adjust(&w, WORLD_ANNA, -world_balance(&w, WORLD_ANNA)), OPERATOR_DONE);
+    world_pass(&w, 21 * HOUR); /* 06:30 */
+    uint64_t run = order(&w, number)->last_run;
+    assert_true(world_request(&w, run)->held);
+    assert_int_equal(cancel(&w, number), OPERATOR_DONE);
+    world_restart(&w);
+    assert_int_equal(world_adjust(&w, WORLD_ANNA, KES(5000)), OPERATOR_DONE);
+    world_pass(&w, 4 * HOUR); /* 10:30 */
+    assert_int_equal(world_request(&w, run)->outcome, REQUEST_ACCOUNT_STATUS);
+    assert_int_equal(world_request(&w, order(&w, last)->last_run)->outcome, REQUEST_DONE);
+    assert_int_equal(order(&w, number)->paid, 0);
+    assert_int_equal(messages(&w, run), 1);
+    assert_int_equal(world_balance(&w, WORLD_ANNA), KES(4500));
+    world_end(&w);
+}
+
 /* ---- the organisation ---- */
 
 static void confirmed_pulled_and_reversed(void **state)
@@ -420,6 +447,7 @@ int main(void)
         cmocka_unit_test(tries_again_for_money),
         cmocka_unit_test(limits_and_states_hold_on_the_date),
         cmocka_unit_test(a_customer_cancels),
+        cmocka_unit_test(what_waits_is_not_paid_after_a_cancel),
         cmocka_unit_test(confirmed_pulled_and_reversed),
         cmocka_unit_test(dates_that_are_over_are_paid_at_once),
     };

@@ -1,6 +1,7 @@
 /*
  * test_verify_requests.c - hakika verify (R6.8) on forged requests of organisations: accepted
- * without what belongs to them, a phone number where none belongs (R2.8), numbers out of order.
+ * without what belongs to them, a phone number where none belongs (R2.8), numbers out of order,
+ * standing orders that pay after they were cancelled.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 #include "operator/operator.h"
 #include "support/verify_rig.h"
 
-#define PHONE ((uint64_t)254700000001)
+#define PHONE ((uint64_t)254700000001) /* of slot 1 */
 
 static void event(struct forge *f, uint16_t kind, uint64_t number, uint64_t party,
                   uint8_t party_type)
@@ -197,6 +198,98 @@ static void test_messages_before_the_end(void **state)
     expect(&f, PROOF_PAYMENTS, "that is out already");
 }
 
+/* ---- standing orders ---- */
+
+static void standing_request(struct forge *f, uint64_t number, uint8_t kind)
+{
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_REQUEST_TEXTS_KEPT;
+    e.number = number;
+    forge_operator(f, &e);
+    event(f, EVENT_REQUEST_PARTY_KEPT, number, PHONE, 0);
+    e.kind = EVENT_REQUEST_ACCEPTED;
+    e.request_kind = kind;
+    e.command = C2B_PAY_BILL;
+    e.party_type = PARTY_MSISDN;
+    e.short_code = FORGE_SHORT_CODE;
+    e.amount_minor = AMOUNT;
+    forge_operator(f, &e);
+}
+
+static void standing(struct forge *f, uint16_t kind, uint64_t request, uint32_t due_day)
+{
+    struct operator_event e;
+    memset(&e, 0, sizeof(e));
+    e.kind = kind;
+    e.number = 1;
+    e.request = request;
+    e.terms = (struct standing_terms){FORGE_DAY - 1, FORGE_DAY + 5, STANDING_DAILY};
+    e.expires_ns = due_day != 0 ? standing_day_ns(due_day) : 0;
+    forge_operator(f, &e);
+}
+
+static void standing_paid(struct forge *f)
+{
+    struct operator_event e;
+    struct ledger_event money;
+    memset(&money, 0, sizeof(money));
+    money.kind = EVENT_TRANSFER_POSTED;
+    money.transfer.id = request_transfer_id(2, 0);
+    money.transfer.kind = TRANSFER_POST;
+    money.transfer.code = TRANSFER_CODE_STANDING;
+    money.transfer.reference = 2;
+    money.transfer.debit_account = FORGE_WALLET + 1;
+    money.transfer.credit_account = FORGE_UTILITY;
+    money.transfer.amount_minor = AMOUNT;
+    forge_ledger(f, &money);
+    memset(&e, 0, sizeof(e));
+    e.kind = EVENT_REQUEST_ENDED;
+    e.number = 2;
+    e.outcome = REQUEST_DONE;
+    e.has_receipt = true;
+    e.receipt_day = FORGE_DAY;
+    e.receipt = ++f->receipt;
+    forge_operator(f, &e);
+}
+
+/* A payment under way when its order is cancelled; the kind of the event says what that means. */
+static void cancelled_and_paid(struct forge *f, uint16_t cancelled)
+{
+    struct operator_event done;
+    memset(&done, 0, sizeof(done));
+    done.kind = EVENT_REQUEST_ENDED;
+    done.number = 1;
+    done.outcome = REQUEST_DONE;
+    open_story(f);
+    forge_frame(f, COMMAND_REQUEST);
+    standing_request(f, 1, REQUEST_STANDING_ORDER);
+    standing(f, EVENT_STANDING_ORDER_ASKED, 1, 0);
+    forge_frame(f, COMMAND_REQUEST_ADVANCE);
+    standing(f, EVENT_STANDING_ORDER_OPENED, 0, FORGE_DAY - 1);
+    forge_operator(f, &done);
+    forge_frame(f, COMMAND_STANDING_RUN);
+    standing_request(f, 2, REQUEST_STANDING_PAYMENT);
+    standing(f, EVENT_STANDING_ORDER_RAN, 2, FORGE_DAY);
+    forge_frame(f, COMMAND_STANDING_CANCEL);
+    standing(f, cancelled, 0, 0);
+    forge_frame(f, COMMAND_REQUEST_ADVANCE);
+    standing_paid(f);
+}
+
+static void test_paid_after_a_cancel(void **state)
+{
+    (void)state;
+    struct forge f;
+    cancelled_and_paid(&f, EVENT_STANDING_ORDER_CANCELLED_1); /* as older programs did */
+    forge_close(&f);
+    verify(&f);
+    assert_every_proof_holds();
+    forge_remove(&f);
+    cancelled_and_paid(&f, EVENT_STANDING_ORDER_CANCELLED);
+    expect(&f, PROOF_PAYMENTS, "is paid although standing order 1 had been cancelled");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_phone_numbers_that_do_not_belong),
         cmocka_unit_test(test_accepted_out_of_order),
         cmocka_unit_test(test_messages_before_the_end),
+        cmocka_unit_test(test_paid_after_a_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,7 @@ struct audit_standing {
     uint64_t request;
     uint32_t short_code, runs;
     uint8_t state; /* enum standing_state */
+    bool no_more;  /* cancelled, and what was under way may not pay either (event 156) */
 };
 
 /* What happened in the frame under way that must fit together at its end. */

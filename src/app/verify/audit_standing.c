@@ -174,7 +174,20 @@ void audit__standing_event(struct audit *a, const struct operator_event *e)
     }
     order->state = opens ? STANDING_ACTIVE : STANDING_CANCELLED;
     order->due_ns = opens ? e->expires_ns : 0;
+    order->no_more = e->kind == EVENT_STANDING_ORDER_CANCELLED;
     a->frame.standing_opened = opens ? e->number : 0;
+}
+
+/* Journals of older programs let a payment that was under way go on (event 120). */
+static void check_allowed(struct audit *a, uint64_t number, const struct audit_request *r)
+{
+    const struct audit_standing *order = array_at(&a->standing, r->order - 1);
+    if (order != NULL && order->no_more) {
+        audit__breach(a, PROOF_PAYMENTS,
+                      "request %" PRIu64 " is paid although standing order %" PRIu64
+                      " had been cancelled",
+                      number, r->order);
+    }
 }
 
 /* A request of an order ends: the one that asked for it opens it, or it never will be. */
@@ -191,5 +204,8 @@ void audit__standing_end(struct audit *a, uint64_t number, const struct audit_re
     }
     if (opened) {
         a->frame.standing_opened = 0;
+    }
+    if (r->kind == REQUEST_STANDING_PAYMENT && outcome == REQUEST_DONE) {
+        check_allowed(a, number, r);
     }
 }
