@@ -656,7 +656,8 @@ void gateway_payment_release(struct request *q)
     }
     if (reply.refusal == GATEWAY_NOT_HELD) {
         surface_problem(q, result.wait_position, 409, "not_held",
-                        "no money of this payment is held in escrow");
+                        "no money of this payment is held in escrow, or a refund of it, which has "
+                        "not failed, is to give it back");
         return;
     }
     gateway_answer_payment(q, result.wait_position, 200, gateway_reach(q->s, c.number));

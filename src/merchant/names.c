@@ -322,6 +322,16 @@ static void name_judged(const struct gateway *g, uint64_t number, struct old_nam
     }
 }
 
+/* A refund of it may hold its money. */
+static void name_released(const struct gateway *g, uint64_t number, struct old_names *out)
+{
+    const struct gateway_payment *p = at_home(g, number);
+    name_payment(number, out);
+    if (p != NULL) {
+        name_payment(p->refund, out);
+    }
+}
+
 /* True: what the key stands for is known, or asked for first (book_fetch), and decides alone. */
 static bool name_key(const struct gateway *g, const uint8_t key[16], struct old_names *out)
 {
@@ -363,7 +373,7 @@ void gateway__named(const void *state, const struct book_command *command, struc
         name_judged(g, ((const struct judgement_command *)command->body)->number, out);
         break;
     case COMMAND_PAYMENT_RELEASE: /* not RESOLVE: of what has left nothing is asked */
-        name_payment(((const struct payment_command *)command->body)->number, out);
+        name_released(g, ((const struct payment_command *)command->body)->number, out);
         break;
     case COMMAND_DISAGREE:
         name_payment(((const struct discrepancy_command *)command->body)->payment, out);

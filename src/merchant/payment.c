@@ -473,7 +473,9 @@ void gateway__decide_release(const struct gateway *g, struct decision *d)
     struct gateway_decision gd = gateway__decision(g, d);
     const struct gateway_payment *p = gateway_payment(g, c->number);
     reply->number = c->number;
-    if (p == NULL || p->escrow != ESCROW_HELD || p->refund != 0) {
+    const struct gateway_payment *refund = p == NULL ? NULL : gateway_payment(g, p->refund);
+    bool given_back = refund != NULL && refund->state != GATEWAY_FAILED; /* or about to be */
+    if (p == NULL || p->escrow != ESCROW_HELD || given_back) {
         reply->refusal = p == NULL                      ? GATEWAY_NOT_FOUND
                          : p->escrow == ESCROW_RELEASED ? GATEWAY_NOTHING_TO_DO
                                                         : GATEWAY_NOT_HELD;

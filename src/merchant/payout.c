@@ -47,6 +47,17 @@ void gateway__release_hold(struct gateway_decision *gd, const struct gateway_pay
     }
 }
 
+/* Where the money is: what its hold was on; but escrow that was released after the refund had
+ * failed lies in the wallet. */
+static uint32_t account_of(const struct gateway *g, const struct gateway_payment *p,
+                           const struct entry *hold)
+{
+    const struct gateway_payment *original =
+        gateway_is_refund(p->method) ? gateway_payment(g, p->overrides) : NULL;
+    bool released = original != NULL && original->escrow == ESCROW_RELEASED;
+    return released ? merchant_at(g, p->merchant)->wallet : hold->debit_account;
+}
+
 bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment *p,
                       const struct observation *claim)
 {
@@ -58,7 +69,7 @@ bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment 
     CHECK(hold != NULL);
     bool held = hold->state == ENTRY_HOLD_OPEN;
     legs[0] = leg_of(p, held ? 5 : 6, held ? TRANSFER_POST_HOLD : TRANSFER_POST);
-    legs[0].debit_account = hold->debit_account;
+    legs[0].debit_account = account_of(gd->g, p, hold);
     legs[0].credit_account = hold->credit_account;
     if (claim->has_fee && claim->fee_minor > 0 && claim->fee_minor <= GATEWAY_AMOUNT_MAX) {
         legs[count] = leg_of(p, 7, TRANSFER_POST);

@@ -312,6 +312,53 @@ static void test_taken_back_beside_a_refund(void **state)
     shop_end(&s);
 }
 
+static enum gateway_refusal release(struct shop *s, uint64_t payment)
+{
+    struct payment_command c = {.number = payment};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    (void)shop_do(s, COMMAND_PAYMENT_RELEASE, &c, &reply);
+    return reply.refusal;
+}
+
+/* R5.7: escrow is not released while a refund may give it back; after one that failed it is, also
+ * when that has left memory. If it succeeds after all, its money is where the release put it. */
+static void test_escrow_after_a_failed_refund(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    shop_with_attic(&s);
+    const uint32_t escrow = gateway_merchant(shop_gateway(&s), 0)->escrow;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
+                                       .phone = SHOP_PHONE,
+                                       .method = METHOD_MPESA_STK,
+                                       .capture = CAPTURE_ESCROW,
+                                       .order = SPAN_LITERAL("INV-1"),
+                                       .key = {9},
+                                       .token = {9}};
+    assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    uint64_t n = reply.number;
+    shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    uint64_t r = payout(&s, 0, n).number;
+    answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    assert_int_equal(release(&s, n), GATEWAY_NOT_HELD);
+    struct shop_claim failed = reversal_result(OBSERVED_FAILED);
+    assert_int_equal(shop_claims(&s, r, &failed), NOTICE_MOVED);
+    shop_pass(&s, 7200 * SHOP_S);
+    assert_int_equal(shop_clear(&s, 3600 * SHOP_S, false), 1); /* the refund */
+    assert_int_equal(release(&s, n), GATEWAY_DONE);
+    assert_int_equal(gateway_balance(shop_gateway(&s), escrow), 0);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT);
+    struct shop_claim late = reversal_result(OBSERVED_SUCCEEDED);
+    assert_int_equal(shop_claims(&s, r, &late), NOTICE_MOVED);
+    assert_int_equal(gateway_balance(shop_gateway(&s), escrow), 0);
+    assert_given_back_once(&s, n, r);
+    shop_end(&s);
+}
+
 /* R6.12: asked for at Daraja's own paths. Its application is told once that it waits in the
  * provider's queue, and of each end; over a restart, too. */
 static void test_front_is_told(void **state)
@@ -494,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_a_statement_tells_of_our_refund),
         cmocka_unit_test(test_a_statement_tells_of_a_failed_refund),
         cmocka_unit_test(test_taken_back_beside_a_refund),
+        cmocka_unit_test(test_escrow_after_a_failed_refund),
         cmocka_unit_test(test_front_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
