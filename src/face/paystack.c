@@ -284,7 +284,7 @@ static bool read_payment(struct request *q, bool is_charge, char reference[REFER
     }
     if (why == NULL && (in->email.size > OPERATOR_REFERENCE_MAX ||
                         in->callback_url.size > OPERATOR_REFERENCE_MAX)) {
-        why = "email and callback_url have at most 100 characters here";
+        why = "email and callback_url have at most 100 bytes here";
     }
     if (why != NULL) {
         refuse(q, 0, 400, why);

@@ -10,7 +10,7 @@
 #include "wire/daraja_fields.h"
 
 #define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
-#define RULE_WORDS       "must be 1 to 100 characters"
+#define RULE_WORDS       "must be 1 to 100 bytes"
 #define WORDS(name)                                               \
     {                                                             \
         (name), NULL, NULL, RULE_WORDS, DARAJA_SHOWN_NEVER, false \

@@ -33,7 +33,7 @@ static const struct daraja_field field_amount = {
 static const struct daraja_field field_msisdn = {"Msisdn",          "MSISDN",           NULL,
                                                  DARAJA_RULE_PHONE, DARAJA_SHOWN_PHONE, false};
 static const struct daraja_field field_reference = {
-    "BillRefNumber", NULL, NULL, "must be 1 to 100 characters", DARAJA_SHOWN_NEVER, false};
+    "BillRefNumber", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_request_type = {
     "RequestType", NULL, NULL, "must be Pull", DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_number = {"NominatedNumber",  NULL, NULL, DARAJA_RULE_PHONE,

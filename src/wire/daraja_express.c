@@ -9,7 +9,7 @@
 #include "wire/daraja_fields.h"
 
 #define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
-#define RULE_WORDS       "must be 1 to 100 characters"
+#define RULE_WORDS       "must be 1 to 100 bytes"
 
 static const struct daraja_field field_till = {
     "primaryShortCode", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};

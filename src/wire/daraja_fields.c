@@ -171,15 +171,13 @@ bool daraja_take_url(struct daraja_body *b, const struct daraja_field *field,
 /* The documented lengths are advice; what a prompt can hold is the operator's to judge. */
 static bool check_words(struct daraja_body *b, const struct daraja_field *field, struct span text)
 {
-    size_t characters = 0;
     for (size_t i = 0; i < text.size; i++) {
         uint8_t c = (uint8_t)text.data[i];
         if (c < ' ' || c == 0x7f) {
             return daraja_field_refuse(b, field, "must not hold control characters", NULL);
         }
-        characters += (c & 0xc0) != 0x80; /* the first byte of each */
     }
-    return characters <= DARAJA_TEXT_CHARACTERS_MAX || refuse_value(b, field, text);
+    return text.size <= DARAJA_TEXT_BYTES_MAX || refuse_value(b, field, text);
 }
 
 bool daraja_take_any_text(struct daraja_body *b, const struct daraja_field *field, struct span *out)

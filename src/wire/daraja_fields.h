@@ -20,7 +20,7 @@
 #include "wire/daraja_url.h"
 #include "wire/json.h"
 
-enum { DARAJA_TEXT_CHARACTERS_MAX = 100 };
+enum { DARAJA_TEXT_BYTES_MAX = 100 }; /* what a book keeps of a text: OPERATOR_REFERENCE_MAX */
 
 /* How much of a wrong value an explanation may repeat. */
 enum daraja_shown {
@@ -61,7 +61,7 @@ bool daraja_take_any_text(struct daraja_body *b, const struct daraja_field *fiel
 /* Absent, null and empty give an empty span. */
 bool daraja_take_optional(struct daraja_body *b, const struct daraja_field *field,
                           struct span *out) MUST_USE;
-/* 1 to 100 characters, no control characters. */
+/* 1 to 100 bytes, no control characters. */
 bool daraja_take_words(struct daraja_body *b, const struct daraja_field *field,
                        struct span *out) MUST_USE;
 /* The same, or nothing. */

@@ -15,7 +15,7 @@
     SPAN_LITERAL("https://internalapi.safaricom.co.ke/mpesa/" product "/v1/submit")
 
 #define RULE_URL     "must be an absolute http or https URL"
-#define RULE_WORDS   "must be 1 to 100 characters"
+#define RULE_WORDS   "must be 1 to 100 bytes"
 #define RULE_AMOUNT  "must be shillings above 0, with at most two decimals"
 #define RULE_COMMAND "must be one that this API knows"
 
@@ -70,7 +70,7 @@ static const struct daraja_field field_timeout = {"QueueTimeOutURL", "QueueTimeo
 static const struct daraja_field field_result = {"ResultURL",        NULL, NULL, RULE_URL,
                                                  DARAJA_SHOWN_NEVER, true};
 static const struct daraja_field field_occasion = {
-    "Occasion", "Occassion", NULL, "must be at most 100 characters", DARAJA_SHOWN_NEVER, false};
+    "Occasion", "Occassion", NULL, "must be at most 100 bytes", DARAJA_SHOWN_NEVER, false};
 
 /* ---- requests ---- */
 

@@ -12,9 +12,9 @@
 #define QR_AMOUNT_MAX ((int64_t)250000 * MONEY_MINOR_PER_MAJOR)
 
 static const struct daraja_field field_merchant = {
-    "MerchantName", NULL, NULL, "must be 1 to 100 characters", DARAJA_SHOWN_FULL, false};
+    "MerchantName", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_reference = {
-    "RefNo", NULL, NULL, "must be 1 to 100 characters", DARAJA_SHOWN_FULL, false};
+    "RefNo", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_amount = {
     "Amount", NULL, NULL, "must be whole shillings from 1 to 250000", DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_code = {

@@ -17,12 +17,12 @@
 static const struct daraja_field field_originator = {"OriginatorConversationID",
                                                      "OriginatorConversationId",
                                                      NULL,
-                                                     "must be 1 to 100 characters of your own, "
+                                                     "must be 1 to 100 bytes of your own, "
                                                      "another one for each request",
                                                      DARAJA_SHOWN_FULL,
                                                      false};
 static const struct daraja_field field_initiator = {
-    "InitiatorName", "Initiator", NULL, "must be 1 to 100 characters", DARAJA_SHOWN_FULL, true};
+    "InitiatorName", "Initiator", NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_credential = {
     "SecurityCredential", NULL, NULL, "must be the encrypted initiator password, in base64",
     DARAJA_SHOWN_NEVER,   true};
@@ -35,7 +35,7 @@ static const struct daraja_field field_party_a = {
 static const struct daraja_field field_party_b = {"PartyB",           NULL, NULL, DARAJA_RULE_PHONE,
                                                   DARAJA_SHOWN_PHONE, false};
 static const struct daraja_field field_remarks = {
-    "Remarks", NULL, NULL, "must be 1 to 100 characters", DARAJA_SHOWN_NEVER, false};
+    "Remarks", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_timeout = {"QueueTimeOutURL",
                                                   "QueueTimeoutURL",
                                                   NULL,
@@ -45,7 +45,7 @@ static const struct daraja_field field_timeout = {"QueueTimeOutURL",
 static const struct daraja_field field_result = {
     "ResultURL", NULL, NULL, "must be an absolute http or https URL", DARAJA_SHOWN_NEVER, true};
 static const struct daraja_field field_occasion = {
-    "Occassion", "Occasion", NULL, "must be at most 100 characters", DARAJA_SHOWN_NEVER, false};
+    "Occassion", "Occasion", NULL, "must be at most 100 bytes", DARAJA_SHOWN_NEVER, false};
 
 static const char *const command_names[] = {"BusinessPayment", "SalaryPayment", "PromotionPayment",
                                             "BusinessPayToPochi"};

@@ -10,7 +10,7 @@
 #include "wire/daraja_fields.h"
 
 #define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
-#define RULE_WORDS       "must be 1 to 100 characters"
+#define RULE_WORDS       "must be 1 to 100 bytes"
 #define RULE_DATE        "must be a date like 20260131"
 
 static const struct daraja_field field_name = {"StandingOrderName", NULL, NULL, RULE_WORDS,
@@ -44,7 +44,7 @@ static const struct daraja_field field_callback = {
 static const struct daraja_field field_reference = {"AccountReference", NULL, NULL, RULE_WORDS,
                                                     DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_description = {
-    "TransactionDesc", NULL, NULL, "must be at most 100 characters", DARAJA_SHOWN_NEVER, false};
+    "TransactionDesc", NULL, NULL, "must be at most 100 bytes", DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_frequency = {
     "Frequency", NULL, NULL, "must be 1 (one off) to 8 (yearly)", DARAJA_SHOWN_FULL, false};
 

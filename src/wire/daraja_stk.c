@@ -45,10 +45,10 @@ static const struct daraja_field field_phone = {"PhoneNumber",      NULL, NULL, 
 static const struct daraja_field field_callback_url = {
     "CallBackURL", NULL, NULL, "must be an absolute http or https URL", DARAJA_SHOWN_NEVER, true};
 static const struct daraja_field field_reference = {
-    "AccountReference", NULL, NULL, "must be 1 to 100 characters", DARAJA_SHOWN_NEVER, false};
+    "AccountReference", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_desc = {
     "TransactionDesc",  NULL,
-    "Remarks",          "must be 1 to 100 characters (Daraja reports it as Remarks)",
+    "Remarks",          "must be 1 to 100 bytes (Daraja reports it as Remarks)",
     DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_checkout_id = {
     "CheckoutRequestID", NULL, NULL, "must be the id that the push was answered with",

@@ -40,7 +40,7 @@ struct daraja_stk_push {
     uint32_t party_b;      /* short code or till */
     uint64_t phone_number; /* 2547XXXXXXXX or 2541XXXXXXXX */
     struct span callback_url;
-    struct span account_reference; /* 1 to 100 characters as sent */
+    struct span account_reference; /* 1 to 100 bytes as sent */
     struct span transaction_desc;
 };
 

@@ -326,7 +326,7 @@ static const char *repeated(char *out, size_t capacity, const char *piece, size_
     return out;
 }
 
-/* The documented lengths (12, 13) are not enforced; 100 characters are, however many bytes. */
+/* The documented lengths (12, 13) are not enforced; 100 bytes are. */
 static void test_push_texts(void **state)
 {
     static const char *const fields[][2] = {
@@ -338,13 +338,13 @@ static void test_push_texts(void **state)
     for (size_t f = 0; f < COUNT(fields); f++) {
         const char *name = fields[f][0];
         assert_push_accepted(*state, name, repeated(text, sizeof(text), "a", 100), &push);
-        assert_push_accepted(*state, name, repeated(text, sizeof(text), "\xe2\x82\xac", 100),
+        assert_push_accepted(*state, name, repeated(text, sizeof(text), "\xe2\x82\xac", 33),
                              &push);
-        assert_push_accepted(*state, name, repeated(text, sizeof(text), "\\u20ac", 100), &push);
+        assert_push_accepted(*state, name, repeated(text, sizeof(text), "\\u20ac", 33), &push);
         assert_push_accepted(*state, name, "12345", &push);
         assert_push_accepted(*state, name, "\" \"", &push);
         assert_push_refused(*state, name, repeated(text, sizeof(text), "a", 101), fields[f][1]);
-        assert_push_refused(*state, name, repeated(text, sizeof(text), "\xc3\xa9", 101),
+        assert_push_refused(*state, name, repeated(text, sizeof(text), "\xc3\xa9", 51),
                             fields[f][1]);
         assert_push_refused(*state, name, "\"a\\nb\"", fields[f][1]);
         assert_push_refused(*state, name, "\"a\\u001fb\"", fields[f][1]);
@@ -456,7 +456,7 @@ static void test_push_explains(void **state)
         {"Password", "\"\"", "Password must be base64 of short code, passkey and timestamp"},
         {"CallBackURL", "\"http://me:secret@host\"",
          "CallBackURL must not hold a user name or password"},
-        {"AccountReference", "\"\"", "AccountReference must be 1 to 100 characters"},
+        {"AccountReference", "\"\"", "AccountReference must be 1 to 100 bytes"},
         {"TransactionDesc", NULL, "TransactionDesc is missing"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -228,6 +228,24 @@ async function ended(world, row, change, code, desc) {
     fits(filled(table.failures[row.ends], given), message.json, `${row.api} ${code}`);
 }
 
+await story('a text is as long as its bytes are, whatever they spell', async (scene) => {
+    const world = await World.open(scene);
+    const texts = ['\u20ac'.repeat(100), '\u00e9'.repeat(51), `${'a'.repeat(99)}\u00e9`, '\u00e9'.repeat(50)];
+    let calls = 0;
+    for (const row of endpoints.filter((one) => one.body)) {
+        for (const [name, value] of Object.entries(row.body)) {
+            if (typeof value !== 'string') continue;
+            for (const text of texts) {
+                const { json } = await world.ask(row, { fields: { [name]: text } });
+                check(json, `${row.call}: ${name} of ${Buffer.byteLength(text)} bytes has an answer`);
+                calls++;
+            }
+        }
+    }
+    equal((await world.operator.call('GET', '/healthz')).status, 200, 'the program afterwards');
+    proved(`${calls} calls with texts of 100 to 300 bytes: none ends the process`);
+});
+
 await story('every documented result code of every API that has results', async (scene) => {
     const world = await World.open(scene);
     let count = 0;
