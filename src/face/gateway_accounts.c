@@ -12,7 +12,12 @@
 
 #define PAYSTACK_URL "https://api.paystack.co"
 
-enum { WEBHOOK_SECRET_BYTES = 32, WEBHOOK_SECRET_TEXT = 64, API_KEY_BYTES = 24 };
+enum {
+    WEBHOOK_SECRET_BYTES = 32,
+    WEBHOOK_SECRET_TEXT = 64,
+    API_KEY_BYTES = 24,
+    CREDENTIAL_MAX = GATEWAY_SEALED_MAX - SECRETS_SEAL_EXTRA, /* Safaricom's have 344 characters */
+};
 
 /* ---- ledger accounts ---- */
 
@@ -384,7 +389,7 @@ struct sealed_member {
 
 /* A secret of the body, sealed; empty when it is not given. False: it is no fitting text. */
 static bool seal_member(struct surface *s, struct json_object *body, const char *name,
-                        struct sealed_member *room, struct span *out)
+                        size_t size_max, struct sealed_member *room, struct span *out)
 {
     struct json_object *member = json_member(body, name);
     struct span plain;
@@ -392,7 +397,7 @@ static bool seal_member(struct surface *s, struct json_object *body, const char 
     if (member == NULL || json_is_null(member)) {
         return true;
     }
-    if (!json_string(member, &plain) || plain.size == 0 || plain.size > SECRETS_PLAIN_MAX) {
+    if (!json_string(member, &plain) || plain.size == 0 || plain.size > size_max) {
         return false;
     }
     out->data = (const char *)room->bytes;
@@ -490,13 +495,15 @@ void gateway_provider_create(struct request *q)
     if (body == NULL || !provider_parse(q, body, &c) || !base_url_parse(q, body, &c)) {
         return;
     }
-    if (!seal_member(s, body, "consumer_key", &room[0], &c.key) ||
+    if (!seal_member(s, body, "consumer_key", SECRETS_PLAIN_MAX, &room[0], &c.key) ||
         !seal_member(s, body, c.kind == OBSERVED_AT_PAYSTACK ? "secret_key" : "consumer_secret",
-                     &room[1], &c.secret) ||
-        !seal_member(s, body, "passkey", &room[2], &c.passkey) ||
-        !seal_member(s, body, "initiator", &room[3], &c.initiator) ||
-        !seal_member(s, body, "security_credential", &room[4], &c.credential)) {
-        surface_problem(q, 0, 422, "invalid_secret", "a secret is a text that is not too long");
+                     SECRETS_PLAIN_MAX, &room[1], &c.secret) ||
+        !seal_member(s, body, "passkey", SECRETS_PLAIN_MAX, &room[2], &c.passkey) ||
+        !seal_member(s, body, "initiator", SECRETS_PLAIN_MAX, &room[3], &c.initiator) ||
+        !seal_member(s, body, "security_credential", CREDENTIAL_MAX, &room[4], &c.credential)) {
+        surface_problem(q, 0, 422, "invalid_secret",
+                        "a secret is a text of at most 200 bytes, a security_credential of at "
+                        "most 483");
         return;
     }
     if (c.kind == OBSERVED_AT_PAYSTACK && c.secret.size == 0) {
@@ -507,6 +514,11 @@ void gateway_provider_create(struct request *q)
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_PROVIDER_OPEN, &c, &reply);
     if (!surface_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal == GATEWAY_TOO_MANY) {
+        surface_problem(q, result.wait_position, 409, "too_many",
+                        "a merchant has at most 64 provider accounts, and the gateway 4,095");
         return;
     }
     if (reply.refusal != GATEWAY_DONE) {
@@ -576,13 +588,13 @@ void gateway_provider_list(struct request *q)
     const struct gateway *g = surface_gateway(q->s);
     struct writer w = surface_writer(q->s);
     surface_list_open(&w);
-    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
-         i = slab_next(&g->providers, i + 1)) {
+    uint32_t i = slab_next(&g->providers, 0);
+    for (; i != SLAB_NONE && w.size < SURFACE_BODY_MAX / 2; i = slab_next(&g->providers, i + 1)) {
         if (gateway_provider(g, i)->merchant == q->merchant) {
             gateway_provider_render(q->s, &w, i);
         }
     }
-    surface_list_close(q, &w, false);
+    surface_list_close(q, &w, i != SLAB_NONE); /* GATEWAY_PROVIDERS_EACH of them fit */
 }
 
 /* ---- callback tokens ---- */
@@ -626,6 +638,19 @@ void gateway_callbacks_retire(struct request *q)
 
 /* ---- API keys ---- */
 
+/* False after answering that there are too many. */
+static bool key_decided(struct request *q, struct engine_result result,
+                        enum gateway_refusal refusal)
+{
+    if (refusal == GATEWAY_DONE) {
+        return true;
+    }
+    surface_problem(q, result.wait_position, 409, "too_many",
+                    "a merchant has at most 256 API keys, and a gateway 65,535 and 4,095 "
+                    "merchants");
+    return false;
+}
+
 /* Another key for the caller's merchant, or with {"merchant":"name"} the first of a new one: that
  * is for the first merchant alone, whose key is the one that the gateway was started with. */
 void gateway_key_create(struct request *q)
@@ -649,8 +674,7 @@ void gateway_key_create(struct request *q)
         }
         struct engine_result opened = engine_execute(s->engine, ENGINE_CONTINUATION,
                                                      COMMAND_MERCHANT_OPEN, &merchant, &reply);
-        if (opened.status != ENGINE_APPLIED) {
-            surface_not_decided(q, opened.status);
+        if (!surface_decided(q, opened) || !key_decided(q, opened, reply.refusal)) {
             return;
         }
         c.merchant = reply.slot;
@@ -661,8 +685,7 @@ void gateway_key_create(struct request *q)
     gateway_key_hash(s, span_from(key), c.hash);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_API_KEY_OPEN, &c, &reply);
-    if (result.status != ENGINE_APPLIED) {
-        surface_not_decided(q, result.status);
+    if (!surface_decided(q, result) || !key_decided(q, result, reply.refusal)) {
         return;
     }
     struct writer w = surface_writer(s);

@@ -24,7 +24,7 @@ enum {
     SECRETS_TOKEN_LENGTH = 28,
     SECRETS_TOKEN_LIFE_S = 3600,
     SECRETS_SEAL_EXTRA = 1 + 12 + 16, /* version, nonce, tag */
-    SECRETS_PLAIN_MAX = 200,
+    SECRETS_PLAIN_MAX = 200,          /* of a key, a secret or a passkey of an app */
 };
 
 struct secrets;
@@ -49,7 +49,7 @@ void secrets_token_make(struct secrets *s, int64_t now_ns, uint32_t app,
 enum token_state secrets_token_check(struct secrets *s, int64_t now_ns, struct span token,
                                      uint32_t *app_out);
 
-/* AES-256-GCM with a random nonce; plain at most SECRETS_PLAIN_MAX bytes. Returns the size. */
+/* AES-256-GCM with a random nonce; room: SECRETS_SEAL_EXTRA more than plain. Returns the size. */
 size_t secrets_seal(struct secrets *s, struct span plain, uint8_t *out, size_t room);
 /* False when it was sealed with another key or damaged. */
 bool secrets_unseal(struct secrets *s, struct span sealed, char *out, size_t room,

@@ -117,6 +117,27 @@ void gateway__decide_seed(const struct gateway *g, struct decision *d)
     }
 }
 
+/* A book that is full of them could decide nothing any more: room for one is made ready before
+ * every command (gateway_reserve), so the last place is never taken. */
+static bool keys_full(const struct gateway *g, uint32_t merchant)
+{
+    uint32_t own = 0;
+    for (uint32_t i = slab_next(&g->keys, 0); i != SLAB_NONE; i = slab_next(&g->keys, i + 1)) {
+        own += ((const struct gateway_key *)slab_at(&g->keys, i))->merchant == merchant;
+    }
+    return own >= GATEWAY_KEYS_EACH || g->keys.used >= GATEWAY_KEYS_MAX - 1;
+}
+
+static bool providers_full(const struct gateway *g, uint32_t merchant)
+{
+    uint32_t own = 0;
+    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
+         i = slab_next(&g->providers, i + 1)) {
+        own += provider_at(g, i)->merchant == merchant;
+    }
+    return own >= GATEWAY_PROVIDERS_EACH || g->providers.used >= GATEWAY_PROVIDERS_MAX - 1;
+}
+
 void gateway__decide_merchant(const struct gateway *g, struct decision *d)
 {
     const struct merchant_command *c = d->command->body;
@@ -142,6 +163,10 @@ void gateway__decide_api_key(const struct gateway *g, struct decision *d)
         reply->refusal = GATEWAY_EXISTS;
         return;
     }
+    if (keys_full(g, c->merchant)) {
+        reply->refusal = GATEWAY_TOO_MANY;
+        return;
+    }
     reply->slot = at.key;
     open_key(&gd, &at, c->merchant, c->hash);
 }
@@ -156,6 +181,10 @@ void gateway__decide_provider(const struct gateway *g, struct decision *d)
     uint64_t key = gateway__short_code_key(c->kind, c->short_code);
     if (c->short_code != 0 && map_get(&g->by_short_code, key) != MAP_NONE) {
         reply->refusal = GATEWAY_EXISTS;
+        return;
+    }
+    if (providers_full(g, c->merchant)) {
+        reply->refusal = GATEWAY_TOO_MANY;
         return;
     }
     reply->slot = at.provider;

@@ -9,7 +9,9 @@
 enum {
     GATEWAY_MERCHANTS_MAX = 4096,
     GATEWAY_KEYS_MAX = 64 * 1024,
+    GATEWAY_KEYS_EACH = 256, /* API keys of one merchant */
     GATEWAY_PROVIDERS_MAX = 4096,
+    GATEWAY_PROVIDERS_EACH = 64, /* accounts of one merchant */
     GATEWAY_ENDPOINTS_MAX = 16 * 1024,
     GATEWAY_ROTATION_S = 24 * 60 * 60, /* that the secrets before sign after a rotation */
     GATEWAY_ENDPOINTS_EACH = 4,        /* webhook endpoints of one merchant */

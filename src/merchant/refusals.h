@@ -12,7 +12,7 @@ enum gateway_refusal {
     GATEWAY_ORDER_PAID,      /* R2.9 */
     GATEWAY_ORDER_OPEN,      /* R2.9 */
     GATEWAY_ORDER_FUNDED,    /* R2.9: money for it came by itself; number: the latest receipt */
-    GATEWAY_TOO_MANY,        /* endpoints of one merchant */
+    GATEWAY_TOO_MANY,        /* endpoints, keys or accounts of one merchant, or of all of them */
     GATEWAY_EXISTS,          /* a provider account with that short code, a key */
     GATEWAY_NOTHING_TO_DO,   /* it has ended, or is being asked about */
     GATEWAY_UNDER_WAY,       /* it is being sent at this moment, or waits for the one before it */

@@ -47,8 +47,7 @@ static const struct daraja_field field_callback_url = {
 static const struct daraja_field field_reference = {
     "AccountReference", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_desc = {
-    "TransactionDesc",  NULL,
-    "Remarks",          "must be 1 to 100 bytes (Daraja reports it as Remarks)",
+    "TransactionDesc",  NULL, "Remarks", "must be 1 to 100 bytes (Daraja reports it as Remarks)",
     DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_checkout_id = {
     "CheckoutRequestID", NULL, NULL, "must be the id that the push was answered with",

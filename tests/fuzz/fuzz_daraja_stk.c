@@ -49,7 +49,8 @@ static void check_push(const struct daraja_stk_push *push)
     CHECK(push->amount_minor % 100 == 0);
     CHECK(is_phone(push->party_a) && is_phone(push->phone_number));
     CHECK(push->callback_url.size >= 8 && push->callback_url.size <= DARAJA_URL_BYTES_MAX);
-    CHECK(push->account_reference.size >= 1 && push->account_reference.size <= DARAJA_TEXT_BYTES_MAX);
+    CHECK(push->account_reference.size >= 1 &&
+          push->account_reference.size <= DARAJA_TEXT_BYTES_MAX);
     CHECK(push->transaction_desc.size >= 1 && push->transaction_desc.size <= DARAJA_TEXT_BYTES_MAX);
 }
 

@@ -338,8 +338,7 @@ static void test_push_texts(void **state)
     for (size_t f = 0; f < COUNT(fields); f++) {
         const char *name = fields[f][0];
         assert_push_accepted(*state, name, repeated(text, sizeof(text), "a", 100), &push);
-        assert_push_accepted(*state, name, repeated(text, sizeof(text), "\xe2\x82\xac", 33),
-                             &push);
+        assert_push_accepted(*state, name, repeated(text, sizeof(text), "\xe2\x82\xac", 33), &push);
         assert_push_accepted(*state, name, repeated(text, sizeof(text), "\\u20ac", 33), &push);
         assert_push_accepted(*state, name, "12345", &push);
         assert_push_accepted(*state, name, "\" \"", &push);

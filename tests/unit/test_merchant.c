@@ -706,6 +706,47 @@ static void test_front_is_told_each_end(void **state)
     shop_end(&s);
 }
 
+/* Room for one more of everything is made ready before each command: a full table would refuse them
+ * all. */
+static void test_nobody_fills_the_book_with_accounts(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint32_t made = 0;
+    enum gateway_refusal refusal = GATEWAY_DONE;
+    for (uint32_t i = 0; i < GATEWAY_PROVIDERS_MAX + 64 && refusal == GATEWAY_DONE; i++) {
+        struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+        struct merchant_command another = {.name = SPAN_LITERAL("Another")};
+        struct provider_command c = {.kind = OBSERVED_AT_PAYSTACK, .merchant = i / 63};
+        memcpy(c.token, &i, sizeof(i));
+        if (i / 63 > 0 && i % 63 == 0) {
+            assert_true(shop_do(&s, COMMAND_MERCHANT_OPEN, &another, &reply) > 0);
+        }
+        (void)shop_do(&s, COMMAND_PROVIDER_OPEN, &c, &reply);
+        refusal = reply.refusal;
+        made += refusal == GATEWAY_DONE;
+    }
+    assert_int_equal(refusal, GATEWAY_TOO_MANY);
+    assert_int_equal(made + 1, GATEWAY_PROVIDERS_MAX - 1); /* and the shop's own */
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    for (uint32_t i = 0; reply.refusal == GATEWAY_DONE; i++) {
+        struct api_key_command key = {.merchant = 0};
+        memcpy(key.hash, &i, sizeof(i));
+        key.hash[15] = 1;
+        assert_true(i <= GATEWAY_KEYS_EACH);
+        (void)shop_do(&s, COMMAND_API_KEY_OPEN, &key, &reply);
+    }
+    assert_int_equal(reply.refusal, GATEWAY_TOO_MANY);
+    reply.refusal = GATEWAY_DONE;
+    struct provider_command mine = {
+        .kind = OBSERVED_AT_PAYSTACK, .merchant = 1, .token = {0xff, 7}};
+    (void)shop_do(&s, COMMAND_PROVIDER_OPEN, &mine, &reply);
+    assert_int_equal(reply.refusal, GATEWAY_TOO_MANY);
+    assert_true(shop_pay(&s, "INV-1") > 0); /* the book still decides */
+    shop_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -727,6 +768,7 @@ int main(void)
         cmocka_unit_test(test_shadows_are_kept),
         cmocka_unit_test(test_any_order_gives_one_effect),
         cmocka_unit_test(test_escrow_is_released_once),
+        cmocka_unit_test(test_nobody_fills_the_book_with_accounts),
         cmocka_unit_test(test_front_is_told_each_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
