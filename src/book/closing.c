@@ -121,6 +121,9 @@ enum book_outcome book__decide_closed_leave(struct decision *d)
     if (b->world_count > 0) {
         return BOOK_NOTHING; /* what is saved and put back must be all there is (worlds.h) */
     }
+    if (c->generation != b->generation) {
+        return BOOK_NOTHING; /* the index has no record of this generation */
+    }
     CHECK(closing != NULL);
     CHECK(c->count > 0 && c->count <= CLOSING_NUMBERS_MAX);
     CHECK(c->as_of < d->position);
@@ -167,7 +170,7 @@ enum book_outcome book__decide_keys_leave(struct decision *d)
     struct closing_terms terms = {d->command->now_ns, d->command->now_ns, c->as_of};
     CHECK(c->count > 0 && c->count <= CLOSING_KEYS_MAX);
     CHECK(c->as_of < d->position);
-    if (d->book->world_count > 0) {
+    if (d->book->world_count > 0 || c->generation != d->book->generation) {
         return BOOK_NOTHING;
     }
     uint32_t count = 0;

@@ -155,9 +155,11 @@ struct domain_closing {
     bool (*holds)(const void *state, const struct old_name *name);
 };
 
-/* COMMAND_CLOSED_LEAVE: each of them that still may, leaves. */
+/* COMMAND_CLOSED_LEAVE: each of them that still may, leaves. None does when the records are of
+ * another generation: a restored world has things with the positions that they had before. */
 struct closed_leave_command {
-    uint64_t as_of; /* what their records show */
+    uint64_t generation; /* of their records */
+    uint64_t as_of;      /* what their records show */
     const uint64_t *numbers;
     uint32_t count; /* at most CLOSING_NUMBERS_MAX */
     uint8_t space;
@@ -165,6 +167,7 @@ struct closed_leave_command {
 
 /* COMMAND_KEYS_LEAVE */
 struct keys_leave_command {
+    uint64_t generation; /* of their records */
     uint64_t as_of;
     const uint8_t (*keys)[16];
     uint32_t count; /* at most CLOSING_KEYS_MAX */

@@ -136,6 +136,18 @@ static void fill_keys(struct keeper *k)
     }
 }
 
+/* Nothing of the batch leaves: all of it may be found again. */
+static void give_up(struct keeper *k)
+{
+    struct book *b = engine_book(k->engine);
+    for (uint32_t i = k->left; i < k->count; i++) {
+        book_closing(b, k->spaces[i])->stay(b->domain_state, k->numbers[i]);
+    }
+    k->left = k->count;
+    k->key_count = 0;
+    k->state = KEEPER_IDLE;
+}
+
 static void hand_over(struct keeper *k)
 {
     k->state = KEEPER_WRITING;
@@ -199,6 +211,7 @@ static bool leave_some(struct keeper *k)
         count++;
     }
     struct closed_leave_command c = {
+        .generation = k->batch.generation,
         .as_of = k->batch.head.position,
         .numbers = k->numbers + k->left,
         .count = count,
@@ -221,8 +234,10 @@ static bool leave_some(struct keeper *k)
 
 static bool leave_keys(struct keeper *k)
 {
-    struct keys_leave_command c = {
-        .as_of = k->batch.head.position, .keys = k->keys, .count = k->key_count};
+    struct keys_leave_command c = {.generation = k->batch.generation,
+                                   .as_of = k->batch.head.position,
+                                   .keys = k->keys,
+                                   .count = k->key_count};
     enum book_outcome outcome = BOOK_DONE;
     struct engine_result result =
         engine_execute(k->engine, ENGINE_CONTINUATION, COMMAND_KEYS_LEAVE, &c, &outcome);
@@ -251,7 +266,6 @@ void keeper_written(struct keeper *k, bool good)
         return;
     }
     CHECK(k->state == KEEPER_WRITING);
-    struct book *b = engine_book(k->engine);
     int64_t took_ns = keeper_now(k) - k->written_ns;
     k->counters.write_ns_max =
         took_ns > k->counters.write_ns_max ? took_ns : k->counters.write_ns_max;
@@ -262,16 +276,17 @@ void keeper_written(struct keeper *k, bool good)
         k->state = KEEPER_LEAVING;
         return;
     }
-    for (uint32_t i = 0; i < k->count; i++) {
-        book_closing(b, k->spaces[i])->stay(b->domain_state, k->numbers[i]);
-    }
+    give_up(k);
     k->counters.failures++;
     k->not_before_ns = keeper_now(k) + FAILURE_PAUSE_S * NS_PER_S;
-    k->state = KEEPER_IDLE;
 }
 
 bool keeper_turn(struct keeper *k)
 {
+    bool holds_records = k->state == KEEPER_FILLING || k->state == KEEPER_LEAVING;
+    if (holds_records && k->batch.generation != engine_book(k->engine)->generation) {
+        give_up(k); /* P4 */
+    }
     switch (k->state) {
     case KEEPER_IDLE: return turn_idle(k);
     case KEEPER_FILLING: return turn_filling(k);

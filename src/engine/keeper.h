@@ -10,6 +10,8 @@
  *  P1  nothing leaves before the index has synced its record.
  *  P2  records are made only of what the journal has durably.
  *  P3  a turn's part is bounded; a slow, full or broken index delays leaving and nothing else.
+ *  P4  what the book holds leaves by records of its own generation only: a batch that was begun
+ *      before a reset or before a world was restored is given up.
  */
 #ifndef HAKIKA_ENGINE_KEEPER_H
 #define HAKIKA_ENGINE_KEEPER_H

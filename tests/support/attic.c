@@ -74,8 +74,11 @@ static uint64_t clear_things(struct attic *a, struct book *b, const struct closi
         index_batch_thing(&a->batch, b, closing->space, numbers[count]);
     }
     put(a);
-    struct closed_leave_command c = {
-        .as_of = terms->as_of, .numbers = numbers, .count = count, .space = closing->space};
+    struct closed_leave_command c = {.generation = a->batch.generation,
+                                     .as_of = terms->as_of,
+                                     .numbers = numbers,
+                                     .count = count,
+                                     .space = closing->space};
     bool left =
         count > 0 && !torn && port->execute(port->context, COMMAND_CLOSED_LEAVE, &c, &outcome) > 0;
     for (uint32_t i = 0; i < most; i++) {
@@ -98,7 +101,8 @@ static uint64_t clear_keys(struct attic *a, struct book *b, const struct closing
         memcpy(keys[i], found[i]->key, 16);
     }
     put(a);
-    struct keys_leave_command c = {.as_of = terms->as_of, .keys = keys, .count = count};
+    struct keys_leave_command c = {
+        .generation = a->batch.generation, .as_of = terms->as_of, .keys = keys, .count = count};
     bool left =
         count > 0 && !torn && port->execute(port->context, COMMAND_KEYS_LEAVE, &c, &outcome) > 0;
     return left ? count : 0;

@@ -861,11 +861,16 @@ static void chapter_leaving(struct world *w)
     uint32_t count = closing->find(w->book->domain_state, &terms, numbers, 16);
     assert_true(count > 2);
     closing->record(w->book->domain_state, numbers[0], &out, &names);
-    struct closed_leave_command leave = {
-        .as_of = as_of, .numbers = numbers, .count = count, .space = OLD_SPACE_PAYMENT};
+    struct closed_leave_command leave = {.generation = w->book->generation,
+                                         .as_of = as_of,
+                                         .numbers = numbers,
+                                         .count = count,
+                                         .space = OLD_SPACE_PAYMENT};
     assert_int_not_equal(world_do(w, COMMAND_CLOSED_LEAVE, &leave, &outcome), 0);
-    struct keys_leave_command keys = {
-        .as_of = as_of, .keys = (const uint8_t(*)[16])key, .count = 1};
+    struct keys_leave_command keys = {.generation = w->book->generation,
+                                      .as_of = as_of,
+                                      .keys = (const uint8_t(*)[16])key,
+                                      .count = 1};
     assert_int_not_equal(world_do(w, COMMAND_KEYS_LEAVE, &keys, &outcome), 0);
     assert_null(operator_payment(world_operator(w), numbers[0]));
     struct old_name name = operator_payment_name(numbers[0]);

@@ -47,8 +47,11 @@ static void keep_record(const struct world *w, uint64_t number)
 static enum book_outcome leave(struct world *w, uint64_t number, uint64_t as_of)
 {
     enum book_outcome outcome = BOOK_DONE;
-    struct closed_leave_command c = {
-        .as_of = as_of, .numbers = &number, .count = 1, .space = OLD_SPACE_PAYMENT};
+    struct closed_leave_command c = {.generation = w->book->generation,
+                                     .as_of = as_of,
+                                     .numbers = &number,
+                                     .count = 1,
+                                     .space = OLD_SPACE_PAYMENT};
     (void)world_do(w, COMMAND_CLOSED_LEAVE, &c, &outcome);
     return outcome;
 }
@@ -228,8 +231,10 @@ static void test_keys_leave(void **state)
     }
     for (uint32_t gone = 0; gone < 5; gone++) {
         enum book_outcome outcome = BOOK_NOTHING;
-        struct keys_leave_command c = {
-            .as_of = w.book->position, .keys = (const uint8_t(*)[16]) & keys[gone], .count = 1};
+        struct keys_leave_command c = {.generation = w.book->generation,
+                                       .as_of = w.book->position,
+                                       .keys = (const uint8_t(*)[16]) & keys[gone],
+                                       .count = 1};
         assert_int_not_equal(world_do(&w, COMMAND_KEYS_LEAVE, &c, &outcome), 0);
         assert_null(book_key(w.book, keys[gone]));
         for (uint32_t i = gone + 1; i < 5; i++) {
@@ -417,7 +422,10 @@ static void test_every_byte_of_a_record(void **state)
 static enum book_outcome keys_leave(struct world *w, const uint8_t key[16], uint64_t as_of)
 {
     enum book_outcome outcome = BOOK_DONE;
-    struct keys_leave_command c = {.as_of = as_of, .keys = (const uint8_t(*)[16])key, .count = 1};
+    struct keys_leave_command c = {.generation = w->book->generation,
+                                   .as_of = as_of,
+                                   .keys = (const uint8_t(*)[16])key,
+                                   .count = 1};
     (void)world_do(w, COMMAND_KEYS_LEAVE, &c, &outcome);
     return outcome;
 }
@@ -458,6 +466,40 @@ static void test_keys_that_stay(void **state)
     fund(&w, other, OPERATOR_DONE);
     memcpy(record, other, 16);
     assert_false(book_host(w.book, &name, (struct span){(const char *)record, out.size}));
+    world_end(&w);
+}
+
+/* A restored world has everything with the positions of before, so that they alone say yes. */
+static void test_records_of_another_generation(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    uint8_t key[16] = {1};
+    fund(&w, key, OPERATOR_DONE);
+    uint64_t number = closed_payment(&w, WORLD_ANNA, 4200);
+    world_pass(&w, 120 * WORLD_S);
+    uint64_t generation = w.book->generation;
+    uint64_t as_of = w.book->position;
+    enum book_outcome outcome = BOOK_NOTHING;
+    struct world_command command = {.name = SPAN_LITERAL("a"), .from = SPAN_EMPTY};
+    assert_int_not_equal(world_do(&w, COMMAND_WORLD_SAVE, &command, &outcome), 0);
+    assert_int_not_equal(world_do(&w, COMMAND_WORLD_RESTORE, &command, &outcome), 0);
+    assert_int_not_equal(world_do(&w, COMMAND_WORLD_REMOVE, &command, &outcome), 0);
+    struct closed_leave_command closed = {.generation = generation,
+                                          .as_of = as_of,
+                                          .numbers = &number,
+                                          .count = 1,
+                                          .space = OLD_SPACE_PAYMENT};
+    assert_int_equal(world_do(&w, COMMAND_CLOSED_LEAVE, &closed, &outcome), 0);
+    assert_int_equal(outcome, BOOK_NOTHING);
+    struct keys_leave_command keys = {
+        .generation = generation, .as_of = as_of, .keys = (const uint8_t(*)[16])key, .count = 1};
+    outcome = BOOK_DONE;
+    assert_int_equal(world_do(&w, COMMAND_KEYS_LEAVE, &keys, &outcome), 0);
+    assert_int_equal(outcome, BOOK_NOTHING);
+    assert_int_equal(leave(&w, number, as_of), BOOK_DONE);
+    assert_int_equal(keys_leave(&w, key, as_of), BOOK_DONE);
     world_end(&w);
 }
 
@@ -506,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_names_that_are_not_quite),
         cmocka_unit_test(test_every_byte_of_a_record),
         cmocka_unit_test(test_keys_that_stay),
+        cmocka_unit_test(test_records_of_another_generation),
         cmocka_unit_test(test_payments_that_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,8 +377,11 @@ static void do_leave(struct world *w)
     uint64_t number = 1;
     enum book_outcome outcome;
     w->now_ns += 120 * WORLD_S;
-    struct closed_leave_command c = {
-        .as_of = w->book->position, .numbers = &number, .count = 1, .space = OLD_SPACE_PAYMENT};
+    struct closed_leave_command c = {.generation = w->book->generation,
+                                     .as_of = w->book->position,
+                                     .numbers = &number,
+                                     .count = 1,
+                                     .space = OLD_SPACE_PAYMENT};
     assert_int_not_equal(world_do(w, COMMAND_CLOSED_LEAVE, &c, &outcome), 0);
 }
 
@@ -386,8 +389,10 @@ static void do_keys_leave(struct world *w)
 {
     uint8_t keys[2][16] = {{2, 2, 3}, {3, 2, 3}};
     enum book_outcome outcome;
-    struct keys_leave_command c = {
-        .as_of = w->book->position, .keys = (const uint8_t(*)[16])keys, .count = 2};
+    struct keys_leave_command c = {.generation = w->book->generation,
+                                   .as_of = w->book->position,
+                                   .keys = (const uint8_t(*)[16])keys,
+                                   .count = 2};
     assert_int_not_equal(world_do(w, COMMAND_KEYS_LEAVE, &c, &outcome), 0);
 }
 
