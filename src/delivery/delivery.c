@@ -101,10 +101,11 @@ static void thread_report(struct delivery *d, uint32_t slot)
     d->reported = true;
 }
 
-static void thread_report_stopped(struct delivery *d, uint32_t slot)
+/* Nothing of the job was sent. */
+static void thread_report_unsent(struct delivery *d, uint32_t slot, enum delivery_error error)
 {
     struct delivery_slot *s = &d->slots[slot];
-    s->error = DELIVERY_STOPPED;
+    s->error = error;
     s->status = 0;
     s->duration_ms = 0;
     s->retry_after_ms = -1;
@@ -165,7 +166,7 @@ static void thread_start_job(struct delivery *d, uint32_t slot)
     uint32_t i = thread_attempt_take(d);
     if (i == NONE) {
         delivery__targets_done(d->targets, slot);
-        thread_report_stopped(d, slot); /* no memory: the outbox tries again later */
+        thread_report_unsent(d, slot, DELIVERY_CONNECT); /* no memory: it is tried again later */
         return;
     }
     struct attempt *a = &d->attempts[i];
@@ -217,7 +218,7 @@ static void thread_close(struct delivery *d, int64_t close_at_ns)
 {
     uint32_t slot;
     while (delivery__targets_abandon(d->targets, &slot)) {
-        thread_report_stopped(d, slot);
+        thread_report_unsent(d, slot, DELIVERY_STOPPED);
     }
     if (now_ns() < close_at_ns) {
         return;

@@ -581,6 +581,10 @@ static void handle_query(struct request *q)
     }
     uint64_t wait_position = engine_read_position(s->engine);
     const struct stk_payment *p = surface_payment_by_id(s, query.checkout_request_id);
+    if (p == NULL && s->index_unread) {
+        daraja_refuse_busy(q, ENGINE_NO_INDEX); /* whoever reads "unknown" charges again */
+        return;
+    }
     if (p == NULL || p->short_code != query.business_short_code) {
         daraja_refuse(q, wait_position, DARAJA_ERROR_NO_CHECKOUT, "",
                       "this short code has no payment with this CheckoutRequestID");

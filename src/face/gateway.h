@@ -178,7 +178,8 @@ void gateway_endpoint_remove(struct request *q);
 void gateway_endpoint_rotate(struct request *q);
 void gateway_event_list(struct request *q);
 void gateway_event_get(struct request *q);
-void gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f);
+/* False, with nothing written: what it is about left memory and cannot be read. */
+bool gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f);
 void gateway_provider_create(struct request *q);
 void gateway_provider_list(struct request *q);
 void gateway_provider_set(struct request *q);

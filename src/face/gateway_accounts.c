@@ -264,9 +264,16 @@ void gateway_endpoint_remove(struct request *q)
 
 /* ---- events ---- */
 
-void gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f)
+bool gateway_event_render(struct surface *s, struct writer *w, const struct gateway_feed *f)
 {
     char id[32];
+    const struct gateway_payment *p = NULL;
+    if (f->object_kind == FEED_OBJECT_PAYMENT) {
+        p = gateway_reach(s, f->object);
+        if (p == NULL) {
+            return false;
+        }
+    }
     (void)snprintf(id, sizeof(id), "evt_%llu", (unsigned long long)f->seq);
     json_open(w, '{');
     json_field_text(w, "id", id);
@@ -283,9 +290,10 @@ void gateway_event_render(struct surface *s, struct writer *w, const struct gate
     } else if (f->object_kind == FEED_OBJECT_RECEIPT) {
         gateway_receipt_render(s, w, gateway_receipt(surface_gateway(s), f->object), f);
     } else {
-        gateway_payment_render(s, w, gateway_reach(s, f->object), f);
+        gateway_payment_render(s, w, p, f);
     }
     json_close(w, '}');
+    return true;
 }
 
 /* ?after_seq=: everything after that, oldest first, so that a consumer can prove completeness. */
@@ -311,7 +319,10 @@ void gateway_event_list(struct request *q)
         bool wanted = f != NULL && f->merchant == q->merchant;
         more = wanted && (shown == limit || w.size > SURFACE_BODY_MAX / 2);
         if (wanted && !more) {
-            gateway_event_render(q->s, &w, f);
+            if (!gateway_event_render(q->s, &w, f)) {
+                surface_not_decided(q, ENGINE_NO_INDEX);
+                return;
+            }
             shown++;
         }
     }
@@ -331,7 +342,10 @@ void gateway_event_get(struct request *q)
         return;
     }
     struct writer w = surface_writer(q->s);
-    gateway_event_render(q->s, &w, f);
+    if (!gateway_event_render(q->s, &w, f)) {
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return;
+    }
     surface_json(q, engine_read_position(q->s->engine), 200, &w);
 }
 

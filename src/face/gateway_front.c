@@ -150,6 +150,7 @@ static const struct gateway_payment *payment_of(struct surface *s, struct span i
     int64_t second_ns;
     uint32_t serial;
     uint32_t tail;
+    s->index_unread = false;
     if (!id_checkout_parse(id, &second_ns, &serial, &tail)) {
         return NULL;
     }
@@ -336,6 +337,10 @@ static void handle_query(struct request *q)
     }
     uint64_t wait_position = engine_read_position(q->s->engine);
     const struct gateway_payment *p = payment_of(q->s, query.checkout_request_id);
+    if (p == NULL && q->s->index_unread) {
+        daraja_refuse_busy(q, ENGINE_NO_INDEX); /* whoever reads "unknown" charges again */
+        return;
+    }
     if (p == NULL || p->provider != account) {
         daraja_refuse(q, wait_position, DARAJA_ERROR_NO_CHECKOUT, "",
                       "no payment of this short code came in here with this CheckoutRequestID");

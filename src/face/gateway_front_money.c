@@ -74,7 +74,12 @@ static void answer(struct request *q, uint64_t wait_position, uint64_t number)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct ids ids;
-    struct span originator = ids_of(g, gateway_reach(q->s, number), &ids);
+    const struct gateway_payment *p = gateway_reach(q->s, number);
+    if (p == NULL) {
+        daraja_refuse_busy(q, ENGINE_NO_INDEX);
+        return;
+    }
+    struct span originator = ids_of(g, p, &ids);
     struct writer w = surface_writer(q->s);
     daraja_accepted_render(&w, originator, ids.conversation);
     daraja_explain(q, "accepted and durable: the gateway asks the provider next");
@@ -122,14 +127,15 @@ static void refuse(struct request *q, uint64_t wait_position, enum gateway_refus
     }
 }
 
-/* A reversal that came in before, with this ResultURL; 0: none. */
+/* A reversal that came in before, with this ResultURL; 0: none, or none that is told about still:
+ * one that failed may be asked for again. */
 static uint64_t same_reversal(struct surface *s, const struct payout_command *c,
                               const struct gateway_reply *reply)
 {
     const struct gateway *g = surface_gateway(s);
     const struct gateway_payment *before = gateway_reach(s, reply->number);
     bool same = c->refunds != 0 && reply->refusal != GATEWAY_UNAVAILABLE && before != NULL &&
-                before->front_url != TEXT_NONE &&
+                before->state != GATEWAY_FAILED && before->front_url != TEXT_NONE &&
                 span_equal(gateway_text(g, before->front_url), c->front.url);
     return same ? before->number : 0;
 }
@@ -226,6 +232,10 @@ void gateway_front_reversal(struct request *q)
         return;
     }
     const struct gateway_payment *p = gateway_reach_receipt(s, account, in.transaction_id);
+    if (p == NULL && s->index_unread) {
+        daraja_refuse_busy(q, ENGINE_NO_INDEX);
+        return;
+    }
     if (p == NULL || gateway_pays_out(p->method)) {
         daraja_refuse(q, engine_read_position(s->engine), DARAJA_ERROR_NO_ORIGINAL, "",
                       "no payment of this short code that was asked for here has this receipt");

@@ -10,6 +10,7 @@
 const struct gateway_payment *gateway_reach(struct surface *s, uint64_t number)
 {
     struct old_name name = gateway_payment_name(number);
+    s->index_unread = false;
     bool there = number != 0 && surface_reach(s, &name);
     return there ? gateway_payment(surface_gateway(s), number) : NULL;
 }
@@ -23,6 +24,7 @@ const struct gateway_payment *gateway_reach_token(struct surface *s, const uint8
 const struct gateway_payment *gateway_reach_receipt(struct surface *s, uint32_t provider,
                                                     struct span receipt)
 {
+    s->index_unread = false;
     if (receipt.size == 0) {
         return NULL;
     }
@@ -35,6 +37,7 @@ const struct gateway_payment *gateway_reach_receipt(struct surface *s, uint32_t 
 const struct gateway_payment *gateway_reach_order(struct surface *s, uint32_t merchant,
                                                   struct span order)
 {
+    s->index_unread = false;
     if (order.size == 0) {
         return NULL;
     }

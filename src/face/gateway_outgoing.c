@@ -369,7 +369,9 @@ static bool webhook(struct surface *s, const struct outbox_item *item, struct wr
     }
     memset(job, 0, sizeof(*job));
     size_t start = w->size;
-    gateway_event_render(s, w, f);
+    if (!gateway_event_render(s, w, f)) {
+        return false;
+    }
     CHECK(!w->overflow);
     job->body = (struct span){(const char *)w->data + start, w->size - start};
     job->url = gateway_text(g, endpoint->url);

@@ -159,6 +159,10 @@ void gateway_payment_render(struct surface *s, struct writer *w, const struct ga
 void gateway_answer_payment(struct request *q, uint64_t wait_position, unsigned status,
                             const struct gateway_payment *p)
 {
+    if (p == NULL) { /* it was there a moment ago, or the decision says so */
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return;
+    }
     struct writer w = surface_writer(q->s);
     gateway_payment_render(q->s, &w, p, NULL);
     surface_json(q, wait_position, status, &w);
@@ -489,12 +493,7 @@ void gateway_payment_create(struct request *q)
     if (reply.refusal == GATEWAY_REPEATED) {
         http_reply_header(q->x, "Idempotent-Replayed", SPAN_LITERAL("true"));
     }
-    const struct gateway_payment *p = gateway_reach(s, reply.number);
-    if (p == NULL) {
-        surface_not_decided(q, ENGINE_NO_INDEX);
-        return;
-    }
-    gateway_answer_payment(q, result.wait_position, 201, p);
+    gateway_answer_payment(q, result.wait_position, 201, gateway_reach(s, reply.number));
 }
 
 /* ---- reading ---- */

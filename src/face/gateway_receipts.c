@@ -239,7 +239,7 @@ void gateway_validation(struct request *q, uint32_t provider, const struct obser
     struct writer w = surface_writer(q->s);
     uint32_t merchant = gateway_provider(surface_gateway(q->s), provider)->merchant;
     (void)gateway_reach_order(q->s, merchant, asked->account_reference);
-    bool accepted = asked->kind != OBSERVED_RECEIPT ||
+    bool accepted = asked->kind != OBSERVED_RECEIPT || q->s->index_unread ||
                     gateway_c2b_accepts(surface_gateway(q->s), provider, asked->account_reference);
     const struct daraja_c2b_verdict verdict = {.accepted = accepted, .rejected = accepted ? 0 : 2};
     daraja_c2b_verdict_render(&w, &verdict); /* C2B00012: invalid account number */

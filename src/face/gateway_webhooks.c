@@ -89,11 +89,18 @@ static void render_last_attempt(struct surface *s, struct writer *w, const struc
     }
 }
 
-static void render_letter(struct surface *s, struct writer *w, const struct outbox_item *item)
+/* False, with nothing written: what it is about left memory and cannot be read. */
+static bool render_letter(struct surface *s, struct writer *w, const struct outbox_item *item)
 {
     static const char *const states[] = {"?", "waiting", "delivered", "dead"};
     const struct gateway *g = surface_gateway(s);
     bool webhook = item->kind == MESSAGE_WEBHOOK;
+    bool c2b = item->kind == MESSAGE_C2B;
+    const struct gateway_notice *n = c2b ? gateway_reach_notice(s, item->subject) : NULL;
+    const struct gateway_payment *p = webhook || c2b ? NULL : gateway_reach(s, item->subject);
+    if (!webhook && n == NULL && p == NULL) {
+        return false;
+    }
     uint32_t slot = webhook_subject_endpoint(item->subject);
     char id[32];
     (void)snprintf(id, sizeof(id), "dl_%llu", (unsigned long long)item->number);
@@ -109,12 +116,10 @@ static void render_letter(struct surface *s, struct writer *w, const struct outb
         (void)snprintf(id, sizeof(id), "we_%u", slot + 1);
         json_field_text(w, "endpoint", id);
         gateway_text_field(s, w, "url", gateway_endpoint(g, slot)->url);
-    } else if (item->kind == MESSAGE_C2B) {
-        const struct gateway_notice *n = gateway_reach_notice(s, item->subject);
+    } else if (c2b) {
         surface_id_field(w, "notice", "ntc_", item->subject);
         gateway_text_field(s, w, "url", gateway_provider(g, n->provider)->c2b_forward);
     } else {
-        const struct gateway_payment *p = gateway_reach(s, item->subject);
         (void)snprintf(id, sizeof(id), "%s%llu", gateway_prefix(gateway_what_of(p)),
                        (unsigned long long)p->number);
         json_field_text(w, "payment", id);
@@ -123,6 +128,7 @@ static void render_letter(struct surface *s, struct writer *w, const struct outb
     surface_time_field(w, "queued_at", item->queued_ns);
     render_last_attempt(s, w, item);
     json_close(w, '}');
+    return true;
 }
 
 void gateway_dead_letter_list(struct request *q)
@@ -135,8 +141,9 @@ void gateway_dead_letter_list(struct request *q)
     while (surface_walk_on(&walk)) {
         const struct outbox_item *item = outbox_item(outbox, walk.number);
         bool wanted = item != NULL && item->state == OUTBOX_DEAD && is_callers(q, item);
-        if (surface_walk_takes(&walk, wanted)) {
-            render_letter(q->s, &walk.w, item);
+        if (surface_walk_takes(&walk, wanted) && !render_letter(q->s, &walk.w, item)) {
+            surface_not_decided(q, ENGINE_NO_INDEX);
+            return;
         }
     }
     surface_walk_end(q, &walk);
@@ -191,6 +198,9 @@ void gateway_dead_letter_retry(struct request *q)
         return;
     }
     struct writer w = surface_writer(s);
-    render_letter(s, &w, outbox_item(&engine_book(s->engine)->outbox, c.number));
+    if (!render_letter(s, &w, outbox_item(&engine_book(s->engine)->outbox, c.number))) {
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return;
+    }
     surface_json(q, result.wait_position, 202, &w);
 }

@@ -176,6 +176,7 @@ const struct stk_payment *surface_payment_by_id(struct surface *s, struct span i
 {
     const struct operator_state *o = surface_operator(s);
     struct old_name name;
+    s->index_unread = false;
     if (!operator_id_name(id, &name) || !surface_reach(s, &name)) {
         return NULL;
     }

@@ -102,6 +102,25 @@ await story('mpesa-node pays out and reverses', async (scene) => {
     equal((await gateway.ok('GET', '/v1/payments')).data.map((one) => one.status),
           ['reversed', 'succeeded'], 'the payments');
     proved('Reversal: through the refund machine, whole and once');
+
+    const third = await sold(server, mpesa, app, 500, 'INV-3');
+    const give = () => mpesa.reversal(third, 500, `${app.url}/late`, `${app.url}/again`)
+        .then(({ data: told }) => told, (error) => error.response.data);
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'no', match: { api: 'reversal' }, then: { outcome: { code: '2001' } } }] });
+    const failed = await give();
+    equal((await result(app, failed.ConversationID)).ResultCode, 2001, 'the provider refuses it');
+    await operator.simOk('PUT', '/rules', { rules: [] });
+    const drained = (await mpesa.b2c(SHORT_CODE, PHONE, 1000, `${app.url}/late`, `${app.url}/result`,
+                                     'SalaryPayment', null, 'Wages', 'April')).data;
+    equal((await result(app, drained.ConversationID)).ResultCode, 0, 'the wallet is emptied');
+    equal((await give()).errorMessage, 'The balance is insufficient for the transaction.',
+          'one that failed is no answer to the next');
+    await sold(server, mpesa, app, 900, 'INV-4');
+    const anew = await give();
+    check(anew.ConversationID && anew.ConversationID !== failed.ConversationID, 'another reversal');
+    equal((await result(app, anew.ConversationID)).ResultCode, 0, 'reversed at last');
+    proved('Reversal: one that failed is asked for anew, or refused at once, never taken for done');
 });
 
 await story('B2C v3: once for each OriginatorConversationID', async (scene) => {
