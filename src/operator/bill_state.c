@@ -106,20 +106,23 @@ static bool is_open(const struct invoice *i)
     return i->state == INVOICE_SENT || i->state == INVOICE_PARTLY_PAID;
 }
 
-/* At the end of its account's list: numbers rise, so that is in their order. */
-static void list_append(struct operator_state *o, uint32_t slot)
+/* Where its slot is in order: a list that is rebuilt by load is the same, whatever was changed. */
+static void list_add(struct operator_state *o, uint32_t slot)
 {
     struct invoice *i = invoice_at(o, slot);
     uint64_t key = account_key(o, i);
     uint32_t at = map_get(&o->invoice_accounts, key);
-    i->next = SLAB_NONE;
-    if (at == MAP_NONE) {
+    if (at == MAP_NONE || at > slot) {
+        i->next = at == MAP_NONE ? SLAB_NONE : at;
+        (void)map_remove(&o->invoice_accounts, key);
         map_put(&o->invoice_accounts, key, slot);
         return;
     }
-    while (invoice_at(o, at)->next != SLAB_NONE) {
+    while (invoice_at(o, at)->next < slot) { /* SLAB_NONE is above all of them */
         at = invoice_at(o, at)->next;
     }
+    i->next = invoice_at(o, at)->next;
+    CHECK(i->next != slot);
     invoice_at(o, at)->next = slot;
 }
 
@@ -194,7 +197,7 @@ static void apply_kept(struct operator_state *o, const struct operator_event *e,
     keep_again(o, &i->period, e->remarks);
     keep_again(o, &i->title, e->occasion);
     keep_again(o, &i->items, e->orders);
-    list_append(o, slot);
+    list_add(o, slot);
 }
 
 static void apply_paid(struct operator_state *o, const struct operator_event *e,
@@ -307,7 +310,7 @@ static bool load_invoice(struct operator_state *o, struct reader *r, uint32_t sl
     }
     map_put(&o->invoice_references, key, slot);
     if (is_open(i)) {
-        list_append(o, slot);
+        list_add(o, slot);
     }
     return true;
 }

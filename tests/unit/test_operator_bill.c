@@ -188,6 +188,37 @@ static void payments_pay_the_oldest(void **state)
     world_end(&w);
 }
 
+/* Numbers are the order of payment, whatever was changed, and after a restart as before it (N3). */
+static void a_changed_invoice_keeps_its_place(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    assert_int_equal(opts_in(&w, WORLD_PAYBILL, false), OPERATOR_DONE);
+    assert_int_equal(bills(&w, "1", "A1", KES(100), false), OPERATOR_DONE);
+    assert_int_equal(bills(&w, "2", "A1", KES(100), false), OPERATOR_DONE);
+    assert_int_equal(bills(&w, "3", "B1", KES(100), false), OPERATOR_DONE);
+    assert_int_equal(bills(&w, "4", "A1", KES(100), false), OPERATOR_DONE);
+    assert_int_equal(bills(&w, "1", "A1", KES(90), true), OPERATOR_DONE);
+    operator_check(world_operator(&w));
+    (void)pays(&w, "A1", KES(90));
+    assert_int_equal(invoice(&w, "1")->state, INVOICE_PAID);
+    assert_int_equal(bills(&w, "3", "A1", KES(50), true), OPERATOR_DONE); /* in the middle */
+    operator_check(world_operator(&w));
+    (void)pays(&w, "A1", KES(100));
+    assert_int_equal(invoice(&w, "2")->state, INVOICE_PAID);
+    (void)pays(&w, "A1", KES(50));
+    assert_int_equal(invoice(&w, "3")->state, INVOICE_PAID);
+    assert_int_equal(bills(&w, "5", "A1", KES(10), false), OPERATOR_DONE);
+    assert_int_equal(bills(&w, "4", "B1", KES(10), true), OPERATOR_DONE); /* the head leaves */
+    assert_int_equal(bills(&w, "4", "A1", KES(10), true), OPERATOR_DONE); /* and is it again */
+    world_restart(&w);
+    (void)pays(&w, "A1", KES(10));
+    assert_int_equal(invoice(&w, "4")->state, INVOICE_PAID);
+    assert_int_equal(invoice(&w, "5")->paid_minor, 0);
+    world_end(&w);
+}
+
 static void pushed_five_times_and_acknowledged(void **state)
 {
     (void)state;
@@ -221,6 +252,7 @@ int main(void)
         cmocka_unit_test(opting_in),
         cmocka_unit_test(invoices_are_sent_changed_and_cancelled),
         cmocka_unit_test(payments_pay_the_oldest),
+        cmocka_unit_test(a_changed_invoice_keeps_its_place),
         cmocka_unit_test(pushed_five_times_and_acknowledged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
