@@ -95,7 +95,7 @@ void operator__advance_b2b(const struct operator_state *o, struct decision *d,
 /*
  * What customers paid leaves the utility account through the settlement account: first the charges
  * that are owed to the operator are paid back to zero, the rest goes to the working account. Asked
- * for without an amount, it takes all that is there at its turn.
+ * for without an amount, it takes all that is there at its turn, if one request may be of so much.
  */
 void operator__advance_settlement(const struct operator_state *o, struct decision *d,
                                   const struct operator_request *r)
@@ -110,8 +110,9 @@ void operator__advance_settlement(const struct operator_state *o, struct decisio
     if (amount_minor == 0) {
         amount_minor = operator_balance(o, g->accounts[ACCOUNT_UTILITY]);
     }
-    if (amount_minor <= 0) {
-        operator__request_end(o, d, r, REQUEST_NO_MONEY, NULL);
+    if (amount_minor <= 0 || amount_minor > OPERATOR_AMOUNT_MAX) {
+        objection = amount_minor <= 0 ? REQUEST_NO_MONEY : REQUEST_ABOVE_MAXIMUM;
+        operator__request_end(o, d, r, objection, NULL);
         return;
     }
     int64_t owed_minor = -operator_balance(o, g->accounts[ACCOUNT_CHARGES_PAID]);

@@ -461,6 +461,33 @@ static void settlement_pays_the_charges_first(void **state)
     world_end(&w);
 }
 
+/* An account may hold more than a request may move: it is settled in parts, not all at once. */
+static void settlement_of_more_than_a_request_may_move(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    int64_t before_minor = world_account(&w, WORLD_PAYBILL, ACCOUNT_UTILITY);
+    struct fund_command fund = {.short_code = WORLD_PAYBILL,
+                                .account = ACCOUNT_UTILITY,
+                                .amount_minor = OPERATOR_AMOUNT_MAX - before_minor};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    (void)world_do(&w, COMMAND_ORGANISATION_FUND, &fund, &reply);
+    fund.amount_minor = 1;
+    (void)world_do(&w, COMMAND_ORGANISATION_FUND, &fund, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_DONE);
+    struct request_command c = asks(REQUEST_SETTLEMENT, WORLD_PAYBILL);
+    c.without_initiator = true;
+    assert_int_equal(ask(&w, &c)->outcome, REQUEST_ABOVE_MAXIMUM);
+    assert_int_equal(world_account(&w, WORLD_PAYBILL, ACCOUNT_UTILITY), OPERATOR_AMOUNT_MAX + 1);
+    c.amount_minor = 1;
+    assert_int_equal(ask(&w, &c)->outcome, REQUEST_DONE);
+    c.amount_minor = 0;
+    assert_int_equal(ask(&w, &c)->outcome, REQUEST_DONE);
+    assert_int_equal(world_account(&w, WORLD_PAYBILL, ACCOUNT_UTILITY), 0);
+    world_end(&w);
+}
+
 /* ---- express checkout ---- */
 
 static void nominate(struct world *w, uint64_t msisdn)
@@ -685,6 +712,7 @@ int main(void)
         cmocka_unit_test(every_refusal_between_organisations),
         cmocka_unit_test(tax_is_paid_from_the_working_account),
         cmocka_unit_test(settlement_pays_the_charges_first),
+        cmocka_unit_test(settlement_of_more_than_a_request_may_move),
         cmocka_unit_test(a_till_pays_on_its_phone),
         cmocka_unit_test(every_ending_of_an_express_checkout),
         cmocka_unit_test(settings_of_an_organisation),
