@@ -41,8 +41,8 @@ struct header {
 struct old_index {
     MDB_env *env;
     MDB_dbi table;
-    MDB_txn *reader; /* reset between look-ups */
-    bool reading;
+    MDB_txn *reader;                    /* the looking thread's; reset but during a look-up (X4) */
+    uint8_t record[CLOSING_RECORD_MAX]; /* that was found last */
     bool foreign;
     struct header header; /* as it was committed last; the putting thread's */
     char path[INDEX_PATH_MAX];
@@ -486,27 +486,21 @@ static enum index_answer find_record(struct old_index *index, const struct old_n
     if (status == MDB_NOTFOUND) {
         return INDEX_NOTHING;
     }
-    if (status != MDB_SUCCESS || value.mv_size < 2 || bytes[0] != VALUE_RECORD) {
+    if (status != MDB_SUCCESS || value.mv_size < 2 || bytes[0] != VALUE_RECORD ||
+        value.mv_size - 1 > sizeof(index->record)) {
         return INDEX_FAILED;
     }
-    *record = (struct span){(const char *)bytes + 1, value.mv_size - 1};
+    memcpy(index->record, bytes + 1, value.mv_size - 1);
+    *record = (struct span){(const char *)index->record, value.mv_size - 1};
     return INDEX_FOUND;
 }
 
-enum index_answer index_find(struct old_index *index, uint64_t generation,
-                             const struct old_name *name, struct old_name *primary,
-                             struct span *record)
+static enum index_answer find_in(struct old_index *index, uint64_t generation,
+                                 const struct old_name *name, struct old_name *primary,
+                                 struct span *record)
 {
     struct header header;
     bool foreign;
-    if (index->reading) {
-        mdb_txn_reset(index->reader);
-        index->reading = false;
-    }
-    if (mdb_txn_renew(index->reader) != MDB_SUCCESS) {
-        return INDEX_FAILED;
-    }
-    index->reading = true;
     if (header_read(index->reader, index->table, &header, &foreign) != MDB_SUCCESS || foreign) {
         return INDEX_FAILED;
     }
@@ -514,6 +508,18 @@ enum index_answer index_find(struct old_index *index, uint64_t generation,
         return INDEX_NOTHING; /* nothing of this world has left */
     }
     return find_record(index, name, primary, record);
+}
+
+enum index_answer index_find(struct old_index *index, uint64_t generation,
+                             const struct old_name *name, struct old_name *primary,
+                             struct span *record)
+{
+    if (mdb_txn_renew(index->reader) != MDB_SUCCESS) {
+        return INDEX_FAILED;
+    }
+    enum index_answer answer = find_in(index, generation, name, primary, record);
+    mdb_txn_reset(index->reader);
+    return answer;
 }
 
 uint64_t index_bytes(const struct old_index *index)

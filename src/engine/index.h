@@ -10,6 +10,7 @@
  *      everything which left up to the journal's head, and nothing from beyond it.
  *  X3  a look-up gives the whole record or nothing; an index that cannot be read says so and is
  *      never taken for an empty one.
+ *  X4  a look-up holds on to nothing: pages that puts have freed are used again.
  * One thread puts, one looks up; they may be two.
  */
 #ifndef HAKIKA_ENGINE_INDEX_H
