@@ -112,7 +112,8 @@ static bool notices_rest(const struct gateway *g, const struct gateway_payment *
     for (uint32_t i = p->first_notice; i != SLAB_NONE; i = notice_at(g, i)->next) {
         const struct gateway_notice *n = notice_at(g, i);
         if (n->taken_ns > terms->before_ns ||
-            gateway__disputed(g, p->provider, gateway_text(g, n->receipt))) {
+            gateway__disputed(g, p->provider, gateway_text(g, n->receipt)) ||
+            gateway__disputed(g, p->provider, gateway_text(g, n->reference))) {
             return false;
         }
     }

@@ -83,6 +83,13 @@ void gateway__disagree(struct gateway_decision *gd, const struct gateway_discrep
     tell(gd, e.discrepancy_opened.number, d->provider, FEED_DISCREPANCY_OPENED);
 }
 
+/* Money that went back, and not as what we know: nobody asks about that again. */
+static bool is_odd_return(const struct observation *claim, uint8_t effect)
+{
+    return claim->kind == OBSERVED_REFUND && claim->verdict == OBSERVED_SUCCEEDED &&
+           (effect == NOTICE_CONTRADICTS || effect == NOTICE_MISMATCH);
+}
+
 static uint8_t kind_of(const struct observation *claim, uint8_t effect, bool waits)
 {
     bool orphan = effect == NOTICE_ORPHAN && claim->verdict == OBSERVED_SUCCEEDED;
@@ -90,7 +97,19 @@ static uint8_t kind_of(const struct observation *claim, uint8_t effect, bool wai
            : waits                                    ? DISCREPANCY_UNKNOWN_ACCOUNT
            : orphan && claim->kind == OBSERVED_PAYOUT ? DISCREPANCY_UNKNOWN_PAYOUT
            : orphan && claim->kind == OBSERVED_REFUND ? DISCREPANCY_REVERSAL
+           : is_odd_return(claim, effect)             ? DISCREPANCY_REVERSAL
                                                       : 0;
+}
+
+/* By what it is found again: the receipt, if need be that of the payment; else the id. */
+static struct span reference_of(const struct gateway *g, const struct observation *claim,
+                                const struct gateway_payment *p)
+{
+    struct span own = p == NULL ? SPAN_EMPTY : gateway_text(g, p->receipt);
+    return claim->receipt.size > 0     ? claim->receipt
+           : own.size > 0              ? own
+           : claim->reference.size > 0 ? claim->reference
+                                       : claim->original_receipt;
 }
 
 void gateway__compare(struct gateway_decision *gd, const struct notice_command *c,
@@ -111,9 +130,10 @@ void gateway__compare(struct gateway_decision *gd, const struct notice_command *
         .ours_minor = p != NULL ? gateway_paid_minor(p) : (r != NULL ? r->amount_minor : 0),
         .theirs_minor = claim->has_amount ? claim->amount_minor : 0,
     };
+    bool odd = is_odd_return(claim, effect);
     if (d.kind != 0 &&
-        (claim->source == OBSERVED_BY_PULL || claim->source == OBSERVED_BY_STATEMENT)) {
-        gateway__disagree(gd, &d, claim->receipt);
+        (odd || claim->source == OBSERVED_BY_PULL || claim->source == OBSERVED_BY_STATEMENT)) {
+        gateway__disagree(gd, &d, odd ? reference_of(g, claim, p) : claim->receipt);
     }
 }
 
@@ -136,13 +156,25 @@ void gateway__receipt_found_owner(struct gateway_decision *gd, const struct gate
     }
 }
 
-void gateway__amount_settled(struct gateway_decision *gd, uint32_t provider, struct span receipt)
+static void corrected(struct gateway_decision *gd, uint32_t provider, uint8_t kind,
+                      struct span reference)
 {
     uint32_t slot;
-    (void)place_of(gd->g, provider, DISCREPANCY_AMOUNT, receipt, &slot);
+    (void)place_of(gd->g, provider, kind, reference, &slot);
     if (slot != MAP_NONE && discrepancy_at(gd->g, slot)->resolved_ns == 0) {
         resolve(gd, discrepancy_at(gd->g, slot)->number, DISCREPANCY_IS_CORRECTED);
     }
+}
+
+void gateway__amount_settled(struct gateway_decision *gd, uint32_t provider, struct span receipt)
+{
+    corrected(gd, provider, DISCREPANCY_AMOUNT, receipt);
+}
+
+void gateway__return_settled(struct gateway_decision *gd, const struct gateway_payment *p,
+                             const struct observation *claim)
+{
+    corrected(gd, p->provider, DISCREPANCY_REVERSAL, reference_of(gd->g, claim, p));
 }
 
 void gateway__decide_disagree(const struct gateway *g, struct decision *d)

@@ -182,6 +182,9 @@ void gateway__compare(struct gateway_decision *gd, const struct notice_command *
                       const struct gateway_payment *p, uint64_t notice, uint8_t effect);
 /* What this receipt number is about was decided: the difference in its amount is no more. */
 void gateway__amount_settled(struct gateway_decision *gd, uint32_t provider, struct span receipt);
+/* Money that went back and fitted nothing is booked now. p: as it was when that was said. */
+void gateway__return_settled(struct gateway_decision *gd, const struct gateway_payment *p,
+                             const struct observation *claim);
 void gateway__receipt_found_owner(struct gateway_decision *gd, const struct gateway_receipt *r);
 void gateway__decide_disagree(const struct gateway *g, struct decision *d);
 void gateway__decide_resolve_discrepancy(const struct gateway *g, struct decision *d);

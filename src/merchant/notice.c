@@ -170,8 +170,9 @@ static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *
     if (!observation_is_definite(claim->verdict)) {
         return NOTICE_IN_FLIGHT;
     }
-    if (claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method)) {
-        return effect_of_refund(p, claim);
+    if (claim->kind == OBSERVED_REFUND && !gateway_is_refund(p->method)) {
+        return gateway_pays_out(p->method) ? NOTICE_CONTRADICTS /* it came back: for a person */
+                                           : effect_of_refund(p, claim);
     }
     return claim->verdict == OBSERVED_SUCCEEDED ? effect_of_paid(g, p, claim)
                                                 : effect_of_failure(p, claim);
@@ -318,6 +319,66 @@ static bool book_money(struct gateway_decision *gd, const struct gateway_payment
     return gateway__post(gd, legs, charged ? 2 : 1);
 }
 
+/* A refund of ours that has not left yet: what it was to give back is gone. */
+static void withdraw_refund(struct gateway_decision *gd, const struct gateway_payment *p)
+{
+    const struct gateway_payment *refund = gateway_payment(gd->g, p->refund);
+    struct gateway_move m = {.state = GATEWAY_FAILED, .reason = REASON_NEVER_SENT};
+    if (refund != NULL && refund->state == GATEWAY_CREATED) {
+        gateway__release_hold(gd, refund);
+        gateway__move(gd, refund, &m);
+        gateway__tell_payment(gd, refund, FEED_PAYMENT_FAILED, false);
+    }
+}
+
+static void reverse(struct gateway_decision *gd, const struct gateway_payment *p,
+                    const struct observation *claim, uint64_t notice, bool has_receipt)
+{
+    struct transfer money = money_of(gd->g, p);
+    uint32_t from = p->escrow == ESCROW_RELEASED ? merchant_at(gd->g, p->merchant)->wallet
+                                                 : money.credit_account;
+    struct transfer back = {.id = gateway_transfer_id(p->number, 2),
+                            .reference = p->number,
+                            .amount_minor = gateway_paid_minor(p),
+                            .debit_account = from,
+                            .credit_account = money.debit_account,
+                            .kind = TRANSFER_POST,
+                            .code = GATEWAY_TRANSFER_REVERSAL};
+    struct gateway_move m = {.state = GATEWAY_REVERSED,
+                             .source = (uint8_t)claim->source,
+                             .reason = REASON_CLAIM,
+                             .notice = notice};
+    CHECK(
+        gateway__post(gd, &back, 1)); /* the accounts have no limits: what has happened is booked */
+    gateway__move(gd, p, &m);
+    gateway__tell_payment(gd, p, FEED_PAYMENT_REVERSED, has_receipt);
+    gateway__return_settled(gd, p, claim);
+    withdraw_refund(gd, p);
+}
+
+/* It was said before the success that the money went back, and could not be true then. Nobody says
+ * it again, so it counts now; `now`: the payment as it stands after the success. */
+static bool reverse_told_before(struct gateway_decision *gd, const struct gateway_payment *now,
+                                bool has_receipt)
+{
+    for (uint32_t i = now->first_notice; i != SLAB_NONE; i = notice_at(gd->g, i)->next) {
+        const struct gateway_notice *n = notice_at(gd->g, i);
+        const struct observation claim = gateway__claim_of(gd->g, n);
+        bool early = n->about == OBSERVED_REFUND && n->effect == NOTICE_CONTRADICTS;
+        if (!early || effect_on(gd->g, now, &claim) != NOTICE_MOVED) {
+            continue;
+        }
+        struct gateway_event e = {.kind = EVENT_NOTICE_JOINED};
+        e.notice_joined.number = n->number;
+        e.notice_joined.payment = now->number;
+        e.notice_joined.effect = NOTICE_MOVED;
+        gateway__emit(gd, &e);
+        reverse(gd, now, &claim, n->number, has_receipt);
+        return true;
+    }
+    return false;
+}
+
 static void succeed(struct gateway_decision *gd, const struct gateway_payment *p,
                     const struct observation *given, uint64_t notice)
 {
@@ -364,7 +425,12 @@ bool gateway__settle(struct gateway_decision *gd, const struct gateway_payment *
     if (gateway_is_refund(p->method)) {
         given_back(gd, gateway_payment(gd->g, p->overrides), notice);
     } else if (!gateway_pays_out(p->method)) {
-        propose_refund(gd, p, claim);
+        struct gateway_payment now = *p;
+        now.state = GATEWAY_SUCCEEDED;
+        now.escrow = p->capture == CAPTURE_ESCROW ? ESCROW_HELD : ESCROW_NONE;
+        if (!reverse_told_before(gd, &now, claim->receipt.size > 0)) {
+            propose_refund(gd, p, claim);
+        }
     }
     return true;
 }
@@ -387,42 +453,6 @@ static void end(struct gateway_decision *gd, const struct gateway_payment *p,
     gateway__tell_payment(gd, p, types[state], false);
 }
 
-/* A refund of ours that has not left yet: what it was to give back is gone. */
-static void withdraw_refund(struct gateway_decision *gd, const struct gateway_payment *p)
-{
-    const struct gateway_payment *refund = gateway_payment(gd->g, p->refund);
-    struct gateway_move m = {.state = GATEWAY_FAILED, .reason = REASON_NEVER_SENT};
-    if (refund != NULL && refund->state == GATEWAY_CREATED) {
-        gateway__release_hold(gd, refund);
-        gateway__move(gd, refund, &m);
-        gateway__tell_payment(gd, refund, FEED_PAYMENT_FAILED, false);
-    }
-}
-
-static void reverse(struct gateway_decision *gd, const struct gateway_payment *p,
-                    const struct observation *claim, uint64_t notice)
-{
-    struct transfer money = money_of(gd->g, p);
-    uint32_t from = p->escrow == ESCROW_RELEASED ? merchant_at(gd->g, p->merchant)->wallet
-                                                 : money.credit_account;
-    struct transfer back = {.id = gateway_transfer_id(p->number, 2),
-                            .reference = p->number,
-                            .amount_minor = gateway_paid_minor(p),
-                            .debit_account = from,
-                            .credit_account = money.debit_account,
-                            .kind = TRANSFER_POST,
-                            .code = GATEWAY_TRANSFER_REVERSAL};
-    struct gateway_move m = {.state = GATEWAY_REVERSED,
-                             .source = (uint8_t)claim->source,
-                             .reason = REASON_CLAIM,
-                             .notice = notice};
-    CHECK(
-        gateway__post(gd, &back, 1)); /* the accounts have no limits: what has happened is booked */
-    gateway__move(gd, p, &m);
-    gateway__tell_payment(gd, p, FEED_PAYMENT_REVERSED, p->receipt != TEXT_NONE);
-    withdraw_refund(gd, p);
-}
-
 /* Carries out what effect_on said. */
 static void act(struct gateway_decision *gd, const struct gateway_payment *p,
                 const struct observation *claim, uint64_t notice, uint8_t effect)
@@ -442,7 +472,7 @@ static void act(struct gateway_decision *gd, const struct gateway_payment *p,
     }
     keep_ids(gd, p, claim);
     if (claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method)) {
-        reverse(gd, p, claim, notice);
+        reverse(gd, p, claim, notice, p->receipt != TEXT_NONE);
     } else if (claim->verdict == OBSERVED_SUCCEEDED) {
         succeed(gd, p, claim, notice);
     } else {

@@ -312,6 +312,36 @@ static void test_taken_back_beside_a_refund(void **state)
     shop_end(&s);
 }
 
+/* A payout that came back stays succeeded, and a person gets it to see, whether the line has a
+ * receipt of its own or stands under that of the payout. */
+static void test_a_payout_came_back(void **state)
+{
+    (void)state;
+    static const char *const receipts[] = {"UA1R000001", "UA1A000050"};
+    for (int i = 0; i < 2; i++) {
+        struct shop s;
+        (void)rich(&s);
+        uint64_t n = payout(&s, 5000, 0).number;
+        answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+        struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
+        paid.reference = "AG_1";
+        assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+        struct shop_claim line = reversal_line(receipts[i]);
+        line.original = "UA1A000050";
+        line.amount_minor = 5000;
+        assert_int_equal(shop_claims(&s, 0, &line), NOTICE_CONTRADICTS);
+        assert_int_equal(shop_claims(&s, 0, &line), NOTICE_CONTRADICTS);
+        const struct gateway_discrepancy *d = gateway_discrepancy(shop_gateway(&s), 1);
+        assert_non_null(d);
+        assert_int_equal(d->kind, DISCREPANCY_REVERSAL);
+        assert_int_equal(d->payment, n);
+        assert_int_equal(shop_told(&s, FEED_DISCREPANCY_OPENED), 1);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_SUCCEEDED);
+        assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - 5000);
+        shop_end(&s);
+    }
+}
+
 static enum gateway_refusal release(struct shop *s, uint64_t payment)
 {
     struct payment_command c = {.number = payment};
@@ -542,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_a_statement_tells_of_a_failed_refund),
         cmocka_unit_test(test_taken_back_beside_a_refund),
         cmocka_unit_test(test_escrow_after_a_failed_refund),
+        cmocka_unit_test(test_a_payout_came_back),
         cmocka_unit_test(test_front_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,103 @@ static void test_discrepancies(void **state)
     shop_end(&s);
 }
 
+/* "It went back", by a signed webhook. */
+static struct shop_claim went_back(int64_t amount_minor)
+{
+    struct shop_claim c = {.source = OBSERVED_BY_WEBHOOK,
+                           .verdict = OBSERVED_SUCCEEDED,
+                           .kind = OBSERVED_REFUND,
+                           .code = "processed",
+                           .amount_minor = amount_minor};
+    return c;
+}
+
+/* It comes before the success that it takes back: a discrepancy until then, and with the success it
+ * is booked, in the same decision, over a restart. */
+static void test_back_before_it_came(void **state)
+{
+    (void)state;
+    static const enum gateway_state before[] = {GATEWAY_PENDING, GATEWAY_FAILED};
+    for (int i = 0; i < 2; i++) {
+        struct shop s;
+        shop_start(&s);
+        uint64_t n = shop_pending(&s, "INV-1");
+        struct shop_claim failed = {
+            .source = OBSERVED_BY_CALLBACK, .verdict = OBSERVED_FAILED, .code = "1"};
+        if (before[i] == GATEWAY_FAILED) {
+            assert_int_equal(shop_claims(&s, n, &failed), NOTICE_MOVED);
+        }
+        struct shop_claim pending = went_back(SHOP_AMOUNT);
+        pending.verdict = OBSERVED_FAILED; /* no money moved: nothing to look into */
+        assert_int_equal(shop_claims(&s, n, &pending), NOTICE_CONTRADICTS);
+        assert_int_equal(shop_gateway(&s)->last_discrepancy, 0);
+        struct shop_claim back = went_back(SHOP_AMOUNT);
+        assert_int_equal(shop_claims(&s, n, &back), NOTICE_CONTRADICTS);
+        assert_int_equal(shop_payment(&s, n)->state, before[i]);
+        assert_int_equal(last(&s, 1, DISCREPANCY_REVERSAL)->payment, n);
+        shop_restart(&s);
+        struct shop_claim paid = shop_paid();
+        assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+        assert_true(shop_payment(&s, n)->entered_position[GATEWAY_SUCCEEDED] != 0);
+        assert_int_equal(shop_wallet(&s), 0);
+        assert_int_equal(shop_clearing(&s), 0);
+        assert_int_equal(last(&s, 1, DISCREPANCY_REVERSAL)->reason, DISCREPANCY_IS_CORRECTED);
+        assert_int_equal(shop_told(&s, FEED_PAYMENT_SUCCEEDED), 1);
+        assert_int_equal(shop_told(&s, FEED_PAYMENT_REVERSED), 1);
+        assert_int_equal(shop_claims(&s, n, &back), NOTICE_CONFIRMS);
+        shop_end(&s);
+    }
+}
+
+/* A part of it cannot be booked as a reversal: whoever says so, a person gets it to see, once, and
+ * the payment stays in memory as long as nobody has. */
+static void test_a_part_went_back(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    shop_with_attic(&s);
+    uint64_t n = shop_pending(&s, "INV-1");
+    struct shop_claim early = went_back(100);
+    assert_int_equal(shop_claims(&s, n, &early), NOTICE_MISMATCH);
+    assert_int_equal(last(&s, 1, DISCREPANCY_AMOUNT)->theirs_minor, 100);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_SUCCEEDED);
+    assert_int_equal(resolve(&s, 0, 1, DISCREPANCY_IS_EXPLAINED), GATEWAY_DONE);
+    struct shop_claim part = went_back(200);
+    assert_int_equal(shop_claims(&s, n, &part), NOTICE_MISMATCH);
+    assert_int_equal(shop_claims(&s, n, &part), NOTICE_MISMATCH);
+    assert_int_equal(last(&s, 2, DISCREPANCY_AMOUNT)->ours_minor, SHOP_AMOUNT);
+    assert_int_equal(shop_told(&s, FEED_DISCREPANCY_OPENED), 2);
+    shop_pass(&s, 7200 * SHOP_S);
+    assert_int_equal(shop_clear(&s, 3600 * SHOP_S, false), 0);
+    assert_int_equal(resolve(&s, 0, 2, DISCREPANCY_IS_EXPLAINED), GATEWAY_DONE);
+    assert_int_equal(shop_clear(&s, 3600 * SHOP_S, false), 1);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT);
+    shop_end(&s);
+}
+
+/* A reversal's line that stands before that of its payment fits nothing; read again it does. */
+static void test_lines_in_the_wrong_order(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint64_t n = shop_pending(&s, "INV-1");
+    struct line back = {OBSERVED_REFUND, "UA1R000004", "UA1A000001", NULL, SHOP_AMOUNT, false};
+    assert_int_equal(take(&s, back), NOTICE_ORPHAN);
+    (void)last(&s, 1, DISCREPANCY_REVERSAL);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    assert_int_equal(take(&s, back), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+    assert_int_equal(last(&s, 1, DISCREPANCY_REVERSAL)->reason, DISCREPANCY_IS_CORRECTED);
+    assert_int_equal(shop_clearing(&s), 0);
+    shop_end(&s);
+}
+
 static void test_owners_and_ends(void **state)
 {
     (void)state;
@@ -360,10 +457,11 @@ static void test_alert(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_discrepancies), cmocka_unit_test(test_owners_and_ends),
-        cmocka_unit_test(test_pages),         cmocka_unit_test(test_pulled_by_itself),
-        cmocka_unit_test(test_sweep),         cmocka_unit_test(test_nothing_to_sweep),
-        cmocka_unit_test(test_alert),
+        cmocka_unit_test(test_discrepancies),    cmocka_unit_test(test_back_before_it_came),
+        cmocka_unit_test(test_a_part_went_back), cmocka_unit_test(test_lines_in_the_wrong_order),
+        cmocka_unit_test(test_owners_and_ends),  cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_pulled_by_itself), cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_nothing_to_sweep), cmocka_unit_test(test_alert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
