@@ -44,20 +44,22 @@ bool gateway_front_sealed_is(struct surface *s, uint32_t handle, struct span giv
     return same;
 }
 
-/* The provider account with this consumer key; SLAB_NONE: none. *good: and this secret. */
+/* The provider account with this consumer key, and where there are several, the first with this
+ * secret, too (*good); SLAB_NONE: none. */
 static uint32_t account_of_key(struct surface *s, struct span key, struct span secret, bool *good)
 {
     const struct gateway *g = surface_gateway(s);
+    uint32_t found = SLAB_NONE;
     *good = false;
-    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
+    for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE && !*good;
          i = slab_next(&g->providers, i + 1)) {
         const struct gateway_provider *p = gateway_provider(g, i);
         if (p->kind == OBSERVED_AT_DARAJA && gateway_front_sealed_is(s, p->key, key)) {
             *good = gateway_front_sealed_is(s, p->secret, secret);
-            return i;
+            found = i;
         }
     }
-    return SLAB_NONE;
+    return found;
 }
 
 static bool is_open(const struct surface *s)
@@ -90,15 +92,35 @@ static void handle_oauth(struct request *q)
     surface_json(q, any ? 0 : engine_read_position(q->s->engine), 200, &w);
 }
 
-/* The account that the token is for, or any with this short code; SLAB_NONE: none. */
+/* Is the account one of the app whose token this is? An app of Daraja has one consumer key and may
+ * have several short codes, each of them an account here. */
+static bool is_of_app(struct request *q, uint32_t slot)
+{
+    const struct gateway *g = surface_gateway(q->s);
+    const struct gateway_provider *p = gateway_provider(g, slot);
+    const struct gateway_provider *of =
+        q->app == FRONT_ANY ? NULL : gateway_provider(g, q->app - 1);
+    if (q->app == FRONT_ANY || of == p) {
+        return true;
+    }
+    char key[PLAIN_MAX];
+    size_t size = 0;
+    bool same =
+        of != NULL && of->merchant == p->merchant &&
+        secrets_unseal(q->s->options.secrets, gateway_text(g, of->key), key, sizeof(key), &size) &&
+        gateway_front_sealed_is(q->s, p->key, (struct span){key, size});
+    explicit_bzero(key, sizeof(key));
+    return same;
+}
+
+/* The account of the token's app, or any, with this short code; SLAB_NONE: none. */
 uint32_t gateway_front_account(struct request *q, uint32_t short_code)
 {
     const struct gateway *g = surface_gateway(q->s);
     for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
          i = slab_next(&g->providers, i + 1)) {
         const struct gateway_provider *p = gateway_provider(g, i);
-        bool mine = q->app == FRONT_ANY || q->app == i + 1;
-        if (mine && p->kind == OBSERVED_AT_DARAJA && p->short_code == short_code) {
+        if (p->kind == OBSERVED_AT_DARAJA && p->short_code == short_code && is_of_app(q, i)) {
             return i;
         }
     }

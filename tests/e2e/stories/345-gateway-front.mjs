@@ -150,5 +150,19 @@ await story('ends that are no success, and who may not call', async (scene) => {
                                            '/mpesa/qrcode/v1/generate', { body: {} });
     equal([status, json.errorMessage], [404, 'Resource not found'], 'what is not forwarded');
     equal((await gateway.ok('GET', '/v1/payments')).data.length, 5, 'no payment of those');
+
+    // One app of Daraja with two short codes, and another one.
+    for (const [short_code, consumer_key] of [[600801, 'one-app'], [600802, 'one-app'], [600803, 'another']]) {
+        const account = { kind: 'daraja', short_code, consumer_key, consumer_secret: 'any secret', passkey: PASSKEY };
+        equal((await gateway.call('POST', '/v1/providers', account)).status, 201, `account ${short_code}`);
+    }
+    const app1 = client(server.ready.merchant, 'one-app');
+    for (const [short_code, taken] of [[600801, true], [600802, true], [600803, false]]) {
+        app1.configs.lipaNaMpesaShortCode = short_code;
+        const words = await app1.lipaNaMpesaOnline(PHONE, 1, app.url, `S${short_code}`)
+            .then(({ data }) => data.ResponseCode, (why) => why.response.data.errorMessage);
+        equal(words, taken ? '0' : 'Merchant does not exist', `a token of the app for ${short_code}`);
+    }
+    proved('a token is good for every short code of its app, and for no other');
     proved('wrong keys, passkeys and short codes are refused in Daraja\'s words');
 });
