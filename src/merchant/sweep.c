@@ -166,6 +166,12 @@ void gateway__decide_sweep(const struct gateway *g, struct decision *d)
 
 /* ---- pull ---- */
 
+/* One call at a time: the answer to a call that another has replaced counts for nothing. */
+static bool is_being_asked(const struct gateway_provider *a)
+{
+    return a->pull_state == GATEWAY_PULL_ASKED || a->pull_state == GATEWAY_PULL_REGISTERING;
+}
+
 void gateway__decide_pull_number(const struct gateway *g, struct decision *d)
 {
     const struct pull_command *c = d->command->body;
@@ -215,7 +221,7 @@ void gateway__decide_pull(const struct gateway *g, struct decision *d)
         reply->refusal = GATEWAY_NOT_FOUND;
         return;
     }
-    if (a->pull_state == GATEWAY_PULL_ASKED) {
+    if (is_being_asked(a)) {
         reply->refusal = GATEWAY_UNDER_WAY;
         return;
     }
@@ -234,7 +240,7 @@ void gateway__decide_pull_due(const struct gateway *g, struct decision *d)
         CHECK(slot != SLAB_NONE);
     }
     const struct gateway_provider *a = provider_at(g, slot);
-    bool busy = a->pull_state == GATEWAY_PULL_ASKED || a->pull_state == GATEWAY_PULL_REGISTERING;
+    bool busy = is_being_asked(a);
     int64_t oldest_ns = gd.now_ns - PULL_REACH_NS;
     int64_t from_ns = a->pulled_until_ns - PULL_OVERLAP_NS;
     const struct pull_command c = {.from_ns = from_ns > oldest_ns ? from_ns : oldest_ns,

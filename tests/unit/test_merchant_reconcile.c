@@ -327,6 +327,7 @@ static void test_pulled_by_itself(void **state)
     answer(&s, CALL_PULL_REGISTER, OBSERVED_REFUSED, 0);
     assert_int_equal(paybill(&s)->pull_due_ns, 0);
     assert_true(shop_do(&s, COMMAND_PULL_NUMBER, &number, &reply) > 0);
+    assert_int_equal(pull(&s, 0), GATEWAY_UNDER_WAY); /* the answer is waited for */
     answer(&s, CALL_PULL_REGISTER, OBSERVED_SUCCEEDED, 0);
     assert_int_equal(paybill(&s)->pull_due_ns, s.now_ns + hour_ns);
     shop_restart(&s);
