@@ -88,8 +88,9 @@ void gateway__send_again(struct gateway_decision *gd, const struct gateway_payme
                          const struct observation *claim)
 {
     const struct outbox_item *item = outbox_item(&gd->g->book->outbox, p->item);
-    bool lost = p->state == GATEWAY_UNCONFIRMED && p->reason == REASON_ANSWER_LOST &&
-                p->provider_id == TEXT_NONE;
+    /* However long it took to see that no answer comes: the timer may have been first. */
+    bool lost = p->state == GATEWAY_UNCONFIRMED && p->reason != REASON_DUPLICATE &&
+                p->provider_id == TEXT_NONE && (p->sending || p->resent > 0);
     bool no_trace =
         claim->source == OBSERVED_BY_STATUS && claim->reason == OBSERVED_REASON_NOT_FOUND;
     bool waits = item != NULL && item->state == OUTBOX_WAITING; /* it has not ended yet */

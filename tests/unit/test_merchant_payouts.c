@@ -539,6 +539,35 @@ static void test_sent_again_and_seen_before(void **state)
     shop_end(&s);
 }
 
+/* The same after so long that the timer is first: it is unconfirmed before anybody reports it as
+ * interrupted, and what waits for it in the outbox is withdrawn. */
+static void test_no_trace_after_a_long_outage(void **state)
+{
+    (void)state;
+    struct shop s;
+    (void)rich(&s);
+    uint64_t n = payout(&s, 5000, 0).number;
+    assert_true(shop_take(&s, CALL_PAYOUT) > 0);
+    mark(&s, n);
+    shop_replay(&s);
+    shop_pass(&s, 120 * SHOP_S);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+    assert_int_equal(shop_payment(&s, n)->reason, REASON_NO_CALLBACK);
+    assert_int_equal(gateway_push_may_leave(shop_gateway(&s), n), PUSH_OVER);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT); /* it may be leaving at this moment */
+    assert_int_equal(shop_payment(&s, n)->resent, 0);
+    shop_fail(&s, shop_take(&s, CALL_PAYOUT), DELIVERY_WITHDRAWN);
+    assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT);
+    assert_int_equal(shop_payment(&s, n)->resent, 1);
+    answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
+    struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
+    paid.reference = "AG_1";
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
+    shop_end(&s);
+}
+
 /* A refund has no id that the provider would recognise. */
 static void test_a_refund_is_never_sent_again(void **state)
 {
@@ -562,6 +591,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_held_until_a_definite_end),
         cmocka_unit_test(test_no_trace_of_it),
+        cmocka_unit_test(test_no_trace_after_a_long_outage),
         cmocka_unit_test(test_sent_again_and_seen_before),
         cmocka_unit_test(test_a_refund_is_never_sent_again),
         cmocka_unit_test(test_released_and_paid_after_all),

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/delivery_error.h"
 #include "base/hash.h"
 #include "support/shop.h"
 #include "support/verify_rig.h"
@@ -203,6 +204,59 @@ static void test_sent_again(void **state)
     }
 }
 
+static void no_trace(struct shop *s, uint64_t number)
+{
+    struct shop_claim c = {.source = OBSERVED_BY_STATUS,
+                           .verdict = OBSERVED_UNKNOWN,
+                           .reason = OBSERVED_REASON_NOT_FOUND,
+                           .code = "R000002"};
+    (void)shop_claims(s, number, &c);
+}
+
+/* A payout, interrupted for long; sent again it cannot leave, and it is sent once more. */
+static void tell_of_a_payout(struct shop *s)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    shop_start(s);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(s, shop_pending(s, "INV-1"), &paid), NOTICE_MOVED);
+    struct payout_command c = {.amount_minor = 5000,
+                               .phone = SHOP_PHONE,
+                               .reference = SPAN_LITERAL("SALARY"),
+                               .token = {50},
+                               .key = {50}};
+    assert_true(shop_do(s, COMMAND_PAYOUT_CREATE, &c, &reply) > 0);
+    struct payment_command sending = {.number = reply.number};
+    uint64_t item = shop_take(s, CALL_PAYOUT);
+    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    shop_pass(s, 120 * SHOP_S);
+    shop_fail(s, item, DELIVERY_WITHDRAWN);
+    no_trace(s, sending.number);
+    assert_int_equal(shop_payment(s, sending.number)->resent, 1);
+    while ((item = shop_take(s, CALL_PAYOUT)) != 0) {
+        assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+        shop_fail(s, item, DELIVERY_CONNECT);
+        shop_pass(s, 10 * SHOP_S);
+    }
+    assert_false(shop_payment(s, sending.number)->sending);
+    no_trace(s, sending.number);
+    assert_int_equal(shop_payment(s, sending.number)->resent, 2);
+}
+
+static void test_an_honest_payout_sent_again(void **state)
+{
+    (void)state;
+    struct forge f;
+    struct shop s;
+    tell_of_a_payout(&s);
+    forge_open_merchant(&f, s.frames, s.frames_size);
+    shop_end(&s);
+    forge_close(&f);
+    verify(&f);
+    assert_every_proof_holds();
+    forge_remove(&f);
+}
+
 /* ---- what left memory ---- */
 
 /* The same story two days later: payments 2 and 3 have left; 4 waits for a person, and 1 stays as
@@ -300,10 +354,15 @@ static void test_a_token_given_again(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_honest_shop),     cmocka_unit_test(test_overridden_receipts),
-        cmocka_unit_test(test_forged_decisions),   cmocka_unit_test(test_sent_again),
-        cmocka_unit_test(test_an_honest_old_shop), cmocka_unit_test(test_forged_leaving),
-        cmocka_unit_test(test_forged_coming_home), cmocka_unit_test(test_a_token_given_again),
+        cmocka_unit_test(test_an_honest_shop),
+        cmocka_unit_test(test_overridden_receipts),
+        cmocka_unit_test(test_forged_decisions),
+        cmocka_unit_test(test_sent_again),
+        cmocka_unit_test(test_an_honest_payout_sent_again),
+        cmocka_unit_test(test_an_honest_old_shop),
+        cmocka_unit_test(test_forged_leaving),
+        cmocka_unit_test(test_forged_coming_home),
+        cmocka_unit_test(test_a_token_given_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,7 +126,8 @@ static void resent(struct audit *a, uint64_t number)
     if (p == NULL) {
         return;
     }
-    if (!p->b2c || p->state != UNCONFIRMED || !p->sending || p->resent == RESENT_MAX) {
+    bool sent = p->sending || p->resent > 0; /* else it fails, when it cannot leave */
+    if (!p->b2c || p->state != UNCONFIRMED || !sent || p->resent == RESENT_MAX) {
         audit__breach(a, PROOF_EFFECTS,
                       "payment %" PRIu64 " is sent again in state %u, after %u times", number,
                       p->state, p->resent);
