@@ -198,67 +198,125 @@ static bool read_invoice(struct request *q, struct json_object *object,
     return false;
 }
 
-static bool send_invoice(struct request *q, const struct organisation *g,
-                         const struct daraja_invoice *in, bool change, uint64_t *wait_position)
+/* The frames of a list of 64 KiB fit where new work is taken at all. False: answered. */
+static bool has_room(struct request *q)
 {
+    enum engine_status status = engine_admits(q->s->engine, ENGINE_NEW_WORK);
+    if (status != ENGINE_APPLIED) {
+        daraja_refuse_busy(q, status);
+    }
+    return status == ENGINE_APPLIED;
+}
+
+struct invoice_list {
+    const struct organisation *g;
+    struct json_object *body;
+    size_t count;
+    bool bulk;
+    bool change;
+    struct span earlier[DARAJA_BILL_BULK_MAX]; /* references of those that were looked at */
+    uint8_t room[ITEMS_ROOM];
+};
+
+static bool used_earlier(const struct invoice_list *list, size_t count, struct span reference)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_equal(list->earlier[i], reference)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: one of them is impossible, or a rule says what comes of them; answered. */
+static bool look_at_invoices(struct request *q, struct invoice_list *list)
+{
+    struct daraja_error error;
+    struct daraja_invoice in;
+    struct daraja_bill_reading reading = {q->s->json, writer_init(list->room, sizeof(list->room)),
+                                          &error, DARAJA_BILL_NOT_REFUSED};
+    for (size_t i = 0; i < list->count; i++) {
+        struct json_object *one = list->bulk ? json_item(list->body, i) : list->body;
+        if (!read_invoice(q, one, &reading, &in)) {
+            return false;
+        }
+        enum daraja_bill_refusal wrong = invoice_refusal(q->s, list->g, &in, list->change);
+        if (!list->change && used_earlier(list, i, in.reference)) {
+            wrong = DARAJA_BILL_REFERENCE_TAKEN;
+        }
+        if (wrong != DARAJA_BILL_NOT_REFUSED) {
+            refuse(q, wrong, "an externalReference is used once, and stays what it is once paid");
+            return false;
+        }
+        list->earlier[i] = in.reference;
+        if (i == 0 && ruled(q, list->g->short_code, in.amount_minor, in.reference)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Those after the first in the same breath: no payment comes between them. False: answered. */
+static bool send_invoice(struct request *q, const struct invoice_list *list,
+                         const struct daraja_invoice *in, bool first, uint64_t *wait_position)
+{
+    struct engine *e = q->s->engine;
     struct invoice_command c;
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
-    fill(&c, g, in, change);
+    fill(&c, list->g, in, list->change);
     struct engine_result result =
-        engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_INVOICE, &c, &reply);
+        first ? engine_execute(e, ENGINE_CONTINUATION, COMMAND_INVOICE, &c, &reply)
+              : engine_execute_next(e, COMMAND_INVOICE, &c, &reply);
     *wait_position = result.wait_position;
     if (!decided(q, result)) {
         return false;
     }
-    if (reply.refusal != OPERATOR_DONE) { /* twice in one list */
-        refuse(q, DARAJA_BILL_REFERENCE_TAKEN, "an externalReference of the list was used before");
+    if (reply.refusal != OPERATOR_DONE) { /* what was due came before the first, and paid it */
+        refuse(q, list->change ? DARAJA_BILL_PAID : DARAJA_BILL_REFERENCE_TAKEN,
+               "an externalReference is used once, and stays what it is once paid");
         return false;
     }
     return true;
 }
 
-/* All of a list are looked at before the first is sent. */
-static void handle_invoices(struct request *q, bool bulk, bool change)
+/* False: answered. Those of a list are read again: they are too many to keep. */
+static bool send_invoices(struct request *q, struct invoice_list *list, uint64_t *wait_position)
 {
-    static uint8_t room[ITEMS_ROOM]; /* one request at a time */
-    struct surface *s = q->s;
     struct daraja_error error;
     struct daraja_invoice in;
+    struct daraja_bill_reading reading = {q->s->json, writer_init(list->room, sizeof(list->room)),
+                                          &error, DARAJA_BILL_NOT_REFUSED};
+    for (size_t i = 0; i < list->count; i++) {
+        struct json_object *one = list->bulk ? json_item(list->body, i) : list->body;
+        if (!read_invoice(q, one, &reading, &in) ||
+            !send_invoice(q, list, &in, i == 0, wait_position)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All of a list are looked at, and there is room for them, before the first is sent. */
+static void handle_invoices(struct request *q, bool bulk, bool change)
+{
+    static struct invoice_list list; /* one request at a time */
+    struct daraja_error error;
     uint64_t wait_position = 0;
-    const struct organisation *g = bill_preamble(q);
-    struct json_object *body =
-        g == NULL ? NULL : daraja_bill_open(http_body(q->x), bulk, s->json, &error);
-    if (g == NULL) {
+    list.g = bill_preamble(q);
+    if (list.g == NULL) {
         return;
     }
-    if (body == NULL) {
+    list.body = daraja_bill_open(http_body(q->x), bulk, q->s->json, &error);
+    if (list.body == NULL) {
         daraja_answer_error(q, 0, &error);
         return;
     }
-    size_t count = bulk ? json_count(body) : 1;
-    for (uint32_t round = 0; round < 2; round++) {
-        struct daraja_bill_reading reading = {s->json, writer_init(room, sizeof(room)), &error,
-                                              DARAJA_BILL_NOT_REFUSED};
-        for (size_t i = 0; i < count; i++) {
-            struct json_object *one = bulk ? json_item(body, i) : body;
-            if (!read_invoice(q, one, &reading, &in)) {
-                return;
-            }
-            enum daraja_bill_refusal wrong = round == 0 ? invoice_refusal(s, g, &in, change) : 0;
-            if (wrong != DARAJA_BILL_NOT_REFUSED) {
-                refuse(q, wrong,
-                       "an externalReference is used once, and stays what it is once paid");
-                return;
-            }
-            if (round == 0 && i == 0 && ruled(q, g->short_code, in.amount_minor, in.reference)) {
-                return;
-            }
-            if (round == 1 && !send_invoice(q, g, &in, change, &wait_position)) {
-                return;
-            }
-        }
+    list.count = bulk ? json_count(list.body) : 1;
+    list.bulk = bulk;
+    list.change = change;
+    if (look_at_invoices(q, &list) && has_room(q) && send_invoices(q, &list, &wait_position)) {
+        answer(q, wait_position, "Invoice sent successfully", false);
     }
-    answer(q, wait_position, "Invoice sent successfully", false);
 }
 
 static enum daraja_bill_refusal cancel_refusal(struct surface *s, const struct organisation *g,
@@ -285,6 +343,9 @@ static void handle_cancel(struct request *q, bool bulk)
     struct json_object *body = daraja_bill_open(http_body(q->x), bulk, s->json, &error);
     size_t count = body == NULL ? 0 : bulk ? json_count(body) : 1;
     for (uint32_t round = 0; round < 2; round++) {
+        if (round == 1 && count > 0 && !has_room(q)) {
+            return;
+        }
         for (size_t i = 0; i < count; i++) {
             struct json_object *one = bulk ? json_item(body, i) : body;
             if (!daraja_bill_reference_parse(one, s->json, &reference, &error)) {

@@ -117,6 +117,8 @@ await story('documented errors, and five tries', async (scene) => {
     const taken = 'Another entry exists with the same externalReference number';
     await refused('single-invoicing', invoice(), taken);
     await refused('bulk-invoicing', [invoice({ externalReference: 'new' }), invoice()], taken);
+    await refused('bulk-invoicing', ['X', 'Y', 'X'].map((name) => invoice({ externalReference: name })),
+                  taken);
     equal((await world.operator.simOk('GET', '/invoices')).data.length, 1, 'all of a list or none');
     for (const name of ['externalReference', 'billedFullName', 'billedPhoneNumber', 'billedPeriod',
                         'invoiceName', 'dueDate', 'accountReference', 'amount']) {
