@@ -314,11 +314,12 @@ static void render_pulled(struct surface *s, struct writer *w, const struct inco
     daraja_pull_row_render(w, &row);
 }
 
-/* Rows in the order of time, from the offset on, as many as an answer holds. */
+/* Rows in the order of time, from the offset on, as many as an answer holds: who asks goes on from
+ * the offset and the rows that came. */
 static void answer_pull(struct request *q, const struct organisation *g,
                         const struct daraja_pull_query *asked)
 {
-    enum { ROWS_MAX = 500 };
+    enum { ROWS_MAX = 500, ROW_BYTES_MAX = 2048 };
     struct surface *s = q->s;
     const struct operator_state *o = surface_operator(s);
     int64_t oldest_ns = engine_now(s->engine) - (int64_t)INCOME_AGE_MAX_S * NS_PER_S;
@@ -329,7 +330,8 @@ static void answer_pull(struct request *q, const struct organisation *g,
     char id[ID_TEXT_SIZE];
     id_request_format(s->request_seed, s->request_counter, id);
     struct writer w = surface_writer(s);
-    for (const struct income *i = operator_income_next(o, &slot); i != NULL && shown < ROWS_MAX;
+    for (const struct income *i = operator_income_next(o, &slot);
+         i != NULL && shown < ROWS_MAX && w.size < SURFACE_BODY_MAX - ROW_BYTES_MAX;
          i = operator_income_next(o, &slot)) {
         if (i->at_ns < start_ns || i->at_ns >= asked->end_ns + NS_PER_S) {
             continue;

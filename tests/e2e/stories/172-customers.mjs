@@ -150,6 +150,19 @@ await story('an STK payment is confirmed, too, and both can be pulled for 48 hou
     equal(rows[0].transactionId, paid.receipt, 'its receipt');
     equal((await pull({ OffSetValue: '1' }, 'POST')).json.Response[0].length, 1, 'from row 1, by POST');
     equal((await pull({ EndDate: '2020-01-02 00:00:00' })).json.ResponseCode, '1001', 'an earlier time');
+    // The longest texts that there are: an answer holds fewer rows, and who pulls goes on from there.
+    const long = { amount: 100, short_code: CODE, reference: '"'.repeat(100), pin: '1234' };
+    await operator.simOk('POST', '/subscribers', { msisdn: String(ANNA + 1), name: '"'.repeat(100),
+        pin: '1234', balance: 10000000 }, 201);
+    for (let n = 0; n < 600; n += 20) {
+        await Promise.all(Array.from({ length: 20 }, () =>
+            operator.simOk('POST', `/subscribers/${ANNA + 1}/pay`, long, 201)));
+    }
+    let pulled = 0;
+    for (let page = [0]; page.length > 0; pulled += page.length) {
+        [page] = (await pull({ OffSetValue: String(pulled) })).json.Response;
+    }
+    equal(pulled, 602, 'rows in all pages');
     await operator.advance(49 * 3600_000);
     await operator.authorize(); // tokens live an hour
     equal((await pull()).json.Response, [[]], 'after 48 hours');
