@@ -34,6 +34,13 @@ struct shadow_call {
     bool sent;
 };
 
+/* What one message or answer claims. "Reversed" is two: it was paid, and it went back. */
+enum { GATEWAY_CLAIMS_MAX = 2 };
+struct gateway_claims {
+    uint32_t count;
+    struct observation at[GATEWAY_CLAIMS_MAX];
+};
+
 /* What the merchant's surface has beside struct surface. */
 struct gateway_face {
     char operator_url[GATEWAY_BASE_URL_MAX];
@@ -42,7 +49,8 @@ struct gateway_face {
     uint8_t first_key_hash[16]; /* of the API key that a new book begins with */
     struct access_token tokens[GATEWAY_TOKENS_MAX];
     struct gateway_reading reading; /* of the latest answer */
-    struct observation observed;
+    struct observation observed;    /* of a pull: about the call itself */
+    struct gateway_claims claims;   /* of the same answer */
     char authorization[GATEWAY_ACCESS_TOKEN_MAX + 32];
     char signature[3][256]; /* header lines of a webhook */
     char content_type[100]; /* of a call that is forwarded */
@@ -54,6 +62,9 @@ struct gateway_face {
 };
 
 struct provider_account;
+
+/* observation_fn: the first, and that it went back. */
+void gateway_claims_take(void *context, const struct observation *seen);
 
 struct gateway_face *gateway_face_create(void);
 void gateway_face_destroy(struct gateway_face *f);

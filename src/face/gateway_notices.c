@@ -9,12 +9,12 @@
 #include "face/gateway.h"
 #include "provider/provider.h"
 
-/* A message may hold several observations; a callback is about one thing. */
-static void take_first(void *context, const struct observation *seen)
+void gateway_claims_take(void *context, const struct observation *seen)
 {
-    struct observation *out = context;
-    if (out->source == 0) {
-        *out = *seen;
+    struct gateway_claims *out = context;
+    bool went_back = out->count == 1 && seen->kind == OBSERVED_REFUND;
+    if (out->count == 0 || went_back) {
+        out->at[out->count++] = *seen;
     }
 }
 
@@ -158,12 +158,32 @@ static bool from_provider(struct request *q)
     return false;
 }
 
+/* Each claim is a decision of its own, in order; the sender comes again when not all are taken, and
+ * those that were are known then. */
+static void take_claims(struct request *q, struct notice_command *c,
+                        const struct gateway_claims *claims)
+{
+    uint64_t wait_position = 0;
+    for (uint32_t i = 0; i < claims->count; i++) {
+        struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+        c->claim = &claims->at[i];
+        gateway_notice_digests(q->s, c, c->payment);
+        struct engine_result result =
+            engine_execute(q->s->engine, ENGINE_CONTINUATION, COMMAND_NOTICE, c, &reply);
+        if (result.status != ENGINE_APPLIED) {
+            surface_not_decided(q, result.status);
+            return;
+        }
+        wait_position = result.wait_position;
+    }
+    answer_accepted(q, wait_position);
+}
+
 void gateway_callback(struct request *q)
 {
     struct surface *s = q->s;
     struct notice_command c = {.body = http_body(q->x), .peer = http_peer(q->x)};
-    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct observation seen;
+    struct gateway_claims claims;
     uint8_t headers[GATEWAY_HEADERS_MAX];
     struct writer w = writer_init(headers, sizeof(headers));
     if (!from_provider(q) || !owner_of(q, &c)) {
@@ -185,23 +205,17 @@ void gateway_callback(struct request *q)
     }
     struct provider_message message = {.body = c.body, .signed_well = at_paystack};
     message.door = door_of(q->parts[1], &message.timed_out);
-    memset(&seen, 0, sizeof(seen));
-    provider_read_message(&account, &message, s->json, take_first, &seen);
-    seen.source = seen.source == 0 ? OBSERVED_BY_CALLBACK : seen.source;
+    memset(&claims, 0, sizeof(claims));
+    provider_read_message(&account, &message, s->json, gateway_claims_take, &claims);
+    if (claims.count == 0) { /* nothing that anybody knows: kept all the same */
+        claims.at[claims.count++].source = OBSERVED_BY_CALLBACK;
+    }
     if (message.door == PROVIDER_DOOR_VALIDATION) {
-        gateway_validation(q, c.provider, &seen);
+        gateway_validation(q, c.provider, &claims.at[0]);
         return;
     }
-    c.claim = &seen;
     c.headers = headers_of(q, &w);
-    gateway_notice_digests(s, &c, c.payment);
-    struct engine_result result =
-        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_NOTICE, &c, &reply);
-    if (result.status != ENGINE_APPLIED) {
-        surface_not_decided(q, result.status); /* the sender tries again */
-        return;
-    }
-    answer_accepted(q, result.wait_position);
+    take_claims(q, &c, &claims);
 }
 
 /* ---- the application's view of them ---- */

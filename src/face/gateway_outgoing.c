@@ -406,12 +406,23 @@ bool gateway_outgoing(struct surface *s, const struct outbox_item *item, struct 
 
 /* ---- what was answered ---- */
 
-static void take_first(void *context, const struct observation *seen)
+/* What the answer to a question claims is a notice, decided about together with the answer. Of two
+ * claims the first goes through the door before, on its own: if the process ends in between, the
+ * question is asked again. False: there is no room for it now. */
+static bool read_claims(struct surface *s, const struct gateway_claims *claims,
+                        struct notice_command *c)
 {
-    struct observation *out = context;
-    if (out->source == 0) {
-        *out = *seen;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    c->claim = &claims->at[0];
+    gateway_notice_digests(s, c, c->payment);
+    if (claims->count == 1) {
+        return true;
     }
+    struct engine_result result =
+        engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_NOTICE, c, &reply);
+    c->claim = &claims->at[1];
+    gateway_notice_digests(s, c, c->payment);
+    return result.status == ENGINE_APPLIED;
 }
 
 void gateway_read(struct surface *s, const struct outbox_item *item,
@@ -433,6 +444,7 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
     struct provider_reply reply = {.http_status = c->status, .body = c->answer};
     memset(&f->reading, 0, sizeof(f->reading));
     memset(&f->observed, 0, sizeof(f->observed));
+    memset(&f->claims, 0, sizeof(f->claims));
     if (item->kind == CALL_PULL) {
         gateway_pull_read(s, slot, &account, c);
         return;
@@ -440,18 +452,19 @@ void gateway_read(struct surface *s, const struct outbox_item *item,
     bool of_refund = p != NULL && p->method == METHOD_PAYSTACK_REFUND;
     const struct gateway_payment *named = of_refund ? gateway_payment(g, p->overrides) : p;
     call.provider_id = named == NULL ? SPAN_EMPTY : gateway_text(g, named->provider_id);
-    provider_read_reply(&account, &call, &reply, s->json, take_first, &f->observed);
-    f->reading.answer = f->observed;
-    if (f->observed.reason == OBSERVED_REASON_TOKEN) {
+    provider_read_reply(&account, &call, &reply, s->json, gateway_claims_take, &f->claims);
+    f->reading.answer = f->claims.at[0];
+    if (f->reading.answer.reason == OBSERVED_REASON_TOKEN) {
         token_of(s, slot)->size = 0; /* another one is fetched for the next try */
     }
     bool answers = item->kind == CALL_QUERY || call.kind == PROVIDER_CALL_REFUND_QUERY;
-    if (answers && f->observed.source != 0 && c->answer.size <= GATEWAY_BODY_MAX) {
-        f->reading.notice = (struct notice_command){.payment = p->number,
-                                                    .provider = p->provider,
-                                                    .claim = &f->observed,
-                                                    .body = c->answer};
-        gateway_notice_digests(s, &f->reading.notice, p->number);
-    }
     c->reading = &f->reading;
+    if (answers && f->claims.count > 0 && c->answer.size <= GATEWAY_BODY_MAX) {
+        f->reading.notice = (struct notice_command){
+            .payment = p->number, .provider = p->provider, .body = c->answer};
+        if (!read_claims(s, &f->claims, &f->reading.notice)) {
+            c->error = DELIVERY_INTERRUPTED; /* asked again */
+            c->reading = NULL;
+        }
+    }
 }

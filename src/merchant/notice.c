@@ -143,8 +143,10 @@ static bool names_another(const struct gateway *g, const struct gateway_payment 
     return other != NULL && !given_back; /* Paystack names a refund by what it gives back */
 }
 
-/* Only the whole of a success can be taken back; a part of it is for a person. */
-static uint8_t effect_of_refund(const struct gateway_payment *p, const struct observation *claim)
+/* Only the whole of a success can be taken back; a part of it is for a person, and so is much money
+ * of which nobody signed that it went back (R6.10): a statement will say so, too. */
+static uint8_t effect_of_refund(const struct gateway *g, const struct gateway_payment *p,
+                                const struct observation *claim)
 {
     if (claim->has_amount && claim->amount_minor != gateway_paid_minor(p)) {
         return NOTICE_MISMATCH;
@@ -152,7 +154,8 @@ static uint8_t effect_of_refund(const struct gateway_payment *p, const struct ob
     if (p->state == GATEWAY_REVERSED) {
         return NOTICE_CONFIRMS;
     }
-    bool acts = p->state == GATEWAY_SUCCEEDED && claim->verdict == OBSERVED_SUCCEEDED;
+    bool acts = p->state == GATEWAY_SUCCEEDED && claim->verdict == OBSERVED_SUCCEEDED &&
+                !gateway__is_unproven(g, p, claim);
     return acts ? NOTICE_MOVED : NOTICE_CONTRADICTS;
 }
 
@@ -172,7 +175,7 @@ static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *
     }
     if (claim->kind == OBSERVED_REFUND && !gateway_is_refund(p->method)) {
         return gateway_pays_out(p->method) ? NOTICE_CONTRADICTS /* it came back: for a person */
-                                           : effect_of_refund(p, claim);
+                                           : effect_of_refund(g, p, claim);
     }
     return claim->verdict == OBSERVED_SUCCEEDED ? effect_of_paid(g, p, claim)
                                                 : effect_of_failure(p, claim);
@@ -542,7 +545,7 @@ static const struct gateway_payment *refund_meant(const struct gateway *g,
                                                   const struct gateway_payment *p)
 {
     bool given_back = p != NULL && claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method) &&
-                      p->state == GATEWAY_SUCCEEDED;
+                      p->state == GATEWAY_SUCCEEDED && !gateway__is_unproven(g, p, claim);
     const struct gateway_payment *refund = given_back ? gateway_payment(g, p->refund) : NULL;
     bool meant = refund != NULL && refund->state != GATEWAY_SUCCEEDED &&
                  refund->entered_position[GATEWAY_SUBMITTED] != 0;

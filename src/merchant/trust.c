@@ -20,8 +20,9 @@ bool gateway__is_unproven(const struct gateway *g, const struct gateway_payment 
                           const struct observation *claim)
 {
     int64_t from_minor = g->settings->confirm_minor;
-    bool arrives = claim->kind == OBSERVED_PAYMENT || claim->kind == OBSERVED_RECEIPT;
-    return from_minor > 0 && p->amount_minor >= from_minor && arrives &&
+    bool moves = claim->kind == OBSERVED_PAYMENT || claim->kind == OBSERVED_RECEIPT ||
+                 claim->kind == OBSERVED_REFUND;
+    return from_minor > 0 && p->amount_minor >= from_minor && moves &&
            gateway__is_unsigned(provider_at(g, p->provider)->kind, (uint8_t)claim->source) &&
            !gateway_pays_out(p->method);
 }

@@ -246,6 +246,39 @@ static void test_every_door(void **state)
     }
 }
 
+/* That it went back is a claim of money, too: of a payment, and of what its refund waits for. It
+ * moves nothing, before the success or after it, and is a discrepancy; a statement is believed. */
+static void test_unsigned_returns(void **state)
+{
+    (void)state;
+    static const enum observation_source sources[] = {OBSERVED_BY_CALLBACK, OBSERVED_BY_STATUS};
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+        struct shop s;
+        start(&s);
+        uint64_t n = shop_pending(&s, "INV-1");
+        struct shop_claim back = shop_paid();
+        back.source = sources[i];
+        back.kind = OBSERVED_REFUND;
+        back.receipt = NULL;
+        assert_int_equal(shop_claims(&s, n, &back), NOTICE_CONTRADICTS);
+        assert_int_equal(shop_gateway(&s)->last_discrepancy, 1);
+        assert_int_equal(called_back(&s, n, "UA1A000001"), NOTICE_UNPROVEN);
+        assert_int_equal(queried(&s, n), NOTICE_MOVED);
+        expect(&s, n, GATEWAY_SUCCEEDED, "UA1A000001");
+        assert_int_equal(shop_claims(&s, n, &back), NOTICE_CONTRADICTS);
+        expect_money(&s, SHOP_AMOUNT);
+        struct shop_claim line = back;
+        line.source = OBSERVED_BY_STATEMENT;
+        line.reference = "UA1R000001";
+        line.receipt = "UA1R000001";
+        line.original = "UA1A000001";
+        assert_int_equal(shop_claims(&s, 0, &line), NOTICE_MOVED);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+        expect_money(&s, 0);
+        shop_end(&s);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -254,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_a_receipt_of_one_that_left),
         cmocka_unit_test(test_a_receipt_that_arrived),
         cmocka_unit_test(test_every_door),
+        cmocka_unit_test(test_unsigned_returns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,43 @@ await story('payments through Paystack', async (scene) => {
     equal(again.status, 409, 'and once');
     proved('refunds, by webhook and by verify');
 
+    // Paid, the webhook lost, and given back at Paystack by somebody else before verify is asked:
+    // verify says "reversed", which is both. The same when the word of the refund comes first.
+    const held = await gateway.balance('wallet');
+    for (const [told, sources] of [
+        [false, [['status', 'applied'], ['status', 'applied']]],
+        [true, [['webhook', 'applied'], ['status', 'applied'], ['status', 'confirms']]]]) {
+        await operator.simOk('PUT', '/rules', { rules: [
+            { name: 'pays', match: { api: 'paystack_charge' },
+              then: { prompt: { act: 'approve', delay_ms: 1000 }, callback: { never: true } } },
+            ...(told ? [] : [{ name: 'silent', match: { api: 'paystack_refund' },
+                               then: { callback: { never: true } } }])] });
+        const gone = await pay();
+        await gateway.become(gone.id, 'pending');
+        await after(10);
+        const refund = await request(server.base, 'POST', '/refund', {
+            body: JSON.stringify({ transaction: gone.checkout_request_id, amount: AMOUNT }),
+            headers: { 'Authorization': `Bearer ${KEY}` } });
+        equal([refund.status, refund.json.status], [200, true], `given back: ${refund.text}`);
+        if (told) {
+            await until(async () => (await noticesOf(gone.id)).length === 1, 'the refund is told');
+            equal(await noticesOf(gone.id), [['webhook', 'contradicts']], 'too early');
+            const open = (await gateway.ok('GET', '/v1/discrepancies')).data[0];
+            equal([open.kind, open.payment, open.status], ['unlinked_reversal', gone.id, 'open'],
+                  'for a person, until it is booked');
+        }
+        await after(90);
+        equal((await gateway.become(gone.id, 'reversed')).source, told ? 'webhook' : 'status',
+              'who said that it went back');
+        await until(async () => (await noticesOf(gone.id)).length === sources.length, 'both claims');
+        equal(await noticesOf(gone.id), sources, 'what was claimed');
+        equal((await gateway.types(gone.id)).slice(-2), ['payment.succeeded', 'payment.reversed'],
+              'what was told');
+        equal(await gateway.balance('wallet'), held, 'nothing stays in the wallet');
+    }
+    equal((await gateway.ok('GET', '/v1/discrepancies')).data[0].status, 'resolved', 'by itself');
+    proved('paid and given back unseen: verify tells both, in whatever order they come');
+
     equal(await gateway.balance('clearing_paystack'), (await operator.accounts()).utility - before,
           'clearing against the operator');
     await server.kill();

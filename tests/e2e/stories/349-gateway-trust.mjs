@@ -141,6 +141,29 @@ await story('much money needs the provider\'s own word', async (scene) => {
           ['query', (await operator.transaction(true_.checkout_request_id)).receipt],
           'asked, and with the receipt of the callback');
     equal(await told(true_.id), [['callback', 'to_be_confirmed'], ['query', 'applied']], 'so');
+    // "Reversed" is two claims, and both are heard. Of much money nobody believes it unsigned.
+    const reversed = (payment, amount, receipt) => forge(payment, 'status', { Result: {
+        ResultType: 0, ResultCode: 0, ResultDesc: 'Done.', OriginatorConversationID: 'x',
+        ConversationID: 'y', TransactionID: '0000000000',
+        ResultParameters: { ResultParameter: [
+            { Key: 'DebitPartyName', Value: `${PHONE} - Nobody` },
+            { Key: 'CreditPartyName', Value: '174379 - Us' },
+            { Key: 'TransactionStatus', Value: 'Reversed' }, { Key: 'Amount', Value: amount },
+            { Key: 'ReceiptNo', Value: receipt }] } } });
+    await reversed(true_, 150, paid.receipt);
+    equal((await told(true_.id)).slice(-2), [['status', 'confirms'], ['status', 'contradicts']],
+          'much money');
+    equal((await gateway.payment(true_.id)).status, 'succeeded', 'nothing moved');
+    const odd = (await gateway.ok('GET', '/v1/discrepancies')).data[0];
+    equal([odd.kind, odd.payment, odd.reference], ['unlinked_reversal', true_.id, paid.receipt],
+          'a person gets it to see');
+    await reversed(little, 149, (await gateway.payment(little.id)).receipt);
+    equal((await told(little.id)).slice(-2), [['status', 'confirms'], ['status', 'applied']],
+          'little money');
+    equal((await gateway.payment(little.id)).status, 'reversed', 'it went back');
+    equal(await gateway.balance('wallet'), 15000, 'and is booked');
+    proved('"reversed" is heard as both claims, and of much money not believed unsigned');
+
     const day = await gateway.ok('POST', '/v1/reconciliations/run');
     equal([day.accounts[0].repaired, day.accounts[0].late_callbacks], [0, 1], 'it is no repair');
     proved('a true one counts as soon as the provider says the same');
@@ -148,6 +171,7 @@ await story('much money needs the provider\'s own word', async (scene) => {
     // Beside a forged one: the money is the payment's, under the number that is true.
     const both_ = await begin('BESIDE', 15000);
     await lie(both_);
+    await until(async () => (await told(both_.id)).length === 2, 'the provider is asked, too early');
     await operator.approved(both_.checkout_request_id);
     await gateway.become(both_.id, 'succeeded');
     const { receipt } = await operator.transaction(both_.checkout_request_id);
