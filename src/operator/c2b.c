@@ -102,31 +102,12 @@ void operator__c2b_fill(const struct operator_state *o, struct request_command *
     CHECK(c->kind == REQUEST_C2B);
     CHECK(c->command == C2B_PAY_BILL || c->command == C2B_BUY_GOODS);
     c->without_initiator = !c->has_pin || pin_right(o, c);
+    c->command |= c->has_pin ? C2B_PIN_GIVEN : 0;
     c->party_type = PARTY_MSISDN;
     if (g != NULL) {
         c->command |= (uint8_t)(g->c2b.version << C2B_VERSION_SHIFT);
         c->result_url = operator_text(o, g->c2b.confirmation_url);
         c->target = g->c2b.confirmation_target;
-    }
-}
-
-static void emit_pin_tried(const struct operator_state *o, struct decision *d, uint64_t msisdn,
-                           uint8_t failures)
-{
-    struct operator_event e;
-    memset(&e, 0, sizeof(e));
-    e.kind = EVENT_PIN_TRIED;
-    e.slot = map_get(&o->by_msisdn, msisdn);
-    e.failures = failures;
-    operator__emit(d, &e);
-}
-
-void operator__c2b_accepted(const struct operator_state *o, struct decision *d,
-                            const struct request_command *c)
-{
-    const struct subscriber *s = operator_subscriber(o, c->party);
-    if (c->has_pin && c->without_initiator && s->pin_failures > 0) {
-        emit_pin_tried(o, d, c->party, 0);
     }
 }
 
@@ -199,18 +180,33 @@ void operator__reserve_receipt(const struct operator_state *o, struct decision *
     operator__emit(d, &e);
 }
 
+/*
+ * What the PIN was is known since acceptance; what that means is decided here, in the order of
+ * turns, so that those that came together have no more tries than those that came one by one.
+ * False: it has ended.
+ */
+static bool pin_counts(const struct operator_state *o, struct decision *d,
+                       const struct operator_request *r)
+{
+    uint32_t slot = map_get(&o->by_msisdn, r->party);
+    bool given = (r->command & C2B_PIN_GIVEN) != 0 || !r->initiator_good;
+    bool known = slot != MAP_NONE && subscriber_at(o, slot)->status != SUBSCRIBER_UNREGISTERED;
+    if (!given || !known) {
+        return true;
+    }
+    switch (operator__count_pin(o, d, slot, r->initiator_good)) {
+    case PIN_IS_LOCKED: operator__request_end(o, d, r, REQUEST_PIN_LOCKED, NULL); return false;
+    case PIN_IS_WRONG: operator__request_end(o, d, r, REQUEST_WRONG_PIN, NULL); return false;
+    case PIN_IS_RIGHT: break;
+    }
+    return true;
+}
+
 void operator__advance_c2b(const struct operator_state *o, struct decision *d,
                            const struct operator_request *r)
 {
-    const struct subscriber *s = operator_subscriber(o, r->party);
     enum request_outcome objection = operator__c2b_objection(o, r, d->command->now_ns);
-    bool known = s != NULL && s->status != SUBSCRIBER_UNREGISTERED;
-    if (known && !r->initiator_good) {
-        bool locked = s->pin_failures >= o->settings->pin_failures_max;
-        if (!locked) {
-            emit_pin_tried(o, d, r->party, (uint8_t)(s->pin_failures + 1));
-        }
-        operator__request_end(o, d, r, locked ? REQUEST_PIN_LOCKED : REQUEST_WRONG_PIN, NULL);
+    if (!pin_counts(o, d, r)) {
         return;
     }
     if (objection != REQUEST_DONE) {

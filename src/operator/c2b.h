@@ -32,11 +32,13 @@ enum c2b_response_type {
     C2B_CANCELLED = 2,
 };
 
-/* request.command of a C2B request: the transaction type, and under which version it is told. */
+/* request.command of a C2B request: the transaction type, whether the customer gave a PIN for it
+ * (not in requests that older programs took), and under which version it is told. */
 enum {
     C2B_PAY_BILL = 1,
     C2B_BUY_GOODS = 2,
     C2B_TYPE_MASK = 3,
+    C2B_PIN_GIVEN = 4,
     C2B_VERSION_SHIFT = 4, /* 1 or 2; 0: nothing is registered */
 };
 

@@ -118,9 +118,6 @@ void operator__decide_validation_set(const struct operator_state *o, struct deci
 void operator__decide_pull_register(const struct operator_state *o, struct decision *d);
 /* What the organisation registered and whether the PIN is right go into the command. */
 void operator__c2b_fill(const struct operator_state *o, struct request_command *c);
-/* What else the frame of its acceptance says. */
-void operator__c2b_accepted(const struct operator_state *o, struct decision *d,
-                            const struct request_command *c);
 void operator__advance_c2b(const struct operator_state *o, struct decision *d,
                            const struct operator_request *r);
 void operator__expire_c2b(const struct operator_state *o, struct decision *d,

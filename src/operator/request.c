@@ -289,9 +289,6 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
             operator__note_original(d, o->last_request + 1, original);
         }
     }
-    if (c->kind == REQUEST_C2B) {
-        operator__c2b_accepted(o, d, c);
-    }
     if (c->kind == REQUEST_STANDING_ORDER) {
         operator__standing_asked(o, d, c);
     }

@@ -52,7 +52,7 @@ struct payment {
     uint32_t pin; /* 0: none is asked */
 };
 
-static uint64_t pay(struct world *w, const struct payment *p)
+static struct request_command payment_command(const struct payment *p)
 {
     struct request_command c;
     memset(&c, 0, sizeof(c));
@@ -65,6 +65,12 @@ static uint64_t pay(struct world *w, const struct payment *p)
     c.without_initiator = true;
     c.has_pin = p->pin != 0;
     world_verifier(p->msisdn, p->pin, c.verifier);
+    return c;
+}
+
+static uint64_t pay(struct world *w, const struct payment *p)
+{
+    struct request_command c = payment_command(p);
     return world_ask(w, &c);
 }
 
@@ -161,6 +167,58 @@ static void every_refusal_of_a_payment(void **state)
         assert_int_equal(world_request(&w, number)->outcome, rows[i].outcome);
     }
     assert_int_equal(world_balance(&w, WORLD_ANNA), WORLD_MONEY - KES(30));
+    world_end(&w);
+}
+
+/* Payments of Anna that come together, all before the first turn: a PIN each, 0 at the end. */
+static void come_together(struct world *w, const uint32_t *pins, const enum request_outcome *ends)
+{
+    uint64_t first = world_operator(w)->last_request + 1;
+    uint32_t count = 0;
+    for (; pins[count] != 0; count++) {
+        struct payment p = {.msisdn = WORLD_ANNA, .amount_minor = KES(10), .pin = pins[count]};
+        struct request_command c = payment_command(&p);
+        struct operator_reply reply = {OPERATOR_DONE, 0, 0};
+        assert_int_not_equal(world_do(w, COMMAND_REQUEST, &c, &reply), 0);
+    }
+    world_restart(w);
+    (void)world_run(w);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(world_request(w, first + i)->outcome, ends[i]);
+    }
+}
+
+static uint8_t wrong_pins(const struct world *w)
+{
+    return operator_subscriber(world_operator(w), WORLD_ANNA)->pin_failures;
+}
+
+/* Tries that come together are as many as those that come one by one. */
+static void pins_that_come_together(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    come_together(&w, (const uint32_t[]){9999, 9998, WORLD_PIN, 9997, 0},
+                  (const enum request_outcome[]){REQUEST_WRONG_PIN, REQUEST_WRONG_PIN, REQUEST_DONE,
+                                                 REQUEST_WRONG_PIN});
+    assert_int_equal(wrong_pins(&w), 1); /* the right one forgave those before it */
+    struct payment p = {.msisdn = WORLD_ANNA, .amount_minor = KES(10), .pin = 9999};
+    assert_int_equal(world_request(&w, pay(&w, &p))->outcome, REQUEST_WRONG_PIN);
+    /* One try is left: a right one behind a wrong one that is not counted yet forgives nothing. */
+    come_together(
+        &w, (const uint32_t[]){9996, WORLD_PIN, WORLD_PIN, 0},
+        (const enum request_outcome[]){REQUEST_WRONG_PIN, REQUEST_PIN_LOCKED, REQUEST_PIN_LOCKED});
+    assert_int_equal(wrong_pins(&w), 3);
+    assert_int_equal(world_balance(&w, WORLD_ANNA), WORLD_MONEY - KES(10));
+    p.pin = 0; /* Safaricom's own simulation asks for none */
+    assert_int_equal(world_request(&w, pay(&w, &p))->outcome, REQUEST_DONE);
+    world_end(&w);
+    world_start(&w, true);
+    come_together(&w, (const uint32_t[]){9999, 9998, 9997, WORLD_PIN, 0},
+                  (const enum request_outcome[]){REQUEST_WRONG_PIN, REQUEST_WRONG_PIN,
+                                                 REQUEST_WRONG_PIN, REQUEST_PIN_LOCKED});
+    assert_int_equal(world_balance(&w, WORLD_ANNA), WORLD_MONEY);
     world_end(&w);
 }
 
@@ -374,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payment_is_confirmed),
         cmocka_unit_test(every_refusal_of_a_payment),
+        cmocka_unit_test(pins_that_come_together),
         cmocka_unit_test(the_limit_of_the_day),
         cmocka_unit_test(what_the_validation_url_says),
         cmocka_unit_test(what_the_receiver_adds_is_kept),
