@@ -241,6 +241,10 @@ bool gateway_signed_by_paystack(struct surface *s, const struct gateway_provider
 void gateway_callback(struct request *q);
 void gateway_notice_list(struct request *q);
 void gateway_notice_render(struct surface *s, struct writer *w, const struct gateway_notice *n);
+/* Reads a notice of Paystack again, for what the book keeps in its bytes alone. It was signed, or
+ * the answer to our own question, when it was taken. Uses s->json. */
+void gateway_notice_read(struct surface *s, const struct gateway_payment *p,
+                         const struct gateway_notice *n, struct observation *out);
 /* Its raw bytes, in room. */
 struct span gateway_notice_body(const struct gateway *g, const struct gateway_notice *n,
                                 char room[GATEWAY_BODY_MAX]);

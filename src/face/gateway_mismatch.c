@@ -68,13 +68,28 @@ static void answer_refusal(struct request *q, uint64_t wait_position, enum gatew
     surface_problem(q, wait_position, 404, "not_found", "there is no payment with this id");
 }
 
+/* What Paystack kept of the money is not at Paystack: it is booked with the rest. The book keeps
+ * the words of the claim that counts, and they are read again. 0: they name no fee. */
+static int64_t fee_of(struct surface *s, const struct gateway_payment *p)
+{
+    struct observation seen;
+    bool waits = p->state == GATEWAY_MISMATCHED && p->method == METHOD_PAYSTACK;
+    const struct gateway_notice *n = waits ? gateway_mismatch_claim(surface_gateway(s), p) : NULL;
+    if (n == NULL) {
+        return 0;
+    }
+    gateway_notice_read(s, p, n, &seen);
+    return seen.has_fee && seen.amount_minor == n->amount_minor ? seen.fee_minor : 0;
+}
+
 /* Repeating it is harmless: the same decision again answers as before. */
 void gateway_payment_decide(struct request *q)
 {
     struct surface *s = q->s;
     const struct gateway_payment *p = gateway_find(q, GATEWAY_A_PAYMENT);
-    struct json_object *body = p == NULL ? NULL : control_body(q);
     struct judgement_command c = {.merchant = q->merchant};
+    c.fee_minor = p == NULL ? 0 : fee_of(s, p); /* before the body is read: one scratch for both */
+    struct json_object *body = p == NULL ? NULL : control_body(q);
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     if (body == NULL || !parse(q, body, &c)) {
         return;

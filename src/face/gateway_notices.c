@@ -235,6 +235,28 @@ struct span gateway_notice_body(const struct gateway *g, const struct gateway_no
     return (struct span){room, size};
 }
 
+void gateway_notice_read(struct surface *s, const struct gateway_payment *p,
+                         const struct gateway_notice *n, struct observation *out)
+{
+    const struct gateway *g = surface_gateway(s);
+    const struct provider_account account = {.provider = OBSERVED_AT_PAYSTACK};
+    char room[GATEWAY_BODY_MAX];
+    struct span body = gateway_notice_body(g, n, room);
+    struct gateway_claims claims;
+    memset(&claims, 0, sizeof(claims));
+    if (n->source == OBSERVED_BY_WEBHOOK) {
+        const struct provider_message message = {
+            .door = PROVIDER_DOOR_WEBHOOK, .signed_well = true, .body = body};
+        provider_read_message(&account, &message, s->json, gateway_claims_take, &claims);
+    } else {
+        const struct provider_call call = {.kind = PROVIDER_CALL_QUERY,
+                                           .provider_id = gateway_text(g, p->provider_id)};
+        const struct provider_reply reply = {.http_status = 200, .body = body};
+        provider_read_reply(&account, &call, &reply, s->json, gateway_claims_take, &claims);
+    }
+    *out = claims.at[0]; /* that it was paid comes before what became of that */
+}
+
 static void render_body(struct surface *s, struct writer *w, const struct gateway_notice *n)
 {
     char room[GATEWAY_BODY_MAX];

@@ -193,6 +193,7 @@ struct judgement_command {
     uint64_t number;
     uint8_t judgement;    /* enum gateway_judgement */
     int64_t amount_minor; /* that the person saw; of a rejection 0 */
+    int64_t fee_minor;    /* what the provider kept of it, by the same claim; 0: not said */
     struct span judge;
     struct span note;
 };

@@ -135,6 +135,8 @@ void gateway__decide_judgement(const struct gateway *g, struct decision *d)
     now.paid_minor = c->amount_minor;
     struct observation claim = gateway__claim_of(g, n);
     claim.reference = SPAN_EMPTY;
+    claim.has_fee = c->fee_minor > 0; /* which a notice does not keep but in its raw bytes */
+    claim.fee_minor = c->fee_minor;
     CHECK(
         gateway__settle(&gd, &now, &claim, n->number, REASON_PERSON)); /* accounts have no limit */
     gateway__amount_settled(&gd, p->provider, claim.receipt);

@@ -313,7 +313,7 @@ static bool book_money(struct gateway_decision *gd, const struct gateway_payment
     }
     struct transfer legs[2] = {money_of(gd->g, p), money_of(gd->g, p)};
     bool charged = p->method == METHOD_PAYSTACK && claim->has_fee && claim->fee_minor > 0 &&
-                   claim->fee_minor <= p->amount_minor;
+                   claim->fee_minor <= gateway_paid_minor(p);
     legs[1].id = gateway_transfer_id(p->number, 3);
     legs[1].amount_minor = claim->fee_minor;
     legs[1].debit_account = merchant_at(gd->g, p->merchant)->fees;

@@ -319,6 +319,55 @@ static void test_discrepancy_and_escrow(void **state)
     shop_end(&s);
 }
 
+/* What Paystack kept of an accepted amount never lay there: it is booked with it, once. */
+static void test_fee_of_what_is_accepted(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    shop_start(&s);
+    struct provider_command open = {.kind = OBSERVED_AT_PAYSTACK, .token = {0xff, 7}};
+    assert_true(shop_do(&s, COMMAND_PROVIDER_OPEN, &open, &reply) > 0);
+    uint32_t provider = gateway_provider_of(shop_gateway(&s), 0, OBSERVED_AT_PAYSTACK, 0);
+    struct payment_create_command c = {.provider = provider,
+                                       .amount_minor = SHOP_AMOUNT,
+                                       .phone = SHOP_PHONE,
+                                       .method = METHOD_PAYSTACK,
+                                       .capture = CAPTURE_WALLET,
+                                       .token = {60},
+                                       .key = {60},
+                                       .order = SPAN_LITERAL("INV-1"),
+                                       .reference = SPAN_LITERAL("hk-1"),
+                                       .email = SPAN_LITERAL("a@b.c")};
+    assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    uint64_t n = reply.number;
+    shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "hk-1");
+    struct observation claim = {.kind = OBSERVED_PAYMENT,
+                                .source = OBSERVED_BY_WEBHOOK,
+                                .verdict = OBSERVED_SUCCEEDED,
+                                .reference = SPAN_LITERAL("hk-1"),
+                                .receipt = SPAN_LITERAL("UA1A000001"),
+                                .has_amount = true,
+                                .amount_minor = CAME};
+    struct notice_command notice = {.provider = provider, .claim = &claim, .key = {1}};
+    assert_true(shop_do(&s, COMMAND_NOTICE, &notice, &reply) > 0);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_MISMATCHED);
+    struct judgement_command accept = {.number = n,
+                                       .judgement = JUDGEMENT_ACCEPT,
+                                       .amount_minor = CAME,
+                                       .fee_minor = 200,
+                                       .judge = SPAN_LITERAL("Wanjiru"),
+                                       .note = SPAN_LITERAL("agreed")};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(shop_do(&s, COMMAND_PAYMENT_JUDGE, &accept, &reply) > 0, i == 0);
+    }
+    const struct gateway *g = shop_gateway(&s);
+    assert_int_equal(-gateway_balance(g, gateway_provider(g, provider)->clearing), CAME - 200);
+    assert_int_equal(gateway_balance(g, gateway_merchant(g, 0)->fees), -200);
+    assert_int_equal(shop_wallet(&s), CAME);
+    shop_end(&s);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -329,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_what_nobody_may_accept),
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_discrepancy_and_escrow),
+        cmocka_unit_test(test_fee_of_what_is_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,6 +263,29 @@ await story('the secret key comes from a file', async (scene) => {
     equal([await server.gateway.balance('clearing_paystack') - before,
            await server.gateway.balance('fees')], [9850, -150], 'clearing and fees');
     proved('fees are booked with the success');
+
+    // Less than was asked for, and a fee of it: what a person accepts is what lies there.
+    const less = await server.gateway.paying({ method: 'paystack', email: 'a@b.c', amount: 10000,
+                                               order_id: 'LESS', phone: '254711200098' });
+    await server.gateway.become(less.id, 'pending');
+    const claim = JSON.stringify({ event: 'charge.success', data: {
+        id: 6, status: 'success', reference: less.checkout_request_id, amount: 9000, fees: 135,
+        currency: 'KES', receipt_number: 'UA1FEE0002' } });
+    const lay = await server.gateway.balance('clearing_paystack');
+    equal((await request(server.ready.merchant, 'POST', new URL(account.webhook_url).pathname, {
+        body: claim,
+        headers: { 'x-paystack-signature': createHmac('sha512', KEY).update(claim).digest('hex') } })).status,
+          200, 'a webhook of less');
+    await server.gateway.become(less.id, 'mismatched');
+    for (let i = 0; i < 2; i++) {
+        const decided = await server.gateway.ok('POST', `/v1/payments/${less.id}/decide`, {
+            decision: 'accept', amount: 9000, owner: 'Wanjiru', note: 'the customer agreed' });
+        equal([decided.status, decided.paid_amount, decided.decision.owner, decided.decision.note],
+              ['succeeded', 9000, 'Wanjiru', 'the customer agreed'], 'accepted');
+    }
+    equal([await server.gateway.balance('clearing_paystack') - lay,
+           await server.gateway.balance('fees')], [8865, -285], 'clearing and fees, accepted');
+    proved('fees are booked with what a person accepts');
     await server.restart();
     equal((await accounts()).map((one) => one.id), [account.id], 'opened once');
     chmodSync(file, 0o644);
