@@ -10,7 +10,7 @@
 #include "base/mutant.h"
 #include "book/book_internal.h"
 
-enum { KEYS_LOOKED_AT = 4 }; /* for each that is wanted */
+enum { KEYS_LOOKED_AT = 16 }; /* for each that is wanted */
 
 const struct domain_closing *book_closing(const struct book *b, uint8_t space)
 {
@@ -246,6 +246,7 @@ uint32_t book_keys_closed(const struct book *b, const struct closing_terms *term
             out[found++] = e;
         }
     }
+    *cursor = slab_next(&b->keys, *cursor) == SLAB_NONE ? 0 : *cursor;
     return found;
 }
 

@@ -232,7 +232,8 @@ bool book_host(struct book *b, const struct old_name *primary, struct span recor
 void book_unhost(struct book *b);
 /* A key's record: request digest and subject. */
 void book_key_record(const struct idempotency_entry *e, struct writer *w);
-/* Keys that were kept at or before before_ns and as_of; *cursor turns over all of them. */
+/* Keys that were kept at or before before_ns and as_of, each once; looks at 16 times `most`.
+ * *cursor turns over all of them: where it has not grown, their end has been passed. */
 uint32_t book_keys_closed(const struct book *b, const struct closing_terms *terms, uint32_t *cursor,
                           const struct idempotency_entry **out, uint32_t most);
 /* When `number` of that space is the guest: emits the event that brings it home, and true. */

@@ -13,9 +13,11 @@
 
 enum {
     FILL_PER_TURN = 256, /* records made in one turn */
-    KEYS_PER_BATCH = CLOSING_KEYS_MAX,
-    FAILURE_PAUSE_S = 10, /* until an index that failed is asked again */
-    BEAT_MS = 60 * 1000,  /* how often keys are looked at, and the longest sleep */
+    KEYS_PER_BATCH = 1024,
+    KEY_BYTES = 96,           /* of a key's record with its name, at most */
+    KEYS_SHARE_OF_BATCH = 16, /* its bytes are shared: keys have no more than this part of them */
+    FAILURE_PAUSE_S = 10,     /* until an index that failed is asked again */
+    BEAT_MS = 60 * 1000,      /* how often keys are looked at, and the longest sleep */
 };
 
 enum keeper_state { KEEPER_IDLE, KEEPER_FILLING, KEEPER_WRITING, KEEPER_LEAVING };
@@ -33,8 +35,10 @@ struct keeper {
     uint32_t left; /* of them: decided */
     uint8_t keys[KEYS_PER_BATCH][16];
     uint32_t key_count;
+    uint32_t keys_left; /* of them: decided */
     uint32_t key_cursor;
-    int64_t keys_looked_ns; /* book time */
+    bool keys_seen;         /* the last look came to the end of all keys */
+    int64_t keys_looked_ns; /* book time: when one did that last */
     int64_t not_before_ns;  /* monotonic */
     int64_t pause_ns;       /* grows while nothing that is old enough may leave yet */
     int64_t written_ns;     /* monotonic: when the batch was handed over */
@@ -56,6 +60,7 @@ struct keeper_settings keeper_settings_default(void)
 struct keeper *keeper_create(struct engine *engine, const struct keeper_port *port,
                              const struct keeper_settings *settings)
 {
+    CHECK(settings->batch_bytes >= KEEPER_BATCH_BYTES_MIN);
     struct keeper *k = calloc(1, sizeof(*k));
     if (k == NULL) {
         return NULL;
@@ -106,7 +111,7 @@ static uint32_t fill_closed(struct keeper *k, const struct domain_closing *closi
 {
     struct book *b = engine_book(k->engine);
     struct closing_terms terms = terms_of(k, closed_before(k, closing));
-    uint32_t room = INDEX_BATCH_RECORDS - KEYS_PER_BATCH - k->count;
+    uint32_t room = INDEX_BATCH_RECORDS - k->batch.count;
     uint64_t *numbers = k->numbers + k->count;
     uint32_t found = closing->find(b->domain_state, &terms, numbers, most < room ? most : room);
     for (uint32_t i = 0; i < found; i++) {
@@ -121,19 +126,30 @@ static uint32_t fill_closed(struct keeper *k, const struct domain_closing *closi
     return found;
 }
 
+static uint32_t keys_most(const struct keeper *k)
+{
+    uint32_t most = k->settings.batch_bytes / KEYS_SHARE_OF_BATCH / KEY_BYTES;
+    return most < KEYS_PER_BATCH ? most : KEYS_PER_BATCH;
+}
+
+/* Keys come first: a batch has its part of them however many payments wait. */
 static void fill_keys(struct keeper *k)
 {
     const struct idempotency_entry *found[KEYS_PER_BATCH];
     struct book *b = engine_book(k->engine);
     struct closing_terms terms = terms_of(k, engine_now(k->engine) - k->settings.keys_ns);
-    uint32_t count = book_keys_closed(b, &terms, &k->key_cursor, found, KEYS_PER_BATCH);
-    if (count == 0) {
+    uint32_t from = k->key_cursor;
+    uint32_t count = book_keys_closed(b, &terms, &k->key_cursor, found, keys_most(k));
+    k->keys_seen = count < keys_most(k) && k->key_cursor <= from;
+    if (k->keys_seen) {
         k->keys_looked_ns = engine_now(k->engine);
     }
-    for (uint32_t i = 0; i < count && index_batch_has_room(&k->batch); i++) {
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(index_batch_has_room(&k->batch));
         index_batch_key(&k->batch, found[i]);
         memcpy(k->keys[k->key_count++], found[i]->key, 16);
     }
+    CHECK(k->batch.data.size <= (size_t)k->key_count * KEY_BYTES);
 }
 
 /* Nothing of the batch leaves: all of it may be found again. */
@@ -144,7 +160,7 @@ static void give_up(struct keeper *k)
         book_closing(b, k->spaces[i])->stay(b->domain_state, k->numbers[i]);
     }
     k->left = k->count;
-    k->key_count = 0;
+    k->keys_left = k->key_count;
     k->state = KEEPER_IDLE;
 }
 
@@ -158,6 +174,16 @@ static void hand_over(struct keeper *k)
     }
 }
 
+/* The pause grows while nothing may leave, but not before every key has been looked at. */
+static void found_nothing(struct keeper *k)
+{
+    int64_t longer_ns =
+        k->pause_ns < BEAT_MS * NS_PER_MS / 2 ? 2 * k->pause_ns : BEAT_MS * NS_PER_MS;
+    k->state = KEEPER_IDLE;
+    k->not_before_ns = keeper_now(k) + k->pause_ns;
+    k->pause_ns = k->keys_seen ? longer_ns : k->settings.pause_ns;
+}
+
 static bool turn_filling(struct keeper *k)
 {
     const struct book *b = engine_book(k->engine);
@@ -165,18 +191,15 @@ static bool turn_filling(struct keeper *k)
     for (uint32_t i = 0; i < b->domain->closing_count && found < FILL_PER_TURN; i++) {
         found += fill_closed(k, &b->domain->closings[i], FILL_PER_TURN - found);
     }
-    bool full =
-        k->count >= INDEX_BATCH_RECORDS - KEYS_PER_BATCH || !index_batch_has_room(&k->batch);
-    if (found == FILL_PER_TURN && !full) {
+    bool room = index_batch_has_room(&k->batch);
+    if (found == FILL_PER_TURN && room) {
         return true; /* there may be more */
     }
-    fill_keys(k);
     if (k->batch.count == 0) {
-        k->state = KEEPER_IDLE;
-        k->not_before_ns = keeper_now(k) + k->pause_ns;
-        k->pause_ns = k->pause_ns < BEAT_MS * NS_PER_MS / 2 ? 2 * k->pause_ns : BEAT_MS * NS_PER_MS;
+        found_nothing(k);
         return false;
     }
+    bool full = !room || k->key_count == keys_most(k); /* of either: there may be more */
     k->pause_ns = k->settings.pause_ns;
     k->not_before_ns = full ? 0 : keeper_now(k) + k->pause_ns;
     hand_over(k);
@@ -195,8 +218,10 @@ static bool turn_idle(struct keeper *k)
     k->count = 0;
     k->left = 0;
     k->key_count = 0;
+    k->keys_left = 0;
     k->state = KEEPER_FILLING;
-    return turn_filling(k);
+    fill_keys(k);
+    return k->key_count > 0 || turn_filling(k); /* P3: payments in the next turn */
 }
 
 /* ---- leaving ---- */
@@ -234,16 +259,17 @@ static bool leave_some(struct keeper *k)
 
 static bool leave_keys(struct keeper *k)
 {
+    uint32_t rest = k->key_count - k->keys_left;
     struct keys_leave_command c = {.generation = k->batch.generation,
                                    .as_of = k->batch.head.position,
-                                   .keys = k->keys,
-                                   .count = k->key_count};
+                                   .keys = (const uint8_t(*)[16])k->keys + k->keys_left,
+                                   .count = rest < CLOSING_KEYS_MAX ? rest : CLOSING_KEYS_MAX};
     enum book_outcome outcome = BOOK_DONE;
     struct engine_result result =
         engine_execute(k->engine, ENGINE_CONTINUATION, COMMAND_KEYS_LEAVE, &c, &outcome);
     bool decided = result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED;
     k->counters.frames += result.status == ENGINE_APPLIED;
-    k->key_count = decided ? 0 : k->key_count;
+    k->keys_left += decided ? c.count : 0;
     return decided;
 }
 
@@ -253,8 +279,8 @@ static bool turn_leaving(struct keeper *k)
     if (engine_admits(k->engine, ENGINE_CONTINUATION) != ENGINE_APPLIED) {
         return false;
     }
-    bool decided = k->left < k->count ? leave_some(k) : k->key_count == 0 || leave_keys(k);
-    if (k->left == k->count && k->key_count == 0) {
+    bool decided = k->left < k->count ? leave_some(k) : leave_keys(k);
+    if (k->left == k->count && k->keys_left == k->key_count) {
         k->state = KEEPER_IDLE;
     }
     return decided;

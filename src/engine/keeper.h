@@ -12,6 +12,8 @@
  *  P3  a turn's part is bounded; a slow, full or broken index delays leaving and nothing else.
  *  P4  what the book holds leaves by records of its own generation only: a batch that was begun
  *      before a reset or before a world was restored is given up.
+ *  P5  keys and payments have a part of every batch while any of them wait: 1,024 keys come first,
+ *      and no more than a sixteenth of its bytes; what is full is followed by the next at once.
  */
 #ifndef HAKIKA_ENGINE_KEEPER_H
 #define HAKIKA_ENGINE_KEEPER_H
@@ -23,11 +25,13 @@
 #include "engine/core.h"
 #include "engine/index.h"
 
+enum { KEEPER_BATCH_BYTES_MIN = 20 * 1024 }; /* the largest record, and a few keys */
+
 struct keeper_settings {
     int64_t closed_ns;    /* how long what is closed stays in memory, in book time: 1 h */
     uint32_t closed_max;  /* beyond so many closed ones the oldest leave earlier: 100,000 */
     int64_t keys_ns;      /* idempotency keys: 24 h */
-    int64_t pause_ns;     /* monotonic, between batches that are not full: 1 s */
+    int64_t pause_ns;     /* monotonic, after a batch that has room for more of each: 1 s */
     uint32_t batch_bytes; /* of records for one put: INDEX_BATCH_BYTES */
 };
 struct keeper_settings keeper_settings_default(void);

@@ -1,6 +1,7 @@
 /*
  * test_keeper.c - the keeper with a real engine and a real index whose answers come when the test
- * says so: what may happen between a batch's first record and the last of its frames.
+ * says so: what may happen between a batch's first record and the last of its frames, and how the
+ * batches are filled.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +20,9 @@
 
 enum {
     PAYBILL = 174379,
+    MANY_KEYS = 3000,   /* more than two batches of them */
+    YOUNG_KEYS = 20000, /* more than one look comes by */
+    SOME = 60,
     PAYMENTS_OF_TWO_TURNS = 300, /* more than the keeper makes records of in one */
 };
 #define ANNA     ((uint64_t)254712000001)
@@ -38,6 +42,7 @@ struct rig {
     struct journal_batch batch;
     bool writing;
     struct journal_head head;
+    struct keeper_settings keeping;
     const struct index_batch *put; /* what the index has and did not answer */
 };
 
@@ -127,6 +132,15 @@ static void rig_index(struct rig *r)
     assert_non_null(r->index);
 }
 
+/* A new one with the settings as they are. */
+static void rig_keeper(struct rig *r)
+{
+    struct keeper_port port = {r, rig_put};
+    keeper_destroy(r->keeper);
+    r->keeper = keeper_create(r->engine, &port, &r->keeping);
+    assert_non_null(r->keeper);
+}
+
 static int rig_open(void **state)
 {
     struct rig *r = calloc(1, sizeof(*r));
@@ -146,12 +160,10 @@ static int rig_open(void **state)
         .random_seed = 1,
     };
     r->engine = engine_create(&engine);
-    struct keeper_settings settings = keeper_settings_default();
-    settings.closed_ns = WINDOW_S * NS_PER_S;
-    settings.keys_ns = WINDOW_S * NS_PER_S;
-    struct keeper_port port = {r, rig_put};
-    r->keeper = keeper_create(r->engine, &port, &settings);
-    assert_non_null(r->keeper);
+    r->keeping = keeper_settings_default();
+    r->keeping.closed_ns = WINDOW_S * NS_PER_S;
+    r->keeping.keys_ns = WINDOW_S * NS_PER_S;
+    rig_keeper(r);
     rig_seed(r);
     *state = r;
     return 0;
@@ -344,6 +356,93 @@ static void a_reset_while_frames_are_decided(void **state)
     assert_false(is_found(r, number));
 }
 
+/* ---- how fast, and who first ---- */
+
+/* No time passes: a batch full of keys alone was followed by the next one a second later. */
+static void keys_leave_batch_after_batch(void **state)
+{
+    struct rig *r = *state;
+    for (uint32_t i = 0; i < MANY_KEYS; i++) {
+        assert_int_equal(fund(r, i), OPERATOR_DONE);
+    }
+    rig_pass(r, WINDOW_S);
+    for (rig_turns(r); r->put != NULL; rig_turns(r)) {
+        rig_index_answers(r);
+    }
+    assert_int_equal(r->book->keys.used, 0);
+    struct keeper_counters counters = keeper_counters(r->keeper);
+    assert_int_equal(counters.records, MANY_KEYS);
+    assert_int_equal(counters.batches, 3);
+    assert_int_equal(counters.frames, 4 + 4 + 4);
+    for (uint32_t i = 0; i < MANY_KEYS; i++) {
+        assert_int_equal(fund(r, i), OPERATOR_REPEATED);
+    }
+}
+
+/* However small the batches: neither waits until the other is through. */
+static void keys_and_payments_share_a_batch(void **state)
+{
+    struct rig *r = *state;
+    const struct domain_closing *closing = book_closing(r->book, OLD_SPACE_PAYMENT);
+    r->keeping.batch_bytes = KEEPER_BATCH_BYTES_MIN;
+    rig_keeper(r);
+    for (uint32_t i = 0; i < SOME; i++) {
+        (void)closed_payment(r, i);
+        assert_int_equal(fund(r, i), OPERATOR_DONE);
+    }
+    rig_pass(r, WINDOW_S);
+    uint32_t payments = closing->count(r->book->domain_state);
+    uint32_t keys = r->book->keys.used;
+    assert_int_equal(payments, SOME);
+    assert_int_equal(keys, SOME);
+    for (rig_turns(r); r->put != NULL; rig_turns(r)) {
+        rig_index_answers(r);
+        while (keeper_timeout_ms(r->keeper) == 1) {
+            (void)keeper_turn(r->keeper);
+        }
+        uint32_t payments_now = closing->count(r->book->domain_state);
+        uint32_t keys_now = r->book->keys.used;
+        assert_true(payments_now < payments || payments == 0);
+        assert_true(keys_now < keys || keys == 0);
+        payments = payments_now;
+        keys = keys_now;
+    }
+    assert_int_equal(payments, 0);
+    assert_int_equal(keys, 0);
+}
+
+/* A look comes by some of the keys; those beyond wait for the next one, not for the next minute. */
+static void a_key_behind_many_young_ones_is_found_soon(void **state)
+{
+    struct rig *r = *state;
+    for (uint32_t i = 0; i < SOME; i++) {
+        assert_int_equal(fund(r, i), OPERATOR_DONE);
+    }
+    rig_pass(r, WINDOW_S - 1);
+    for (uint32_t i = SOME; i < SOME + YOUNG_KEYS; i++) {
+        assert_int_equal(fund(r, i), OPERATOR_DONE);
+        rig_settle(r);
+    }
+    rig_turns(r);
+    assert_null(r->put); /* and the place of the look is behind the old ones */
+    rig_pass(r, 1);
+    for (uint32_t pauses = 0; r->put == NULL; pauses++) {
+        assert_true(pauses < 3);
+        assert_true(keeper_timeout_ms(r->keeper) <= 1001);
+        r->monotonic_ns += r->keeping.pause_ns;
+        rig_turns(r);
+    }
+    assert_int_equal(r->put->count, SOME);
+    rig_index_answers(r);
+    rig_turns(r);
+    assert_int_equal(r->book->keys.used, YOUNG_KEYS);
+    for (uint32_t pauses = 0; keeper_timeout_ms(r->keeper) >= 0; pauses++) { /* then it rests */
+        assert_true(pauses < 3);
+        r->monotonic_ns += r->keeping.pause_ns;
+        rig_turns(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +451,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_world_restored_while_records_are_made, rig_open,
                                         rig_close),
         cmocka_unit_test_setup_teardown(a_reset_while_frames_are_decided, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(keys_leave_batch_after_batch, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(keys_and_payments_share_a_batch, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(a_key_behind_many_young_ones_is_found_soon, rig_open,
+                                        rig_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
