@@ -20,6 +20,17 @@ struct span span_trim(struct span text)
     return text;
 }
 
+struct span span_cut(struct span text, size_t most)
+{
+    if (text.size <= most) {
+        return text;
+    }
+    while (most > 0 && ((unsigned char)text.data[most] & 0xc0) == 0x80) { /* within a letter */
+        most--;
+    }
+    return (struct span){text.data, most};
+}
+
 bool span_parse_u64(struct span text, uint64_t *out)
 {
     uint64_t value = 0;

@@ -44,6 +44,9 @@ static inline bool span_starts_with(struct span a, struct span prefix)
 /* Without leading and trailing ASCII white space. */
 struct span span_trim(struct span text);
 
+/* At most that many bytes of UTF-8, ending where a letter ends. */
+struct span span_cut(struct span text, size_t most);
+
 /* Decimal digits only, at least one, no overflow; false leaves out untouched. */
 bool span_parse_u64(struct span text, uint64_t *out) MUST_USE;
 

@@ -193,8 +193,8 @@ enum { ORDER_REFERENCE_MAX = 60 };
 struct span gateway_front_order(const struct gateway *g, struct span reference,
                                 char room[GATEWAY_ORDER_MAX])
 {
-    size_t size = reference.size < ORDER_REFERENCE_MAX ? reference.size : ORDER_REFERENCE_MAX;
-    int written = snprintf(room, GATEWAY_ORDER_MAX, "%.*s#%llu", (int)size, reference.data,
+    struct span named = span_cut(reference, ORDER_REFERENCE_MAX);
+    int written = snprintf(room, GATEWAY_ORDER_MAX, "%.*s#%llu", (int)named.size, named.data,
                            (unsigned long long)g->last_payment + 1);
     CHECK(written > 0 && written < GATEWAY_ORDER_MAX);
     return (struct span){room, (size_t)written};

@@ -480,8 +480,7 @@ static void handle_refund(struct request *q)
                                 .reference = operator_text(o, paid->conversation),
                                 .result_url = operator_text(o, g->paystack.url),
                                 .target = g->paystack.target};
-    c.remarks = in.note;
-    c.remarks.size = in.note.size < OPERATOR_REFERENCE_MAX ? in.note.size : OPERATOR_REFERENCE_MAX;
+    c.remarks = span_cut(in.note, OPERATOR_REFERENCE_MAX);
     const struct operator_request *r = execute(q, &c, &wait_position);
     if (r != NULL) {
         answer_refund(q, wait_position, "Refund has been queued for processing", r);

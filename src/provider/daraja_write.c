@@ -122,7 +122,7 @@ static struct span words_or(struct span text, struct span otherwise)
     if (text.size < 2) {
         return otherwise;
     }
-    return text.size <= WORDS_BYTES_MAX ? text : (struct span){text.data, WORDS_BYTES_MAX};
+    return span_cut(text, WORDS_BYTES_MAX);
 }
 
 /* ---- STK ---- */

@@ -231,9 +231,7 @@ bool daraja_c2b_verdict_parse(struct span answer, struct json_scratch *scratch,
     if (value != NULL && !json_is_null(value) && !json_text(scratch, value, &out->third_party_id)) {
         out->third_party_id = SPAN_EMPTY;
     }
-    if (out->third_party_id.size > THIRD_PARTY_BYTES_MAX) {
-        out->third_party_id.size = THIRD_PARTY_BYTES_MAX;
-    }
+    out->third_party_id = span_cut(out->third_party_id, THIRD_PARTY_BYTES_MAX);
     return true;
 }
 

@@ -819,6 +819,13 @@ static void test_span(void **state)
     assert_false(span_equal_secret(span_from("secret"), span_from("secreT")));
     assert_false(span_equal_secret(span_from("secret"), span_from("secre")));
     assert_true(span_equal_secret(SPAN_EMPTY, SPAN_EMPTY));
+    struct span letters =
+        span_from("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"); /* 1, 2, 3, 4 bytes, 1 */
+    const size_t cuts[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+    for (size_t most = 0; most < sizeof(cuts) / sizeof(cuts[0]); most++) {
+        assert_int_equal(span_cut(letters, most).size, cuts[most]);
+    }
+    assert_int_equal(span_cut(SPAN_EMPTY, 0).size, 0);
 }
 
 static void test_span_parse_u64(void **state)

@@ -109,6 +109,9 @@ static void simulations(void **state)
     }
 }
 
+#define ELEVEN      "abcdefghijk"
+#define NINETY_NINE ELEVEN ELEVEN ELEVEN ELEVEN ELEVEN ELEVEN ELEVEN ELEVEN ELEVEN
+
 static void what_a_validation_url_may_answer(void **state)
 {
     (void)state;
@@ -123,6 +126,8 @@ static void what_a_validation_url_may_answer(void **state)
         {"{\"ResultCode\":0,\"ThirdPartyTransID\":1234567890}", true, true, 0, "1234567890"},
         {"{\"ResultCode\":0,\"ThirdPartyTransID\":null}", true, true, 0, ""},
         {"{\"ResultCode\":0,\"ThirdPartyTransID\":{}}", true, true, 0, ""},
+        {"{\"ResultCode\":0,\"ThirdPartyTransID\":\"" NINETY_NINE "\xc3\xa9\"}", true, true, 0,
+         NINETY_NINE}, /* never half a letter */
         {"{\"ResultCode\":\"C2B00011\"}", true, false, 1, ""},
         {"{\"ResultCode\":\"C2B00016\"}", true, false, 6, ""},
         {"{\"ResultCode\":\"C2B00017\"}", true, false, 6, ""},
