@@ -75,19 +75,20 @@ void operator__decide_paystack_phone(const struct operator_state *o, struct deci
     }
 }
 
-/* Nobody has said yet which phone pays: it waits, once. */
+/* Nobody has said yet which phone pays: it waits for a day, whatever a rule made it wait before. */
 static void wait_for_phone(const struct operator_state *o, struct decision *d,
                            const struct operator_request *r)
 {
     struct operator_event e;
-    if (r->turn_ns != 0) {
+    int64_t over_ns = r->step_ns[REQUEST_ACCEPTED] + PAYSTACK_PHONE_WAIT_S * NS_PER_S;
+    if (d->command->now_ns >= over_ns) {
         operator__request_end(o, d, r, REQUEST_NO_ANSWER, NULL);
         return;
     }
     memset(&e, 0, sizeof(e));
     e.kind = EVENT_REQUEST_HELD;
     e.number = r->number;
-    e.turn_ns = d->command->now_ns + PAYSTACK_PHONE_WAIT_S * NS_PER_S;
+    e.turn_ns = over_ns;
     e.expires_ns = e.turn_ns;
     operator__emit(d, &e);
 }

@@ -163,6 +163,26 @@ static void what_was_initialized_waits_for_a_phone(void **state)
     world_end(&w);
 }
 
+/* A rule that delays the end is no day without a phone. */
+static void a_rule_is_no_wait_for_a_phone(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    assert_int_equal(opens(&w, WORLD_PAYBILL, 1, false), OPERATOR_DONE);
+    world_rules(&w, "{\"rules\":[{\"name\":\"r\",\"match\":{},\"then\":"
+                    "{\"outcome\":{\"code\":\"0\",\"delay_ms\":5000}}}]}");
+    uint64_t number = charges(&w, "page-1", 0);
+    world_pass(&w, 12 * HOUR);
+    assert_true(world_request(&w, number)->held);
+    assert_int_equal(names(&w, number, WORLD_ANNA), OPERATOR_DONE);
+    assert_int_equal(world_request(&w, number)->outcome, REQUEST_DONE); /* the rule's answer */
+    number = charges(&w, "page-2", 0);
+    world_pass(&w, 24 * HOUR);
+    assert_int_equal(world_request(&w, number)->outcome, REQUEST_NO_ANSWER);
+    world_end(&w);
+}
+
 static void a_charge_is_refunded_once_and_whole(void **state)
 {
     (void)state;
@@ -228,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_charge_moves_money_with_the_pin),
         cmocka_unit_test(what_fails_is_not_told),
         cmocka_unit_test(what_was_initialized_waits_for_a_phone),
+        cmocka_unit_test(a_rule_is_no_wait_for_a_phone),
         cmocka_unit_test(a_charge_is_refunded_once_and_whole),
         cmocka_unit_test(webhooks_are_tried_as_paystack_does),
     };
