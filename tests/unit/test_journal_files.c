@@ -343,6 +343,45 @@ static void test_refusals_of_the_real_disk(void **state)
     real_fini(&real);
 }
 
+static void path_in(const struct real_rig *real, const char *name, char out[128])
+{
+    (void)snprintf(out, 128, "%s/%s", real->directory, name);
+}
+
+/* What others leave in the folder is no segment of ours, and a folder in the place of a new file is
+ * an error that says so; the path of the folder may end in slashes. */
+static void test_strange_names_in_the_folder(void **state)
+{
+    static const char *const names[] = {"journal-.seg", "journal-00000000.seg",
+                                        "journal-1234567890123456789.seg", "journal-1.seg",
+                                        "journal-99999999999999999999.seg"};
+    (void)state;
+    struct disk *disk = disk_real();
+    struct disk_file *file = NULL;
+    struct real_rig real;
+    char slashes[80];
+    char path[128];
+    real_init(&real);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        path_in(&real, names[i], path);
+        assert_int_equal(disk->open(NULL, path, true, true, true, &file), 0);
+        disk->close(NULL, file);
+    }
+    (void)snprintf(slashes, sizeof(slashes), "%s///", real.directory);
+    real.rig.options.directory = slashes;
+    assert_int_equal(rig_open(&real.rig), JOURNAL_OK);
+    assert_int_equal(rig_append(&real.rig, 100), JOURNAL_OK);
+    assert_int_equal(rig_open(&real.rig), JOURNAL_OK);
+    assert_int_equal(rig_count(&real.rig), 1);
+    char taken[128];
+    path_in(&real, "snapshot-00000000000000000001.tmp", taken);
+    assert_int_equal(disk->make_directory(NULL, taken), 0);
+    assert_false(rig_snapshot(&real.rig, 1, "state", 5));
+    assert_int_equal(rmdir(taken), 0);
+    assert_true(rig_snapshot(&real.rig, 1, "state", 5));
+    real_fini(&real);
+}
+
 static bool stop_at_once(void *context, const char *name)
 {
     uint32_t *calls = context;
@@ -570,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_lock_and_fork),
         cmocka_unit_test(test_refusals_of_the_real_disk),
         cmocka_unit_test(test_devices_and_directories),
+        cmocka_unit_test(test_strange_names_in_the_folder),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_second_reader_agrees),
         cmocka_unit_test(test_second_reader_agrees_on_damage),
