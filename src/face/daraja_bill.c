@@ -214,6 +214,7 @@ struct invoice_list {
     size_t count;
     bool bulk;
     bool change;
+    uint64_t wait_position;                    /* of the one that was sent last */
     struct span earlier[DARAJA_BILL_BULK_MAX]; /* references of those that were looked at */
     uint8_t room[ITEMS_ROOM];
 };
@@ -228,46 +229,34 @@ static bool used_earlier(const struct invoice_list *list, size_t count, struct s
     return false;
 }
 
-/* False: one of them is impossible, or a rule says what comes of them; answered. */
-static bool look_at_invoices(struct request *q, struct invoice_list *list)
+/* False: it is impossible, or a rule says what comes of the list; answered. */
+static bool look_at_invoice(struct request *q, struct invoice_list *list, size_t i,
+                            const struct daraja_invoice *in)
 {
-    struct daraja_error error;
-    struct daraja_invoice in;
-    struct daraja_bill_reading reading = {q->s->json, writer_init(list->room, sizeof(list->room)),
-                                          &error, DARAJA_BILL_NOT_REFUSED};
-    for (size_t i = 0; i < list->count; i++) {
-        struct json_object *one = list->bulk ? json_item(list->body, i) : list->body;
-        if (!read_invoice(q, one, &reading, &in)) {
-            return false;
-        }
-        enum daraja_bill_refusal wrong = invoice_refusal(q->s, list->g, &in, list->change);
-        if (!list->change && used_earlier(list, i, in.reference)) {
-            wrong = DARAJA_BILL_REFERENCE_TAKEN;
-        }
-        if (wrong != DARAJA_BILL_NOT_REFUSED) {
-            refuse(q, wrong, "an externalReference is used once, and stays what it is once paid");
-            return false;
-        }
-        list->earlier[i] = in.reference;
-        if (i == 0 && ruled(q, list->g->short_code, in.amount_minor, in.reference)) {
-            return false;
-        }
+    enum daraja_bill_refusal wrong = invoice_refusal(q->s, list->g, in, list->change);
+    if (!list->change && used_earlier(list, i, in->reference)) {
+        wrong = DARAJA_BILL_REFERENCE_TAKEN;
     }
-    return true;
+    if (wrong != DARAJA_BILL_NOT_REFUSED) {
+        refuse(q, wrong, "an externalReference is used once, and stays what it is once paid");
+        return false;
+    }
+    list->earlier[i] = in->reference;
+    return i > 0 || !ruled(q, list->g->short_code, in->amount_minor, in->reference);
 }
 
 /* Those after the first in the same breath: no payment comes between them. False: answered. */
-static bool send_invoice(struct request *q, const struct invoice_list *list,
-                         const struct daraja_invoice *in, bool first, uint64_t *wait_position)
+static bool send_invoice(struct request *q, struct invoice_list *list, size_t i,
+                         const struct daraja_invoice *in)
 {
     struct engine *e = q->s->engine;
     struct invoice_command c;
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     fill(&c, list->g, in, list->change);
     struct engine_result result =
-        first ? engine_execute(e, ENGINE_CONTINUATION, COMMAND_INVOICE, &c, &reply)
-              : engine_execute_next(e, COMMAND_INVOICE, &c, &reply);
-    *wait_position = result.wait_position;
+        i == 0 ? engine_execute(e, ENGINE_CONTINUATION, COMMAND_INVOICE, &c, &reply)
+               : engine_execute_next(e, COMMAND_INVOICE, &c, &reply);
+    list->wait_position = result.wait_position;
     if (!decided(q, result)) {
         return false;
     }
@@ -279,8 +268,12 @@ static bool send_invoice(struct request *q, const struct invoice_list *list,
     return true;
 }
 
-/* False: answered. Those of a list are read again: they are too many to keep. */
-static bool send_invoices(struct request *q, struct invoice_list *list, uint64_t *wait_position)
+typedef bool (*invoice_fn)(struct request *q, struct invoice_list *list, size_t i,
+                           const struct daraja_invoice *in);
+
+/* Until one gives false; answered. What is read is good for the call only: a list is read each time
+ * that it is gone through, as they are too many to keep. */
+static bool each_invoice(struct request *q, struct invoice_list *list, invoice_fn visit)
 {
     struct daraja_error error;
     struct daraja_invoice in;
@@ -288,8 +281,7 @@ static bool send_invoices(struct request *q, struct invoice_list *list, uint64_t
                                           &error, DARAJA_BILL_NOT_REFUSED};
     for (size_t i = 0; i < list->count; i++) {
         struct json_object *one = list->bulk ? json_item(list->body, i) : list->body;
-        if (!read_invoice(q, one, &reading, &in) ||
-            !send_invoice(q, list, &in, i == 0, wait_position)) {
+        if (!read_invoice(q, one, &reading, &in) || !visit(q, list, i, &in)) {
             return false;
         }
     }
@@ -301,7 +293,6 @@ static void handle_invoices(struct request *q, bool bulk, bool change)
 {
     static struct invoice_list list; /* one request at a time */
     struct daraja_error error;
-    uint64_t wait_position = 0;
     list.g = bill_preamble(q);
     if (list.g == NULL) {
         return;
@@ -314,8 +305,10 @@ static void handle_invoices(struct request *q, bool bulk, bool change)
     list.count = bulk ? json_count(list.body) : 1;
     list.bulk = bulk;
     list.change = change;
-    if (look_at_invoices(q, &list) && has_room(q) && send_invoices(q, &list, &wait_position)) {
-        answer(q, wait_position, "Invoice sent successfully", false);
+    list.wait_position = 0;
+    if (each_invoice(q, &list, look_at_invoice) && has_room(q) &&
+        each_invoice(q, &list, send_invoice)) {
+        answer(q, list.wait_position, "Invoice sent successfully", false);
     }
 }
 
