@@ -226,14 +226,15 @@ uint64_t shop_told(const struct shop *s, uint16_t type)
 
 /* ---- payments ---- */
 
-struct gateway_reply shop_create(struct shop *s, const char *order, uint64_t overrides)
+static struct gateway_reply create(struct shop *s, const char *order, uint64_t overrides,
+                                   uint8_t capture)
 {
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     struct payment_create_command c = {
         .amount_minor = SHOP_AMOUNT,
         .phone = SHOP_PHONE,
         .method = METHOD_MPESA_STK,
-        .capture = CAPTURE_WALLET,
+        .capture = capture,
         .overrides = overrides,
         .order = span_from(order),
     };
@@ -243,6 +244,18 @@ struct gateway_reply shop_create(struct shop *s, const char *order, uint64_t ove
     c.token[15] = 0x77;
     (void)shop_do(s, COMMAND_PAYMENT_CREATE, &c, &reply);
     return reply;
+}
+
+struct gateway_reply shop_create(struct shop *s, const char *order, uint64_t overrides)
+{
+    return create(s, order, overrides, CAPTURE_WALLET);
+}
+
+uint64_t shop_escrow(struct shop *s, const char *order)
+{
+    struct gateway_reply reply = create(s, order, 0, CAPTURE_ESCROW);
+    assert_int_equal(reply.refusal, GATEWAY_DONE);
+    return reply.number;
 }
 
 uint64_t shop_pay(struct shop *s, const char *order)

@@ -63,6 +63,8 @@ uint64_t shop_told(const struct shop *s, uint16_t type); /* how many events of a
 struct gateway_reply shop_create(struct shop *s, const char *order, uint64_t overrides);
 /* The same, expected to be taken; its number. */
 uint64_t shop_pay(struct shop *s, const char *order);
+/* The same, of money that is held until the order is done. */
+uint64_t shop_escrow(struct shop *s, const char *order);
 /* Hands the push out and gives the provider's answer to it. */
 void shop_answer(struct shop *s, uint64_t number, enum observation_verdict verdict,
                  enum observation_reason reason, const char *reference);

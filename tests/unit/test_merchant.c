@@ -634,16 +634,7 @@ static void test_escrow_is_released_once(void **state)
     struct shop s;
     shop_start(&s);
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
-                                       .phone = SHOP_PHONE,
-                                       .method = METHOD_MPESA_STK,
-                                       .capture = CAPTURE_ESCROW,
-                                       .order = SPAN_LITERAL("INV-1"),
-                                       .key = {9},
-                                       .token = {9}};
-    assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
-    struct payment_command release = {.number = reply.number};
-    reply.refusal = GATEWAY_DONE;
+    struct payment_command release = {.number = shop_escrow(&s, "INV-1")};
     assert_int_equal(shop_do(&s, COMMAND_PAYMENT_RELEASE, &release, &reply), 0);
     assert_int_equal(reply.refusal, GATEWAY_NOT_HELD);
     shop_answer(&s, release.number, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");

@@ -481,15 +481,8 @@ static void test_what_stays(void **state)
     other.amount_minor += 1;
     assert_int_equal(shop_claims(&s, shop_pending(&s, "INV-2"), &other), NOTICE_MOVED);
     assert_int_equal(shop_payment(&s, 2)->state, GATEWAY_MISMATCHED);
-    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
-                                       .phone = SHOP_PHONE,
-                                       .method = METHOD_MPESA_STK,
-                                       .capture = CAPTURE_ESCROW,
-                                       .key = {3},
-                                       .token = {3},
-                                       .order = SPAN_LITERAL("INV-3")};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    assert_int_equal(shop_escrow(&s, "INV-3"), 3);
     shop_answer(&s, 3, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_3");
     struct shop_claim paid = paid_as("UA1A000003");
     assert_int_equal(shop_claims(&s, 3, &paid), NOTICE_MOVED);

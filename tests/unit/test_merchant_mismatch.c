@@ -294,15 +294,7 @@ static void test_discrepancy_and_escrow(void **state)
     struct shop s;
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     shop_start(&s);
-    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
-                                       .phone = SHOP_PHONE,
-                                       .method = METHOD_MPESA_STK,
-                                       .capture = CAPTURE_ESCROW,
-                                       .token = {60},
-                                       .key = {60},
-                                       .order = SPAN_LITERAL("INV-1")};
-    assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
-    uint64_t n = reply.number;
+    uint64_t n = shop_escrow(&s, "INV-1");
     shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
     struct shop_claim row = wrong(OBSERVED_BY_STATEMENT, CAME);
     assert_int_equal(shop_claims(&s, n, &row), NOTICE_MOVED);

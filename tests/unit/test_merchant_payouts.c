@@ -359,16 +359,7 @@ static void test_escrow_after_a_failed_refund(void **state)
     shop_start(&s);
     shop_with_attic(&s);
     const uint32_t escrow = gateway_merchant(shop_gateway(&s), 0)->escrow;
-    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
-                                       .phone = SHOP_PHONE,
-                                       .method = METHOD_MPESA_STK,
-                                       .capture = CAPTURE_ESCROW,
-                                       .order = SPAN_LITERAL("INV-1"),
-                                       .key = {9},
-                                       .token = {9}};
-    assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
-    uint64_t n = reply.number;
+    uint64_t n = shop_escrow(&s, "INV-1");
     shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
     struct shop_claim paid = shop_paid();
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
