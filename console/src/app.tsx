@@ -10,7 +10,7 @@ import { keysShown } from './keys';
 import { readings, watchMetrics, worries } from './metrics';
 import { close, go, place, put, urlOf } from './router';
 import { language, theme } from './settings';
-import { bookNow, clock, connected, missed, openCount, profile, reload, sampling, version } from './store';
+import { bookNow, clock, connected, missed, openCount, profile, reload, sampling, settled, version } from './store';
 import { MerchantStory } from './merchant/story';
 import { Story } from './story/story';
 import { Button, Dialog, Field, Icon, Mark, notice } from './ui';
@@ -44,7 +44,8 @@ function ClockChip(): JSX.Element | null {
         const timer = setInterval(() => tick((n) => n + 1), 1000);
         return () => clearInterval(timer);
     }, []);
-    if (!clock.value) return null;
+    // Its room is kept from the start: what stands beside it must not move.
+    if (!clock.value) return BOOK === 'operator' ? <span class="clock unknown"><Icon name="time" size={16} /><span class="figures">00:00:00</span></span> : null;
     const now = bookNow();
     const words = clock.value.mode === 'virtual' ? t('the clock stands still until it is moved')
                                                  : t('the clock runs');
@@ -167,7 +168,7 @@ export function App(): JSX.Element {
             <div class="middle">
                 <Bar title={view.title()} />
                 <QuietLine />
-                <main id="main" tabIndex={-1}><View /></main>
+                <main id="main" tabIndex={-1}>{settled.value ? <View /> : null}</main>
             </div>
             {open && BOOK === 'merchant' ? <MerchantStory key={open} id={open} wide={query['wide'] !== undefined} onClose={close} />
                 : open ? <Story key={open} id={open} wide={query['wide'] !== undefined} onClose={close} /> : null}

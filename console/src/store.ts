@@ -14,6 +14,9 @@ const MANY = 100;      // events a second that nobody follows one by one
 
 export const rows = signal<Row[]>([]);
 export const loaded = signal(false);
+// The first answers are in, or none came. A view is drawn only then, so that nothing moves away under
+// a finger that is on its way to a button.
+export const settled = signal(false);
 export const people = signal<Subscriber[]>([]);
 export const prompts = signal<Record<string, Prompt[]>>({});
 export const organisations = signal<Organisation[]>([]);
@@ -200,7 +203,7 @@ export async function readHealth(): Promise<void> {
 }
 
 export function start(): void {
-    void reload().catch(() => undefined);
+    void reload().catch(() => undefined).finally(() => { settled.value = true; });
     follow({
         happened(events, skipped) {
             measure(events.length + skipped);

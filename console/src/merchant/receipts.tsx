@@ -38,25 +38,26 @@ function Line({ one }: { one: Receipt }): JSX.Element {
 }
 
 // The provider tells nobody of such payments until it was asked to.
-function Registered(): JSX.Element {
-    const list = useList<Provider>('/providers');
+function Registered({ list }: { list: Provider[] }): JSX.Element {
     const register = (one: Provider): Promise<unknown> => attempt(async () => {
         await ask('POST', `/providers/${one.id}/c2b`, {});
         await refresh();
     });
-    return <>{(list ?? []).filter((one) => one.kind === 'daraja' && one.c2b && one.c2b.status !== 'registered').map((one) => (
+    return <>{list.filter((one) => one.kind === 'daraja' && one.c2b && one.c2b.status !== 'registered').map((one) => (
         <div key={one.id} class="card row spread"><span>{one.short_code}: {one.c2b?.status === 'asked' ? t('The provider is being asked.') : t('The provider does not tell of such payments yet.')}</span>
             <Button kind="main" onPress={() => register(one)} testid={`register-${one.id}`}>{t('Have it tell this gateway')}</Button></div>))}</>;
 }
 
 export function Receipts(): JSX.Element {
-    return <><Registered /><List /></>;
+    const providers = useList<Provider>('/providers');
+    const list = useList<Receipt>('/receipts?limit=100');
+    if (!providers || !list) return <></>;
+    return <><Registered list={providers} /><List list={list} /></>;
 }
 
-function List(): JSX.Element {
-    const list = useList<Receipt>('/receipts?limit=100');
-    if (list?.length === 0) {
+function List({ list }: { list: Receipt[] }): JSX.Element {
+    if (list.length === 0) {
         return <Empty title={t('No receipts yet')}><p>{t('When a customer pays the paybill or till unasked, the money lies here: with its order, or in suspense until somebody says whose it is.')}</p></Empty>;
     }
-    return <ol class="lines" aria-label={t('Receipts')}>{(list ?? []).map((one) => <Line key={one.id} one={one} />)}</ol>;
+    return <ol class="lines" aria-label={t('Receipts')}>{list.map((one) => <Line key={one.id} one={one} />)}</ol>;
 }

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import { exchange, type List, Refusal } from '../api';
 import { parse, type Metrics } from '../metrics';
-import { connected, loaded, readHealth } from '../store';
+import { connected, loaded, readHealth, settled } from '../store';
 
 // A payment, a payout or a refund: the last two say what they are about.
 export interface Payment {
@@ -143,7 +143,10 @@ export function startMerchant(): void {
     const round = (): void => {
         look().then(() => { connected.value = true; }, (error: unknown) => {
             connected.value = error instanceof Refusal;
-        }).finally(() => setTimeout(round, EVERY_MS));
+        }).finally(() => {
+            settled.value = true;
+            setTimeout(round, EVERY_MS);
+        });
     };
     round();
 }

@@ -6,8 +6,7 @@ import { open } from '../router';
 import { attempt, Button, Field, Icon, tell, Twice, When, Wire } from '../ui';
 import { ask, refresh, useList, type DeadLetter, type Endpoint } from './store';
 
-function Endpoints(): JSX.Element {
-    const list = useList<Endpoint>('/webhook_endpoints');
+function Endpoints({ list }: { list: Endpoint[] }): JSX.Element {
     const [url, setUrl] = useState('');
     const [made, setMade] = useState<Endpoint | undefined>(undefined);
     const add = (): Promise<unknown> => attempt(async () => {
@@ -22,8 +21,8 @@ function Endpoints(): JSX.Element {
     return (
         <section class="card">
             <h2>{t('Webhook endpoints')}</h2>
-            {list?.length === 0 ? <p class="fine">{t('Nobody is told yet. Give the address of your application: every event is sent there, signed, until it says yes.')}</p> : null}
-            <ul class="hooks">{(list ?? []).map((one) => (
+            {list.length === 0 ? <p class="fine">{t('Nobody is told yet. Give the address of your application: every event is sent there, signed, until it says yes.')}</p> : null}
+            <ul class="hooks">{list.map((one) => (
                 <li key={one.id} data-testid={`endpoint-${one.id}`}><code>{one.url}</code><span class={`pill ${one.status === 'enabled' ? 'delivered' : ''}`}>{one.status}</span>
                     {one.status === 'enabled' ? <span class="row"><Twice sure={t('A new secret?')} onPress={() => rotate(one)}>{t('New secret')}</Twice>
                         <Twice sure={t('Really?')} onPress={() => attempt(async () => { await ask('DELETE', `/webhook_endpoints/${one.id}`); await refresh(); })}>{t('Disable')}</Twice></span> : null}</li>))}</ul>
@@ -36,8 +35,7 @@ function Endpoints(): JSX.Element {
     );
 }
 
-function DeadLetters(): JSX.Element {
-    const list = useList<DeadLetter>('/dead_letters?limit=50');
+function DeadLetters({ list }: { list: DeadLetter[] }): JSX.Element {
     const retry = (one: DeadLetter): Promise<unknown> => attempt(async () => {
         await ask('POST', `/dead_letters/${one.id}/retry`, {});
         tell(t('On its way again.'));
@@ -46,8 +44,8 @@ function DeadLetters(): JSX.Element {
     return (
         <section class="card">
             <h2>{t('Dead letters')}</h2>
-            {list?.length === 0 ? <p class="fine">{t('None. A message that the application refused to the last try would lie here, to be sent again.')}</p> : null}
-            <ul class="moments">{(list ?? []).map((one) => (
+            {list.length === 0 ? <p class="fine">{t('None. A message that the application refused to the last try would lie here, to be sent again.')}</p> : null}
+            <ul class="moments">{list.map((one) => (
                 <li key={one.id} class={`moment ${one.status === 'dead' ? 'bad' : ''}`} data-testid={`letter-${one.id}`} data-status={one.status}>
                     {one.queued_at ? <When iso={one.queued_at} /> : <span />}
                     <div><strong>{one.event ?? one.kind}</strong><small> {one.status} · {one.attempts} {t('attempts')}{one.last_status ? ` · HTTP ${one.last_status}` : one.last_error ? ` · ${one.last_error}` : ''}
@@ -60,5 +58,8 @@ function DeadLetters(): JSX.Element {
 }
 
 export function Webhooks(): JSX.Element {
-    return <div class="merchant-cards"><Endpoints /><DeadLetters /></div>;
+    const endpoints = useList<Endpoint>('/webhook_endpoints');
+    const letters = useList<DeadLetter>('/dead_letters?limit=50');
+    if (!endpoints || !letters) return <></>;
+    return <div class="merchant-cards"><Endpoints list={endpoints} /><DeadLetters list={letters} /></div>;
 }

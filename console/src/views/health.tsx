@@ -10,7 +10,7 @@ import { t } from '../i18n';
 import { CHARTS, countOf, LATENCIES, LOOKED_AT_MS, quantile, readings, repairRate, watchMetrics, worries, type Chart } from '../metrics';
 import { urlOf } from '../router';
 import { theme } from '../settings';
-import { changes, organisations, profile, version } from '../store';
+import { changes, connected, organisations, profile, version } from '../store';
 import { Icon, Money } from '../ui';
 
 interface Sums { posted: number; pending: number; accounts: number; counted: boolean; wallets?: number; organisations?: number; fees?: number; trust?: number; difference?: number }
@@ -66,15 +66,21 @@ function Plot({ chart }: { chart: Chart }): JSX.Element {
     );
 }
 
-function MoneyCard(): JSX.Element {
-    const [sums, setSums] = useState<Sums | undefined>(undefined);
+// undefined: not known yet; null: there was no answer.
+function useSums(): Sums | null | undefined {
+    const [sums, setSums] = useState<Sums | null | undefined>(undefined);
     const change = changes.value;
     useEffect(() => {
+        if (BOOK !== 'operator') return undefined;
         let current = true;
-        get<Sums>('/money').then((fresh) => { if (current) setSums(fresh); }, () => undefined);
+        get<Sums>('/money').then((fresh) => { if (current) setSums(fresh); }, () => { if (current) setSums((before) => before ?? null); });
         return () => { current = false; };
     }, [change]);
-    const right = sums?.counted ? sums.difference === 0 && (sums.wallets ?? 0) + (sums.organisations ?? 0) + (sums.fees ?? 0) === -(sums.trust ?? 0) : undefined;
+    return sums;
+}
+
+function MoneyCard({ sums }: { sums: Sums }): JSX.Element {
+    const right = sums.counted ? sums.difference === 0 && (sums.wallets ?? 0) + (sums.organisations ?? 0) + (sums.fees ?? 0) === -(sums.trust ?? 0) : undefined;
     return (
         <section class={`card money-card ${right === undefined ? '' : right ? 'right' : 'wrong'}`} data-testid="money" data-right={right}>
             <header>
@@ -82,7 +88,7 @@ function MoneyCard(): JSX.Element {
                 <div><h2>{right === undefined ? t('Too many accounts to add up here') : right ? t('The money is all there') : t('The money does not add up')}</h2>
                     <p class="fine">{t('Every account added up anew; each decision is checked before it reaches the journal, and hakika verify proves the whole of it.')}</p></div>
             </header>
-            {sums?.counted ? (
+            {sums.counted ? (
                 <dl class="pairs">
                     <div><dt>{t('Customers')}</dt><dd><Money cents={sums.wallets ?? 0} /></dd></div>
                     <div><dt>{t('Organisations')}</dt><dd><Money cents={sums.organisations ?? 0} /></dd></div>
@@ -169,12 +175,15 @@ function Organisations(): JSX.Element {
 
 export function Health(): JSX.Element {
     useEffect(() => watchMetrics(LOOKED_AT_MS), []);
+    const sums = useSums();
     const found = worries(readings.value);
+    const known = BOOK !== 'operator' || sums !== undefined;
+    if (connected.value && (!known || readings.value.length === 0)) return <></>;
     return (
         <div class="health-view">
             {found.map((one) => <p key={one.words} class={`banner ${one.bad ? 'bad' : 'warn'}`} role="status">{one.words}</p>)}
             {found.length === 0 && readings.value.length > 0 ? <p class="banner good" role="status"><Icon name="check" size={18} />{t('All is well.')} <span class="fine">Hakika {version.value}, {profile.value}</span></p> : null}
-            {BOOK === 'operator' ? <MoneyCard /> : <RepairCard />}
+            {BOOK === 'merchant' ? <RepairCard /> : sums ? <MoneyCard sums={sums} /> : null}
             <LatencyCard />
             <div class="charts">{CHARTS.map((chart) => <Plot key={chart.name} chart={chart} />)}</div>
             {BOOK === 'operator' ? <Organisations /> : null}

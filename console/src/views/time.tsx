@@ -107,12 +107,14 @@ function Worlds(): JSX.Element {
             </form>
             <div class="row"><FileButton accept=".hakika-world" onFile={openFile} testid="open-world"><Icon name="file" size={16} />{t('Open a file')}</FileButton>
                 <small>{t('A world saved on another server. PINs do not travel: every phone has 1234 there.')}</small></div>
-            {worlds && worlds.length === 0 ? <p class="fine">{t('No saved worlds. Save one before a test, restore it after.')}</p> : null}
-            <ul>{(worlds ?? []).map((one) => <World key={one.name} one={one} onChange={read} />)}</ul>
-            <div class="reset">
-                <div><strong>{t('Reset')}</strong><small>{t('Back to the seed: one phone, a few organisations, no payments.')}</small></div>
-                <Twice sure={t('Forget everything?')} onPress={() => attempt(async () => { await post('/reset'); await reload(); })}>{t('Reset')}</Twice>
-            </div>
+            {worlds ? <>
+                {worlds.length === 0 ? <p class="fine">{t('No saved worlds. Save one before a test, restore it after.')}</p> : null}
+                <ul>{worlds.map((one) => <World key={one.name} one={one} onChange={read} />)}</ul>
+                <div class="reset">
+                    <div><strong>{t('Reset')}</strong><small>{t('Back to the seed: one phone, a few organisations, no payments.')}</small></div>
+                    <Twice sure={t('Forget everything?')} onPress={() => attempt(async () => { await post('/reset'); await reload(); })}>{t('Reset')}</Twice>
+                </div>
+            </> : null}
         </section>
     );
 }
