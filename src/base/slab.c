@@ -10,9 +10,10 @@
 
 enum {
     SLAB_CHUNK_BYTES = 32 * 1024,
-    /* The first 512 KiB or less come chunk by chunk, the rest in regions that can have huge pages;
-     * of this size, as the C library never has any in stock, so that it need not clear them. */
-    SLAB_SINGLE_CHUNKS = 16,
+    /* The first 512 KiB or less come as they are asked for, in one piece each time: what nobody
+     * uses is not touched. The rest comes in regions that can have huge pages; of this size, as
+     * the C library never has any in stock, so that it need not clear them. */
+    SLAB_FIRST_CHUNKS = 16,
     SLAB_REGION_BYTES = 32 * 1024 * 1024,
 };
 
@@ -34,20 +35,26 @@ static size_t slab_chunk_bytes(const struct slab *s)
     return (size_t)s->slot_size << s->chunk_shift;
 }
 
-/* Where a chunk lies in its region; 0: it begins one, or has its memory to itself. */
-static uint32_t slab_place_in_region(const struct slab *s, uint32_t chunk)
+/* Chunks in one region: one, when a slot is that large. */
+static uint32_t slab_region_chunks(const struct slab *s)
 {
-    if (chunk < SLAB_SINGLE_CHUNKS) {
-        return 0;
-    }
     size_t chunks = SLAB_REGION_BYTES / slab_chunk_bytes(s);
-    return chunks == 0 ? 0 : (uint32_t)((chunk - SLAB_SINGLE_CHUNKS) % chunks);
+    return chunks == 0 ? 1 : (uint32_t)chunks;
+}
+
+/* Does memory of its own begin with this chunk? */
+static bool slab_begins(const struct slab *s, uint32_t chunk)
+{
+    if (chunk < SLAB_FIRST_CHUNKS) {
+        return (s->first_begins >> chunk & 1) != 0;
+    }
+    return (chunk - SLAB_FIRST_CHUNKS) % slab_region_chunks(s) == 0;
 }
 
 void slab_fini(struct slab *s)
 {
     for (uint32_t i = 0; i < s->chunk_count; i++) {
-        if (slab_place_in_region(s, i) == 0) {
+        if (slab_begins(s, i)) {
             free(s->chunks[i]);
         }
     }
@@ -81,25 +88,33 @@ static bool slab_grow_directory(struct slab *s)
     return true;
 }
 
-static uint8_t *slab_chunk_memory(const struct slab *s)
+/* Memory for the next chunks, of which at least `wanted` are needed. */
+static uint8_t *slab_piece(struct slab *s, uint64_t wanted)
 {
-    size_t bytes = slab_chunk_bytes(s);
-    if (slab_place_in_region(s, s->chunk_count) > 0) {
-        return s->chunks[s->chunk_count - 1] + bytes;
+    uint64_t count = slab_region_chunks(s);
+    if (s->chunk_count < SLAB_FIRST_CHUNKS) {
+        uint32_t left = SLAB_FIRST_CHUNKS - s->chunk_count;
+        count = wanted < left ? wanted : left;
     }
-    bool has_region = s->chunk_count >= SLAB_SINGLE_CHUNKS && bytes <= SLAB_REGION_BYTES;
-    return large_zeroed(has_region ? SLAB_REGION_BYTES / bytes : 1, bytes);
+    uint8_t *piece = large_zeroed(count, slab_chunk_bytes(s));
+    if (piece != NULL) {
+        s->piece_left = (uint32_t)count;
+        s->first_begins |= s->chunk_count < SLAB_FIRST_CHUNKS ? 1u << s->chunk_count : 0;
+    }
+    return piece;
 }
 
-static bool slab_add_chunk(struct slab *s)
+static bool slab_add_chunk(struct slab *s, uint64_t wanted)
 {
     if (s->chunk_count == s->chunk_room && !slab_grow_directory(s)) {
         return false;
     }
-    uint8_t *chunk = slab_chunk_memory(s);
+    uint8_t *chunk = s->piece_left > 0 ? s->chunks[s->chunk_count - 1] + slab_chunk_bytes(s)
+                                       : slab_piece(s, wanted);
     if (chunk == NULL) {
         return false;
     }
+    s->piece_left--;
     s->chunks[s->chunk_count++] = chunk;
     return true;
 }
@@ -114,8 +129,9 @@ bool slab_reserve(struct slab *s, uint32_t count)
     if (needed > s->slots_max) {
         return false;
     }
-    while (((uint64_t)s->chunk_count << s->chunk_shift) < needed) {
-        if (!slab_add_chunk(s)) {
+    uint64_t chunks = (needed + (1u << s->chunk_shift) - 1) >> s->chunk_shift;
+    while (s->chunk_count < chunks) {
+        if (!slab_add_chunk(s, chunks - s->chunk_count)) {
             return false;
         }
     }

@@ -24,9 +24,11 @@ struct slab {
     uint8_t **chunks;    /* chunk i holds slots [i << shift, (i + 1) << shift) */
     uint64_t *used_bits; /* one bit a slot */
     uint32_t chunk_count;
-    uint32_t chunk_room;  /* chunks that `chunks` and used_bits have room for */
-    uint32_t chunk_shift; /* slots per chunk as a power of two */
-    uint32_t slot_size;   /* at least 4, a multiple of 8 */
+    uint32_t chunk_room;   /* chunks that `chunks` and used_bits have room for */
+    uint32_t piece_left;   /* chunks of the newest piece of memory that are not used yet */
+    uint32_t first_begins; /* of the first chunks, a bit each: a piece begins there */
+    uint32_t chunk_shift;  /* slots per chunk as a power of two */
+    uint32_t slot_size;    /* at least 4, a multiple of 8 */
     uint32_t used;
     uint32_t high_water;
     uint32_t free_head; /* SLAB_NONE: no free slot below high_water */

@@ -61,8 +61,9 @@ struct delivery {
     struct delivery_slot *slots;
 
     /* The caller's. */
-    uint32_t *free_slots; /* a stack */
+    uint32_t *free_slots; /* a stack of those that were used before */
     uint32_t free_count;
+    uint32_t slots_begun; /* those from here on were never used, nor is their memory touched */
     bool unflushed;
     bool closed;
 
@@ -279,7 +280,7 @@ static void delivery_free(struct delivery *d)
         delivery__attempt_fini(&d->attempts[i]);
     }
     delivery__loop_fini(&d->loop);
-    for (uint32_t i = 0; d->slots != NULL && i < d->jobs_max; i++) {
+    for (uint32_t i = 0; d->slots != NULL && i < d->slots_begun; i++) {
         free(d->slots[i].bytes);
     }
     if (d->report_fd >= 0) {
@@ -319,10 +320,6 @@ static bool start_memory(struct delivery *d)
         d->free_slots == NULL || d->attempts == NULL || d->active == NULL || d->targets == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < d->jobs_max; i++) {
-        d->free_slots[i] = d->jobs_max - 1 - i;
-    }
-    d->free_count = d->jobs_max;
     for (uint32_t i = 0; i < d->connections_max; i++) {
         d->attempts[i].next_idle = i + 1 < d->connections_max ? i + 1 : NONE;
     }
@@ -433,7 +430,7 @@ void delivery_stop(struct delivery *d, uint32_t grace_ms)
     delivery_close(d, grace_ms);
     CHECK(pthread_join(d->thread, NULL) == 0);
     CHECK(ring_waiting(&d->jobs) == 0);
-    CHECK(ring_waiting(&d->reports) + d->free_count == d->jobs_max); /* D1 */
+    CHECK(ring_waiting(&d->reports) + d->free_count == d->slots_begun); /* D1 */
     delivery_free(d);
 }
 
@@ -447,12 +444,12 @@ bool delivery_allow_peer(struct delivery *d, const char *address, uint16_t port)
 
 uint32_t delivery_room(const struct delivery *d)
 {
-    return d->closed ? 0 : d->free_count;
+    return d->closed ? 0 : d->jobs_max - delivery_in_flight(d);
 }
 
 uint32_t delivery_in_flight(const struct delivery *d)
 {
-    return d->jobs_max - d->free_count;
+    return d->slots_begun - d->free_count;
 }
 
 int delivery_descriptor(const struct delivery *d)
@@ -566,7 +563,8 @@ bool delivery_submit(struct delivery *d, const struct delivery_job *job)
     if (delivery_room(d) == 0) {
         return false;
     }
-    uint32_t number = d->free_slots[d->free_count - 1];
+    bool again = d->free_count > 0;
+    uint32_t number = again ? d->free_slots[d->free_count - 1] : d->slots_begun;
     struct delivery_slot *slot = &d->slots[number];
     struct job_sizes sizes;
     job_measure(job, &sizes);
@@ -574,7 +572,11 @@ bool delivery_submit(struct delivery *d, const struct delivery_job *job)
         return false;
     }
     slot_fill(slot, job, &sizes);
-    d->free_count--;
+    if (again) {
+        d->free_count--;
+    } else {
+        d->slots_begun++;
+    }
     CHECK(ring_room(&d->jobs) > 0); /* as many places as slots */
     d->jobs_items[ring_push_index(&d->jobs, 0)] = number;
     ring_push(&d->jobs, 1);
@@ -612,7 +614,7 @@ static void collect_one(struct delivery *d, uint32_t number, delivery_report_fn 
         slot->bytes = NULL;
         slot->bytes_capacity = 0;
     }
-    CHECK(d->free_count < d->jobs_max);
+    CHECK(d->free_count < d->slots_begun);
     d->free_slots[d->free_count++] = number;
 }
 

@@ -265,17 +265,30 @@ bool daraja_preamble(struct request *q, enum daraja_error_kind token_error)
     return !refuse_empty(q);
 }
 
+void daraja_passkeys_wipe(struct surface *s)
+{
+    for (uint32_t i = 0; i < SURFACE_KEYS_MAX; i++) {
+        if ((s->passkeys_kept[i / 64] >> (i % 64) & 1) != 0) {
+            explicit_bzero(&s->passkeys[i], sizeof(s->passkeys[i]));
+        }
+    }
+    memset(s->passkeys_kept, 0, sizeof(s->passkeys_kept));
+}
+
 /* The organisation's passkey, unsealed; NULL when there is none. Kept until the next reset. */
 const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g)
 {
     uint64_t generation = engine_book(s->engine)->generation;
     if (s->passkey_generation != generation) {
-        explicit_bzero(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
+        daraja_passkeys_wipe(s);
         s->passkey_generation = generation;
     }
-    struct passkey *k = &s->passkeys[hash_u64(g->short_code, 7) % SURFACE_KEYS_MAX];
+    uint32_t place = (uint32_t)(hash_u64(g->short_code, 7) % SURFACE_KEYS_MAX);
+    struct passkey *k = &s->passkeys[place];
     if (k->short_code != g->short_code) {
         size_t size = 0;
+        k->short_code = 0; /* whatever becomes of its text */
+        s->passkeys_kept[place / 64] |= (uint64_t)1 << (place % 64);
         struct span sealed = operator_text(surface_operator(s), g->secrets[SECRET_PASSKEY]);
         if (!secrets_unseal(s->options.secrets, sealed, k->text, sizeof(k->text), &size)) {
             return NULL;

@@ -15,6 +15,7 @@ bool daraja_is_path(struct span path);
 bool daraja_fail(struct request *q, const char *words);
 bool daraja_admit(struct surface *s, struct http_exchange *x);
 const struct passkey *daraja_passkey(struct surface *s, const struct organisation *g);
+void daraja_passkeys_wipe(struct surface *s);
 /*
  * What every Daraja call but OAuth asks first, in Daraja's order. Whoever adds a call uses these
  * two and has the same isolation as all others (A1):

@@ -100,7 +100,7 @@ struct surface {
     uint32_t stream_count;
     struct credential_key *credential;
     struct passkey *passkeys;
-    uint32_t passkey_count;
+    uint64_t passkeys_kept[SURFACE_KEYS_MAX / 64]; /* a bit each: the others' memory is untouched */
     uint64_t passkey_generation;
     struct apps apps;
     struct http_ticket clock_ticket; /* who waits for the clock to arrive */

@@ -60,7 +60,7 @@ void surface_destroy(struct surface *s)
     credential_close(s->credential);
     apps_fini(&s->apps);
     if (s->passkeys != NULL) {
-        explicit_bzero(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
+        daraja_passkeys_wipe(s);
     }
     free(s->passkeys);
     free(s->waiting);

@@ -17,18 +17,18 @@
 
 enum { MEBIBYTE = 1024 * 1024 };
 
-/* From chunks of its own into a second region and back again: no slot moves, all begin as zeros,
- * and (under the address sanitizer) each piece of memory is freed once. */
-static void test_a_slab_grows_into_regions(void **state)
+enum { SLOTS = 700 * 1000, SLOT_BYTES = 104 }; /* 73 MB: a part of a third region */
+
+/* No slot moves, all begin as zeros, and (under the address sanitizer) each piece of memory is
+ * freed once. */
+static void grow(uint32_t slots, uint32_t step)
 {
-    enum { SLOTS = 700 * 1000, SLOT_BYTES = 104 }; /* 73 MB: a part of a third region */
     struct slab slab;
-    (void)state;
-    slab_init(&slab, SLOT_BYTES, SLOTS);
-    uint64_t **places = calloc(SLOTS, sizeof(*places));
+    slab_init(&slab, SLOT_BYTES, slots);
+    uint64_t **places = calloc(slots, sizeof(*places));
     assert_non_null(places);
-    for (uint32_t i = 0; i < SLOTS; i++) {
-        assert_true(slab_reserve(&slab, 1));
+    for (uint32_t i = 0; i < slots; i++) {
+        assert_true(i % step != 0 || slab_reserve(&slab, slots - i < step ? slots - i : step));
         uint32_t index = slab_take(&slab);
         assert_int_equal(index, i);
         places[i] = slab_at(&slab, index);
@@ -36,7 +36,7 @@ static void test_a_slab_grows_into_regions(void **state)
         places[i][0] = i;
         places[i][SLOT_BYTES / 8 - 1] = ~(uint64_t)i;
     }
-    for (uint32_t i = 0; i < SLOTS; i++) {
+    for (uint32_t i = 0; i < slots; i++) {
         assert_ptr_equal(slab_at(&slab, i), places[i]);
         assert_int_equal(places[i][0], i);
         assert_int_equal(places[i][SLOT_BYTES / 8 - 1], ~(uint64_t)i);
@@ -45,6 +45,18 @@ static void test_a_slab_grows_into_regions(void **state)
     assert_false(slab_reserve(&slab, 1));
     slab_fini(&slab);
     free(places);
+}
+
+/* From the first chunks, which come in pieces of as many as were asked for, into regions. */
+static void test_a_slab_grows_into_regions(void **state)
+{
+    (void)state;
+    grow(SLOTS, 1);
+    /* 256 slots a chunk, 16 first chunks: less than one, several, some first and some not, all. */
+    static const uint32_t steps[] = {100, 700, 3000, 5000, 10000};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        grow(10000, steps[i]);
+    }
 }
 
 /* The flags that the kernel keeps for the mapping that `address` is in; false: it is not listed. */
