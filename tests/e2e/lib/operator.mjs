@@ -218,15 +218,28 @@ export class Operator {
                           maxMs === undefined ? {} : { max_advance_ms: maxMs });
     }
 
-    async metrics() {
-        const answer = await this.call('GET', '/metrics');
-        const values = {};
-        for (const line of answer.text.split('\n')) {
-            const at = line.lastIndexOf(' ');
-            if (at > 0 && !line.startsWith('#')) {
-                values[line.slice(0, at)] = Number(line.slice(at + 1));
-            }
-        }
-        return values;
+    metrics() {
+        return metricsOf(this);
     }
+}
+
+// The figures of whatever answers here: the operator's port, or the gateway's.
+export async function metricsOf(client) {
+    const answer = await client.call('GET', '/metrics');
+    const values = {};
+    for (const line of answer.text.split('\n')) {
+        const at = line.lastIndexOf(' ');
+        if (at > 0 && !line.startsWith('#')) {
+            values[line.slice(0, at)] = Number(line.slice(at + 1));
+        }
+    }
+    return values;
+}
+
+// Its SQL view holds everything that is durable now.
+export function viewed(client) {
+    return until(async () => {
+        const values = await metricsOf(client);
+        return values.hakika_view_position === values.hakika_durable_position;
+    }, 'the view has caught up', 30);
 }

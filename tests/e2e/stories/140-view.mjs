@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, openSync, closeSync, writeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Listener } from '../lib/listener.mjs';
+import { viewed } from '../lib/operator.mjs';
 import { HAKIKA, Server } from '../lib/server.mjs';
 import { check, equal, matches, proved, random, said, story, until } from '../lib/story.mjs';
 
@@ -20,14 +21,6 @@ function ask(data, sql) {
     const answer = hakika('query', data, sql, '--json');
     equal(answer.status, 0, `exit status of ${sql} (${answer.errors})`);
     return JSON.parse(answer.text);
-}
-
-// The view holds everything that is durable now.
-async function viewed(server) {
-    await until(async () => {
-        const values = await server.operator.metrics();
-        return values.hakika_view_position === values.hakika_durable_position;
-    }, 'the view has caught up', 30);
 }
 
 // Every row of every table.
@@ -108,7 +101,7 @@ await story('SQL and the API give the same answers', async (scene) => {
         { PhoneNumber: phone(1), Amount: 120, AccountReference: 'INV, "77"', CallBackURL: listener.url });
     await operator.approved(id);
     await until(async () => (await operator.delivery(id)).attempts.length === 1, 'the first attempt');
-    await viewed(server);
+    await viewed(server.operator);
     equal(ask(server.data, 'select state, attempts from callbacks'),
           [{ state: 'waiting', attempts: 1 }], 'the callback while it waits');
     await operator.untilIdle();
@@ -119,7 +112,7 @@ await story('SQL and the API give the same answers', async (scene) => {
     await operator.untilIdle();
     await operator.authorize();
     await operator.pushed({ PhoneNumber: phone(3) });
-    await viewed(server);
+    await viewed(server.operator);
 
     const transactions = await compareTransactions(server);
     equal(transactions.map((t) => t.status), ['PROCESSING', 'CANCELLED', 'SUCCESS'], 'statuses');
@@ -157,7 +150,7 @@ await story('SQL and the API give the same answers', async (scene) => {
     const before = everything(server.data);
     await operator.simOk('POST', '/snapshots', { name: 'three' }, 201);
     await operator.simOk('POST', '/reset', {});
-    await viewed(server);
+    await viewed(server.operator);
     equal(ask(server.data, 'select count(*) as n from transactions')[0].n, 0, 'after a reset');
     equal(ask(server.data, `select value from meta where name = 'generation'`)[0].value, 2,
           'generation');
@@ -167,7 +160,7 @@ await story('SQL and the API give the same answers', async (scene) => {
     proved('a reset empties the tables, and a rebuild agrees');
 
     await operator.simOk('POST', '/snapshots/three/restore', {});
-    await viewed(server);
+    await viewed(server.operator);
     const restored = everything(server.data);
     for (const table of TABLES.filter((name) => !['meta', 'worlds'].includes(name))) {
         equal(restored[table], before[table], `table ${table} in the restored world`);
@@ -176,7 +169,7 @@ await story('SQL and the API give the same answers', async (scene) => {
     await compareBalances(server);
     await operator.authorize();
     await operator.pushed({ PhoneNumber: phone(4) });
-    await viewed(server);
+    await viewed(server.operator);
     await compareTransactions(server);
     equalViews(everything(server.data), rebuilt(scene, server, 'restored'));
     proved('a restored world fills them as they were, and goes on from there');
@@ -211,7 +204,7 @@ await story('kill -9, restart, damage: the view equals a rebuild', async (scene)
         const counted = hakika('query', server.data, 'select count(*) from transactions');
         equal(counted.status, 0, `a question right after kill -9 (${counted.errors})`);
         await server.start();
-        await viewed(server);
+        await viewed(server.operator);
         await compareTransactions(server);
         await compareBalances(server);
     }
@@ -226,7 +219,7 @@ await story('kill -9, restart, damage: the view equals a rebuild', async (scene)
     closeSync(handle);
     equal(hakika('query', server.data, 'select 1 from meta').status, 1, 'a question to the ruin');
     await server.start();
-    await viewed(server);
+    await viewed(server.operator);
     matches(server.errors, /view\.sqlite: file is not a database; it is thrown away and built again/,
             'what the server says');
     equal((await server.operator.metrics()).hakika_view_rebuilt_total, 1, 'rebuilt');
@@ -244,7 +237,7 @@ await story('kill -9, restart, damage: the view equals a rebuild', async (scene)
 await story('questions only read, in three forms', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual']);
     await server.operator.pushed({ PhoneNumber: phone(1), AccountReference: 'a, "b"' });
-    await viewed(server);
+    await viewed(server.operator);
     for (const sql of ['delete from transactions', 'update accounts set debits_posted = 0',
                        'drop table meta', 'select 1; delete from meta']) {
         const answer = hakika('query', server.data, sql);
@@ -296,7 +289,7 @@ await story('--view off keeps none', async (scene) => {
     check(!existsSync(join(server.data, 'view.sqlite')), 'there is a view');
     await server.stop();
     await server.restart(['--clock', 'virtual']);
-    await viewed(server);
+    await viewed(server.operator);
     await compareTransactions(server);
     check(readFileSync(join(server.data, 'view.sqlite')).length > 0, 'there is no view');
     proved('off and then on again: it takes in what it has missed');

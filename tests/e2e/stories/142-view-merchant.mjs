@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { both, eventually, Gateway, KEY } from '../lib/gateway.mjs';
 import { Listener } from '../lib/listener.mjs';
+import { metricsOf, viewed } from '../lib/operator.mjs';
 import { HAKIKA, Server } from '../lib/server.mjs';
 import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
 
@@ -27,19 +28,6 @@ function ask(data, sql, ...flags) {
 }
 
 const merchant = (server, sql) => ask(server.data, sql, '--book', 'merchant');
-
-// The metrics of the merchant's port.
-async function metrics(server) {
-    const { text } = await server.gateway.call('GET', '/metrics');
-    return Object.fromEntries([...text.matchAll(/^(hakika_\w+) (\S+)$/gm)].map((m) => [m[1], Number(m[2])]));
-}
-
-async function viewed(server) {
-    await until(async () => {
-        const values = await metrics(server);
-        return values.hakika_view_position === values.hakika_durable_position;
-    }, 'the view of the merchant book has caught up', 30);
-}
 
 const everything = (data) => Object.fromEntries(TABLES.map((table) =>
     [table, ask(data, `select * from ${table} order by 1, 2`, '--book', 'merchant')]));
@@ -85,7 +73,7 @@ async function compare(server, path, table, least) {
 
 async function compareAll(server) {
     const { gateway } = server;
-    await viewed(server);
+    await viewed(server.gateway);
     await compare(server, '/v1/payments', 'payments', 30);
     await compare(server, '/v1/payouts', 'payouts', 26);
     await compare(server, '/v1/receipts',
@@ -228,15 +216,15 @@ await story('SQL and /v1 give the same answers', async (scene) => {
     equal(again.status, 1, 'a rebuild under the server');
     matches(again.errors, /another process .* keeps the view .*merchant-view/s, 'its words');
     equalViews(everything(server.data), rebuilt(scene, server, 'beside'));
-    const values = await metrics(server);
+    const values = await metricsOf(server.gateway);
     equal([values.hakika_view_lag_events, values.hakika_view_events_skipped, values.hakika_view_waits],
           [0, 0, 0], 'metrics of the merchant\'s port');
     proved('beside the server, a rebuild gives the same rows');
 
     for (let round = 1; round < 3; round++) {
         const working = live(server, listener, round).catch(() => {});
-        const begun = (await metrics(server)).hakika_position;
-        await until(async () => (await metrics(server)).hakika_position > begun + 10 * round, 'it has begun');
+        const begun = (await metricsOf(server.gateway)).hakika_position;
+        await until(async () => (await metricsOf(server.gateway)).hakika_position > begun + 10 * round, 'it has begun');
         await server.kill();
         await working;
         await server.start();
@@ -255,7 +243,7 @@ await story('a merchant\'s server alone', async (scene) => {
     const server = await Server.open(scene, ['--book', 'merchant', '--clock', 'virtual']);
     server.gateway = new Gateway(server.ready.merchant);
     scene.atEnd(() => server.gateway.hangUp());
-    await viewed(server);
+    await viewed(server.gateway);
     equal(ask(server.data, 'select count(*) as n from merchants'), [{ n: 1 }], 'found by itself');
     check(!existsSync(join(server.data, 'view.sqlite')), 'there is no view of an operator');
     equal(hakika('query', server.data, 'select 1', '--book', 'operator').status, 1, 'nor can it be asked');

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { both, eventually } from '../lib/gateway.mjs';
+import { viewed } from '../lib/operator.mjs';
 import { HAKIKA } from '../lib/server.mjs';
 import { check, equal, matches, proved, story } from '../lib/story.mjs';
 
@@ -140,6 +141,8 @@ await story('a day as files', async (scene) => {
     proved('entries are in balance, and their sums are printed');
 
     const again = scene.path('again');
+    await viewed(gateway); // what it has not cannot be exported without the server
+    await viewed(operator);
     await server.kill();
     exported(server, day, again, '--book', 'merchant');
     for (const name of MERCHANT) {
