@@ -296,7 +296,8 @@ bool gateway_event_render(struct surface *s, struct writer *w, const struct gate
     return true;
 }
 
-/* ?after_seq=: everything after that, oldest first, so that a consumer can prove completeness. */
+/* ?after_seq=: everything after that, oldest first, so that a consumer can prove completeness. A
+ * page ends, too, when it has looked at many events of others: next_after_seq is where to go on. */
 void gateway_event_list(struct request *q)
 {
     const struct gateway *g = surface_gateway(q->s);
@@ -314,19 +315,27 @@ void gateway_event_list(struct request *q)
     surface_list_open(&w);
     uint64_t shown = 0;
     bool more = false;
-    while (seq < g->last_seq && !more) {
-        const struct gateway_feed *f = gateway_feed_event(g, ++seq);
+    for (uint32_t looks = 0; seq < g->last_seq; seq++, looks++) {
+        const struct gateway_feed *f = gateway_feed_event(g, seq + 1);
         bool wanted = f != NULL && f->merchant == q->merchant;
-        more = wanted && (shown == limit || w.size > SURFACE_BODY_MAX / 2);
-        if (wanted && !more) {
-            if (!gateway_event_render(q->s, &w, f)) {
-                surface_not_decided(q, ENGINE_NO_INDEX);
-                return;
-            }
-            shown++;
+        bool full = shown == limit || w.size > SURFACE_BODY_MAX / 2;
+        more = looks == LIST_LOOKS_MAX || (wanted && full);
+        if (more) {
+            break;
         }
+        if (wanted && !gateway_event_render(q->s, &w, f)) {
+            surface_not_decided(q, ENGINE_NO_INDEX);
+            return;
+        }
+        shown += wanted;
     }
-    surface_list_close(q, &w, more);
+    json_close(&w, ']');
+    json_field_bool(&w, "has_more", more);
+    if (more) {
+        json_field_u64(&w, "next_after_seq", seq);
+    }
+    json_close(&w, '}');
+    surface_json(q, engine_read_position(q->s->engine), 200, &w);
 }
 
 void gateway_event_get(struct request *q)

@@ -67,7 +67,7 @@ export class Gateway {
             const page = await this.ok('GET', `/v1/events?after_seq=${after}&limit=100`);
             all.push(...page.data);
             if (!page.has_more) return all;
-            after = all.at(-1).seq;
+            after = page.next_after_seq;
         }
     }
 
