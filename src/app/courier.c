@@ -21,8 +21,8 @@ static const struct outbox_item *item_of(const struct courier *c, uint64_t numbe
     return outbox_item(&engine_book(c->engine)->outbox, number);
 }
 
-/* Tells the book of an attempt that was none. */
-static void report(struct courier *c, uint64_t number, enum delivery_error error)
+/* Tells the book of an attempt that was none; false: it has no room for that now. */
+static bool report(struct courier *c, uint64_t number, enum delivery_error error)
 {
     struct delivery_report r = {
         .id = number,
@@ -30,7 +30,7 @@ static void report(struct courier *c, uint64_t number, enum delivery_error error
         .error = error,
         .retry_after_ms = -1,
     };
-    c->report(c->context, &r);
+    return c->report(c->context, &r);
 }
 
 static void drop(struct courier *c, uint32_t i)
@@ -81,7 +81,7 @@ static void give_up(struct courier *c, uint32_t provider)
         if (c->waiting[i].provider == provider) {
             uint64_t number = c->waiting[i].number;
             drop(c, i);
-            report(c, number, DELIVERY_NO_TOKEN);
+            (void)report(c, number, DELIVERY_NO_TOKEN);
         }
     }
 }
@@ -156,7 +156,7 @@ static enum courier_step mark(struct courier *c, struct courier_entry *e)
         return STEP_WAITS;
     }
     if (result.status == ENGINE_REFUSED) {
-        report(c, e->number, DELIVERY_WITHDRAWN);
+        (void)report(c, e->number, DELIVERY_WITHDRAWN);
         return STEP_DONE;
     }
     return STEP_WAITS; /* no room to remember it: not sent before there is */
@@ -181,13 +181,13 @@ static enum courier_step step(struct courier *c, struct courier_entry *e)
     struct writer w = writer_init(c->bytes, sizeof(c->bytes));
     struct gateway_job job;
     if (!gateway_outgoing(c->surface, item, &w, &job)) {
-        report(c, e->number, DELIVERY_WITHDRAWN);
+        (void)report(c, e->number, DELIVERY_WITHDRAWN);
         return STEP_DONE;
     }
     return submit(c, e->number, &job) ? STEP_DONE : STEP_WAITS;
 }
 
-/* False: it was reported at once. */
+/* False: it went back, and would come again at once: no more in this turn. */
 static bool take(struct courier *c, const struct outbox_item *item)
 {
     struct courier_entry *e = &c->waiting[c->count];
@@ -206,8 +206,7 @@ static bool take(struct courier *c, const struct outbox_item *item)
         c->count++;
         return true;
     }
-    report(c, item->number, may == PUSH_OVER ? DELIVERY_WITHDRAWN : DELIVERY_INTERRUPTED);
-    return false;
+    return report(c, item->number, may == PUSH_OVER ? DELIVERY_WITHDRAWN : DELIVERY_INTERRUPTED);
 }
 
 void courier_turn(struct courier *c)
@@ -219,10 +218,9 @@ void courier_turn(struct courier *c)
     }
     while (c->count < COURIER_WAITING_MAX && delivery_room(c->delivery) > c->count) {
         const struct outbox_item *item = engine_take_outgoing(c->engine);
-        if (item == NULL) {
+        if (item == NULL || !take(c, item)) {
             break;
         }
-        (void)take(c, item);
     }
     for (uint32_t i = c->count; i-- > 0;) {
         struct courier_entry e = c->waiting[i];

@@ -25,6 +25,9 @@ enum {
     COURIER_BYTES_MAX = 64 * 1024,
 };
 
+/* False: the book has no room to remember it, and the item is back in the outbox. */
+typedef bool (*courier_report_fn)(void *context, const struct delivery_report *report);
+
 /* An item that was taken and has not been submitted. */
 struct courier_entry {
     uint64_t number;
@@ -38,7 +41,7 @@ struct courier {
     struct engine *engine;
     struct surface *surface;
     struct delivery *delivery;
-    delivery_report_fn report; /* for what is not sent at all */
+    courier_report_fn report; /* for what is not sent at all */
     void *context;
     uint64_t generation;
     uint32_t count;

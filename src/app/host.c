@@ -378,16 +378,10 @@ static void collect_written(struct host *h)
     }
 }
 
-static void take_report(void *context, const struct delivery_report *report)
+/* What came of an attempt. False: there is no room to remember it, so it will be made again. */
+static bool remember_attempt(void *context, const struct delivery_report *report)
 {
     struct host *h = context;
-    if (report->error == DELIVERY_STOPPED) {
-        return; /* not an attempt that says anything about the receiver: tried again at restart */
-    }
-    if (is_merchant(h) &&
-        (courier_token_report(&h->courier, report) || courier_shadow_report(&h->courier, report))) {
-        return;
-    }
     struct delivery_result_command c = {
         .number = report->id,
         .generation = report->generation,
@@ -407,11 +401,26 @@ static void take_report(void *context, const struct delivery_report *report)
     }
     struct engine_result result =
         engine_execute(h->engine, ENGINE_CONTINUATION, COMMAND_DELIVERY_RESULT, &c, &outcome);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED && same) {
-        outbox_return(&h->book->outbox, c.number); /* no room to remember it: it is sent again */
+    bool decided = result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED;
+    if (!decided && same) {
+        outbox_return(&h->book->outbox, c.number);
     } else if (same && result.status == ENGINE_APPLIED) {
         surface_attempted(h->surface, c.number);
     }
+    return decided;
+}
+
+static void take_report(void *context, const struct delivery_report *report)
+{
+    struct host *h = context;
+    if (report->error == DELIVERY_STOPPED) {
+        return; /* not an attempt that says anything about the receiver: tried again at restart */
+    }
+    if (is_merchant(h) &&
+        (courier_token_report(&h->courier, report) || courier_shadow_report(&h->courier, report))) {
+        return;
+    }
+    (void)remember_attempt(h, report);
 }
 
 static void collect_reports(struct host *h)
@@ -428,8 +437,9 @@ static void collect_reports(struct host *h)
 
 /* ---- sending ---- */
 
-/* A scenario rule ordered this attempt to fail: nothing is sent, and it counts as tried. */
-static void report_unsent(struct host *h, uint64_t number)
+/* A scenario rule ordered this attempt to fail: nothing is sent, and it counts as tried. False: it
+ * went back, and would come again at once. */
+static bool report_unsent(struct host *h, uint64_t number)
 {
     struct delivery_report report = {
         .id = number,
@@ -437,7 +447,7 @@ static void report_unsent(struct host *h, uint64_t number)
         .error = DELIVERY_RULED,
         .retry_after_ms = -1,
     };
-    take_report(h, &report);
+    return remember_attempt(h, &report);
 }
 
 static void send_operator(struct host *h)
@@ -459,7 +469,9 @@ static void send_operator(struct host *h)
             .total_ms = surface_time_limit_ms(h->surface, item),
         };
         if (surface_outgoing_fails(h->surface, item)) {
-            report_unsent(h, item->number);
+            if (!report_unsent(h, item->number)) {
+                break;
+            }
             failed = true;
             continue;
         }
@@ -495,7 +507,7 @@ bool host_start(struct host *h)
     h->courier.engine = h->engine;
     h->courier.surface = h->surface;
     h->courier.delivery = h->delivery;
-    h->courier.report = take_report;
+    h->courier.report = remember_attempt;
     h->courier.context = h;
     return true;
 }
@@ -548,6 +560,12 @@ static void snapshot_turn(struct host *h)
     }
     if (h->snapshot_wanted && engine_settled(h->engine)) {
         begin_snapshot(h);
+    } else if (h->snapshot_wanted &&
+               engine_admits(h->engine, ENGINE_INTERNAL) == ENGINE_DISK_FULL) {
+        /* It would wait for space, and everybody who asks for anything with it. */
+        h->snapshot_at = bytes;
+        h->snapshot_wanted = false;
+        engine_resume(h->engine);
     }
 }
 
@@ -640,6 +658,29 @@ static bool seed(struct host *h)
     return result.status == ENGINE_APPLIED;
 }
 
+/* Until what the start decided is on disk. */
+static bool settle(struct host *h)
+{
+    struct epoll_event event;
+    engine_turn(h->engine);
+    while (!engine_settled(h->engine) && !engine_poisoned(h->engine)) {
+        if (engine_admits(h->engine, ENGINE_INTERNAL) == ENGINE_DISK_FULL) {
+            (void)fprintf(stderr,
+                          "hakika: starting has something to write into %s, and that disk is full. "
+                          "Nothing was lost: make space, and start again.\n",
+                          h->journal_path);
+            return false;
+        }
+        if (epoll_wait(h->shared->epoll, &event, 1, -1) > 0) {
+            (void)host_event(h, event.data.fd);
+        }
+    }
+    if (engine_poisoned(h->engine)) {
+        (void)fprintf(stderr, "hakika: %s\n", h->error.message);
+    }
+    return !engine_poisoned(h->engine);
+}
+
 bool host_seed(struct host *h)
 {
     char error[RULES_ERROR_SIZE];
@@ -651,17 +692,7 @@ bool host_seed(struct host *h)
                       h->shared->config->rules, error);
         return false;
     }
-    engine_turn(h->engine);
-    struct epoll_event event;
-    while (!engine_settled(h->engine) && !engine_poisoned(h->engine)) {
-        if (epoll_wait(h->shared->epoll, &event, 1, -1) > 0) {
-            (void)host_event(h, event.data.fd);
-        }
-    }
-    if (engine_poisoned(h->engine)) {
-        (void)fprintf(stderr, "hakika: %s\n", h->error.message);
-    }
-    return !engine_poisoned(h->engine);
+    return settle(h);
 }
 
 void host_leave_snapshot(struct host *h)

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +66,21 @@ bool snapshot_take(const struct snapshot_request *request, struct digest_value *
     return snapshot_commit(sink.writer, error);
 }
 
+/* The child has everything that its parent has. With the child the listening sockets would outlive a
+ * parent that was killed, and the next start could not listen: it keeps what it writes to alone, and
+ * does not outlive its parent. The descriptor that is kept. */
+static int be_a_child(pid_t parent, int keep)
+{
+    const int kept = STDERR_FILENO + 1;
+    CHECK(keep >= kept);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
+        (keep != kept && dup2(keep, kept) < 0)) {
+        _exit(1);
+    }
+    closefrom(kept + 1);
+    return kept;
+}
+
 bool snapshot_fork(const struct snapshot_request *request, struct snapshot_child *child,
                    struct journal_error *error)
 {
@@ -74,12 +91,14 @@ bool snapshot_fork(const struct snapshot_request *request, struct snapshot_child
                        strerror(errno));
         return false;
     }
+    pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         struct digest_value digest = {0, 0};
         struct journal_error ignored;
+        int report = be_a_child(parent, ends[1]);
         bool good = snapshot_take(request, &digest, &ignored) &&
-                    write(ends[1], &digest, sizeof(digest)) == (ssize_t)sizeof(digest);
+                    write(report, &digest, sizeof(digest)) == (ssize_t)sizeof(digest);
         _exit(good ? 0 : 1);
     }
     (void)close(ends[1]);

@@ -7,6 +7,9 @@
  * ERRNO" does not sync and fails. Every fdatasync of a segment is written to "log" when it begins
  * and when it ends, with CLOCK_MONOTONIC, one line each.
  *
+ * While the folder holds a file "snapshot", the fdatasync of a snapshot takes as many milliseconds
+ * as that says, and is written to "log" when it begins.
+ *
  * A tracer could do the same, but it needs the right to trace and slows every system call down, so
  * that nothing could be measured afterwards. Used by tests/e2e/060-slow-disk.sh.
  */
@@ -30,7 +33,8 @@ static int folder_path(char out[PATH_MAX_BYTES], const char *name)
     return size > 0 && size < PATH_MAX_BYTES;
 }
 
-static int is_segment(int fd)
+/* Is it a file whose name begins so? */
+static int is_named(int fd, const char *beginning)
 {
     char link[64];
     char target[PATH_MAX_BYTES];
@@ -41,7 +45,7 @@ static int is_segment(int fd)
     }
     target[size] = '\0';
     const char *name = strrchr(target, '/');
-    return name != NULL && strncmp(name, "/journal-", 9) == 0;
+    return name != NULL && strncmp(name + 1, beginning, strlen(beginning)) == 0;
 }
 
 static void note(const char *what)
@@ -91,10 +95,27 @@ static void wait_ms(long ms)
     }
 }
 
+static void be_slow_with_a_snapshot(void)
+{
+    char path[PATH_MAX_BYTES];
+    char words[32] = "";
+    int file = folder_path(path, "snapshot") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (file < 0) {
+        return;
+    }
+    ssize_t size = read(file, words, sizeof(words) - 1);
+    (void)close(file);
+    note("snapshot");
+    wait_ms(size > 0 ? strtol(words, NULL, 10) : 0);
+}
+
 int fdatasync(int fd)
 {
     char order[64];
-    if (!is_segment(fd)) {
+    if (is_named(fd, "snapshot-")) {
+        be_slow_with_a_snapshot();
+    }
+    if (!is_named(fd, "journal-")) {
         return (int)syscall(SYS_fdatasync, fd);
     }
     take_order(order);

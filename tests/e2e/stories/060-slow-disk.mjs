@@ -213,3 +213,24 @@ await story('a disk that fails at the first start', async (scene) => {
     await server.operator.pushed();
     proved(`it does not become ready (status ${end.code}) and starts when the disk works`);
 });
+
+await story('the process is killed while it writes a snapshot', async (scene) => {
+    const disk = new Disk(scene);
+    const server = await Server.open(scene, ['--snapshot-bytes', '20000'], { environment: disk.environment });
+    const { operator } = server;
+    await operator.authorize();
+    writeFileSync(`${disk.folder}/snapshot`, '10000');
+    const accepted = [];
+    while (!disk.log().some((line) => line.what === 'snapshot')) {
+        accepted.push((await operator.pushed({ PhoneNumber: PHONE + 5000 + accepted.length })).CheckoutRequestID);
+    }
+    const gone = new Promise((resolve) => server.process.once('exit', resolve));
+    server.process.kill('SIGKILL');
+    await gone;
+    // What wrote the snapshot held the ports of its parent, which nobody could open before it ended.
+    const again = await Server.open(scene, [], { data: server.data, port: Number(new URL(server.base).port) });
+    const there = new Set((await again.operator.transactions()).map((one) => one.checkout_request_id));
+    check(accepted.every((id) => there.has(id)), 'what was acknowledged is there');
+    await within(server.ended, 'the one that wrote the snapshot ends, too', 5);
+    proved('the next start listens on the same port at once');
+});

@@ -28,13 +28,13 @@ function fill(spare = 0) {
 
 const makeSpace = () => truncateSync(`${small}/ballast`, 0);
 
-async function openServer(scene) {
+async function openServer(scene, flags = []) {
     const data = `${small}/data`;
     scene.atEnd(() => {
         rmSync(data, { recursive: true });
         makeSpace();
     });
-    return Server.open(scene, [], { data });
+    return Server.open(scene, flags, { data });
 }
 
 function checkFull(answer) {
@@ -168,4 +168,29 @@ await story('deadlines pass while the disk is full', async (scene) => {
     equal(doomed.map((push) => listener.about(push.CheckoutRequestID).length), doomed.map(() => 1),
           'callbacks about each');
     proved(`when space returns ${doomed.length} payments end with 1037, each told once`);
+});
+
+await story('a callback that a rule fails falls due while the disk is full', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await openServer(scene, ['--snapshot-bytes', '4096']); // so that it often pauses for one
+    const { operator } = server;
+    await operator.authorize();
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'unsent', match: { reference: 'RULED' }, then: { callback: { fail_first: 2 } } }] });
+    const ruled = await operator.pushed({ PhoneNumber: phone++, CallBackURL: listener.url, AccountReference: 'RULED' });
+    await operator.approved(ruled.CheckoutRequestID);
+    const delivery = async () => (await operator.simOk('GET', '/deliveries')).data.at(-1);
+    const waiting = await until(async () => {
+        const one = await delivery();
+        return one.attempts.length === 1 && one;
+    }, 'the first attempt has failed by the rule');
+    fill();
+    await pushUntilFull(operator, { CallBackURL: listener.url });
+    await until(async () => Date.parse((await operator.clock()).now) > Date.parse(waiting.next_try_at) + 100,
+                'the second is due', 20);
+    equal((await operator.call('GET', '/healthz')).status, 200, '/healthz');
+    equal((await delivery()).attempts.length, 1, 'attempts that cannot be remembered');
+    makeSpace();
+    await listener.callback(ruled.CheckoutRequestID);
+    proved('what cannot be remembered waits, and the program answers meanwhile');
 });
