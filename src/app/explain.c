@@ -371,10 +371,9 @@ static int explain_id(struct explain *x)
     struct engine_recovery recovery;
     struct operator_settings settings = operator_settings_default(true);
     (void)snprintf(path, sizeof(path), "%s/operator", x->data);
-    struct journal_options options = {
-        .directory = path, .book = "operator", .verify_bytes = 1, .read_only = true};
+    struct journal_options options = {.directory = path, .book = "operator", .verify_bytes = 1};
     struct book_options book_options = {.domain = &operator_domain, .settings = &settings};
-    if (journal_open(&options, &x->journal, &error) != JOURNAL_OK) {
+    if (journal_open_beside(&options, &x->journal, &error) != JOURNAL_OK) {
         (void)fprintf(stderr, "hakika: %s\n", error.message);
         return EXIT_UNREADABLE;
     }

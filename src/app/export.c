@@ -123,11 +123,11 @@ static uint64_t journal_position(const struct export_arguments *a)
     char directory[PATH_BYTES];
     struct journal *journal = NULL;
     struct journal_error error;
-    struct journal_options options = {.verify_bytes = 1, .read_only = true};
+    struct journal_options options = {.verify_bytes = 1};
     (void)snprintf(directory, sizeof(directory), "%.2000s/%s", a->data, view_book_name(a->book));
     (void)snprintf(options.book, sizeof(options.book), "%s", view_book_name(a->book));
     options.directory = directory;
-    if (journal_open(&options, &journal, &error) != JOURNAL_OK) {
+    if (journal_open_beside(&options, &journal, &error) != JOURNAL_OK) {
         (void)failed("cannot read the journal", directory, error.message);
         return 0;
     }

@@ -16,18 +16,15 @@
 
 static void *scrub_main(void *context)
 {
+    const struct scrub *scrub = context;
     struct sched_param none;
     struct journal *journal = NULL;
     struct journal_error error;
-    struct journal_options options = {
-        .directory = context,
-        .book = "operator",
-        .verify_bytes = UINT64_MAX,
-        .read_only = true,
-    };
+    struct journal_options options = {.directory = scrub->journal_path, .verify_bytes = UINT64_MAX};
+    (void)snprintf(options.book, sizeof(options.book), "%s", scrub->book);
     memset(&none, 0, sizeof(none));
     (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
-    if (journal_open(&options, &journal, &error) == JOURNAL_CORRUPT) {
+    if (journal_open_beside(&options, &journal, &error) == JOURNAL_CORRUPT) {
         (void)fprintf(stderr, "hakika: %s\n", error.message);
         _exit(1); /* as after kill -9: what was acknowledged is in the journal */
     }
@@ -35,11 +32,10 @@ static void *scrub_main(void *context)
     return NULL;
 }
 
-void scrub_start(const char *journal_path)
+void scrub_start(struct scrub *scrub)
 {
     pthread_t thread;
-    /* The thread only reads the path. */
-    if (pthread_create(&thread, NULL, scrub_main, (void *)(uintptr_t)journal_path) == 0) {
+    if (pthread_create(&thread, NULL, scrub_main, scrub) == 0) {
         (void)pthread_detach(thread);
     }
 }

@@ -4,8 +4,14 @@
 #ifndef HAKIKA_APP_SCRUB_H
 #define HAKIKA_APP_SCRUB_H
 
+/* A book's journal; borrowed for the life of the process. */
+struct scrub {
+    const char *journal_path;
+    const char *book; /* operator or merchant */
+};
+
 /* Starts the thread, which ends by itself, or ends the process (status 1, with a message) when it
- * finds damage. The path is borrowed for the life of the process. */
-void scrub_start(const char *journal_path);
+ * finds damage. */
+void scrub_start(struct scrub *scrub);
 
 #endif

@@ -36,8 +36,7 @@ enum {
     EXIT_JOURNAL = 3,
     STOP_MS_MAX = 10000,
     POLL_BEAT_MS = 50,
-    VIEW_PATIENCE_MS = 2000,   /* at a clean stop, to take in the rest */
-    SCRUB_POSITION_MIN = 5000, /* shorter histories were verified whole on opening */
+    VIEW_PATIENCE_MS = 2000, /* at a clean stop, to take in the rest */
     HOSTS_MAX = 2,
 };
 
@@ -46,6 +45,7 @@ struct server {
     struct shared shared;
     char data[600];
     uint32_t host_count;
+    struct scrub scrubs[2]; /* one for each host */
     struct host hosts[HOSTS_MAX];
     struct host *operator_host; /* NULL: that book does not run here */
     struct host *merchant_host;
@@ -524,8 +524,11 @@ int serve(const struct config *config)
     for (uint32_t i = 0; i < v.host_count; i++) {
         host_start_view(&v.hosts[i]);
     }
-    if (v.operator_host != NULL && engine_durable(v.operator_host->engine) > SCRUB_POSITION_MIN) {
-        scrub_start(v.operator_host->journal_path);
+    for (uint32_t i = 0; i < v.host_count; i++) {
+        v.scrubs[i] = (struct scrub){v.hosts[i].journal_path, host_name(&v.hosts[i])};
+        if (!journal_is_verified(v.hosts[i].journal)) {
+            scrub_start(&v.scrubs[i]);
+        }
     }
     int status = run_loop(&v);
     for (uint32_t i = 0; i < v.host_count && status == 0; i++) {

@@ -246,28 +246,14 @@ static void scan_fini(struct scan *scan)
     history_clear(&scan->incoming);
 }
 
-/* The batch that is just being written may be caught half written. */
-static struct journal *open_journal(const char *directory, struct journal_error *error)
-{
-    enum { TRIES = 4, PAUSE_MS = 5 };
-    struct journal_options options = {
-        .directory = directory, .book = "operator", .verify_bytes = 1, .read_only = true};
-    struct journal *journal = NULL;
-    for (int tried = 0; tried < TRIES; tried++) {
-        struct timespec pause = {0, (long)PAUSE_MS * 1000 * 1000};
-        if (journal_open(&options, &journal, error) != JOURNAL_CORRUPT) {
-            return journal;
-        }
-        (void)nanosleep(&pause, NULL);
-    }
-    return NULL;
-}
-
 static bool read_journal(struct scan *scan, const char *directory, char *error)
 {
     struct journal_error why;
-    struct journal *journal = open_journal(directory, &why);
-    bool good = journal != NULL && journal_read(journal, 1, scan_batch, scan, &why) == JOURNAL_OK;
+    struct journal *journal = NULL;
+    struct journal_options options = {
+        .directory = directory, .book = "operator", .verify_bytes = 1};
+    bool good = journal_open_beside(&options, &journal, &why) == JOURNAL_OK &&
+                journal_read(journal, 1, scan_batch, scan, &why) == JOURNAL_OK;
     if (!good) {
         (void)snprintf(error, WORLD_FILES_ERROR_SIZE, "the journal cannot be read: %.150s",
                        why.message);

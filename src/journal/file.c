@@ -315,6 +315,32 @@ enum journal_status journal_open(const struct journal_options *options, struct j
     return JOURNAL_OK;
 }
 
+enum journal_status journal_open_beside(const struct journal_options *options, struct journal **out,
+                                        struct journal_error *error)
+{
+    enum { TRIES = 8, PAUSE_NS = 10 * 1000 * 1000 };
+    const struct timespec pause = {0, PAUSE_NS};
+    struct journal_options beside = *options;
+    enum journal_status status = JOURNAL_CORRUPT;
+    beside.read_only = true;
+    for (int tried = 0; tried < TRIES && status == JOURNAL_CORRUPT; tried++) {
+        if (tried > 0) {
+            (void)nanosleep(&pause, NULL);
+        }
+        status = journal_open(&beside, out, error);
+    }
+    CHECK((status == JOURNAL_OK) == (*out != NULL));
+    CHECK(IMPLIES(status == JOURNAL_OK, (*out)->state == JOURNAL_STATE_READER));
+    return status;
+}
+
+bool journal_is_verified(const struct journal *journal)
+{
+    CHECK(journal->segment_count > 0);
+    CHECK(journal->segments_trusted < journal->segment_count);
+    return journal->segments_trusted == 0;
+}
+
 void journal_close(struct journal *journal)
 {
     if (journal == NULL) {

@@ -91,6 +91,7 @@ struct journal {
     struct journal__segment *segments; /* in order; the last one is the current one */
     size_t segment_count;
     size_t segment_capacity;
+    size_t segments_trusted;    /* the first ones, not verified when this was opened */
     struct disk_file *file;     /* the current segment, when writing */
     uint64_t end;               /* where the next batch goes in it */
     atomic_uint_least64_t room; /* bytes left in it; 0 when poisoned */

@@ -123,6 +123,17 @@ struct journal_options {
 enum journal_status journal_open(const struct journal_options *options, struct journal **out,
                                  struct journal_error *error) MUST_USE;
 
+/*
+ * Opens read-only a journal that a process may be writing, whatever options->read_only says. What
+ * is just being written may be caught half, and look damaged: it is looked at again a few times,
+ * milliseconds apart, before JOURNAL_CORRUPT is the answer.
+ */
+enum journal_status journal_open_beside(const struct journal_options *options, struct journal **out,
+                                        struct journal_error *error) MUST_USE;
+
+/* Was every batch looked at when it was opened? Otherwise segments were trusted (verify_bytes). */
+bool journal_is_verified(const struct journal *journal);
+
 /* Closes without syncing anything: what was acknowledged is on disk already. NULL is fine. */
 void journal_close(struct journal *journal);
 

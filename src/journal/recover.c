@@ -716,6 +716,7 @@ static enum journal_status recover_head(struct recovery *r)
         status = recover_start(r);
     }
     size_t start = r->index;
+    j->segments_trusted = start;
     for (size_t i = 0; i < start && status == JOURNAL_OK; i++) {
         status = recover_trusted(r, i);
     }

@@ -16,12 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "view/internal.h"
-
-enum { OPEN_TRIES = 4, OPEN_PAUSE_MS = 50 };
 
 int view_lock(const char *file, char error[VIEW_ERROR_MAX])
 {
@@ -55,25 +52,14 @@ static enum feed_result store_trouble(struct feed *f)
     return feed_error(f, damaged ? FEED_FOREIGN : FEED_FAILED, f->store.error);
 }
 
-/* Beside a writer the tail may be caught half written: then once more. */
 static enum feed_result open_journal(struct feed *f)
 {
     struct journal_error error;
     struct journal_options options = {
-        .directory = f->directory,
-        .verify_bytes = 1, /* reading verifies what it reads */
-        .read_only = true,
+        .directory = f->directory, .verify_bytes = 1, /* reading verifies what it reads */
     };
-    enum journal_status status = JOURNAL_OK;
     (void)snprintf(options.book, sizeof(options.book), "%s", f->of->book);
-    for (int tried = 0; tried < OPEN_TRIES; tried++) {
-        struct timespec pause = {0, (long)OPEN_PAUSE_MS * 1000 * 1000};
-        status = journal_open(&options, &f->journal, &error);
-        if (status != JOURNAL_CORRUPT) {
-            break;
-        }
-        (void)nanosleep(&pause, NULL);
-    }
+    enum journal_status status = journal_open_beside(&options, &f->journal, &error);
     return status == JOURNAL_OK ? FEED_DONE : feed_error(f, FEED_FAILED, error.message);
 }
 

@@ -14,8 +14,6 @@
 #include "app/verify/replay.h"
 
 enum {
-    OPEN_TRIES = 4, /* beside a running server the tail may be caught half written */
-    OPEN_PAUSE_MS = 50,
     BEAT_FRAMES = 4096, /* look at the clock so often */
     BEAT_MS = 1000,
 };
@@ -49,20 +47,10 @@ static enum journal_status open_journal(struct run *run, struct journal_error *e
     struct journal_options options = {
         .directory = run->options->directory,
         .verify_bytes = UINT64_MAX,
-        .read_only = true,
     };
     (void)snprintf(options.book, sizeof(options.book), "%s",
                    run->options->merchant ? "merchant" : "operator");
-    enum journal_status status = JOURNAL_OK;
-    for (int tried = 0; tried < OPEN_TRIES; tried++) {
-        struct timespec pause = {0, (long)OPEN_PAUSE_MS * 1000 * 1000};
-        status = journal_open(&options, &run->journal, error);
-        if (status != JOURNAL_CORRUPT) {
-            break;
-        }
-        (void)nanosleep(&pause, NULL);
-    }
-    return status;
+    return journal_open_beside(&options, &run->journal, error);
 }
 
 static bool audit_one(void *context, const struct journal_read_batch *batch)
