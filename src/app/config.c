@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/span.h"
 #include "delivery/delivery.h"
@@ -331,7 +332,8 @@ const char *config_help(void)
            "                         100000)\n"
            "  --view on|off          keep the SQL view (hakika query) up to date (default: on)\n"
            "\n"
-           "Each flag can also be set in the environment: --data is HAKIKA_DATA, and so on.\n";
+           "Each flag can also be set in the environment: --data is HAKIKA_DATA, and so on; one\n"
+           "that takes no value is on with 1, off with 0.\n";
 }
 
 /* name: as it was given, a flag or a variable of the environment. */
@@ -361,6 +363,24 @@ static void environment_name(const struct setting *s, char out[64])
         out[at++] = *f == '-' ? '_' : (char)(*f - 'a' + 'A');
     }
     out[at] = '\0';
+}
+
+/* A switch is on or off there: a flag that stands on a command line is on. */
+static bool apply_environment(struct config *c, const struct setting *s, const char *value,
+                              const char *name, char error[256])
+{
+    static const char *const words[] = {"", "0", "false", "off", "no", "1", "true", "on", "yes"};
+    enum { OFF_WORDS = 5, WORDS = sizeof(words) / sizeof(words[0]) };
+    if (s->kind != SETTING_SWITCH) {
+        return apply(c, s, value, name, error);
+    }
+    for (int i = 0; i < WORDS; i++) {
+        if (strcasecmp(value, words[i]) == 0) {
+            return i < OFF_WORDS || apply(c, s, "", name, error);
+        }
+    }
+    (void)snprintf(error, 256, "%s: \"%.60s\" is not a value that it takes: 1 or 0", name, value);
+    return false;
 }
 
 static bool apply_argument(int argc, char **argv, int *i, struct config *c, char error[256])
@@ -439,7 +459,7 @@ bool config_parse(int argc, char **argv, struct config *out, char error[256])
         char name[64];
         environment_name(&SETTINGS[s], name);
         const char *value = getenv(name);
-        if (value != NULL && !apply(out, &SETTINGS[s], value, name, error)) {
+        if (value != NULL && !apply_environment(out, &SETTINGS[s], value, name, error)) {
             return false;
         }
     }

@@ -5,10 +5,10 @@
  */
 #include "app/verify.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -373,12 +373,21 @@ static bool parse(int argc, char **argv, struct verify_arguments *out)
     return true;
 }
 
+/* Or what is left of one: opening it says what is missing. */
 static bool has_journal(const char *folder)
 {
-    char segment[PATH_MAX_BYTES + 32];
-    struct stat info;
-    (void)snprintf(segment, sizeof(segment), "%s/journal-00000001.seg", folder);
-    return stat(segment, &info) == 0;
+    bool found = false;
+    DIR *files = opendir(folder);
+    if (files == NULL) {
+        return false;
+    }
+    for (const struct dirent *file = readdir(files); file != NULL && !found;
+         file = readdir(files)) {
+        found =
+            strncmp(file->d_name, "journal-", 8) == 0 || strncmp(file->d_name, "snapshot-", 9) == 0;
+    }
+    (void)closedir(files);
+    return found;
 }
 
 static bool ends_in(const char *text, const char *end)

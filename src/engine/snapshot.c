@@ -66,9 +66,9 @@ bool snapshot_take(const struct snapshot_request *request, struct digest_value *
     return snapshot_commit(sink.writer, error);
 }
 
-/* The child has everything that its parent has. With the child the listening sockets would outlive a
- * parent that was killed, and the next start could not listen: it keeps what it writes to alone, and
- * does not outlive its parent. The descriptor that is kept. */
+/* The child has everything that its parent has. With it the listening sockets would outlive a
+ * parent that was killed, and the next start could not listen: it keeps what it writes to alone,
+ * and does not outlive its parent. The descriptor that is kept. */
 static int be_a_child(pid_t parent, int keep)
 {
     const int kept = STDERR_FILENO + 1;

@@ -12,7 +12,10 @@ static void check_out(const struct gateway *g, const struct gateway_payment *p)
     CHECK(hold->credit_account == provider_at(g, p->provider)->clearing);
     bool paid = p->entered_position[GATEWAY_SUCCEEDED] != 0;
     if (paid) {
+        const struct entry *end = ledger_entry(&g->book->ledger, gateway_transfer_id(p->number, 5));
+        const struct entry *moved = late != NULL ? late : end;
         CHECK((hold->state == ENTRY_HOLD_POSTED) == (late == NULL));
+        CHECK(moved != NULL && moved->amount_minor == p->amount_minor);
     } else {
         CHECK(late == NULL);
         CHECK((hold->state == ENTRY_HOLD_OPEN) == !gateway_state_ended(p->state));

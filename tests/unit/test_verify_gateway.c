@@ -243,6 +243,37 @@ static void tell_of_a_payout(struct shop *s)
     assert_int_equal(shop_payment(s, sending.number)->resent, 2);
 }
 
+/* What a payout's end posts is its own hold, and all of it. */
+static void test_a_payout_posts_its_hold(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t amount_minor;
+        uint64_t hold_of;
+    } forged[] = {{1, 2}, {4999, 2}, {5001, 2}, {5000, 1}};
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        struct forge f;
+        struct shop s;
+        struct ledger_event e = {.kind = EVENT_HOLD_POSTED};
+        tell_of_a_payout(&s);
+        const struct entry *hold = ledger_entry(&s.book->ledger, gateway_transfer_id(2, 4));
+        assert_non_null(hold);
+        e.transfer = (struct transfer){.id = gateway_transfer_id(2, 5),
+                                       .hold_id = gateway_transfer_id(forged[i].hold_of, 4),
+                                       .reference = 2,
+                                       .amount_minor = forged[i].amount_minor,
+                                       .debit_account = hold->debit_account,
+                                       .credit_account = hold->credit_account,
+                                       .kind = TRANSFER_POST_HOLD,
+                                       .code = GATEWAY_TRANSFER_PAYOUT};
+        forge_open_merchant(&f, s.frames, s.frames_size);
+        shop_end(&s);
+        forge_frame(&f, COMMAND_NOTICE);
+        forge_ledger(&f, &e);
+        expect(&f, PROOF_EFFECTS, "of a payout is not as it should be");
+    }
+}
+
 static void test_an_honest_payout_sent_again(void **state)
 {
     (void)state;
@@ -358,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_overridden_receipts),
         cmocka_unit_test(test_forged_decisions),
         cmocka_unit_test(test_sent_again),
+        cmocka_unit_test(test_a_payout_posts_its_hold),
         cmocka_unit_test(test_an_honest_payout_sent_again),
         cmocka_unit_test(test_an_honest_old_shop),
         cmocka_unit_test(test_forged_leaving),

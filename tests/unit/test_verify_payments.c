@@ -574,6 +574,66 @@ static void test_answer_without_attempt(void **state)
     expect(&f, PROOF_DELIVERIES, "without an attempt");
 }
 
+/* ---- what left memory ---- */
+
+static void forge_edited(struct forge *f, uint64_t number, uint64_t original)
+{
+    struct outbox_event e = {
+        .kind = EVENT_DELIVERY_EDITED,
+        .number = number,
+        .original = original,
+        .subject = 1,
+        .target = 78,
+        .item_kind = 1,
+        .next_try_ns = f->time_ns,
+        .url = SPAN_LITERAL("http://127.0.0.1:9/edited"),
+        .body = SPAN_LITERAL("{}"),
+    };
+    forge_frame(f, COMMAND_DELIVERY_EDIT);
+    forge_outbox(f, &e);
+}
+
+static void forge_delivered(struct forge *f, uint64_t number)
+{
+    forge_frame(f, COMMAND_DELIVERY_RESULT);
+    forge_attempted(f, number, 200, OUTBOX_DELIVERED);
+}
+
+/* Payment 1 leaves; `held`: that must be caught. */
+static void leave(struct forge *f, const char *held)
+{
+    forge_frame(f, COMMAND_CLOSED_LEAVE);
+    struct writer *w = forge_event(f, EVENT_CLOSED_LEFT);
+    put_u64(w, 1);
+    put_u8(w, OLD_SPACE_PAYMENT);
+    put_u16(w, 1);
+    put_u64(w, 1);
+    put_u16(w, 1);
+    if (held != NULL) {
+        expect(f, PROOF_DELIVERIES, held);
+        return;
+    }
+    forge_close(f);
+    verify(f);
+    assert_every_proof_holds();
+    forge_remove(f);
+}
+
+/* A payment is held up by its own callback, and by no copy that somebody edited. */
+static void test_an_edited_copy_holds_no_payment_up(void **state)
+{
+    (void)state;
+    struct forge f;
+    open_story(&f);
+    forge_delivered(&f, 1);
+    forge_edited(&f, 2, 1);
+    leave(&f, NULL);
+    open_story(&f);
+    forge_edited(&f, 2, 1);
+    forge_delivered(&f, 2);
+    leave(&f, "payment 1 left memory, but its callback 1 waits");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -608,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_delivered_dead_and_replayed),
         cmocka_unit_test(test_attempts_that_do_not_fit),
         cmocka_unit_test(test_answer_without_attempt),
+        cmocka_unit_test(test_an_edited_copy_holds_no_payment_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -347,7 +347,8 @@ static void transfer_out(struct audit *a, const struct transfer *t, struct audit
 {
     uint16_t from = code_of(a, t->debit_account);
     uint16_t to = code_of(a, t->credit_account);
-    bool ends = leg == 5 && (t->kind == TRANSFER_POST_HOLD || t->kind == TRANSFER_VOID_HOLD);
+    bool posts = t->kind == TRANSFER_POST_HOLD && t->amount_minor == p->amount_minor;
+    bool ends = leg == 5 && t->hold_id == t->id - 1 && (posts || t->kind == TRANSFER_VOID_HOLD);
     bool merchants = from == CODE_WALLET_OF_MERCHANT || from == CODE_ESCROW;
     bool pays = (leg == 4 || leg == 6) && t->code == WAY_PAYOUT && merchants &&
                 to == CODE_CLEARING && t->amount_minor == p->amount_minor;

@@ -71,9 +71,6 @@ static bool add(struct audit *a, const struct outbox_event *e)
     }
     a->last_delivery = e->number;
     set_waiting(a, e->number);
-    if ((e->item_kind & ~MESSAGE_RULED) == MESSAGE_STK && !a->merchant) { /* told truly or not */
-        audit__left_follow(a, e->subject, e->number);
-    }
     a->report->totals.deliveries++;
     return true;
 }
@@ -95,6 +92,9 @@ static void queued(struct audit *a, const struct outbox_event *e)
         return;
     }
     uint16_t kind = e->item_kind & (uint16_t)~MESSAGE_RULED;
+    if (kind == MESSAGE_STK) { /* told truly or not; a copy that somebody edits holds nothing up */
+        audit__left_follow(a, e->subject, e->number);
+    }
     if (kind >= MESSAGE_RESULT && kind <= MESSAGE_VALIDATION) {
         audit__request_message(a, e->subject, e->target, e->item_kind);
         return;
