@@ -122,6 +122,14 @@ void control_delivery_replay(struct request *q)
         (new_body != NULL && !read_body(q, new_body, &room, &c.body))) {
         return;
     }
+    if (c.body.size > OUTBOX_EDIT_BODY_MAX) {
+        surface_problem(
+            q, 0, 400, "invalid_body",
+            "this callback's body has more than the 2,046 bytes that an edited copy may "
+            "have: send it again as it was, or give a shorter body together with the "
+            "url");
+        return;
+    }
     c.target = surface_url_target(c.url);
     replay_edited(q, &c);
 }

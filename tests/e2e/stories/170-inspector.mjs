@@ -3,8 +3,9 @@
 import { spawn } from 'node:child_process';
 import http from 'node:http';
 import { Listener } from '../lib/listener.mjs';
+import { SHORT_CODE } from '../lib/operator.mjs';
 import { Server } from '../lib/server.mjs';
-import { equal, proved, story, until, within } from '../lib/story.mjs';
+import { check, equal, proved, story, until, within } from '../lib/story.mjs';
 
 // A receiver of any bytes: the listener of other stories wants JSON.
 async function rawReceiver(scene) {
@@ -127,4 +128,31 @@ await story('attempts, replays, edited copies', async (scene) => {
     equal((await operator.call('GET', '/sim/v1/deliveries/dlv_99/curl')).status, 404, 'no such delivery');
     proved('attempts are shown as they were; edited copies are deliveries of their own, survive kill -9, ' +
            'and go out as curl lines byte for byte');
+});
+
+await story('a body too long for an edited copy', async (scene) => {
+    const raw = await rawReceiver(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual', '--profile', 'sandbox']);
+    const { operator } = server;
+    const late = `${raw.url}/late?${'"'.repeat(900)}`;
+    const asked = await operator.call('POST', '/mpesa/b2b/v1/paymentrequest', {
+        headers: await operator.bearer(),
+        body: { Initiator: 'testapi', SecurityCredential: 'AAAA', CommandID: 'BusinessPayBill',
+                SenderIdentifierType: '4', RecieverIdentifierType: '4', Amount: '10',
+                PartyA: SHORT_CODE, PartyB: 600000, AccountReference: 'A', Remarks: 'OK',
+                QueueTimeOutURL: late, ResultURL: `${raw.url}/result` } });
+    equal(asked.status, 200, asked.text);
+    await operator.untilIdle();
+    const [result] = (await operator.simOk('GET', '/deliveries')).data;
+    const shown = await operator.simOk('GET', `/deliveries/${result.id}`);
+    check(shown.request_body.length > 2046, `a long result: ${shown.request_body.length}`);
+    const path = `/deliveries/${result.id}/replay`;
+    const refused = await operator.sim('POST', path, { url: `${raw.url}/other` });
+    equal([refused.status, refused.json.code], [400, 'invalid_body'], 'the same body elsewhere');
+    await operator.simOk('POST', path, { url: `${raw.url}/other`, body: 'short' }, 202);
+    await operator.simOk('POST', path, {}, 202);
+    await until(() => raw.got.length === 3, 'a shorter one, and the same again');
+    equal(raw.got.map((g) => g.body).sort(), ['short', shown.request_body, shown.request_body].sort(),
+          'what was sent');
+    proved('a body that an edited copy cannot have is refused, and the program goes on');
 });
