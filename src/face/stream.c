@@ -4,7 +4,8 @@
  * Only durable frames are shown. A client may say where to start: ?after=GENERATION:POSITION, or
  * Last-Event-ID after a reconnect; without it, it starts now. Frames older than what memory keeps
  * are not read back from disk here: the client is told so (event "gap") and goes on from the oldest
- * that there is.
+ * that there is. Of a world that was left, by a reset or a restore, only what its frames say is
+ * told: the same numbers mean other payments and phones in the book that stands now.
  */
 #include <stdio.h>
 #include <string.h>
@@ -119,20 +120,26 @@ static const char *book_event_name(uint16_t kind)
     }
 }
 
-static void event_open(struct surface *s, struct writer *w, const struct frame_info *frame,
-                       const char *name)
+/* A frame that is being told. */
+struct told_frame {
+    struct frame_info info;
+    uint64_t generation;
+    bool stands; /* the book has this generation's contents: ids may be looked up */
+};
+
+static void event_open(struct writer *w, const struct told_frame *frame, const char *name)
 {
     char text[160];
     char at[RFC3339_SIZE];
-    (void)rfc3339_format(frame->time_ns, at);
-    int size = snprintf(text, sizeof(text), "id: %llu:%llu\nevent: %s\ndata: ",
-                        (unsigned long long)engine_book(s->engine)->generation,
-                        (unsigned long long)frame->position, name);
+    (void)rfc3339_format(frame->info.time_ns, at);
+    int size = snprintf(text, sizeof(text),
+                        "id: %llu:%llu\nevent: %s\ndata: ", (unsigned long long)frame->generation,
+                        (unsigned long long)frame->info.position, name);
     CHECK(size > 0 && (size_t)size < sizeof(text));
     put_raw(w, text, (size_t)size);
     json_open(w, '{');
     json_field_text(w, "at", at);
-    json_field_u64(w, "position", frame->position);
+    json_field_u64(w, "position", frame->info.position);
 }
 
 static void event_close(struct writer *w)
@@ -142,10 +149,11 @@ static void event_close(struct writer *w)
 }
 
 /* Which payment an event is about, for a client that only knows its ids. */
-static void payment_fields(struct surface *s, struct writer *w, uint64_t number)
+static void payment_fields(struct surface *s, struct writer *w, const struct told_frame *frame,
+                           uint64_t number)
 {
     const struct operator_state *o = surface_operator(s);
-    const struct stk_payment *p = surface_payment(s, number);
+    const struct stk_payment *p = frame->stands ? surface_payment(s, number) : NULL;
     char id[ID_TEXT_SIZE];
     (void)snprintf(id, sizeof(id), "txn_%llu", (unsigned long long)number);
     json_field_text(w, "transaction", id);
@@ -156,9 +164,11 @@ static void payment_fields(struct surface *s, struct writer *w, uint64_t number)
 }
 
 /* The code of an end; of one that a rule ordered, its own, while the payment is known. */
-static void ended_code(struct surface *s, struct writer *w, const struct operator_event *e)
+static void ended_code(struct surface *s, struct writer *w, const struct told_frame *frame,
+                       const struct operator_event *e)
 {
-    const struct stk_payment *p = operator_payment(surface_operator(s), e->number);
+    const struct stk_payment *p =
+        frame->stands ? operator_payment(surface_operator(s), e->number) : NULL;
     char code[RULE_CODE_MAX + 1];
     if (p != NULL && p->outcome == e->outcome) {
         payment_result_code(surface_operator(s), p, code);
@@ -168,28 +178,29 @@ static void ended_code(struct surface *s, struct writer *w, const struct operato
     }
 }
 
-static void operator_fields(struct surface *s, struct writer *w, const struct operator_event *e)
+static void operator_fields(struct surface *s, struct writer *w, const struct told_frame *frame,
+                            const struct operator_event *e)
 {
     const struct subscriber *u = NULL;
     struct ruled ruled;
     char id[32];
     switch (e->kind) {
     case EVENT_STK_ACCEPTED:
-        payment_fields(s, w, e->number);
+        payment_fields(s, w, frame, e->number);
         json_field_text(w, "status", "PENDING");
         json_field_i64(w, "amount", e->amount_minor);
         json_field_u64(w, "short_code", e->short_code);
         break;
     case EVENT_STK_PROMPTED:
-        payment_fields(s, w, e->number);
+        payment_fields(s, w, frame, e->number);
         json_field_text(w, "status", "PROCESSING");
         json_field_bool(w, "reached", e->reachable);
         break;
-    case EVENT_STK_ANSWERED: payment_fields(s, w, e->number); break;
+    case EVENT_STK_ANSWERED: payment_fields(s, w, frame, e->number); break;
     case EVENT_STK_ENDED:
-        payment_fields(s, w, e->number);
+        payment_fields(s, w, frame, e->number);
         json_field_text(w, "status", stk_state_name(stk_outcome_state(e->outcome)));
-        ended_code(s, w, e);
+        ended_code(s, w, frame, e);
         json_field_text(w, "reason", stk_outcome_words(e->outcome));
         if (e->outcome == STK_PAID) {
             char receipt[ID_RECEIPT_SIZE];
@@ -198,7 +209,7 @@ static void operator_fields(struct surface *s, struct writer *w, const struct op
         }
         break;
     case EVENT_STK_RULED:
-        payment_fields(s, w, e->number);
+        payment_fields(s, w, frame, e->number);
         if (operator_ruled_decode(e->orders, &ruled)) {
             json_key(w, "ruled_by");
             face_ruled_render(w, &ruled);
@@ -214,8 +225,9 @@ static void operator_fields(struct surface *s, struct writer *w, const struct op
         break;
     case EVENT_ORGANISATION_OPENED: json_field_u64(w, "short_code", e->short_code); break;
     default:
-        u = e->kind <= EVENT_PIN_TRIED ? operator_subscriber_at(surface_operator(s), e->slot)
-                                       : NULL;
+        u = frame->stands && e->kind <= EVENT_PIN_TRIED
+                ? operator_subscriber_at(surface_operator(s), e->slot)
+                : NULL;
         if (u != NULL) {
             json_field_u64(w, "msisdn", u->msisdn);
         }
@@ -224,21 +236,22 @@ static void operator_fields(struct surface *s, struct writer *w, const struct op
 }
 
 /* R1.6: the answer on a phone is visible as the signal pin:<checkout id>. */
-static void signal_event(struct surface *s, struct writer *w, const struct frame_info *frame,
+static void signal_event(struct surface *s, struct writer *w, const struct told_frame *frame,
                          uint64_t number)
 {
     const struct operator_state *o = surface_operator(s);
-    const struct stk_payment *p = surface_payment(s, number);
-    if (p == NULL || (frame->cause != COMMAND_STK_APPROVE && frame->cause != COMMAND_STK_CANCEL)) {
+    const struct stk_payment *p = frame->stands ? surface_payment(s, number) : NULL;
+    uint16_t cause = frame->info.cause;
+    if (p == NULL || (cause != COMMAND_STK_APPROVE && cause != COMMAND_STK_CANCEL)) {
         return;
     }
     char checkout[ID_TEXT_SIZE];
     char name[ID_TEXT_SIZE + 8];
     payment_checkout_id(o, p, checkout);
     (void)snprintf(name, sizeof(name), "pin:%s", checkout);
-    event_open(s, w, frame, name);
+    event_open(w, frame, name);
     json_field_text(w, "checkout_request_id", checkout);
-    json_field_text(w, "answer", frame->cause == COMMAND_STK_CANCEL ? "cancel" : "pin");
+    json_field_text(w, "answer", cause == COMMAND_STK_CANCEL ? "cancel" : "pin");
     event_close(w);
 }
 
@@ -266,7 +279,7 @@ static void outbox_fields(struct writer *w, const struct outbox_event *e)
     }
 }
 
-static void render_event(struct surface *s, struct writer *w, const struct frame_info *frame,
+static void render_event(struct surface *s, struct writer *w, const struct told_frame *frame,
                          uint16_t kind, struct reader *body)
 {
     const char *name = operator_event_name(kind);
@@ -280,8 +293,8 @@ static void render_event(struct surface *s, struct writer *w, const struct frame
             kind == EVENT_REQUEST_PARTY_KEPT) {
             return; /* personal data and secrets stay where they are */
         }
-        event_open(s, w, frame, name);
-        operator_fields(s, w, &e);
+        event_open(w, frame, name);
+        operator_fields(s, w, frame, &e);
         event_close(w);
         return;
     }
@@ -289,7 +302,7 @@ static void render_event(struct surface *s, struct writer *w, const struct frame
     if (name == NULL) {
         return;
     }
-    event_open(s, w, frame, name);
+    event_open(w, frame, name);
     if (kind >= LEDGER_EVENT_FIRST && kind <= LEDGER_EVENT_LAST) {
         struct ledger_event e;
         CHECK(ledger_event_decode(kind, body, &e));
@@ -314,13 +327,43 @@ static void report_gap(struct surface *s, struct http_exchange *x, struct event_
     stream->position = oldest;
 }
 
+/* The generation that a frame opens; 0: none. Only its first event can. */
+static uint64_t generation_opened(struct frame_reader frame)
+{
+    uint16_t kind;
+    struct reader body;
+    bool opens = frame_event(&frame, &kind, &body) &&
+                 (kind == EVENT_GENERATION_OPENED || kind == EVENT_WORLD_RESTORED);
+    return opens ? get_u64(&body) : 0;
+}
+
+/* Of the first frame of these, of which the last is durable: of all but those of worlds that were
+ * left since, the book's own. */
+static uint64_t generation_of(const struct book *b, uint64_t position, struct reader frames)
+{
+    struct frame_reader frame;
+    uint64_t opened = 0;
+    if (position >= b->generation_position) {
+        return b->generation;
+    }
+    while (opened == 0 && frame_next(&frames, &frame)) {
+        opened = generation_opened(frame);
+    }
+    return opened != 0 && frame.info.position > position ? opened - 1 : opened;
+}
+
 /* Sends what there is, up to a chunk; true when there is more. */
 static bool feed(struct surface *s, struct http_exchange *x, struct event_stream *stream)
 {
     const uint8_t *data;
     size_t size;
+    const struct book *b = engine_book(s->engine);
     if (stream->position > engine_durable(s->engine)) {
         return false;
+    }
+    if (stream->position < b->generation_position &&
+        b->generation_position > engine_durable(s->engine)) {
+        return false; /* which generation these are of is known when the next is on disk */
     }
     if (!engine_recent(s->engine, stream->position, &data, &size)) {
         report_gap(s, x, stream);
@@ -330,11 +373,16 @@ static bool feed(struct surface *s, struct http_exchange *x, struct event_stream
     struct reader r = reader_init(data, size);
     struct frame_reader frame;
     uint64_t position = stream->position;
+    struct told_frame told = {.generation = generation_of(b, position, r)};
     while (w.size < STREAM_CHUNK_MAX && frame_next(&r, &frame)) {
         uint16_t kind;
         struct reader body;
+        uint64_t opened = generation_opened(frame);
+        told.info = frame.info;
+        told.generation = opened != 0 ? opened : told.generation;
+        told.stands = told.generation == b->generation;
         while (w.size < SURFACE_BODY_MAX - 4096 && frame_event(&frame, &kind, &body)) {
-            render_event(s, &w, &frame.info, kind, &body);
+            render_event(s, &w, &told, kind, &body);
         }
         position = frame.info.position + 1;
     }

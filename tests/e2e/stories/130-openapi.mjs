@@ -419,3 +419,30 @@ await story('the event stream', async (scene) => {
     check(!again.includes('stk_prompted') && again.includes('stk_ended'), 'starts after the given');
     proved('a client that names a position goes on right after it');
 });
+
+await story('the events of a world that was left', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const operator = server.operator;
+    const { CheckoutRequestID: before } = await operator.pushed();
+    await operator.approved(before);
+    await operator.simOk('POST', '/reset', {});
+    const { CheckoutRequestID: now } = await operator.pushed({ Amount: 20 });
+    await operator.approved(now);
+    const events = [];
+    const seen = new Promise((resolve) => {
+        scene.atEnd(listen(server, '?after=1:0', (event) => {
+            events.push(event);
+            if (event.event === 'stk_ended' && event.id.startsWith('2:')) resolve();
+        }));
+    });
+    await within(seen, 'the end of the payment after the reset');
+    const opened = events.findIndex((event) => event.event === 'generation_opened' && event.id.startsWith('2:'));
+    check(opened > 0, 'the reset is told');
+    check(events.every((event, i) => event.id.startsWith(i < opened ? '1:' : '2:')), 'each of its own generation');
+    const [old, later] = events.filter((event) => event.event === 'stk_ended');
+    equal(['checkout_request_id' in old.data, later.data.checkout_request_id, old.data.status], [false, now, 'SUCCESS'],
+          'an end of before is of no payment of now');
+    equal(events.filter((event) => event.event.startsWith('pin:')).map((event) => event.event), [`pin:${now}`],
+          'one signal');
+    proved('events of before a reset name nothing of the world that stands');
+});
