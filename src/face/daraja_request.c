@@ -94,6 +94,12 @@ const struct operator_request *daraja_request_execute(struct request *q,
         (void)snprintf(words, sizeof(words),
                        "this organisation used this OriginatorConversationID before, for req_%llu",
                        (unsigned long long)reply.number);
+        if (reply.number == 0) {
+            (void)snprintf(
+                words, sizeof(words),
+                "this OriginatorConversationID is one that the operator gives to a later "
+                "request itself: use a form of your own, such as a UUID");
+        }
         daraja_refuse(q, result.wait_position, DARAJA_ERROR_DUPLICATE_CONVERSATION, "", words);
         return NULL;
     }

@@ -253,6 +253,25 @@ void operator__emit_accepted(const struct operator_state *o, struct decision *d,
     operator__emit(d, &e);
 }
 
+/* "4f05-4a9b-8a2c-3d1e0f9a8b7c12" */
+static bool is_of_our_form(struct span id)
+{
+    static const char dashes[] = "    -    -    -            ";
+    bool good = id.size > sizeof(dashes) - 1;
+    for (size_t i = 0; good && i < sizeof(dashes) - 1; i++) {
+        good = (dashes[i] == '-') == (id.data[i] == '-');
+    }
+    return good;
+}
+
+/* An id that the operator may give to a later request itself: with the clock standing still it can
+ * be foreseen, and what is accepted under it now would be in the way of that request then. */
+static bool is_still_to_come(const struct operator_state *o, struct span id)
+{
+    uint64_t number;
+    return is_of_our_form(id) && operator__counter_of(id, &number) && number > o->last_request;
+}
+
 void operator__decide_request(const struct operator_state *o, struct decision *d)
 {
     struct request_command filled = *(const struct request_command *)d->command->body;
@@ -275,6 +294,11 @@ void operator__decide_request(const struct operator_state *o, struct decision *d
         const struct operator_request *twin =
             operator_request_by_conversation(o, c->short_code, c->conversation);
         reply->number = twin != NULL ? twin->number : 0;
+        return;
+    }
+    if (is_still_to_come(o, c->conversation)) {
+        reply->refusal = OPERATOR_DUPLICATE;
+        reply->number = 0;
         return;
     }
     const struct organisation *g = operator_organisation(o, c->short_code);

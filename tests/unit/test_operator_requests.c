@@ -164,6 +164,36 @@ static void an_originator_conversation_id_is_used_once(void **state)
     world_end(&w);
 }
 
+/* On a clock that stands still the ids that the operator makes can be foreseen: one that a later
+ * request will have is not a caller's to take. */
+static void an_id_still_to_come_is_nobodys(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    char id[ID_TEXT_SIZE];
+    struct world_payout p = {.msisdn = WORLD_ANNA, .amount_minor = KES(100), .conversation = id};
+    for (uint64_t ahead = 1; ahead <= 3; ahead++) {
+        uint64_t number = world_operator(&w)->last_request + ahead;
+        id_request_format((uint64_t)w.now_ns, number, id);
+        assert_int_equal(world_payout(&w, &p), 0);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        p.conversation = NULL;
+        uint64_t number = world_payout(&w, &p);
+        assert_int_not_equal(number, 0);
+        id_request_format(1, number, id); /* of our form, but no number to come */
+        p.conversation = id;
+        assert_int_not_equal(world_payout(&w, &p), 0);
+    }
+    /* What is not of that form may end in any number. */
+    p.conversation = "4f054a9b-8a2c-4d1e-8f9a-099999999999";
+    assert_int_not_equal(world_payout(&w, &p), 0);
+    p.conversation = "4f05-4a9b-8a2c-3d1e0f9a8b7c";
+    assert_int_not_equal(world_payout(&w, &p), 0);
+    world_end(&w);
+}
+
 /* Receipts of payments and requests come from one counter: never the same one twice. */
 static void receipts_are_shared_with_payments(void **state)
 {
@@ -194,6 +224,7 @@ int main(void)
         cmocka_unit_test(a_full_wallet_takes_nothing_more),
         cmocka_unit_test(an_empty_utility_account_pays_nothing),
         cmocka_unit_test(an_originator_conversation_id_is_used_once),
+        cmocka_unit_test(an_id_still_to_come_is_nobodys),
         cmocka_unit_test(receipts_are_shared_with_payments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
