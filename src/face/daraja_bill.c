@@ -364,6 +364,11 @@ static void handle_cancel(struct request *q, bool bulk)
             if (!decided(q, result)) {
                 return;
             }
+            if (reply.refusal == OPERATOR_ALREADY_ENDED) { /* (not found: twice in the list) */
+                refuse(q, DARAJA_BILL_PAID,
+                       "a payment came first; those before it in the list are cancelled");
+                return;
+            }
         }
     }
     if (body == NULL) {

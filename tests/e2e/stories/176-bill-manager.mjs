@@ -143,3 +143,30 @@ await story('documented errors, and five tries', async (scene) => {
     check(new Set(pushed(world).map((c) => c.text)).size === 1, 'all of the same payment');
     proved('each documented error in its words, whole lists or nothing, and five tries of a push');
 });
+
+// The payment's deadline passes while the process is stopped: when it goes on, the cancellation is read
+// first and sees the invoice unpaid, and the decision about it comes after the payment.
+await story('a payment that came first, and one twice in a list', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, []);
+    const world = { listener, server, operator: server.operator };
+    await server.operator.openSubscriber(ANNA, 1000000);
+    await call(world, 'optin', biller(world));
+    for (const externalReference of ['A', 'B']) {
+        await call(world, 'single-invoicing', invoice({ externalReference, accountReference: `ACC${externalReference}` }));
+    }
+    equal((await call(world, 'cancel-bulk-invoices', [{ externalReference: 'B' }, { externalReference: 'B' }])).status, 200,
+          'twice in a list');
+    await server.operator.simOk('PUT', '/rules', { rules: [{ name: 'later', match: { api: 'stk_push' },
+        then: { prompt: { act: 'approve', delay_ms: 2000 } } }] });
+    const { CheckoutRequestID: id } = await server.operator.pushed({ PhoneNumber: ANNA, AccountReference: 'ACCA', Amount: 10 });
+    const due = Date.parse((await server.operator.transaction(id)).created_at) + 2200;
+    const answer = await server.allAtOnce(1, async () => {
+        await until(() => Date.now() > due, 'the payment is due');
+        return call(world, 'cancel-single-invoice', { externalReference: 'A' });
+    });
+    equal([answer.status, answer.json.Status_Message],
+          [409, 'Partially or fully paid invoices cannot be cancelled.'], 'not cancelled');
+    equal((await server.operator.simOk('GET', '/invoices')).data.at(-1).status, 'partly_paid', 'the invoice');
+    proved('a cancellation that a payment was ahead of is refused');
+});
