@@ -36,12 +36,13 @@ static bool parse_account(struct request *q, struct json_object *body, struct pu
     bool number = member == NULL || json_integer(member, &short_code);
     c->provider = SLAB_NONE;
     if (number && short_code >= 0 && short_code <= UINT32_MAX) {
-        c->provider = gateway_provider_of(surface_gateway(q->s), q->merchant, OBSERVED_AT_DARAJA,
-                                          (uint32_t)short_code);
+        c->provider = gateway_only_provider(surface_gateway(q->s), q->merchant, OBSERVED_AT_DARAJA,
+                                            (uint32_t)short_code);
     }
     if (c->provider == SLAB_NONE) {
         surface_problem(q, engine_read_position(q->s->engine), 422, "unknown_short_code",
-                        "no Daraja account of yours has this short code");
+                        "no Daraja account of yours has this short code; of several, one must "
+                        "be named in short_code");
         return false;
     }
     return true;

@@ -218,9 +218,10 @@ static uint32_t account_of(struct request *q, const struct provider_statement *f
     if (text.data != NULL && !span_parse_u64(text, &short_code)) {
         return SLAB_NONE;
     }
-    return short_code > UINT32_MAX ? SLAB_NONE
-                                   : gateway_provider_of(surface_gateway(q->s), q->merchant,
-                                                         OBSERVED_AT_DARAJA, (uint32_t)short_code);
+    return short_code > UINT32_MAX
+               ? SLAB_NONE
+               : gateway_only_provider(surface_gateway(q->s), q->merchant, OBSERVED_AT_DARAJA,
+                                       (uint32_t)short_code);
 }
 
 static void take_nothing(void *context, const struct observation *seen)
@@ -262,7 +263,8 @@ void gateway_statement_create(struct request *q)
     rows.provider = account_of(q, &file);
     if (rows.provider == SLAB_NONE) {
         surface_problem(q, engine_read_position(s->engine), 422, "unknown_short_code",
-                        "no Daraja account of yours has this short code: ?short_code=");
+                        "whose statement it is, neither the file nor ?short_code= says so that one "
+                        "Daraja account of yours is meant: add ?short_code=NUMBER");
         return;
     }
     const struct gateway *g = surface_gateway(s);

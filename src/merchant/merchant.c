@@ -646,6 +646,19 @@ uint32_t gateway_provider_of(const struct gateway *g, uint32_t merchant, uint8_t
     return SLAB_NONE;
 }
 
+uint32_t gateway_only_provider(const struct gateway *g, uint32_t merchant, uint8_t kind,
+                               uint32_t short_code)
+{
+    uint32_t first = gateway_provider_of(g, merchant, kind, short_code);
+    for (uint32_t i = first == SLAB_NONE ? SLAB_NONE : slab_next(&g->providers, first + 1);
+         short_code == 0 && i != SLAB_NONE; i = slab_next(&g->providers, i + 1)) {
+        if (provider_at(g, i)->merchant == merchant && provider_at(g, i)->kind == kind) {
+            return SLAB_NONE; /* one of several: which, nobody said */
+        }
+    }
+    return first;
+}
+
 uint32_t gateway__payment_slot(const struct gateway *g, uint64_t number)
 {
     return map_get(&g->by_number, number);

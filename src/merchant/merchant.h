@@ -147,6 +147,9 @@ uint32_t gateway_merchant_of_key(const struct gateway *g, const uint8_t hash[16]
 /* The first provider account of a merchant of that kind and short code (0: any); SLAB_NONE. */
 uint32_t gateway_provider_of(const struct gateway *g, uint32_t merchant, uint8_t kind,
                              uint32_t short_code);
+/* The same where a guess would be wrong: without a short code only the one that there is. */
+uint32_t gateway_only_provider(const struct gateway *g, uint32_t merchant, uint8_t kind,
+                               uint32_t short_code);
 /* NULL when there is none. */
 const struct gateway_payment *gateway_payment(const struct gateway *g, uint64_t number);
 const struct gateway_payment *gateway_payment_by_token(const struct gateway *g,

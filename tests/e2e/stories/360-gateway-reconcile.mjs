@@ -194,4 +194,16 @@ await story('missing with the provider', async (scene) => {
     equal([missing.kind, missing.payment, missing.ours], ['missing_with_provider', made[1].id, AMOUNT],
           'the one that is missing');
     proved('what we booked and a whole statement does not have is a discrepancy');
+
+    // With a second account nobody guesses whose statement it is: money would be booked twice.
+    await gateway.ok('POST', '/v1/providers', { short_code: 600777, consumer_key: 'another',
+                                                consumer_secret: 'another', passkey: 'another' }, 201);
+    for (const [path, body] of [['/v1/statements', portal(rows)], ['/v1/pull', {}]]) {
+        const refused = await gateway.call('POST', path, body, path === '/v1/pull' ? {} : { 'Content-Type': 'text/csv' });
+        equal([refused.status, refused.json.code], [422, 'unknown_short_code'], refused.text);
+    }
+    const named = await gateway.call('POST', `/v1/statements?short_code=${CODE}`, portal(rows),
+                                     { 'Content-Type': 'text/csv' });
+    equal([named.json.confirmed, named.json.new_receipts], [2, 0], named.text);
+    proved('of two accounts the one that is meant is named');
 });
