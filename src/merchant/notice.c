@@ -173,7 +173,7 @@ static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *
     if (!observation_is_definite(claim->verdict)) {
         return NOTICE_IN_FLIGHT;
     }
-    if (claim->kind == OBSERVED_REFUND && !gateway_is_refund(p->method)) {
+    if (claim->kind == OBSERVED_REFUND && (claim->came_in || !gateway_is_refund(p->method))) {
         return gateway_pays_out(p->method) ? NOTICE_CONTRADICTS /* it came back: for a person */
                                            : effect_of_refund(g, p, claim);
     }
@@ -564,7 +564,8 @@ static void leave_receipt(const struct gateway *g, const struct gateway_payment 
     }
 }
 
-/* A statement's line is known by its receipt; a reversal also by what it takes back. */
+/* A statement's line is known by its receipt; a reversal also by what it takes back. What was paid
+ * in can only be the coming back of what we had paid out. */
 static const struct gateway_payment *of_line(const struct gateway *g,
                                              const struct notice_command *c)
 {
@@ -572,7 +573,8 @@ static const struct gateway_payment *of_line(const struct gateway *g,
     if (slot == MAP_NONE && c->claim->kind == OBSERVED_REFUND) {
         slot = gateway__find(g, TEXT_OF_RECEIPT, c->provider, c->claim->original_receipt);
     }
-    return slot == MAP_NONE ? NULL : payment_slot(g, slot);
+    const struct gateway_payment *p = slot == MAP_NONE ? NULL : payment_slot(g, slot);
+    return p != NULL && c->claim->came_in && !gateway_pays_out(p->method) ? NULL : p;
 }
 
 /* The payment that a notice is about; NULL: none, or none yet. */

@@ -38,6 +38,7 @@ static void observe(const struct reading *in, const struct statement *s,
     if (belongs) {
         seen.original_receipt = row->linked.size > 0 ? row->linked : row->receipt;
     }
+    seen.came_in = row->kind == STATEMENT_REVERSAL && row->in_minor > 0;
     seen.account_reference = row->account;
     seen.account = row->ledger;
     seen.party = row->party;

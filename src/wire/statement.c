@@ -284,13 +284,36 @@ static bool read_amount(struct span text, int64_t *out)
     return true;
 }
 
+static bool begins_party(struct span rest)
+{
+    bool to = span_starts_with(rest, SPAN_LITERAL(" to ")) && rest.size > 4 &&
+              rest.data[4] >= '0' && rest.data[4] <= '9';
+    return to || span_starts_with(rest, SPAN_LITERAL(" from ")) ||
+           span_starts_with(rest, SPAN_LITERAL(" - ")) ||
+           span_starts_with(rest, SPAN_LITERAL(" Acc. "));
+}
+
+/* What was done, of details like "Pay Bill Online from 254708374149 - JANE REVERSON Acc. INV-1":
+ * names and references are chosen by whoever pays, and say nothing of the kind. */
+static struct span action_of(struct span details)
+{
+    for (size_t i = 0; i < details.size; i++) {
+        if (begins_party((struct span){details.data + i, details.size - i})) {
+            return (struct span){details.data, i};
+        }
+    }
+    return details;
+}
+
+/* A charge is never paid in, unless it is given back. */
 static enum statement_kind kind_of(const struct statement_row *row)
 {
-    struct span words = row->type.size > 0 ? row->type : row->details;
-    if (daraja_says(words, "charge")) {
+    struct span words = row->type.size > 0 ? row->type : action_of(row->details);
+    bool reversal = daraja_says(words, "revers");
+    if (daraja_says(words, "charge") && (row->in_minor == 0 || reversal)) {
         return STATEMENT_CHARGE;
     }
-    if (daraja_says(words, "revers")) {
+    if (reversal) {
         return STATEMENT_REVERSAL;
     }
     if (daraja_says(words, "settlement account")) {

@@ -24,6 +24,7 @@ struct line {
     const char *account;
     int64_t amount_minor;
     bool pulled;
+    bool came_in;
 };
 
 static uint8_t take(struct shop *s, struct line l)
@@ -38,6 +39,7 @@ static uint8_t take(struct shop *s, struct line l)
     o.reference = span_from(l.receipt);
     o.receipt = span_from(l.receipt);
     o.original_receipt = span_from(l.original);
+    o.came_in = l.came_in;
     o.account_reference = span_from(l.account);
     o.has_amount = true;
     o.amount_minor = l.amount_minor;
@@ -83,7 +85,7 @@ static void test_discrepancies(void **state)
     uint64_t n = shop_pending(&s, "INV-1");
     struct shop_claim paid = shop_paid();
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
-    struct line own = {OBSERVED_RECEIPT, "UA1A000001", NULL, "INV-1", SHOP_AMOUNT, false};
+    struct line own = {OBSERVED_RECEIPT, "UA1A000001", NULL, "INV-1", SHOP_AMOUNT, false, false};
     assert_int_equal(take(&s, own), NOTICE_CONFIRMS);
     assert_int_equal(shop_gateway(&s)->last_discrepancy, 0);
     own.amount_minor -= 100;
@@ -91,17 +93,17 @@ static void test_discrepancies(void **state)
     const struct gateway_discrepancy *d = last(&s, 1, DISCREPANCY_AMOUNT);
     assert_int_equal(d->payment, n);
     assert_int_equal(d->ours_minor - d->theirs_minor, 100);
-    struct line nobody = {OBSERVED_RECEIPT, "UA1C000002", NULL, "NOBODY", 700, false};
+    struct line nobody = {OBSERVED_RECEIPT, "UA1C000002", NULL, "NOBODY", 700, false, false};
     assert_int_equal(take(&s, nobody), NOTICE_MOVED);
     assert_int_equal(last(&s, 2, DISCREPANCY_UNKNOWN_ACCOUNT)->receipt, 1);
     nobody.pulled = true; /* the same by pull, and again: still the one */
     assert_int_equal(take(&s, nobody), NOTICE_CONFIRMS);
     assert_int_equal(take(&s, nobody), NOTICE_CONFIRMS);
-    struct line payout = {OBSERVED_PAYOUT, "UA1B000003", NULL, NULL, 900, false};
+    struct line payout = {OBSERVED_PAYOUT, "UA1B000003", NULL, NULL, 900, false, false};
     assert_int_equal(take(&s, payout), NOTICE_ORPHAN);
     assert_int_equal(take(&s, payout), NOTICE_ORPHAN);
     (void)last(&s, 3, DISCREPANCY_UNKNOWN_PAYOUT);
-    struct line back = {OBSERVED_REFUND, "UA1R000004", "UA0Z000000", NULL, 900, false};
+    struct line back = {OBSERVED_REFUND, "UA1R000004", "UA0Z000000", NULL, 900, false, false};
     assert_int_equal(take(&s, back), NOTICE_ORPHAN);
     (void)last(&s, 4, DISCREPANCY_REVERSAL);
     back.receipt = "UA1R000005";
@@ -200,7 +202,8 @@ static void test_lines_in_the_wrong_order(void **state)
     struct shop s;
     shop_start(&s);
     uint64_t n = shop_pending(&s, "INV-1");
-    struct line back = {OBSERVED_REFUND, "UA1R000004", "UA1A000001", NULL, SHOP_AMOUNT, false};
+    struct line back = {OBSERVED_REFUND, "UA1R000004", "UA1A000001", NULL,
+                        SHOP_AMOUNT,     false,        false};
     assert_int_equal(take(&s, back), NOTICE_ORPHAN);
     (void)last(&s, 1, DISCREPANCY_REVERSAL);
     struct shop_claim paid = shop_paid();
@@ -212,13 +215,65 @@ static void test_lines_in_the_wrong_order(void **state)
     shop_end(&s);
 }
 
+/* What was paid in is no payment's going back, whatever it names: a person gets it to see, now and
+ * when it is read again after the payment's success. */
+static void test_a_reversal_that_was_paid_in(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct line in = {.kind = OBSERVED_REFUND,
+                      .receipt = "UA1A000001",
+                      .original = "UA1A000001",
+                      .amount_minor = SHOP_AMOUNT,
+                      .came_in = true};
+    uint64_t n = shop_pending(&s, "INV-1");
+    assert_int_equal(take(&s, in), NOTICE_ORPHAN);
+    (void)last(&s, 1, DISCREPANCY_REVERSAL);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
+    assert_int_equal(take(&s, in), NOTICE_ORPHAN);
+    in.receipt = "UA1R000004";
+    assert_int_equal(take(&s, in), NOTICE_ORPHAN);
+    (void)last(&s, 2, DISCREPANCY_REVERSAL);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_SUCCEEDED);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT);
+    shop_end(&s);
+}
+
+/* Of several accounts none is taken for the one that nobody named. */
+static void test_the_account_that_is_meant(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct merchant_command merchant = {.name = SPAN_LITERAL("Other")};
+    struct provider_command other = {
+        .merchant = 1, .kind = OBSERVED_AT_DARAJA, .short_code = 600000, .token = {9}};
+    struct provider_command second = {
+        .kind = OBSERVED_AT_DARAJA, .short_code = 600001, .token = {10}};
+    shop_start(&s);
+    assert_true(shop_do(&s, COMMAND_MERCHANT_OPEN, &merchant, &reply) > 0);
+    assert_true(shop_do(&s, COMMAND_PROVIDER_OPEN, &other, &reply) > 0);
+    const struct gateway *g = shop_gateway(&s);
+    assert_int_equal(gateway_only_provider(g, 0, OBSERVED_AT_DARAJA, 0), 0);
+    assert_int_equal(gateway_only_provider(g, 1, OBSERVED_AT_DARAJA, 0), 1);
+    assert_true(shop_do(&s, COMMAND_PROVIDER_OPEN, &second, &reply) > 0);
+    assert_int_equal(gateway_only_provider(g, 0, OBSERVED_AT_DARAJA, 0), SLAB_NONE);
+    assert_int_equal(gateway_only_provider(g, 0, OBSERVED_AT_DARAJA, SHOP_PAYBILL), 0);
+    assert_int_equal(gateway_only_provider(g, 0, OBSERVED_AT_DARAJA, 600001), 2);
+    assert_int_equal(gateway_only_provider(g, 0, OBSERVED_AT_DARAJA, 600000), SLAB_NONE);
+    assert_int_equal(gateway_only_provider(g, 0, OBSERVED_AT_PAYSTACK, 0), SLAB_NONE);
+    shop_end(&s);
+}
+
 static void test_owners_and_ends(void **state)
 {
     (void)state;
     struct shop s;
     shop_start(&s);
-    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000001", NULL, "A", 700, true});
-    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000002", NULL, "B", 700, true});
+    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000001", NULL, "A", 700, true, false});
+    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000002", NULL, "B", 700, true, false});
     assert_int_equal(resolve(&s, 1, 1, DISCREPANCY_IS_EXPLAINED), GATEWAY_NOT_FOUND);
     assert_int_equal(resolve(&s, 0, 9, DISCREPANCY_IS_EXPLAINED), GATEWAY_NOT_FOUND);
     assert_int_equal(resolve(&s, 0, 1, DISCREPANCY_IS_OPEN), GATEWAY_DONE); /* has an owner */
@@ -236,7 +291,7 @@ static void test_owners_and_ends(void **state)
     assert_int_equal(shop_told(&s, FEED_DISCREPANCY_OPENED), 2);
     assert_int_equal(shop_told(&s, FEED_DISCREPANCY_RESOLVED), 2);
     shop_restart(&s);
-    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000002", NULL, "B", 700, false});
+    (void)take(&s, (struct line){OBSERVED_RECEIPT, "UA1C000002", NULL, "B", 700, false, false});
     assert_int_equal(shop_gateway(&s)->last_discrepancy, 2);
     struct discrepancy_command whole = {.kind = DISCREPANCY_BALANCE,
                                         .reference = SPAN_LITERAL("a statement")};
@@ -458,11 +513,18 @@ static void test_alert(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_discrepancies),    cmocka_unit_test(test_back_before_it_came),
-        cmocka_unit_test(test_a_part_went_back), cmocka_unit_test(test_lines_in_the_wrong_order),
-        cmocka_unit_test(test_owners_and_ends),  cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_pulled_by_itself), cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_nothing_to_sweep), cmocka_unit_test(test_alert),
+        cmocka_unit_test(test_discrepancies),
+        cmocka_unit_test(test_back_before_it_came),
+        cmocka_unit_test(test_a_part_went_back),
+        cmocka_unit_test(test_lines_in_the_wrong_order),
+        cmocka_unit_test(test_a_reversal_that_was_paid_in),
+        cmocka_unit_test(test_the_account_that_is_meant),
+        cmocka_unit_test(test_owners_and_ends),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_pulled_by_itself),
+        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_nothing_to_sweep),
+        cmocka_unit_test(test_alert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,6 +147,42 @@ static void kinds_of_rows(void **state)
     }
 }
 
+/* Names and references, which the payer chooses, say nothing of the kind; nor is money that came a
+ * charge. */
+static void kinds_of_rows_without_a_type(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *details;
+        const char *amounts; /* paid in, withdrawn */
+        enum statement_kind kind;
+    } rows[] = {
+        {"Pay Bill Online from 254708374149 - JANE REVERSON Acc. INV-1", "150,", STATEMENT_PAID_IN},
+        {"Pay Bill from JANE REVERSON Acc. INV-1", "150,", STATEMENT_PAID_IN},
+        {"Pay Bill Online from 2547***149 - J Acc. PHONE-CHARGER", "150,", STATEMENT_PAID_IN},
+        {"Pay Bill Acc. REVERSE-CAMERA", "150,", STATEMENT_PAID_IN},
+        {"Business Payment to 254708374149 - CHARGE REVERSON", ",150", STATEMENT_PAID_OUT},
+        {"Merchant Account to Organization Settlement Account", ",150", STATEMENT_SWEEP},
+        {"Merchant to Merchant Payment Charge to M-PESA", ",5", STATEMENT_CHARGE},
+        {"Pay Bill Charge", ",5", STATEMENT_CHARGE},
+        {"Pay Bill Charge", "5,", STATEMENT_PAID_IN},
+        {"Reversal of Pay Bill Charge", "5,", STATEMENT_CHARGE},
+        {"Pay Bill Reversal to 254708374149 - JANE", ",150", STATEMENT_REVERSAL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char file[512];
+        (void)snprintf(file, sizeof(file),
+                       "Receipt No.,Completion Time,Details,Paid In,Withdrawn\n"
+                       "PGD7ABCDEF,13-07-2021 14:10:03,%s,%s\n",
+                       rows[i].details, rows[i].amounts);
+        open_file(file);
+        next_is(STATEMENT_ROW);
+        if (row.kind != rows[i].kind) {
+            fail_msg("%s: kind %d", rows[i].details, (int)row.kind);
+        }
+    }
+}
+
 static void a_bad_row_is_said_and_the_next_one_read(void **state)
 {
     (void)state;
@@ -235,6 +271,7 @@ struct seen {
     enum observation_kind kinds[8];
     enum observation_verdict verdicts[8];
     int64_t amounts[8];
+    bool came_in[8];
     char original[16];
 };
 
@@ -245,6 +282,7 @@ static void take(void *context, const struct observation *o)
     seen->kinds[seen->count] = o->kind;
     seen->verdicts[seen->count] = o->verdict;
     seen->amounts[seen->count] = o->amount_minor;
+    seen->came_in[seen->count] = o->came_in;
     seen->count++;
     if (o->original_receipt.size > 0) {
         (void)snprintf(seen->original, sizeof(seen->original), "%.*s",
@@ -266,21 +304,27 @@ static void rows_become_observations(void **state)
                      "PGD1ABCDEF,\n"
                      "PGD3ABCDEF,13-07-2021 14:10:05,,d,Declined,50,,1099,,Pay Bill,,,\n"
                      "broken\n"
-                     "PGD4ABCDEF,13-07-2021 14:10:06,,d,Completed,,99,1000,,Salary,,,\n"),
+                     "PGD4ABCDEF,13-07-2021 14:10:06,,d,Completed,,99,1000,,Salary,,,\n"
+                     "PGD5ABCDEF,13-07-2021 14:10:07,,d,Completed,99,,1099,,Salary Reversal,,"
+                     "PGD4ABCDEF,\n"
+                     "PGD6ABCDEF,13-07-2021 14:10:08,,d,Completed,,99,1000,,Pay Bill Reversal,,"
+                     "PGD1ABCDEF,\n"),
         take, &seen, &read);
     assert_null(read.why);
-    assert_true(read.short_code == 600111 && read.rows == 4);
+    assert_true(read.short_code == 600111 && read.rows == 6);
     assert_true(read.bad_rows == 1 && read.first_bad_line == 6 && read.first_bad_why != NULL);
-    assert_int_equal(seen.count, 4);
+    assert_int_equal(seen.count, 6);
     assert_true(seen.kinds[0] == OBSERVED_RECEIPT && seen.amounts[0] == 10000);
     assert_int_equal(seen.kinds[1], OBSERVED_CHARGE);
     assert_string_equal(seen.original, "PGD1ABCDEF");
     assert_int_equal(seen.verdicts[2], OBSERVED_UNKNOWN); /* declined: no money, no conclusion */
     assert_int_equal(seen.kinds[3], OBSERVED_PAYOUT);
+    assert_true(seen.kinds[4] == OBSERVED_REFUND && seen.came_in[4]); /* of what was paid out */
+    assert_true(seen.kinds[5] == OBSERVED_REFUND && !seen.came_in[5]);
     assert_true(read.proof.gaps == 0 && read.proof.variance_minor == 0);
     assert_true(read.proof.opening_minor == 100000 && read.proof.closing_minor == 100000);
     provider_read_statement(&account, SPAN_LITERAL("nothing"), take, &seen, &read);
-    assert_true(read.why != NULL && read.rows == 0 && seen.count == 4);
+    assert_true(read.why != NULL && read.rows == 0 && seen.count == 6);
 }
 
 int main(void)
@@ -290,6 +334,7 @@ int main(void)
         cmocka_unit_test(columns_are_found_by_name),
         cmocka_unit_test(a_till_file_may_be_off_by_one_column),
         cmocka_unit_test(kinds_of_rows),
+        cmocka_unit_test(kinds_of_rows_without_a_type),
         cmocka_unit_test(a_bad_row_is_said_and_the_next_one_read),
         cmocka_unit_test(what_is_no_statement_is_refused),
         cmocka_unit_test(rows_add_up_in_either_direction),
