@@ -87,6 +87,9 @@ static bool has_twin(const struct gateway *g, const struct gateway_payment *p)
     uint32_t slot = gateway__find_by_phone(g, p->provider, p->phone);
     for (; slot != MAP_NONE && slot != SLAB_NONE; slot = payment_slot(g, slot)->phone_before) {
         const struct gateway_payment *other = payment_slot(g, slot);
+        if (other->entered_ns[GATEWAY_SUBMITTED] == 0) {
+            continue; /* it never left: nobody can have paid it */
+        }
         int64_t apart_ns = other->entered_ns[GATEWAY_SUBMITTED] - sent_ns;
         if (other != p && gateway__is_doubtful(other) && other->amount_minor == p->amount_minor &&
             apart_ns <= 2 * MATCHING_WINDOW_NS && apart_ns >= -2 * MATCHING_WINDOW_NS) {

@@ -403,6 +403,29 @@ static void test_twins_stay(void **state)
     shop_end(&s);
 }
 
+/* A push that never left stands between them: it is no twin, and hides none. */
+static void test_twins_behind_one_that_never_left(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct shop_claim expired = {.source = OBSERVED_BY_QUERY,
+                                 .verdict = OBSERVED_FAILED,
+                                 .reason = OBSERVED_REASON_EXPIRED,
+                                 .code = "1037"};
+    start(&s);
+    for (uint32_t i = 0; i < 2; i++) {
+        uint64_t number = shop_pending(&s, "INV-1");
+        assert_int_equal(shop_claims(&s, number, &expired), NOTICE_MOVED);
+        shop_pass(&s, 60 * SHOP_S);
+    }
+    uint64_t unsent = shop_pay(&s, "INV-2");
+    shop_pass(&s, 5 * HOUR);
+    assert_int_equal(shop_payment(&s, unsent)->entered_ns[GATEWAY_SUBMITTED], 0);
+    assert_int_equal(shop_clear(&s, 0, false), 0);
+    assert_true(at_home(&s, 1) && at_home(&s, 2));
+    shop_end(&s);
+}
+
 /* The question is answered after its payment has left. */
 static void test_an_answer_after_it_left(void **state)
 {
@@ -579,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_a_line_of_a_statement),
         cmocka_unit_test(test_a_row_that_names_the_payer),
         cmocka_unit_test(test_twins_stay),
+        cmocka_unit_test(test_twins_behind_one_that_never_left),
         cmocka_unit_test(test_an_answer_after_it_left),
         cmocka_unit_test(test_the_days_report_stays),
         cmocka_unit_test(test_what_stays),
