@@ -20,7 +20,7 @@ uint32_t gateway__webhook_find(const struct gateway *g, uint64_t subject)
 
 /* One webhook; it waits when one for the same object and endpoint is on its way. */
 static void add_webhook(struct gateway_decision *gd, const struct gateway_telling *t,
-                        uint32_t index, uint64_t seq)
+                        struct gateway_told *told, uint32_t index, uint64_t seq)
 {
     const struct gateway *g = gd->g;
     uint32_t slot = merchant_at(g, t->merchant)->endpoint[index];
@@ -30,7 +30,7 @@ static void add_webhook(struct gateway_decision *gd, const struct gateway_tellin
         return;
     }
     uint64_t chain = gateway__chain(slot, t->object_kind, t->object);
-    bool waits = map_get(&g->webhook_last, chain) != MAP_NONE || (gd->chained >> index & 1) != 0;
+    bool waits = map_get(&g->webhook_last, chain) != MAP_NONE || (told->chained >> index & 1) != 0;
     struct gateway_event e = {.kind = EVENT_WEBHOOK_ADDED};
     e.webhook_added.seq = seq;
     e.webhook_added.endpoint = slot;
@@ -39,30 +39,39 @@ static void add_webhook(struct gateway_decision *gd, const struct gateway_tellin
             gateway__queue(gd, MESSAGE_WEBHOOK, webhook_subject(seq, slot), endpoint->target);
     }
     gateway__emit(gd, &e);
-    gd->chained |= 1u << index;
+    told->chained |= 1u << index;
+}
+
+/* What this decision has told of the object so far. */
+static struct gateway_told *told_of(struct gateway_decision *gd, uint64_t object)
+{
+    for (uint32_t i = 0; i < gd->objects; i++) {
+        if (gd->told[i].object == object) {
+            return &gd->told[i];
+        }
+    }
+    CHECK(gd->objects < GATEWAY_FRAME_FEED_MAX);
+    struct gateway_told *told = &gd->told[gd->objects++];
+    *told = (struct gateway_told){.object = object};
+    return told;
 }
 
 void gateway__tell(struct gateway_decision *gd, const struct gateway_telling *t)
 {
-    uint64_t told = gateway__chain(0, t->object_kind, t->object);
     CHECK(gd->feeds < GATEWAY_FRAME_FEED_MAX);
-    if (gd->told != told) {
-        gd->told = told;
-        gd->tellings = 0;
-        gd->chained = 0;
-    }
+    struct gateway_told *told = told_of(gd, gateway__chain(0, t->object_kind, t->object));
     uint64_t seq = gd->g->last_seq + ++gd->feeds;
     struct gateway_event e = {.kind = EVENT_FEED_ADDED};
     e.feed_added.seq = seq;
     e.feed_added.type = t->type;
     e.feed_added.object_kind = t->object_kind;
     e.feed_added.object = t->object;
-    e.feed_added.object_seq = t->object_seq + ++gd->tellings;
+    e.feed_added.object_seq = t->object_seq + ++told->tellings;
     e.feed_added.merchant = t->merchant;
     e.feed_added.has_receipt = t->has_receipt;
     gateway__emit(gd, &e);
     for (uint32_t i = 0; i < merchant_at(gd->g, t->merchant)->endpoints; i++) {
-        add_webhook(gd, t, i, seq);
+        add_webhook(gd, t, told, i, seq);
     }
 }
 

@@ -5,6 +5,7 @@
 #define HAKIKA_MERCHANT_INTERNAL_H
 
 #include "merchant/events.h"
+#include "merchant/internal_decision.h"
 #include "merchant/merchant.h"
 
 static inline struct gateway_merchant *merchant_at(const struct gateway *g, uint32_t slot)
@@ -61,39 +62,6 @@ static inline uint32_t gateway__timer_slot(uint64_t id)
 {
     return (uint32_t)(id & (GATEWAY_PAYMENTS_MAX - 1));
 }
-
-/* One decision, as the functions that write parts of it see it: what it has written so far counts
- * although the state does not show it yet. */
-struct gateway_decision {
-    const struct gateway *g;
-    struct decision *d;
-    int64_t now_ns;
-    uint32_t items;    /* outbox items queued by it */
-    uint32_t feeds;    /* events for the application */
-    uint64_t told;     /* the object that they are about (kind and number), ... */
-    uint32_t tellings; /* ... how many, ... */
-    uint32_t chained;  /* ... and bits of the merchant's endpoints that have a webhook of them */
-};
-struct gateway_decision gateway__decision(const struct gateway *g, struct decision *d);
-
-void gateway__emit(struct gateway_decision *gd, const struct gateway_event *e);
-/* Queues an outgoing message; returns its number. */
-uint64_t gateway__queue(struct gateway_decision *gd, uint16_t kind, uint64_t subject,
-                        uint64_t target);
-/* Tells the application: feed and webhooks. */
-struct gateway_telling {
-    uint16_t type; /* enum feed_type */
-    uint8_t object_kind;
-    uint64_t object;
-    uint32_t object_seq; /* of the object before this decision */
-    uint32_t merchant;
-    bool has_receipt;
-};
-void gateway__tell(struct gateway_decision *gd, const struct gateway_telling *t);
-void gateway__tell_payment(struct gateway_decision *gd, const struct gateway_payment *p,
-                           uint16_t type, bool has_receipt);
-/* The same event of a payout or a refund, when it is one. */
-uint16_t gateway__type_for(uint8_t method, uint16_t payment_type);
 
 /* payment.c */
 uint32_t gateway__payment_slot(const struct gateway *g, uint64_t number); /* MAP_NONE */

@@ -238,6 +238,37 @@ static void test_ambiguity_waits_for_the_receipt_number(void **state)
     shop_end(&s);
 }
 
+/* The answer to the push joins a callback that came before it and takes a receipt back: of two
+ * objects three things are told in one decision, of each in its own order, by its own webhooks. */
+static void test_all_in_one_decision(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct endpoint_command endpoint = {.target = 7};
+    shop_start(&s);
+    assert_true(shop_do(&s, COMMAND_ENDPOINT_OPEN, &endpoint, &reply) > 0);
+    uint64_t n = shop_pay(&s, "INV-1");
+    assert_int_equal(arrive(&s, (struct arrives){.receipt = "UA1A000001", .account = "typo"}),
+                     NOTICE_MOVED);
+    struct shop_claim paid = shop_paid();
+    paid.reference = "ws_CO_1";
+    assert_int_equal(shop_claims(&s, 0, &paid), NOTICE_ORPHAN);
+    uint64_t before = shop_gateway(&s)->last_seq;
+    shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_SUCCEEDED);
+    static const uint16_t told[] = {FEED_PAYMENT_PENDING, FEED_RECEIPT_TAKEN_BACK,
+                                    FEED_PAYMENT_SUCCEEDED};
+    static const uint32_t object_seqs[] = {2, 2, 3};
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct gateway_feed *f = gateway_feed_event(shop_gateway(&s), before + 1 + i);
+        assert_int_equal(f->type, told[i]);
+        assert_int_equal(f->object_seq, object_seqs[i]);
+    }
+    expect_money(&s, SHOP_AMOUNT, 0);
+    shop_end(&s);
+}
+
 /* What a person has assigned is taken back, too, when it turns out to be a payment's. */
 static void test_a_wrong_assignment_is_taken_back(void **state)
 {
@@ -602,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_confirmation_of_a_payment),
         cmocka_unit_test(test_paid_by_query),
         cmocka_unit_test(test_ambiguity_waits_for_the_receipt_number),
+        cmocka_unit_test(test_all_in_one_decision),
         cmocka_unit_test(test_a_wrong_assignment_is_taken_back),
         cmocka_unit_test(test_both_are_lost),
         cmocka_unit_test(test_matching_is_careful),
