@@ -359,15 +359,17 @@ static void reverse(struct gateway_decision *gd, const struct gateway_payment *p
     withdraw_refund(gd, p);
 }
 
-/* It was said before the success that the money went back, and could not be true then. Nobody says
- * it again, so it counts now; `now`: the payment as it stands after the success. */
+/* It was said before the success that the money went back, and could not be true then, or not as
+ * much as was asked for. Nobody says it again, so it counts now; `now`: the payment as it stands
+ * after the success, with what a person accepted. */
 static bool reverse_told_before(struct gateway_decision *gd, const struct gateway_payment *now,
                                 bool has_receipt)
 {
     for (uint32_t i = now->first_notice; i != SLAB_NONE; i = notice_at(gd->g, i)->next) {
         const struct gateway_notice *n = notice_at(gd->g, i);
         const struct observation claim = gateway__claim_of(gd->g, n);
-        bool early = n->about == OBSERVED_REFUND && n->effect == NOTICE_CONTRADICTS;
+        bool early = n->about == OBSERVED_REFUND &&
+                     (n->effect == NOTICE_CONTRADICTS || n->effect == NOTICE_MISMATCH);
         if (!early || effect_on(gd->g, now, &claim) != NOTICE_MOVED) {
             continue;
         }
@@ -590,6 +592,20 @@ static const struct gateway_payment *about(const struct gateway_decision *gd,
         : line          ? of_line(gd->g, c)
                         : gateway_payment_by_provider_id(gd->g, c->provider, c->claim->reference);
     return refund_meant(gd->g, c->claim, named);
+}
+
+/* The very same message was about another one: Paystack names a refund by its payment alone, so
+ * that what is delivered again of an older refund looks like the word of the latest. */
+static bool was_of_another(const struct gateway *g, const struct notice_command *c,
+                           const struct gateway_notice *known, const struct gateway_payment *p)
+{
+    if (p == NULL || known->payment == 0 || known->payment == p->number ||
+        memcmp(known->digest, c->digest, sizeof(c->digest)) != 0) {
+        return false;
+    }
+    const struct gateway_payment *other = gateway_payment(g, known->payment);
+    return known->effect == NOTICE_MOVED || known->effect == NOTICE_ENRICHES ||
+           (other != NULL && gateway_is_refund(other->method));
 }
 
 /* The same has come before (R5.2). It does nothing twice; but what it could not do then (it fitted

@@ -311,6 +311,30 @@ static void test_discrepancy_and_escrow(void **state)
     shop_end(&s);
 }
 
+/* It went back before anybody had decided: what a person accepts, or wants given back, lies at the
+ * provider no more. */
+static void test_it_had_gone_back(void **state)
+{
+    (void)state;
+    for (uint8_t judgement = JUDGEMENT_ACCEPT; judgement <= JUDGEMENT_REFUND; judgement++) {
+        struct shop s;
+        shop_start(&s);
+        uint64_t n = mismatched(&s, "INV-1");
+        struct shop_claim back = wrong(OBSERVED_BY_WEBHOOK, CAME);
+        back.kind = OBSERVED_REFUND;
+        back.receipt = NULL;
+        assert_int_equal(shop_claims(&s, n, &back), NOTICE_MISMATCH);
+        shop_restart(&s);
+        assert_int_equal(decide(&s, n, judgement, CAME), GATEWAY_DONE);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+        assert_int_equal(shop_wallet(&s), 0);
+        assert_int_equal(shop_clearing(&s), 0);
+        assert_int_equal(shop_told(&s, FEED_REFUND_PROPOSED), 0);
+        assert_int_equal(shop_claims(&s, n, &back), NOTICE_CONFIRMS);
+        shop_end(&s);
+    }
+}
+
 /* What Paystack kept of an accepted amount never lay there: it is booked with it, once. */
 static void test_fee_of_what_is_accepted(void **state)
 {
@@ -370,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_what_nobody_may_accept),
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_discrepancy_and_escrow),
+        cmocka_unit_test(test_it_had_gone_back),
         cmocka_unit_test(test_fee_of_what_is_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
