@@ -616,6 +616,7 @@ static uint8_t repeat(struct gateway_decision *gd, const struct notice_command *
     bool arrived = gateway__arrived(gd->g, c->provider, c->claim);
     uint8_t effect =
         p != NULL ? effect_on(gd->g, p, c->claim) : (arrived ? NOTICE_CONFIRMS : NOTICE_ORPHAN);
+    effect = was_of_another(gd->g, c, known, p) ? NOTICE_CONFIRMS : effect;
     bool acts = effect == NOTICE_MOVED || effect == NOTICE_ENRICHES;
     if (!acts) {
         struct gateway_event e = {.kind = EVENT_NOTICE_REPEATED};

@@ -312,6 +312,38 @@ static void test_taken_back_beside_a_refund(void **state)
     shop_end(&s);
 }
 
+/* "It failed", of a refund that is named by its payment alone, is delivered again when another one
+ * is under way: that is not said of the new one, whose money stays held until it has ended. */
+static void test_an_old_refunds_word_again(void **state)
+{
+    (void)state;
+    struct shop s;
+    uint64_t n = rich(&s);
+    uint64_t r = payout(&s, 0, n).number;
+    answer(&s, r, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
+    struct shop_claim failed = {.source = OBSERVED_BY_WEBHOOK,
+                                .verdict = OBSERVED_FAILED,
+                                .kind = OBSERVED_REFUND,
+                                .reference = "ws_CO_1"};
+    assert_int_equal(shop_claims(&s, 0, &failed), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, r)->state, GATEWAY_FAILED);
+    uint64_t again = payout(&s, 0, n).number;
+    answer(&s, again, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(shop_claims(&s, 0, &failed), NOTICE_CONFIRMS);
+        assert_int_equal(shop_payment(&s, again)->state, GATEWAY_UNCONFIRMED);
+        assert_int_equal(free_minor(&s), 0);
+        shop_restart(&s);
+    }
+    struct shop_claim done = failed;
+    done.verdict = OBSERVED_SUCCEEDED;
+    done.amount_minor = SHOP_AMOUNT;
+    assert_int_equal(shop_claims(&s, 0, &done), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->refund, again);
+    assert_given_back_once(&s, n, again);
+    shop_end(&s);
+}
+
 /* A payout that came back stays succeeded, and a person gets it to see, whether the line has a
  * receipt of its own or stands under that of the payout. */
 static void test_a_payout_came_back(void **state)
@@ -592,6 +624,7 @@ int main(void)
         cmocka_unit_test(test_a_statement_tells_of_our_refund),
         cmocka_unit_test(test_a_statement_tells_of_a_failed_refund),
         cmocka_unit_test(test_taken_back_beside_a_refund),
+        cmocka_unit_test(test_an_old_refunds_word_again),
         cmocka_unit_test(test_escrow_after_a_failed_refund),
         cmocka_unit_test(test_a_payout_came_back),
         cmocka_unit_test(test_front_is_told),
