@@ -103,6 +103,8 @@ struct book_view {
     void (*account)(struct projection *p, const struct ledger_event *e); /* that was opened */
     void (*entry)(struct projection *p, const struct transfer *t, bool debit);
     void (*queued)(struct projection *p, const struct outbox_event *e); /* a message */
+    /* A copy of one with another address or body; NULL: that book has none. */
+    void (*edited)(struct projection *p, const struct outbox_event *e);
 };
 const struct book_view *book_view(enum view_book book);
 extern const struct book_view book_view_operator;

@@ -170,7 +170,8 @@ CREATE TABLE callbacks (         -- results on their way to merchants: one row f
     kind TEXT NOT NULL,          -- stk_callback, c2b_confirmation (of an STK payment); of a
                                  -- request: result, timeout, validation
     url TEXT,
-    body TEXT,                   -- byte for byte as it is sent; NULL: of a request (not kept yet)
+    body TEXT,                   -- byte for byte as it is sent; NULL: of a request (not kept yet,
+                                 -- but for a copy that somebody edited)
     ruled INTEGER NOT NULL DEFAULT 0, -- 1: its words are what a rule orders, not the truth
     state TEXT NOT NULL,         -- waiting, delivered, dead
     attempts INTEGER NOT NULL,   -- rows in deliveries

@@ -207,8 +207,14 @@ static bool project_outbox(struct projection *p, uint16_t kind, struct reader *b
         return false;
     }
     switch (kind) {
-    case EVENT_DELIVERY_QUEUED:
-    case EVENT_DELIVERY_EDITED: p->store->of->queued(p, &e); break;
+    case EVENT_DELIVERY_QUEUED: p->store->of->queued(p, &e); break;
+    case EVENT_DELIVERY_EDITED:
+        if (p->store->of->edited != NULL) {
+            p->store->of->edited(p, &e);
+        } else {
+            p->skipped++;
+        }
+        break;
     case EVENT_DELIVERY_ATTEMPTED: attempted(p, &e); break;
     case EVENT_DELIVERY_REVIVED:
         (void)RUN_ONE(p->store, p->store->of->revived, number(e.number),

@@ -388,6 +388,15 @@ static void queued(struct projection *p, const struct outbox_event *e)
     }
 }
 
+/* It tells of what its original tells of, with the words that somebody gave it. */
+static void edited(struct projection *p, const struct outbox_event *e)
+{
+    char next[RFC3339_SIZE];
+    (void)RUN(p->store, CALLBACK_EDITED, number(e->number), number(e->original), text_of(e->url),
+              text_of(e->body), text(p->at), integer(p->frame.time_ns),
+              projection_time(e->next_try_ns, next));
+}
+
 /* What a status query or a reversal is about. */
 static void look_up_request(struct projection *p, const struct operator_event *e)
 {
@@ -576,4 +585,5 @@ const struct book_view book_view_operator = {
     .account = open_account,
     .entry = add_entry,
     .queued = queued,
+    .edited = edited,
 };
