@@ -5,7 +5,8 @@
  * The book is rebuilt from the journal (its newest snapshot and the frames after it); it knows at
  * which positions the payment moved. Then the frames of those positions are read, and what they
  * hold is told. Restored worlds need no care: a payment that came with one still names the frames
- * of the world that was saved. Phone numbers are masked.
+ * of the world that was saved. A payment that left memory is told from the book as it was just
+ * before (a second and a third walk over the whole journal). Phone numbers are masked.
  * Tests: tests/e2e/stories/180-time-travel.mjs.
  */
 #include "app/explain.h"
@@ -325,7 +326,7 @@ static void print_head(struct explain *x)
         json_field_text(&x->out, "status", stk_state_name(p->state));
         json_field_text(&x->out, "receipt", receipt);
         json_field_u64(&x->out, "generation", x->book->generation);
-        json_field_u64(&x->out, "head", x->book->position);
+        json_field_u64(&x->out, "head", journal_head(x->journal).position);
         json_key(&x->out, "steps");
         json_open(&x->out, '[');
         return;
@@ -336,9 +337,91 @@ static void print_head(struct explain *x)
                         id, checkout, stk_state_name(p->state), amount, msisdn,
                         strlen(msisdn) > 9 ? msisdn + 9 : "", p->party_b,
                         receipt[0] != '\0' ? ", receipt " : "", receipt, x->book->generation,
-                        x->book->position);
+                        journal_head(x->journal).position);
     CHECK(size > 0 && (size_t)size < sizeof(line));
     put_raw(&x->out, line, (size_t)size);
+}
+
+/* ---- a payment that left memory ---- */
+
+struct past {
+    struct explain *x;
+    struct book *book;
+    uint64_t until;   /* the frame to stop before; 0: none */
+    uint64_t left_at; /* the frame by which the payment left the last time; 0: it never did */
+    bool bad;
+};
+
+static bool is_there(const struct past *past)
+{
+    return find_payment(operator_of(past->book), span_from(past->x->id)) != NULL;
+}
+
+static bool past_batch(void *context, const struct journal_read_batch *batch)
+{
+    struct past *past = context;
+    struct reader replayed = reader_init(batch->payload, batch->payload_size);
+    struct reader looked = replayed;
+    struct frame_reader f;
+    while (frame_next(&looked, &f)) {
+        if (f.info.position == past->until) {
+            return false;
+        }
+        uint64_t generation = past->book->generation;
+        bool may_leave = f.info.cause == COMMAND_CLOSED_LEAVE && is_there(past);
+        if (book_replay_frame(past->book, &replayed) != BOOK_REPLAYED) {
+            past->bad = true;
+            return false;
+        }
+        if (may_leave && !is_there(past)) {
+            past->left_at = f.info.position;
+        } else if (past->book->generation != generation || f.info.cause == COMMAND_WORLD_RESTORE) {
+            past->left_at = 0; /* that was another world's */
+        }
+    }
+    return true;
+}
+
+/* The book from its first frame on, up to one; false (said): it cannot be made. */
+static bool walk_past(struct past *past, const struct book_options *options, uint64_t until)
+{
+    struct journal_error error;
+    book_destroy(past->book);
+    past->book = book_create(options);
+    past->until = until;
+    if (past->book == NULL) {
+        (void)fprintf(stderr, "hakika: no memory for the book\n");
+        return false;
+    }
+    past->book->outbox.replaying = true;
+    enum journal_status status = journal_read(past->x->journal, 1, past_batch, past, &error);
+    past->book->outbox.replaying = false;
+    if (status != JOURNAL_OK || past->bad) {
+        (void)fprintf(stderr, "hakika: %s\n",
+                      status != JOURNAL_OK ? error.message : "the journal cannot be replayed");
+        return false;
+    }
+    return true;
+}
+
+/* Takes the book's place by what it was when the payment was there for the last time. False (said):
+ * it cannot be read. */
+static bool look_into_the_past(struct explain *x, const struct book_options *options)
+{
+    struct past past = {.x = x};
+    bool good = walk_past(&past, options, 0);
+    if (good && past.left_at != 0) {
+        good = walk_past(&past, options, past.left_at);
+    }
+    if (good && past.until != 0) {
+        book_destroy(x->book);
+        x->book = past.book;
+        x->payment = find_payment(operator_of(x->book), span_from(x->id));
+        CHECK(x->payment != NULL);
+        return true;
+    }
+    book_destroy(past.book);
+    return good;
 }
 
 static int explain_payment(struct explain *x)
@@ -386,7 +469,9 @@ static int explain_id(struct explain *x)
     x->out = writer_init(output, sizeof(output));
     x->payment = find_payment(operator_of(x->book), span_from(x->id));
     int status = EXIT_NOT_FOUND;
-    if (x->payment != NULL) {
+    if (x->payment == NULL && !look_into_the_past(x, &book_options)) {
+        status = EXIT_UNREADABLE;
+    } else if (x->payment != NULL) {
         status = explain_payment(x);
     } else {
         (void)fprintf(stderr,

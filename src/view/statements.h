@@ -78,10 +78,10 @@
       " attempts, queued_at, queued_ns, next_try_at)"                                              \
       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', 0, ?7, ?8, ?9)")                                \
     X(CALLBACK_EDITED,                                                                             \
-      "INSERT INTO callbacks (number, transaction_number, request_number, kind, url, body, ruled,"   \
-      " state, attempts, queued_at, queued_ns, next_try_at)"                                        \
-      " SELECT ?1, transaction_number, request_number, kind, ?3, ?4, ruled, 'waiting', 0, ?5, ?6,"  \
-      " ?7 FROM callbacks WHERE number = ?2")                                                       \
+      "INSERT INTO callbacks (number, transaction_number, request_number, kind, url, body,"        \
+      " ruled, state, attempts, queued_at, queued_ns, next_try_at)"                                \
+      " SELECT ?1, transaction_number, request_number, kind, ?3, ?4, ruled, 'waiting', 0, ?5,"     \
+      " ?6, ?7 FROM callbacks WHERE number = ?2")                                                  \
     X(MESSAGE_ADD,                                                                                 \
       "INSERT INTO callbacks (number, request_number, kind, url, state, attempts, queued_at,"      \
       " queued_ns, next_try_at, ruled) VALUES (?1, ?2, ?3, (SELECT CASE ?3"                        \

@@ -79,6 +79,17 @@ async function allLeft(operator) {
     }, 'four payments and a key have left');
 }
 
+// What hakika explain tells of each, but for where the journal ends.
+function explained(server, ids) {
+    return ids.map((id) => {
+        const run = spawnSync(HAKIKA, ['explain', id, '--data', server.data, '--json'], { encoding: 'utf8' });
+        equal(run.status, 0, `exit status of hakika explain ${id} (${run.stderr})`);
+        const { head, ...told } = JSON.parse(run.stdout);
+        check(head > 0 && told.steps.length > 2, `hakika explain ${id}: ${run.stdout}`);
+        return told;
+    });
+}
+
 function same(before, after, what) {
     for (const path of Object.keys(before)) equal(after[path], before[path], `${what}: ${path}`);
 }
@@ -99,9 +110,12 @@ await story('closed payments leave memory, and every answer stays the same', asy
     check(Object.keys(before).length > 30, 'too few answers were compared');
     for (const text of Object.values(before)) check(!text.startsWith('5'), `an answer is ${text}`);
     equal((await server.operator.metrics()).hakika_payments_left, 0, 'payments that left');
+    const ids = [...checkouts, 'txn_1', (await server.operator.transaction('txn_1')).receipt];
+    const told = explained(server, ids);
     await server.operator.advance(25 * HOUR);
     await allLeft(server.operator);
     same(before, await answers(server.operator, checkouts), 'from the index');
+    equal(explained(server, ids), told, 'what hakika explain tells of those that left');
     proved(`${Object.keys(before).length} answers are the same bytes from the index`);
 
     await server.kill();
