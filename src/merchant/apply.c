@@ -319,6 +319,7 @@ static void apply_front(struct gateway *g, uint32_t slot, const struct gateway_e
 {
     struct gateway_payment *p = payment_slot(g, slot);
     CHECK(p->front_url == TEXT_NONE);
+    gateway__take_out_shown(g, slot); /* from now on by what the application calls it */
     p->front_url = keep_text(g, e->payment_front_kept.url);
     p->front_reference = keep_text(g, e->payment_front_kept.reference);
     p->front_target = e->payment_front_kept.target;
@@ -415,6 +416,7 @@ static void apply_payment(struct gateway *g, const struct gateway_event *e,
     case EVENT_PAYMENT_JUDGE_KEPT: apply_judged(g, slot, e); break;
     default: apply_way(g, slot, e, frame); break;
     }
+    gateway__place_shown(g, slot);
     touch(g, slot);
 }
 

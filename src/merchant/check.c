@@ -147,6 +147,7 @@ void gateway__check(const void *state)
          i = slab_next(&g->payments, i + 1)) {
         const struct gateway_payment *p = payment_slot(g, i);
         check_payment(g, i);
+        gateway__check_shown(g, i);
         open += !gateway_state_ended(p->state);
         attention += p->attention;
         if (!gateway_pays_out(p->method) &&

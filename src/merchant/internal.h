@@ -254,6 +254,14 @@ void gateway__index(struct gateway *g, enum gateway_text which, uint32_t slot);
 /* The latest payment by a phone at a provider account; MAP_NONE. */
 uint32_t gateway__find_by_phone(const struct gateway *g, uint32_t provider, uint64_t phone);
 
+/* shown.c: the pushes without a receipt, by the account reference that the payer sees: of those at
+ * home a list by shown_before, the latest first; SLAB_NONE. It holds a few others, too: compare. */
+uint32_t gateway__find_shown(const struct gateway *g, uint32_t provider, struct span reference);
+/* Into its list or out of it, as the payment stands now; out of it before its reference changes. */
+void gateway__place_shown(struct gateway *g, uint32_t slot);
+void gateway__take_out_shown(struct gateway *g, uint32_t slot);
+void gateway__check_shown(const struct gateway *g, uint32_t slot);
+
 bool gateway__apply(void *state, const struct frame_info *frame, uint16_t kind, struct reader *r);
 void gateway__save(const void *state, struct writer *w);
 bool gateway__load(void *state, struct reader *r);

@@ -32,14 +32,23 @@ static void timer_placed(void *context, uint64_t id, uint32_t position)
 
 static void maps_init(struct gateway *g, uint64_t seed)
 {
-    struct map *hashed[] = {&g->by_key_hash,          &g->by_provider_token,
-                            &g->by_short_code,        &g->by_token,
-                            &g->by_provider_id,       &g->by_order,
-                            &g->by_receipt,           &g->notice_by_key,
-                            &g->webhook_last,         &g->webhook_by_subject,
-                            &g->orphan_by_reference,  &g->receipt_by_text,
-                            &g->receipt_by_reference, &g->by_phone,
-                            &g->receipt_by_order,     &g->by_day};
+    struct map *hashed[] = {&g->by_key_hash,
+                            &g->by_provider_token,
+                            &g->by_short_code,
+                            &g->by_token,
+                            &g->by_provider_id,
+                            &g->by_order,
+                            &g->by_receipt,
+                            &g->notice_by_key,
+                            &g->webhook_last,
+                            &g->webhook_by_subject,
+                            &g->orphan_by_reference,
+                            &g->receipt_by_text,
+                            &g->receipt_by_reference,
+                            &g->by_phone,
+                            &g->receipt_by_order,
+                            &g->by_day,
+                            &g->by_shown};
     for (size_t i = 0; i < sizeof(hashed) / sizeof(hashed[0]); i++) {
         map_init(hashed[i], seed, MAP_HASHED);
     }
@@ -86,13 +95,16 @@ static void gateway_destroy(void *state)
     struct gateway *g = state;
     struct slab *slabs[] = {&g->merchants, &g->keys, &g->providers, &g->endpoints, &g->payments,
                             &g->notices,   &g->feed, &g->webhooks,  &g->receipts,  &g->shadows};
-    struct map *maps[] = {&g->by_key_hash,        &g->by_provider_token,    &g->by_short_code,
-                          &g->by_token,           &g->by_provider_id,       &g->by_order,
-                          &g->by_receipt,         &g->notice_by_key,        &g->webhook_last,
-                          &g->webhook_by_subject, &g->orphan_by_reference,  &g->by_number,
-                          &g->notice_by_number,   &g->feed_by_seq,          &g->receipt_by_number,
-                          &g->receipt_by_text,    &g->receipt_by_reference, &g->by_phone,
-                          &g->receipt_by_order};
+    struct map *maps[] = {&g->by_key_hash,          &g->by_provider_token,
+                          &g->by_short_code,        &g->by_token,
+                          &g->by_provider_id,       &g->by_order,
+                          &g->by_receipt,           &g->notice_by_key,
+                          &g->webhook_last,         &g->webhook_by_subject,
+                          &g->orphan_by_reference,  &g->by_number,
+                          &g->notice_by_number,     &g->feed_by_seq,
+                          &g->receipt_by_number,    &g->receipt_by_text,
+                          &g->receipt_by_reference, &g->by_phone,
+                          &g->receipt_by_order,     &g->by_shown};
     for (size_t i = 0; i < sizeof(slabs) / sizeof(slabs[0]); i++) {
         slab_fini(slabs[i]);
     }
@@ -136,8 +148,8 @@ static bool gateway_reserve(void *state)
            map_reserve(&g->by_provider_token, 1) && map_reserve(&g->by_short_code, 1) &&
            map_reserve(&g->by_number, 1) && map_reserve(&g->by_token, 1) &&
            map_reserve(&g->by_provider_id, 2) && map_reserve(&g->by_order, 2) &&
-           map_reserve(&g->by_phone, 1) && map_reserve(&g->by_receipt, 2) &&
-           map_reserve(&g->notice_by_key, NOTICES_RESERVED) &&
+           map_reserve(&g->by_phone, 1) && map_reserve(&g->by_shown, 1) &&
+           map_reserve(&g->by_receipt, 2) && map_reserve(&g->notice_by_key, NOTICES_RESERVED) &&
            map_reserve(&g->notice_by_number, NOTICES_RESERVED) &&
            map_reserve(&g->orphan_by_reference, 2) &&
            map_reserve(&g->feed_by_seq, GATEWAY_FRAME_FEED_MAX) &&
@@ -570,11 +582,13 @@ void gateway__index_created(struct gateway *g, uint32_t slot)
         gateway__index(g, TEXT_OF_ORDER, slot); /* of those in memory the latest counts */
     }
     link_phone(g, slot);
+    gateway__place_shown(g, slot);
 }
 
 void gateway__index_payment(struct gateway *g, uint32_t slot)
 {
-    const struct gateway_payment *p = payment_slot(g, slot);
+    struct gateway_payment *p = payment_slot(g, slot);
+    p->shown = false;
     map_put(&g->by_number, p->number, slot);
     map_put(&g->by_token, gateway__bytes_key(p->token), slot);
     if (p->provider_id != TEXT_NONE) {
@@ -593,6 +607,7 @@ void gateway__unindex_payment(struct gateway *g, uint32_t slot)
     unindex_text(g, TEXT_OF_RECEIPT, slot);
     unindex_text(g, TEXT_OF_ORDER, slot);
     unlink_phone(g, slot);
+    gateway__take_out_shown(g, slot);
     CHECK(map_remove(&g->by_token, gateway__bytes_key(p->token)));
     CHECK(map_remove(&g->by_number, p->number));
 }

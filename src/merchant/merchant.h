@@ -88,6 +88,7 @@ struct gateway {
     struct map by_provider_id; /* hash of provider and id -> payment */
     struct map by_order;       /* hash of merchant and order -> the latest payment */
     struct map by_phone;       /* hash of provider and phone -> the latest payment */
+    struct map by_shown;       /* hash of provider and account reference -> the latest (shown.c) */
     struct map by_receipt;     /* hash of provider and receipt -> payment */
     struct map receipt_by_number;
     struct map receipt_by_text;      /* hash of provider and receipt -> receipt */

@@ -192,6 +192,9 @@ struct gateway_payment {
     uint32_t timer;        /* position in the heap */
     uint32_t phone_before; /* its neighbours among those by its phone at its provider */
     uint32_t phone_after;
+    uint32_t shown_before; /* of a push, among those of the same account reference (shown.c) */
+    uint32_t shown_after;
+    bool shown;             /* it is in that list */
     uint32_t closed_before; /* its neighbours among those that have ended (closing.c) */
     uint32_t closed_after;
     uint64_t changed; /* position of the latest frame that changed it or its notices */

@@ -14,7 +14,10 @@
 #include "base/matching.h"
 #include "merchant/internal.h"
 
-enum { CANDIDATES_MAX = 32 };
+enum {
+    CANDIDATES_MAX = 32,
+    LOOKS_MAX = 4096, /* at payments or receipts of one reference: beyond, nobody can tell */
+};
 /* Payments that were asked for so long before are not looked at. */
 #define CANDIDATE_AGE_NS (4 * MATCHING_WINDOW_NS)
 
@@ -112,24 +115,35 @@ static struct arrival arrival_again(const struct gateway *g, const struct gatewa
     return a;
 }
 
-/* Of the order that it names: a payment whose money it may be, because it is open, or was paid and
- * nobody said under which receipt. From the one after `last` on; NULL: no other. */
-static const struct gateway_payment *next_that_fits(const struct gateway *g,
-                                                    const struct arrival *a,
-                                                    const struct gateway_payment *last)
+/* The payments that were shown to the payer under the reference that it names, and whose money it
+ * may be, because they are open, or were paid and nobody said under which receipt. */
+struct fitting {
+    const struct gateway_payment *latest; /* NULL: none of those looked at */
+    uint32_t count;                       /* more than one: which of them, nobody can tell */
+};
+
+static struct fitting fitting_of(const struct gateway *g, const struct arrival *a)
 {
-    const struct gateway_payment *p =
-        last != NULL
-            ? gateway_payment_before(g, last)
-            : gateway_payment_of_order(g, provider_at(g, a->provider)->merchant, a->reference);
-    for (; p != NULL; p = gateway_payment_before(g, p)) {
+    struct fitting f = {NULL, 0};
+    uint32_t slot = gateway__find_shown(g, a->provider, a->reference);
+    for (uint32_t looks = 0; slot != SLAB_NONE; slot = payment_slot(g, slot)->shown_before) {
+        const struct gateway_payment *p = payment_slot(g, slot);
         bool lives = !gateway_state_ended(p->state) || was_paid(p);
+        if (a->at_ns - p->entered_ns[GATEWAY_CREATED] > CANDIDATE_AGE_NS) {
+            break;
+        }
+        if (looks++ == LOOKS_MAX) {
+            f.count += 2;
+            break;
+        }
         if (lives && p->provider == a->provider &&
+            span_equal(gateway_account_reference(g, p), a->reference) &&
             looks_like(p, a->amount_minor, a->phone, a->party, a->at_ns)) {
-            return p;
+            f.latest = f.latest == NULL ? p : f.latest;
+            f.count++;
         }
     }
-    return NULL;
+    return f;
 }
 
 /* Could it have been paid although it ended? What a query said of it may have been too early; what
@@ -200,16 +214,15 @@ const struct gateway_payment *gateway__payment_of_receipt(const struct gateway_d
     if (p != NULL || r != NULL) {
         return p;
     }
-    p = next_that_fits(g, &a, NULL);
-    bool only = p != NULL && next_that_fits(g, &a, p) == NULL;
-    return only && was_paid(p) ? p : NULL;
+    const struct fitting f = fitting_of(g, &a);
+    return f.count == 1 && was_paid(f.latest) ? f.latest : NULL;
 }
 
 const struct gateway_payment *gateway_receipt_suggestion(const struct gateway *g,
                                                          const struct gateway_receipt *r)
 {
     const struct arrival a = arrival_again(g, r);
-    return r->state == RECEIPT_SUSPENSE ? next_that_fits(g, &a, NULL) : NULL;
+    return r->state == RECEIPT_SUSPENSE ? fitting_of(g, &a).latest : NULL;
 }
 
 /* May it be nobody's but this payment's? */
@@ -221,24 +234,20 @@ static bool is_only(const struct gateway *g, const struct gateway_receipt *r,
         !looks_like(p, a.amount_minor, a.phone, a.party, a.at_ns)) {
         return false;
     }
-    for (const struct gateway_payment *other = next_that_fits(g, &a, NULL); other != NULL;
-         other = next_that_fits(g, &a, other)) {
-        if (other->number != p->number) {
-            return false;
-        }
-    }
-    return true;
+    const struct fitting f = fitting_of(g, &a);
+    return f.count == 0 || (f.count == 1 && f.latest == p);
 }
 
 struct span gateway__receipt_that_fits(const struct gateway *g, const struct gateway_payment *p)
 {
-    struct span reference = gateway_text(g, p->order);
+    struct span reference = gateway_account_reference(g, p);
     const struct gateway_receipt *found = NULL;
+    uint32_t looks = 0;
     uint32_t slot = gateway__receipt_find(g, RECEIPT_BY_REFERENCE, p->provider, reference);
     for (; slot != MAP_NONE && slot != SLAB_NONE; slot = receipt_at(g, slot)->before) {
         const struct gateway_receipt *r = receipt_at(g, slot);
         bool fits = is_only(g, r, p);
-        if (fits && found != NULL) {
+        if ((fits && found != NULL) || looks++ == LOOKS_MAX) {
             return SPAN_EMPTY; /* which of them, nobody can tell */
         }
         found = fits ? r : found;
@@ -322,7 +331,7 @@ bool gateway__receipt_waits(const struct gateway_decision *gd, uint32_t provider
     const struct arrival a = arrival_of(provider, claim, gd->now_ns);
     bool known = gateway_payment_of_order(gd->g, provider_at(gd->g, provider)->merchant,
                                           claim->account_reference) != NULL;
-    return !known || next_that_fits(gd->g, &a, NULL) != NULL;
+    return !known || fitting_of(gd->g, &a).count > 0;
 }
 
 void gateway__receipt_opened(struct gateway_decision *gd, uint64_t number, uint32_t provider,

@@ -276,7 +276,7 @@ static bool load_payments(struct gateway *g, struct reader *r)
     if (!map_reserve(&g->by_number, count) || !map_reserve(&g->by_token, count) ||
         !map_reserve(&g->by_provider_id, count) || !map_reserve(&g->by_receipt, count) ||
         !map_reserve(&g->by_order, count) || !map_reserve(&g->by_phone, count) ||
-        !timers_reserve(&g->due, count)) {
+        !map_reserve(&g->by_shown, count) || !timers_reserve(&g->due, count)) {
         return false;
     }
     FOR_EACH(&g->payments, i)

@@ -238,6 +238,82 @@ static void test_ambiguity_waits_for_the_receipt_number(void **state)
     shop_end(&s);
 }
 
+/* What the payer sees is the beginning of a long order, or what the application calls it. When only
+ * a query says that the push was paid, a confirmation under that reference is its money. */
+static void test_the_reference_that_the_payer_sees(void **state)
+{
+    (void)state;
+    struct shop_claim query = {
+        .source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED, .code = "0"};
+    for (int i = 0; i < 4; i++) {
+        struct shop s;
+        struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+        struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
+                                           .phone = SHOP_PHONE,
+                                           .method = METHOD_MPESA_STK,
+                                           .capture = CAPTURE_WALLET,
+                                           .order = SPAN_LITERAL("CART#17"),
+                                           .key = {77},
+                                           .token = {77},
+                                           .front = {.url = SPAN_LITERAL("https://shop.example/cb"),
+                                                     .reference = SPAN_LITERAL("CART"),
+                                                     .target = 7}};
+        bool front = i >= 2;
+        struct arrives a = {
+            .receipt = "UA1A000001", .account = front ? "CART" : "INVOICE-2026", .party = MASK};
+        shop_start(&s);
+        if (front) {
+            assert_true(shop_do(&s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+        }
+        uint64_t n = front ? reply.number : shop_pay(&s, "INVOICE-2026-0001");
+        shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
+        if (i % 2 == 0) {
+            assert_int_equal(arrive(&s, a), NOTICE_MOVED);
+            expect_money(&s, 0, SHOP_AMOUNT);
+            assert_int_equal(
+                gateway_receipt_suggestion(shop_gateway(&s), receipt(&s, a.receipt))->number, n);
+        }
+        shop_restart(&s);
+        assert_int_equal(shop_claims(&s, n, &query), NOTICE_MOVED);
+        if (i % 2 == 1) {
+            assert_int_equal(arrive(&s, a), NOTICE_ENRICHES);
+        }
+        assert_true(
+            span_is(gateway_text(shop_gateway(&s), shop_payment(&s, n)->receipt), "UA1A000001"));
+        expect_money(&s, SHOP_AMOUNT, 0);
+        shop_end(&s);
+    }
+}
+
+/* Two orders that begin alike are shown alike: nothing is bound before the number is known. And
+ * what names an order in full was paid by hand: no push was shown so. */
+static void test_orders_that_are_shown_alike(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    struct shop_claim query = {
+        .source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED, .code = "0"};
+    uint64_t n = shop_pending(&s, "INVOICE-2026-0001");
+    uint64_t m = shop_pending(&s, "INVOICE-2026-0002");
+    struct arrives a = {.receipt = "UA1A000001", .account = "INVOICE-2026", .party = MASK};
+    assert_int_equal(arrive(&s, a), NOTICE_MOVED);
+    assert_int_equal(shop_claims(&s, n, &query), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->receipt, TEXT_NONE);
+    expect_money(&s, SHOP_AMOUNT, SHOP_AMOUNT);
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(&s, m, &paid), NOTICE_MOVED);
+    expect_money(&s, 2 * SHOP_AMOUNT, 0);
+    struct arrives own = {.receipt = "UA1A000002", .account = "INVOICE-2026", .party = MASK};
+    assert_int_equal(arrive(&s, own), NOTICE_ENRICHES); /* now there is but one */
+    struct arrives by_hand = {
+        .receipt = "UA1C000003", .account = "INVOICE-2026-0001", .party = MASK};
+    assert_int_equal(arrive(&s, by_hand), NOTICE_MOVED);
+    assert_int_equal(receipt(&s, by_hand.receipt)->state, RECEIPT_ASSIGNED);
+    expect_money(&s, 3 * SHOP_AMOUNT, 0);
+    shop_end(&s);
+}
+
 /* The answer to the push joins a callback that came before it and takes a receipt back: of two
  * objects three things are told in one decision, of each in its own order, by its own webhooks. */
 static void test_all_in_one_decision(void **state)
@@ -633,6 +709,8 @@ int main(void)
         cmocka_unit_test(test_confirmation_of_a_payment),
         cmocka_unit_test(test_paid_by_query),
         cmocka_unit_test(test_ambiguity_waits_for_the_receipt_number),
+        cmocka_unit_test(test_the_reference_that_the_payer_sees),
+        cmocka_unit_test(test_orders_that_are_shown_alike),
         cmocka_unit_test(test_all_in_one_decision),
         cmocka_unit_test(test_a_wrong_assignment_is_taken_back),
         cmocka_unit_test(test_both_are_lost),
