@@ -73,15 +73,18 @@ static void alert(struct gateway_decision *gd, uint32_t slot, uint32_t day)
     gateway__tell(gd, &t);
 }
 
-/* Once a day for each account, and one by a decision. False: there is no other. */
-static bool alert_one(struct gateway_decision *gd)
+static int64_t begin_of(uint32_t day)
 {
-    const struct gateway *g = gd->g;
-    int64_t until_ns = gd->now_ns - ALERT_SETTLE_NS;
-    uint32_t day = eat_day_number(until_ns);
     struct civil c;
     civil_from_day(day, &c);
-    int64_t from_ns = civil_to_ns(&c, EAT_OFFSET_S);
+    return civil_to_ns(&c, EAT_OFFSET_S);
+}
+
+/* Once for each account, and one by a decision. False: there is no other. */
+static bool alert_of_day(struct gateway_decision *gd, uint32_t day, int64_t until_ns)
+{
+    const struct gateway *g = gd->g;
+    int64_t from_ns = begin_of(day);
     for (uint32_t i = slab_next(&g->providers, 0); i != SLAB_NONE;
          i = slab_next(&g->providers, i + 1)) {
         struct gateway_repairs repairs;
@@ -95,6 +98,16 @@ static bool alert_one(struct gateway_decision *gd)
         }
     }
     return false;
+}
+
+/* The last minutes of a day have settled when the next one has begun. */
+static bool alert_one(struct gateway_decision *gd)
+{
+    int64_t until_ns = gd->now_ns - ALERT_SETTLE_NS;
+    uint32_t day = eat_day_number(until_ns);
+    uint32_t before = eat_day_number(until_ns - 2 * SWEEP_EVERY_NS);
+    return (before != day && alert_of_day(gd, before, begin_of(day))) ||
+           alert_of_day(gd, day, until_ns);
 }
 
 /* ---- the sweep ---- */

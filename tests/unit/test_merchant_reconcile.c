@@ -510,6 +510,30 @@ static void test_alert(void **state)
     shop_end(&s);
 }
 
+/* What was repaired in the last minutes of a day counts for that day, when the next has begun. */
+static void test_alert_at_the_end_of_a_day(void **state)
+{
+    (void)state;
+    static const int64_t before_s[] = {30, 200, 299, 600};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct shop s;
+        shop_start(&s);
+        int64_t midnight_ns = SHOP_START_NS + 86400 * SHOP_S;
+        midnight_ns -= (midnight_ns + 3 * 3600 * SHOP_S) % (86400 * SHOP_S); /* in Kenya */
+        shop_pass(&s, midnight_ns - before_s[i] * SHOP_S - s.now_ns);
+        pay_one(&s, 0, OBSERVED_BY_STATUS);
+        shop_pass(&s, 3600 * SHOP_S);
+        assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 1);
+        uint32_t day = paybill(&s)->alert_day;
+        shop_pass(&s, 3600 * SHOP_S);
+        pay_one(&s, 1, OBSERVED_BY_STATUS); /* and the next day has its own */
+        shop_pass(&s, 3600 * SHOP_S);
+        assert_int_equal(shop_told(&s, FEED_ALERT_REPAIR_RATE), 2);
+        assert_int_equal(paybill(&s)->alert_day, day + 1);
+        shop_end(&s);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -525,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_sweep),
         cmocka_unit_test(test_nothing_to_sweep),
         cmocka_unit_test(test_alert),
+        cmocka_unit_test(test_alert_at_the_end_of_a_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
