@@ -29,12 +29,13 @@ struct observation gateway__cut(const struct observation *claim)
 
 /* ---- what a claim does to a payment ---- */
 
-/* A refund goes to whoever paid: of a payment that a person accepted, that may be another phone. */
-static bool goes_to_phone(const struct gateway *g, const struct gateway_payment *p)
+/* The phone that was asked: but a person may have accepted what another one paid, and a refund goes
+ * to whoever paid. */
+static bool is_of_phone(const struct gateway *g, const struct gateway_payment *p)
 {
-    const struct gateway_payment *original =
-        gateway_is_refund(p->method) ? gateway_payment(g, p->overrides) : NULL;
-    return original == NULL || original->judgement == JUDGEMENT_NONE;
+    const struct gateway_payment *paid =
+        gateway_is_refund(p->method) ? gateway_payment(g, p->overrides) : p;
+    return paid == NULL || paid->judgement == JUDGEMENT_NONE || paid->judgement == JUDGEMENT_REJECT;
 }
 
 /* R6.10: the money must be what we asked for, from whom we asked, to where we asked. 0: it is. */
@@ -49,7 +50,7 @@ static uint8_t objection(const struct gateway *g, const struct gateway_payment *
     if (claim->currency[0] != '\0' && memcmp(claim->currency, "KES", 4) != 0) {
         return REASON_CURRENCY;
     }
-    if (claim->phone != 0 && claim->phone != p->phone && goes_to_phone(g, p)) {
+    if (claim->phone != 0 && claim->phone != p->phone && is_of_phone(g, p)) {
         return REASON_PHONE;
     }
     if (!gateway_pays_out(p->method) && claim->short_code != 0 && claim->short_code != payee &&

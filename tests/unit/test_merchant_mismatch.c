@@ -335,6 +335,34 @@ static void test_it_had_gone_back(void **state)
     }
 }
 
+/* Another phone's money was accepted: the provider's own row, which names that phone, agrees. */
+static void test_another_phone_was_accepted(void **state)
+{
+    (void)state;
+    struct shop s;
+    shop_start(&s);
+    uint64_t n = shop_pending(&s, "INV-1");
+    struct shop_claim c = shop_paid();
+    c.phone = SHOP_PHONE + 1;
+    assert_int_equal(shop_claims(&s, n, &c), NOTICE_MOVED);
+    assert_int_equal(shop_payment(&s, n)->reason, REASON_PHONE);
+    assert_int_equal(decide(&s, n, JUDGEMENT_ACCEPT, SHOP_AMOUNT), GATEWAY_DONE);
+    struct shop_claim row = c;
+    row.source = OBSERVED_BY_STATEMENT;
+    row.kind = OBSERVED_RECEIPT;
+    row.reference = row.receipt;
+    assert_int_equal(shop_claims(&s, 0, &row), NOTICE_CONFIRMS);
+    assert_int_equal(shop_gateway(&s)->last_discrepancy, 0);
+    /* What was rejected stays so, whoever says that this phone paid. */
+    uint64_t m = shop_pending(&s, "INV-2");
+    c.receipt = "UA1A000002";
+    assert_int_equal(shop_claims(&s, m, &c), NOTICE_MOVED);
+    assert_int_equal(decide(&s, m, JUDGEMENT_REJECT, 0), GATEWAY_DONE);
+    assert_int_equal(shop_claims(&s, m, &c), NOTICE_MISMATCH);
+    assert_int_equal(shop_wallet(&s), SHOP_AMOUNT);
+    shop_end(&s);
+}
+
 /* What Paystack kept of an accepted amount never lay there: it is booked with it, once. */
 static void test_fee_of_what_is_accepted(void **state)
 {
@@ -395,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_given_back),
         cmocka_unit_test(test_discrepancy_and_escrow),
         cmocka_unit_test(test_it_had_gone_back),
+        cmocka_unit_test(test_another_phone_was_accepted),
         cmocka_unit_test(test_fee_of_what_is_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
