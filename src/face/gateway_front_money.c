@@ -241,7 +241,7 @@ void gateway_front_reversal(struct request *q)
                       "no payment of this short code that was asked for here has this receipt");
         return;
     }
-    if (in.amount_minor != p->amount_minor) {
+    if (in.amount_minor != gateway_paid_minor(p)) {
         daraja_refuse(q, engine_read_position(s->engine), DARAJA_ERROR_INVALID_FIELD, "Amount",
                       "a payment is reversed whole: Amount must be what was paid");
         return;

@@ -94,15 +94,23 @@ void gateway_row_take(void *context, const struct observation *seen)
 
 /* ---- statements ---- */
 
-static bool in_statement(const struct gateway *g, const struct gateway_payment *p)
+static bool has_line(const struct gateway *g, uint32_t first_notice)
 {
-    for (const struct gateway_notice *n = gateway_notice_at(g, p->first_notice); n != NULL;
+    for (const struct gateway_notice *n = gateway_notice_at(g, first_notice); n != NULL;
          n = gateway_notice_at(g, n->next)) {
         if (n->source == OBSERVED_BY_STATEMENT) {
             return true;
         }
     }
     return false;
+}
+
+/* Its line may have made a receipt, which the payment took back when its callback came. */
+static bool in_statement(const struct gateway *g, const struct gateway_payment *p)
+{
+    const struct gateway_receipt *r =
+        gateway_receipt_by_text(g, p->provider, gateway_text(g, p->receipt));
+    return has_line(g, p->first_notice) || (r != NULL && has_line(g, r->first_notice));
 }
 
 static void disagree(struct gateway_rows *rows, const struct discrepancy_command *c)
