@@ -43,7 +43,8 @@ static uint8_t state_of_feed(const struct gateway_receipt *r, const struct gatew
     if (f == NULL) {
         return r->state;
     }
-    bool at_once = r->order != TEXT_NONE && !r->by_person;
+    uint32_t before = r->object_seq - (r->state == RECEIPT_TAKEN_BACK);
+    bool at_once = r->order != TEXT_NONE && !r->by_person && before == 1;
     return f->type == FEED_RECEIPT_TAKEN_BACK            ? RECEIPT_TAKEN_BACK
            : f->type == FEED_RECEIPT_ASSIGNED || at_once ? RECEIPT_ASSIGNED
                                                          : RECEIPT_SUSPENSE;

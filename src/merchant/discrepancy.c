@@ -119,8 +119,9 @@ void gateway__compare(struct gateway_decision *gd, const struct notice_command *
     const struct observation *claim = c->claim;
     const struct gateway_receipt *r = gateway_receipt_by_text(g, c->provider, claim->receipt);
     bool made = p == NULL && r == NULL && effect == NOTICE_MOVED; /* by this decision */
-    bool waits = p == NULL && ((r != NULL && r->state == RECEIPT_SUSPENSE) ||
-                               (made && gateway__receipt_waits(gd, c->provider, claim)));
+    bool waits = p == NULL &&
+                 ((r != NULL && r->state == RECEIPT_SUSPENSE && !gateway__is_proof(gd, r, claim)) ||
+                  (made && gateway__receipt_waits(gd, c->provider, claim)));
     struct gateway_discrepancy d = {
         .provider = c->provider,
         .kind = kind_of(claim, effect, waits),

@@ -665,6 +665,8 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
     }
     if (p != NULL) {
         gateway__send_again(gd, p, &claim);
+    } else if (arrived) {
+        gateway__prove_receipt(gd, c->provider, &claim);
     }
     if (!same) {
         gateway__forward_confirmation(gd, c, number);

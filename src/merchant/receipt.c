@@ -323,15 +323,34 @@ uint64_t gateway__receipt_open(struct gateway_decision *gd, uint32_t provider,
     return kept.receipt_kept.number;
 }
 
-/* Known is the order that the payer named, when there is one and no push for it can still bring the
- * same money. */
-bool gateway__receipt_waits(const struct gateway_decision *gd, uint32_t provider,
-                            const struct observation *claim)
+/* Known is the order that the payer named, and no push for it can still bring the same money. */
+static bool is_for_order(const struct gateway_decision *gd, uint32_t provider,
+                         const struct observation *claim)
 {
     const struct arrival a = arrival_of(provider, claim, gd->now_ns);
     bool known = gateway_payment_of_order(gd->g, provider_at(gd->g, provider)->merchant,
                                           claim->account_reference) != NULL;
-    return !known || fitting_of(gd->g, &a).count > 0;
+    return known && fitting_of(gd->g, &a).count == 0;
+}
+
+bool gateway__receipt_waits(const struct gateway_decision *gd, uint32_t provider,
+                            const struct observation *claim)
+{
+    return !is_for_order(gd, provider, claim) ||
+           gateway__is_unproven_arrival(gd->g, provider, (uint8_t)claim->source,
+                                        claim->amount_minor);
+}
+
+bool gateway__is_proof(const struct gateway_decision *gd, const struct gateway_receipt *r,
+                       const struct observation *claim)
+{
+    const struct gateway *g = gd->g;
+    return r->state == RECEIPT_SUSPENSE && claim->has_amount &&
+           claim->amount_minor == r->amount_minor &&
+           gateway__is_unproven_arrival(g, r->provider, r->source, r->amount_minor) &&
+           !gateway__is_unsigned(provider_at(g, r->provider)->kind, (uint8_t)claim->source) &&
+           span_equal(gateway_text(g, r->reference), claim->account_reference) &&
+           is_for_order(gd, r->provider, claim);
 }
 
 void gateway__receipt_opened(struct gateway_decision *gd, uint64_t number, uint32_t provider,
@@ -376,6 +395,22 @@ void gateway__receipt_is_of(struct gateway_decision *gd, const struct gateway_pa
     tell(gd, r->number, r->provider, r->object_seq, FEED_RECEIPT_TAKEN_BACK);
 }
 
+static void assign(struct gateway_decision *gd, const struct gateway_receipt *r, struct span order,
+                   bool by_person)
+{
+    struct gateway_event e = {.kind = EVENT_RECEIPT_ASSIGNED};
+    e.receipt_assigned.number = r->number;
+    e.receipt_assigned.by_person = by_person;
+    e.receipt_assigned.order = order;
+    gateway__emit(gd, &e);
+    gateway__receipt_found_owner(gd, r);
+    struct transfer t = {.amount_minor = r->amount_minor,
+                         .debit_account = account_of(gd->g, r->provider, RECEIPT_SUSPENSE),
+                         .credit_account = account_of(gd->g, r->provider, RECEIPT_ASSIGNED)};
+    post(gd, r->number, 1, GATEWAY_TRANSFER_ASSIGN, t);
+    tell(gd, r->number, r->provider, r->object_seq, FEED_RECEIPT_ASSIGNED);
+}
+
 void gateway__decide_assign(const struct gateway *g, struct decision *d)
 {
     const struct receipt_assign_command *c = d->command->body;
@@ -393,15 +428,14 @@ void gateway__decide_assign(const struct gateway *g, struct decision *d)
         return;
     }
     CHECK(c->order.size > 0 && c->order.size <= GATEWAY_ORDER_MAX);
-    struct gateway_event e = {.kind = EVENT_RECEIPT_ASSIGNED};
-    e.receipt_assigned.number = r->number;
-    e.receipt_assigned.by_person = true;
-    e.receipt_assigned.order = c->order;
-    gateway__emit(&gd, &e);
-    gateway__receipt_found_owner(&gd, r);
-    struct transfer t = {.amount_minor = r->amount_minor,
-                         .debit_account = account_of(g, r->provider, RECEIPT_SUSPENSE),
-                         .credit_account = account_of(g, r->provider, RECEIPT_ASSIGNED)};
-    post(&gd, r->number, 1, GATEWAY_TRANSFER_ASSIGN, t);
-    tell(&gd, r->number, r->provider, r->object_seq, FEED_RECEIPT_ASSIGNED);
+    assign(&gd, r, c->order, true);
+}
+
+void gateway__prove_receipt(struct gateway_decision *gd, uint32_t provider,
+                            const struct observation *claim)
+{
+    const struct gateway_receipt *r = gateway_receipt_by_text(gd->g, provider, claim->receipt);
+    if (r != NULL && gateway__is_proof(gd, r, claim)) {
+        assign(gd, r, claim->account_reference, false);
+    }
 }

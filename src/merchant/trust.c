@@ -27,6 +27,14 @@ bool gateway__is_unproven(const struct gateway *g, const struct gateway_payment 
            !gateway_pays_out(p->method);
 }
 
+bool gateway__is_unproven_arrival(const struct gateway *g, uint32_t provider, uint8_t source,
+                                  int64_t amount_minor)
+{
+    int64_t from_minor = g->settings->confirm_minor;
+    return from_minor > 0 && amount_minor >= from_minor &&
+           gateway__is_unsigned(provider_at(g, provider)->kind, source);
+}
+
 bool gateway__awaits_proof(const struct gateway *g, const struct gateway_payment *p)
 {
     for (uint32_t i = p->first_notice; i != SLAB_NONE; i = notice_at(g, i)->next) {

@@ -279,10 +279,51 @@ static void test_unsigned_returns(void **state)
     }
 }
 
+/* A confirmation alone of much money credits no order: it waits for the provider's own row, which
+ * must name the same order and amount, or for a person. Less is believed. */
+static void test_a_confirmation_alone(void **state)
+{
+    (void)state;
+    static const enum observation_source rows[] = {OBSERVED_BY_PULL, OBSERVED_BY_STATEMENT};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct shop s;
+        start(&s);
+        uint64_t n = shop_pay(&s, "INV-1");
+        shop_answer(&s, n, OBSERVED_REFUSED, OBSERVED_REASON_REQUEST, "");
+        struct arrival small = {OBSERVED_BY_CALLBACK, "UA1C000001", "INV-1", 100, 0};
+        assert_int_equal(arrives(&s, &small), NOTICE_MOVED);
+        expect_money(&s, 100);
+        assert_int_equal(confirmed(&s, "UA1C000002", "INV-1"), NOTICE_MOVED);
+        const struct gateway_receipt *r =
+            gateway_receipt_by_text(shop_gateway(&s), 0, SPAN_LITERAL("UA1C000002"));
+        assert_int_equal(r->state, RECEIPT_SUSPENSE);
+        assert_int_equal(shop_wallet(&s), 100);
+        struct arrival row = {rows[i], "UA1C000002", "INV-2", SHOP_AMOUNT, 0};
+        assert_int_equal(arrives(&s, &row), NOTICE_CONFIRMS); /* for another order: a person's */
+        assert_int_equal(shop_wallet(&s), 100);
+        assert_int_equal(shop_gateway(&s)->disagreements, 1);
+        shop_restart(&s);
+        row.source = rows[1 - i];
+        row.order = "INV-1";
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(arrives(&s, &row), NOTICE_CONFIRMS);
+            expect_money(&s, 100 + SHOP_AMOUNT);
+        }
+        assert_int_equal(shop_gateway(&s)->last_discrepancy, 1);
+        assert_int_equal(shop_gateway(&s)->disagreements, 0);
+        assert_int_equal(shop_told(&s, FEED_RECEIPT_ASSIGNED), 1);
+        row = (struct arrival){rows[i], "UA1C000003", "INV-1", SHOP_AMOUNT, 0};
+        assert_int_equal(arrives(&s, &row), NOTICE_MOVED); /* the row came first: at once */
+        expect_money(&s, 100 + 2 * SHOP_AMOUNT);
+        shop_end(&s);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_receipts_are_none),
+        cmocka_unit_test(test_a_confirmation_alone),
         cmocka_unit_test(test_a_receipt_of_another),
         cmocka_unit_test(test_a_receipt_of_one_that_left),
         cmocka_unit_test(test_a_receipt_that_arrived),

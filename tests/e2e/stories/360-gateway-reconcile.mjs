@@ -195,6 +195,30 @@ await story('missing with the provider', async (scene) => {
           'the one that is missing');
     proved('what we booked and a whole statement does not have is a discrepancy');
 
+    // A line that came before its callback made a receipt, which the callback takes back: it is no
+    // less in the statement when the file comes again, followed by another row.
+    await operator.simOk('PUT', '/rules', { rules: [{ name: 'late', match: { api: 'stk_push' },
+        then: { prompt: { act: 'approve', delay_ms: 1000 }, callback: { delay_ms: 40_000 } } }] });
+    const late = await gateway.paying({ order_id: 'M-9', phone: String(PHONE + 9) });
+    await eventually(operator, async () => (await gateway.payment(late.id)).status === 'pending', 'it is asked');
+    await operator.advance(5000);
+    const { receipt } = await until(async () => (await operator.transactions())
+        .find((one) => one.account_reference === 'M-9' && one.receipt), 'paid');
+    const line = [receipt, kenyan(late.created_at), AMOUNT, '2547 ***** 009', 'M-9'];
+    equal((await statement(gateway, portal([line]))).json.new_receipts, 1, 'a receipt');
+    await operator.advance(60_000);
+    const became = await gateway.become(late.id, 'succeeded');
+    equal([became.source, became.receipt], ['callback', receipt], 'and then its callback');
+    await operator.advance(60_000);
+    const { id } = await gateway.paying({ order_id: 'M-10', phone: String(PHONE) });
+    await eventually(operator, async () => (await gateway.payment(id)).status === 'pending', 'the next one');
+    await operator.advance(60_000);
+    const next = await gateway.become(id, 'succeeded');
+    const whole = await statement(gateway, portal([line,
+        [next.receipt, kenyan(new Date(Date.parse(next.ended_at) + 1000).toISOString()), AMOUNT, PHONE, 'M-10']]));
+    equal([whole.json.confirmed, whole.json.new_discrepancies], [2, 0], whole.text);
+    proved('what a line told before the callback is not missing');
+
     // With a second account nobody guesses whose statement it is: money would be booked twice.
     await gateway.ok('POST', '/v1/providers', { short_code: 600777, consumer_key: 'another',
                                                 consumer_secret: 'another', passkey: 'another' }, 201);
