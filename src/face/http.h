@@ -130,6 +130,8 @@ const char *http_phrase(unsigned status);
  * without control characters; otherwise the reply becomes a 500. An empty value adds nothing.
  */
 void http_reply_header(struct http_exchange *x, const char *name, struct span value);
+/* Bytes that a value under this name may have; 0: there is no room for another header. */
+size_t http_reply_header_room(const struct http_exchange *x, const char *name);
 /* What a reply can suffer on its way, for those who test their clients. */
 enum http_break {
     HTTP_WHOLE = 0,

@@ -312,6 +312,13 @@ static bool header_is_clean(struct span s)
     return true;
 }
 
+size_t http_reply_header_room(const struct http_exchange *x, const char *name)
+{
+    size_t taken = x->headers.size + strlen(name) + 2; /* each of the two ends with a NUL */
+    bool full = x->headers_count == HTTP_REPLY_HEADERS_MAX || taken > HTTP_REPLY_HEADERS_BYTES_MAX;
+    return full ? 0 : HTTP_REPLY_HEADERS_BYTES_MAX - taken;
+}
+
 void http_reply_header(struct http_exchange *x, const char *name, struct span value)
 {
     CHECK(!x->prepared);
@@ -319,9 +326,7 @@ void http_reply_header(struct http_exchange *x, const char *name, struct span va
     if (value.size == 0) {
         return; /* the library has no empty headers */
     }
-    size_t size = x->headers.size + strlen(name) + value.size + 2;
-    if (x->headers_count == HTTP_REPLY_HEADERS_MAX || size > HTTP_REPLY_HEADERS_BYTES_MAX ||
-        !header_is_clean(value)) {
+    if (value.size > http_reply_header_room(x, name) || !header_is_clean(value)) {
         x->headers_overflow = true;
         return;
     }

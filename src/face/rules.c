@@ -36,8 +36,13 @@ void face_ruled_render(struct writer *w, const struct ruled *ruled)
     json_close(w, '}');
 }
 
+/* An order of many long texts is more than the headers of a reply may have: it is cut, and leaves
+ * room for what else the reply has to say. */
 void face_rule_explain(struct request *q, const struct ruled *ruled)
 {
+    enum { EXPLAIN_MAX = 640 };
+    static const char cut[] = " ... (GET /sim/v1/rules has all of it)";
+    static const char name[] = "Hakika-Explain";
     char text[1600];
     int size = snprintf(text, sizeof(text), "scenario rule \"%s\" (%s %u) orders ", ruled->name,
                         ORIGINS[ruled->origin], ruled->index + 1u);
@@ -45,7 +50,16 @@ void face_rule_explain(struct request *q, const struct ruled *ruled)
     struct writer w = writer_init(text + size, sizeof(text) - (size_t)size);
     rule_effects_render(&w, &ruled->effects);
     struct span words = {text, (size_t)size + w.size};
-    http_reply_header(q->x, "Hakika-Explain", words);
+    size_t room = http_reply_header_room(q->x, name);
+    room = room < EXPLAIN_MAX ? room : EXPLAIN_MAX;
+    if (words.size > room) {
+        if (room < sizeof(cut)) {
+            return; /* a rule for the query and one for its payment: the first is told */
+        }
+        words.size = room;
+        memcpy(text + room - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
+    }
+    http_reply_header(q->x, name, words);
 }
 
 static void hold_answer(struct request *q, uint64_t wait_position, int64_t due_ns)
