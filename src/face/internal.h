@@ -41,9 +41,10 @@ struct waiting_reply {
 /* An answer that a scenario rule delays. */
 struct delayed_reply {
     struct http_ticket ticket;
-    uint64_t position; /* durable first */
-    int64_t due_ns;    /* book time */
-    uint64_t about;    /* request_original_*: whose callback must have gone out; 0: no matter */
+    uint64_t position;   /* durable first */
+    int64_t due_ns;      /* book time */
+    uint64_t generation; /* of the book: in another one the time that it waits for may never come */
+    uint64_t about;      /* request_original_*: whose callback must have gone out; 0: no matter */
 };
 
 /* A request that waits for a payment to end, or of the merchant's to move (?wait=). */

@@ -69,6 +69,7 @@ static void hold_answer(struct request *q, uint64_t wait_position, int64_t due_n
     d->ticket = http_ticket(q->x);
     d->position = wait_position;
     d->due_ns = due_ns;
+    d->generation = engine_book(s->engine)->generation;
     d->about = q->ruled->effects.before_answer ? q->about : 0;
 }
 
@@ -138,10 +139,12 @@ void face_rules_turn(struct surface *s)
 {
     int64_t now_ns = engine_now(s->engine);
     int64_t wake_ns = INT64_MAX;
+    uint64_t generation = engine_book(s->engine)->generation;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < s->delayed_count; i++) {
         struct delayed_reply *d = &s->delayed[i];
-        bool ready = s->quiescing ||
+        bool left = d->generation != generation; /* its world, and with it what it waits for */
+        bool ready = s->quiescing || left ||
                      (d->due_ns <= now_ns && (d->about == 0 || callback_is_out(s, d->about)));
         struct http_exchange *x = http_find(s->server, d->ticket);
         if (x != NULL && ready && d->position <= engine_durable(s->engine)) {

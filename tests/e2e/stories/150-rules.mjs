@@ -370,3 +370,29 @@ await story('--rules FILE, refusals with their place, and what a restart keeps',
     matches(end.errors, /rules\.json.*\/rules\/0\/then.*is missing/, 'a bad file');
     proved('rules of a file are counted on over a restart; what is wrong is refused whole, with its place');
 });
+
+await story('an order of long words, and a delay whose world is left', async (scene) => {
+    const world = await open(scene);
+    const text = '"'.repeat(120);
+    await ruled(world, { answer: { error: '500.001.1001', message: text, accepted: true },
+                         outcome: { code: '17', text }, callback: { code: '18', text },
+                         query: { code: '19', text } });
+    const pushed = await world.operator.push(order(world));
+    equal([pushed.status, pushed.json?.errorCode, pushed.json?.errorMessage], [500, '500.001.1001', text],
+          'the ordered answer');
+    matches(pushed.headers[ANSWERED.toLowerCase()],
+            /scenario rule "the rule" \(user 1\) orders .* \.\.\. \(GET \/sim\/v1\/rules has all of it\)$/, 'what explains it');
+    await world.operator.untilIdle();
+    const [{ checkout_request_id: id }] = await world.operator.transactions();
+    equal((await world.operator.query(id)).json.ResultCode, '19', 'the query');
+
+    await ruled(world, { answer: { delay_ms: 3600_000 } });
+    const delayed = world.operator.push(order(world));
+    await until(async () => (await world.operator.transactions()).length === 2, 'the push is accepted');
+    const before = (await world.operator.simOk('GET', '/clock')).now;
+    await world.operator.simOk('POST', '/reset', {});
+    equal((await delayed).status, 200, 'the answer leaves with its world');
+    check((await world.operator.untilIdle(), (await world.operator.simOk('GET', '/clock')).now) <= before,
+          'nothing is left to wait for');
+    proved('long orders are cut in the header alone, and no answer waits for the time of a world that was left');
+});
