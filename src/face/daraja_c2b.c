@@ -314,6 +314,20 @@ static void render_pulled(struct surface *s, struct writer *w, const struct inco
     daraja_pull_row_render(w, &row);
 }
 
+/*
+ * From when on rows are listed. They are kept for 48 hours; an hour less is listed, counted from
+ * the window's end when that is about now, and else from the full hour: a row that ages away
+ * between two pages of one list would move all after it, and who goes on from an offset would miss
+ * some.
+ */
+static int64_t pull_oldest_ns(int64_t now_ns, int64_t end_ns)
+{
+    enum { LISTED_S = INCOME_AGE_MAX_S - 3600, AHEAD_S = 600 };
+    const int64_t hour_ns = 3600 * NS_PER_S;
+    bool about_now = end_ns > now_ns - hour_ns && end_ns < now_ns + AHEAD_S * NS_PER_S;
+    return (about_now ? end_ns : now_ns - now_ns % hour_ns) - LISTED_S * NS_PER_S;
+}
+
 /* Rows in the order of time, from the offset on, as many as an answer holds: who asks goes on from
  * the offset and the rows that came. */
 static void answer_pull(struct request *q, const struct organisation *g,
@@ -322,7 +336,7 @@ static void answer_pull(struct request *q, const struct organisation *g,
     enum { ROWS_MAX = 500, ROW_BYTES_MAX = 2048 };
     struct surface *s = q->s;
     const struct operator_state *o = surface_operator(s);
-    int64_t oldest_ns = engine_now(s->engine) - (int64_t)INCOME_AGE_MAX_S * NS_PER_S;
+    int64_t oldest_ns = pull_oldest_ns(engine_now(s->engine), asked->end_ns);
     int64_t start_ns = asked->start_ns > oldest_ns ? asked->start_ns : oldest_ns;
     uint32_t slot = g->c2b.first_income;
     uint64_t matching = 0;

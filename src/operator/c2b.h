@@ -21,8 +21,10 @@
 #include "operator/limits.h"
 
 enum {
-    INCOME_AGE_MAX_S = 48 * 3600, /* how far back one can pull */
-    INCOMES_DROPPED_MAX = 4,      /* by one new one */
+    /* How long they are kept for those who pull, which is an hour longer than they are listed.
+     * Applying drops older ones, so it is part of what a journal means, and never changes. */
+    INCOME_AGE_MAX_S = 48 * 3600,
+    INCOMES_DROPPED_MAX = 4, /* by one new one */
     C2B_REFERENCE_MAX = 100,
 };
 

@@ -171,6 +171,48 @@ await story('an STK payment is confirmed, too, and both can be pulled for 48 hou
     proved('the STK payment and the C2B payment are told and can be pulled, for 48 hours');
 });
 
+// What ages away between two pages must not move the rows after it.
+await story('the pages of one list begin at the same row', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    await operator.openSubscriber(ANNA, 1000 * SHILLING);
+    equal((await register(operator, listener, { ValidationURL: undefined }, 'v1')).status, 200, 'v1');
+    await daraja(operator, '/pulltransactions/v1/register', { ShortCode: String(CODE), RequestType: 'Pull',
+        NominatedNumber: String(ANNA), CallBackURL: listener.url });
+    const minutes = (count) => operator.advance(count * 60_000);
+    const pay = (reference) => operator.simOk('POST', `/subscribers/${ANNA}/pay`,
+        { amount: 100, short_code: CODE, reference, pin: '1234' }, 201);
+    const now = async () => Date.parse((await operator.simOk('GET', '/clock')).now);
+    await minutes(80 - new Date(await now()).getUTCMinutes());
+    for (const reference of ['A', 'B']) { // at minute 20 and 35: 48 h old while the list is read
+        await pay(reference);
+        await minutes(15);
+    }
+    await minutes(60);
+    for (const reference of ['C', 'D']) { // an hour and a half later
+        await pay(reference);
+        await minutes(15);
+    }
+    await minutes(48 * 60 - 5 - 120);
+    const kenyan = async (back) => new Date(await now() + (3 - back) * 3600_000)
+        .toISOString().slice(0, 19).replace('T', ' ');
+    for (const window of [{ StartDate: await kenyan(48), EndDate: await kenyan(0) },
+                          { StartDate: await kenyan(48), EndDate: await kenyan(2) }]) {
+        const page = async (offset) => {
+            await operator.authorize(); // tokens live an hour
+            const { json } = await daraja(operator, '/pulltransactions/v1/query',
+                { ShortCode: String(CODE), ...window, OffSetValue: String(offset) }, 'GET');
+            return json.Response[0].map((row) => row.billreference);
+        };
+        const whole = await page(0);
+        check(whole.at(-1) === 'D', `listed: ${whole}`);
+        await minutes(12);
+        equal(await page(1), whole.slice(1), 'the rest of it, a while later');
+    }
+    proved('rows that age away between two pages do not shift what comes after');
+});
+
 await story('everything that moved is in one list', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual']);
     const { operator } = server;
