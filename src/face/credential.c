@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -139,13 +140,28 @@ bool credential_certificate(struct credential_key *k, struct writer *out, char e
     return made && !out->overflow;
 }
 
+/*
+ * From version 3.2 on, OpenSSL "opens" what was made for another key too, as random bytes, against
+ * those who try ciphertexts one after the other. Here that would say that the password is wrong
+ * when it is the certificate, so it is turned off: whoever asks has an access token, and what they
+ * may learn is a password of their own. By its name, for which older headers have no macro: an
+ * older library ignores it, and a newer one may be what the program runs with.
+ */
+static bool refuse_foreign(EVP_PKEY_CTX *ctx)
+{
+    unsigned int rejection = 0;
+    const OSSL_PARAM off[] = {OSSL_PARAM_construct_uint("implicit-rejection", &rejection),
+                              OSSL_PARAM_construct_end()};
+    return EVP_PKEY_CTX_set_params(ctx, off) == 1;
+}
+
 static bool decrypt(EVP_PKEY *key, const uint8_t cipher[RSA_BYTES], uint8_t plain[RSA_BYTES],
                     size_t *size)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
     *size = RSA_BYTES;
     bool good = ctx != NULL && EVP_PKEY_decrypt_init(ctx) == 1 &&
-                EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
+                EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 && refuse_foreign(ctx) &&
                 EVP_PKEY_decrypt(ctx, plain, size, cipher, RSA_BYTES) == 1 &&
                 *size <= CREDENTIAL_PASSWORD_MAX;
     EVP_PKEY_CTX_free(ctx);
