@@ -437,14 +437,14 @@ static void collect_reports(struct host *h)
 
 /* ---- sending ---- */
 
-/* A scenario rule ordered this attempt to fail: nothing is sent, and it counts as tried. False: it
- * went back, and would come again at once. */
-static bool report_unsent(struct host *h, uint64_t number)
+/* Nothing is sent (a scenario rule ordered this attempt to fail, or its message cannot be written),
+ * and it counts as tried. False: it went back, and would come again at once. */
+static bool report_unsent(struct host *h, uint64_t number, enum delivery_error why)
 {
     struct delivery_report report = {
         .id = number,
         .generation = h->book->generation,
-        .error = DELIVERY_RULED,
+        .error = why,
         .retry_after_ms = -1,
     };
     return remember_attempt(h, &report);
@@ -452,7 +452,7 @@ static bool report_unsent(struct host *h, uint64_t number)
 
 static void send_operator(struct host *h)
 {
-    uint8_t buffer[4096];
+    uint8_t buffer[SURFACE_OUTGOING_MAX];
     char signature[SURFACE_SIGNATURE_SIZE];
     bool sent = false;
     bool failed = false;
@@ -468,14 +468,14 @@ static void send_operator(struct host *h)
             .content_type = "application/json",
             .total_ms = surface_time_limit_ms(h->surface, item),
         };
-        if (surface_outgoing_fails(h->surface, item)) {
-            if (!report_unsent(h, item->number)) {
+        bool ruled = surface_outgoing_fails(h->surface, item);
+        if (ruled || !surface_outgoing(h->surface, item, &body, &job.url)) {
+            if (!report_unsent(h, item->number, ruled ? DELIVERY_RULED : DELIVERY_UNWRITTEN)) {
                 break;
             }
             failed = true;
             continue;
         }
-        CHECK(surface_outgoing(h->surface, item, &body, &job.url));
         job.body = (struct span){(const char *)buffer, body.size};
         if (surface_signature(h->surface, item, job.body, signature)) {
             job.headers[0] = signature;

@@ -20,6 +20,7 @@ const char *delivery_error_text(enum delivery_error error)
     case DELIVERY_INTERRUPTED: return "the process ended meanwhile: it may have been sent";
     case DELIVERY_WITHDRAWN: return "not sent: what it asked for is over";
     case DELIVERY_NO_TOKEN: return "not sent: the provider gave no access token";
+    case DELIVERY_UNWRITTEN: return "not sent: its message cannot be written, or is too long";
     }
     return "unknown";
 }

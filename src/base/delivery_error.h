@@ -21,6 +21,7 @@ enum delivery_error {
     DELIVERY_INTERRUPTED = 11, /* the process ended meanwhile: it may have been sent */
     DELIVERY_WITHDRAWN = 12,   /* never sent: what it asked for is over */
     DELIVERY_NO_TOKEN = 13,    /* never sent: the provider gave no access token */
+    DELIVERY_UNWRITTEN = 14,   /* never sent: there is no message, or it is too long for us */
 };
 
 /* "connection refused or unreachable", for logs and the attempt list. */

@@ -347,7 +347,7 @@ static int64_t breaker_pause_ns(uint32_t failures)
 static void target_learn(struct outbox_target *t, const struct outbox_event *e, int64_t now_ns)
 {
     if (e->error == DELIVERY_RULED || e->error == DELIVERY_WITHDRAWN ||
-        e->error == DELIVERY_INTERRUPTED) {
+        e->error == DELIVERY_INTERRUPTED || e->error == DELIVERY_UNWRITTEN) {
         return; /* nothing was sent: it says nothing about the receiver */
     }
     if (e->error == 0) {

@@ -736,7 +736,7 @@ void control_delivery_render(struct surface *s, struct writer *w, const struct o
 {
     static const char *const states[] = {"?", "waiting", "delivered", "dead"};
     char id[32];
-    uint8_t body[4096];
+    uint8_t body[SURFACE_OUTGOING_MAX];
     struct span url = SPAN_EMPTY;
     struct writer message = writer_init(body, sizeof(body));
     bool known = surface_outgoing(s, item, &message, &url);

@@ -108,7 +108,7 @@ void control_delivery_replay(struct request *q)
         replay_as_it_was(q, item->number);
         return;
     }
-    uint8_t old[4096];
+    uint8_t old[SURFACE_OUTGOING_MAX];
     uint8_t compact[4096];
     struct writer message = writer_init(old, sizeof(old));
     struct writer room = writer_init(compact, sizeof(compact));
@@ -156,7 +156,7 @@ static void put_words(struct writer *w, const char *words)
 void control_delivery_curl(struct request *q)
 {
     const struct outbox_item *item = control_find_delivery(q, q->parts[0]);
-    uint8_t body[4096];
+    uint8_t body[SURFACE_OUTGOING_MAX];
     char agent[80];
     char signature[SURFACE_SIGNATURE_SIZE];
     struct span url = SPAN_EMPTY;

@@ -124,7 +124,16 @@ bool surface_start_rules(struct surface *s, char error[RULES_ERROR_SIZE]);
 /* Does a scenario rule order this attempt to fail without being sent? */
 bool surface_outgoing_fails(struct surface *s, const struct outbox_item *item);
 
-/* The body of an outgoing message, and where it goes. False: there is nothing to send any more. */
+/*
+ * The longest body of an outgoing message, with room to spare. As JSON a byte of a text may become
+ * six; of a URL, which has no controls, two. The longest is a result of B2B: two parties of 130
+ * bytes, two texts of 100, a URL of 1,024 and a rule's words of 120 bytes (printable: two each) are
+ * 1,560 + 1,200 + 2,048 + 240 bytes, and what stands around them is less than 1,500. That of an
+ * edited copy is at most 2,046 bytes as it is.
+ */
+enum { SURFACE_OUTGOING_MAX = 8192 };
+/* The body of an outgoing message, and where it goes. False: there is nothing to send any more, or
+ * (never, see above) it is longer than the room. */
 bool surface_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
                       struct span *url_out);
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/caltime.h"
+#include "base/delivery_error.h"
 #include "book/book.h"
 #include "book/outbox.h"
 #include "support/random.h"
@@ -534,6 +535,26 @@ static void test_breaker_opens_and_closes(void **state)
     rig_finish(&g);
 }
 
+/* What was not sent at all says nothing about the receiver. */
+static void test_unsent_breaks_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t unsent[] = {DELIVERY_RULED, DELIVERY_WITHDRAWN, DELIVERY_INTERRUPTED,
+                                     DELIVERY_UNWRITTEN};
+    for (size_t i = 0; i < sizeof(unsent) / sizeof(unsent[0]); i++) {
+        struct rig g;
+        rig_start(&g);
+        for (uint32_t n = 0; n < 2 * OUTBOX_BREAKER_FAILURES; n++) {
+            uint64_t number = queue(&g, 1);
+            assert_int_equal(take(&g), number);
+            report(&g, number, 0, unsent[i], UINT64_MAX);
+        }
+        uint64_t next = queue(&g, 1);
+        assert_int_equal(take(&g), next);
+        rig_finish(&g);
+    }
+}
+
 /* Each failed probe doubles the pause, up to half a minute. */
 static void test_breaker_pauses(void **state)
 {
@@ -899,6 +920,7 @@ int main(void)
         cmocka_unit_test(test_target_limit),
         cmocka_unit_test(test_many_slow_targets),
         cmocka_unit_test(test_breaker_opens_and_closes),
+        cmocka_unit_test(test_unsent_breaks_nothing),
         cmocka_unit_test(test_breaker_pauses),
         cmocka_unit_test(test_breaker_opens_once),
         cmocka_unit_test(test_breaker_needs_a_row),

@@ -392,3 +392,30 @@ await story('--magic for payouts', async (scene) => {
     equal((await newest(world)).result_code, '2001', 'amount 2001');
     proved('payouts end by the last digits of the phone, or by the amount');
 });
+
+// The longest texts that every field may have, each byte of which doubles or grows sixfold as JSON.
+await story('the longest result', async (scene) => {
+    const world = await open(scene);
+    const { operator } = world;
+    const name = '\u0001'.repeat(100);
+    await operator.simOk('POST', '/organisations', { short_code: 600111, name }, 201);
+    await operator.simOk('POST', `/organisations/${SHORT_CODE}/fund`, { account: 'working', amount: 9_000_000_000_000 });
+    await ruled(world, 'b2b', { callback: { code: '0', text: '"'.repeat(120) } });
+    const base = `${world.listener.url}/`;
+    const [path, body] = calls(world).b2b;
+    const answer = await post(world, [path, { ...body, Amount: '100000', PartyB: 600111, AccountReference: '"'.repeat(100),
+        QueueTimeOutURL: base + '"'.repeat(1024 - base.length) }]);
+    equal(answer.status, 200, answer.text);
+    await operator.untilIdle();
+    const sent = results(world).at(-1);
+    check(sent.text.length > 4096, `a result of ${sent.text.length} bytes`);
+    equal(sent.json.Result.ResultDesc, '"'.repeat(120), 'its words');
+    const [delivery] = (await operator.simOk('GET', '/deliveries')).data;
+    const shown = await operator.simOk('GET', `/deliveries/${delivery.id}`);
+    equal([shown.request_body, shown.state], [sent.text, 'delivered'], 'what is shown of it');
+    await operator.simOk('POST', `/deliveries/${delivery.id}/replay`, {}, 202);
+    await until(() => results(world).length === 2, 'the same again');
+    equal((await operator.call('GET', `/sim/v1/deliveries/${delivery.id}/curl`)).status, 200, 'the command line');
+    verified(world);
+    proved(`a result of ${sent.text.length} bytes is sent, shown and sent again`);
+});
