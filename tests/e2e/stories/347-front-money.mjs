@@ -121,6 +121,32 @@ await story('mpesa-node pays out and reverses', async (scene) => {
     check(anew.ConversationID && anew.ConversationID !== failed.ConversationID, 'another reversal');
     equal((await result(app, anew.ConversationID)).ResultCode, 0, 'reversed at last');
     proved('Reversal: one that failed is asked for anew, or refused at once, never taken for done');
+
+    // A person accepted less than was asked for: what was paid is given back, and that is its Amount.
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'silent', match: { api: 'stk_push' }, then: { prompt: { act: 'ignore' }, callback: { never: true } } }] });
+    await mpesa.lipaNaMpesaOnline(PHONE, 700, app.url, 'INV-5');
+    const { id } = (await gateway.ok('GET', '/v1/payments')).data[0];
+    const asked = await gateway.become(id, 'pending');
+    const push = (await operator.transactions()).find((one) => one.checkout_request_id === asked.checkout_request_id);
+    const paidByHand = await operator.call('POST', '/mpesa/c2b/v2/simulate', { headers: await operator.bearer(),
+        body: { ShortCode: SHORT_CODE, CommandID: 'CustomerPayBillOnline', Msisdn: PHONE, Amount: 650, BillRefNumber: 'INV-5' } });
+    equal(paidByHand.status, 200, paidByHand.text);
+    const { receipt: came } = await until(async () => (await operator.wholeList('/transactions'))
+        .find((one) => one.amount === 65000 && one.receipt), 'what was paid');
+    const { origin, pathname } = new URL(push.callback_url);
+    await request(origin, 'POST', pathname, { body: { Body: { stkCallback: {
+        MerchantRequestID: asked.merchant_request_id, CheckoutRequestID: asked.checkout_request_id,
+        ResultCode: 0, ResultDesc: 'OK', CallbackMetadata: { Item: [
+            { Name: 'Amount', Value: 650 }, { Name: 'MpesaReceiptNumber', Value: came }] } } } } });
+    await gateway.become(id, 'mismatched');
+    await gateway.ok('POST', `/v1/payments/${id}/decide`,
+                     { decision: 'accept', amount: 65000, owner: 'Wanjiru', note: 'agreed' });
+    equal(await refused(came, 700, app.url, app.url), 'Bad Request - Invalid Amount', 'what was asked for');
+    const less = (await mpesa.reversal(came, 650, `${app.url}/late`, `${app.url}/reversed`)).data;
+    equal((await result(app, less.ConversationID)).ResultCode, 0, 'what was paid is reversed');
+    equal((await gateway.payment(id)).status, 'reversed', 'whole');
+    proved('Reversal: of what a person accepted, with what was paid');
 });
 
 await story('B2C v3: once for each OriginatorConversationID', async (scene) => {
