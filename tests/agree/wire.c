@@ -154,6 +154,12 @@ struct http_counters http_counters(const struct http_server *server)
     return (struct http_counters){0};
 }
 
+size_t http_reply_header_room(const struct http_exchange *x, const char *name)
+{
+    CHECK(!x->prepared && name[0] != '\0');
+    return sizeof(x->explained) - 1;
+}
+
 void http_reply_header(struct http_exchange *x, const char *name, struct span value)
 {
     CHECK(!x->prepared && name[0] != '\0' && (value.size == 0 || value.data != NULL));
