@@ -21,18 +21,6 @@ static const struct outbox_item *item_of(const struct courier *c, uint64_t numbe
     return outbox_item(&engine_book(c->engine)->outbox, number);
 }
 
-/* Tells the book of an attempt that was none; false: it has no room for that now. */
-static bool report(struct courier *c, uint64_t number, enum delivery_error error)
-{
-    struct delivery_report r = {
-        .id = number,
-        .generation = engine_book(c->engine)->generation,
-        .error = error,
-        .retry_after_ms = -1,
-    };
-    return c->report(c->context, &r);
-}
-
 static void drop(struct courier *c, uint32_t i)
 {
     CHECK(i < c->count);
@@ -81,7 +69,7 @@ static void give_up(struct courier *c, uint32_t provider)
         if (c->waiting[i].provider == provider) {
             uint64_t number = c->waiting[i].number;
             drop(c, i);
-            (void)report(c, number, DELIVERY_NO_TOKEN);
+            (void)c->unsent(c->context, number, DELIVERY_NO_TOKEN);
         }
     }
 }
@@ -156,7 +144,7 @@ static enum courier_step mark(struct courier *c, struct courier_entry *e)
         return STEP_WAITS;
     }
     if (result.status == ENGINE_REFUSED) {
-        (void)report(c, e->number, DELIVERY_WITHDRAWN);
+        (void)c->unsent(c->context, e->number, DELIVERY_WITHDRAWN);
         return STEP_DONE;
     }
     return STEP_WAITS; /* no room to remember it: not sent before there is */
@@ -181,7 +169,7 @@ static enum courier_step step(struct courier *c, struct courier_entry *e)
     struct writer w = writer_init(c->bytes, sizeof(c->bytes));
     struct gateway_job job;
     if (!gateway_outgoing(c->surface, item, &w, &job)) {
-        (void)report(c, e->number, DELIVERY_WITHDRAWN);
+        (void)c->unsent(c->context, e->number, DELIVERY_WITHDRAWN);
         return STEP_DONE;
     }
     return submit(c, e->number, &job) ? STEP_DONE : STEP_WAITS;
@@ -206,7 +194,8 @@ static bool take(struct courier *c, const struct outbox_item *item)
         c->count++;
         return true;
     }
-    return report(c, item->number, may == PUSH_OVER ? DELIVERY_WITHDRAWN : DELIVERY_INTERRUPTED);
+    return c->unsent(c->context, item->number,
+                     may == PUSH_OVER ? DELIVERY_WITHDRAWN : DELIVERY_INTERRUPTED);
 }
 
 void courier_turn(struct courier *c)

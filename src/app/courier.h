@@ -25,8 +25,9 @@ enum {
     COURIER_BYTES_MAX = 64 * 1024,
 };
 
-/* False: the book has no room to remember it, and the item is back in the outbox. */
-typedef bool (*courier_report_fn)(void *context, const struct delivery_report *report);
+/* Tells the book of an attempt at an item that was none. False: it has no room to remember it, and
+ * the item is back in the outbox. */
+typedef bool (*courier_unsent_fn)(void *context, uint64_t number, enum delivery_error why);
 
 /* An item that was taken and has not been submitted. */
 struct courier_entry {
@@ -41,7 +42,7 @@ struct courier {
     struct engine *engine;
     struct surface *surface;
     struct delivery *delivery;
-    courier_report_fn report; /* for what is not sent at all */
+    courier_unsent_fn unsent;
     void *context;
     uint64_t generation;
     uint32_t count;

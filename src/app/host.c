@@ -379,9 +379,8 @@ static void collect_written(struct host *h)
 }
 
 /* What came of an attempt. False: there is no room to remember it, so it will be made again. */
-static bool remember_attempt(void *context, const struct delivery_report *report)
+static bool remember_attempt(struct host *h, const struct delivery_report *report)
 {
-    struct host *h = context;
     struct delivery_result_command c = {
         .number = report->id,
         .generation = report->generation,
@@ -437,10 +436,12 @@ static void collect_reports(struct host *h)
 
 /* ---- sending ---- */
 
-/* Nothing is sent (a scenario rule ordered this attempt to fail, or its message cannot be written),
- * and it counts as tried. False: it went back, and would come again at once. */
-static bool report_unsent(struct host *h, uint64_t number, enum delivery_error why)
+/* Nothing is sent (a scenario rule ordered this attempt to fail, its message cannot be written,
+ * what it asked for is over), and it counts as tried. False: it went back, and would come again at
+ * once. */
+static bool report_unsent(void *context, uint64_t number, enum delivery_error why)
 {
+    struct host *h = context;
     struct delivery_report report = {
         .id = number,
         .generation = h->book->generation,
@@ -507,7 +508,7 @@ bool host_start(struct host *h)
     h->courier.engine = h->engine;
     h->courier.surface = h->surface;
     h->courier.delivery = h->delivery;
-    h->courier.report = remember_attempt;
+    h->courier.unsent = report_unsent;
     h->courier.context = h;
     return true;
 }

@@ -45,9 +45,9 @@ struct server {
     struct shared shared;
     char data[600];
     uint32_t host_count;
-    struct scrub scrubs[2]; /* one for each host */
     struct host hosts[HOSTS_MAX];
-    struct host *operator_host; /* NULL: that book does not run here */
+    struct scrub scrubs[HOSTS_MAX]; /* one for each host */
+    struct host *operator_host;     /* NULL: that book does not run here */
     struct host *merchant_host;
     bool stopping;
     int64_t stop_ns; /* monotonic: when stopping began */

@@ -116,8 +116,8 @@ struct observation {
     struct span own_reference;    /* the id that we chose: OriginatorConversationID, reference */
     struct span receipt;          /* the provider's public reference of the money */
     struct span original_receipt; /* REFUND, CHARGE: of what it belongs to */
-    bool
-        came_in; /* REFUND: money came to us, so that a payout is what came back; false: not said */
+    /* REFUND: money came to us, so that a payout is what came back; false: not said. */
+    bool came_in;
     struct span account_reference;
     struct span account; /* BALANCE, TRANSFER: "Utility Account" */
     struct span party;   /* the other side as it was given: masked, hashed, with its name */

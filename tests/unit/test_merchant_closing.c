@@ -379,21 +379,27 @@ static void test_a_row_that_names_the_payer(void **state)
     shop_end(&s);
 }
 
+/* Payments 1 and 2: the same payer, amount and reference, both expired by query. */
+static void start_with_twins(struct shop *s)
+{
+    struct shop_claim expired = {.source = OBSERVED_BY_QUERY,
+                                 .verdict = OBSERVED_FAILED,
+                                 .reason = OBSERVED_REASON_EXPIRED,
+                                 .code = "1037"};
+    start(s);
+    for (uint32_t i = 0; i < 2; i++) {
+        uint64_t number = shop_pending(s, "INV-1");
+        assert_int_equal(shop_claims(s, number, &expired), NOTICE_MOVED);
+        shop_pass(s, 60 * SHOP_S);
+    }
+}
+
 /* Two that the same row could be about stay, so that it is seen that there are two. */
 static void test_twins_stay(void **state)
 {
     (void)state;
     struct shop s;
-    struct shop_claim expired = {.source = OBSERVED_BY_QUERY,
-                                 .verdict = OBSERVED_FAILED,
-                                 .reason = OBSERVED_REASON_EXPIRED,
-                                 .code = "1037"};
-    start(&s);
-    for (uint32_t i = 0; i < 2; i++) {
-        uint64_t number = shop_pending(&s, "INV-1");
-        assert_int_equal(shop_claims(&s, number, &expired), NOTICE_MOVED);
-        shop_pass(&s, 60 * SHOP_S);
-    }
+    start_with_twins(&s);
     shop_pass(&s, 5 * HOUR);
     assert_int_equal(shop_clear(&s, 0, false), 0);
     struct shop_claim paid = paid_as("UA1A000001");
@@ -408,16 +414,7 @@ static void test_twins_behind_one_that_never_left(void **state)
 {
     (void)state;
     struct shop s;
-    struct shop_claim expired = {.source = OBSERVED_BY_QUERY,
-                                 .verdict = OBSERVED_FAILED,
-                                 .reason = OBSERVED_REASON_EXPIRED,
-                                 .code = "1037"};
-    start(&s);
-    for (uint32_t i = 0; i < 2; i++) {
-        uint64_t number = shop_pending(&s, "INV-1");
-        assert_int_equal(shop_claims(&s, number, &expired), NOTICE_MOVED);
-        shop_pass(&s, 60 * SHOP_S);
-    }
+    start_with_twins(&s);
     uint64_t unsent = shop_pay(&s, "INV-2");
     shop_pass(&s, 5 * HOUR);
     assert_int_equal(shop_payment(&s, unsent)->entered_ns[GATEWAY_SUBMITTED], 0);
