@@ -173,7 +173,6 @@ bool rule_list_decode(struct span bytes, struct rule_list *out)
     struct rule one;
     uint8_t count = get_u8_upto(&r, RULES_MAX);
     if (out != NULL) {
-        memset(out, 0, sizeof(*out));
         out->count = r.bad ? 0 : count;
     }
     for (uint32_t i = 0; i < count && !r.bad; i++) {
