@@ -54,7 +54,7 @@ struct export_arguments {
 /* One file under way. */
 struct export_file {
     char path[PATH_BYTES];
-    char temporary[PATH_BYTES + 16];
+    char temporary[PATH_BYTES + 32];
     bool made;
     FILE *out;
     struct writer json;

@@ -421,11 +421,11 @@ static void test_every_byte_of_a_record(void **state)
 
 static enum book_outcome keys_leave(struct world *w, const uint8_t key[16], uint64_t as_of)
 {
+    uint8_t keys[1][16];
+    memcpy(keys[0], key, sizeof(keys[0]));
     enum book_outcome outcome = BOOK_DONE;
-    struct keys_leave_command c = {.generation = w->book->generation,
-                                   .as_of = as_of,
-                                   .keys = (const uint8_t(*)[16])key,
-                                   .count = 1};
+    struct keys_leave_command c = {
+        .generation = w->book->generation, .as_of = as_of, .keys = keys, .count = 1};
     (void)world_do(w, COMMAND_KEYS_LEAVE, &c, &outcome);
     return outcome;
 }
