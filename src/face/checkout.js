@@ -1,5 +1,5 @@
 // Shows a payment in <div data-hakika="CHECKOUT_URL"></div>: asks every 3 s, 20 times (R2.6).
-// No answer is no failure.
+// No answer: no failure.
 (function () {
   'use strict';
   var unknown = {
@@ -27,10 +27,11 @@
     }
 
     function take(state) {
-      if (ended || (over && !state.ended) || state.status == shown) return;
+      if (ended || over && !state.ended) return;
+      if ((ended = state.ended)) clearInterval(timer);
+      if (state.status == shown) return;
       show(state.status, state.words);
       if (state.receipt) add('p', 'M-PESA ' + state.receipt, '');
-      if ((ended = state.ended)) clearInterval(timer);
       box.dispatchEvent(new CustomEvent('hakika', { detail: state }));
     }
 

@@ -67,8 +67,16 @@ await story('could not be confirmed, and then paid', async (scene) => {
     matches(await page.box.innerText(), new RegExp(`Umelipa. Asante.*${paid.receipt}`, 's'), 'paid');
     await page.clock.runFor(60_000);
     equal(page.asked, 23, 'what has ended is not asked about');
-    browser.clean();
     proved('"check again" asks anew, and a success ends it');
+
+    // Opened when it was over already: the server has drawn the end, and it must stay.
+    const late = await still(browser, made.checkout_url);
+    await late.clock.runFor(70_000);
+    matches(await late.box.innerText(), new RegExp(`^Paid. Thank you.*${paid.receipt}$`, 's'), 'still paid');
+    equal(await late.box.getByRole('button').count(), 0, 'nothing to check again');
+    equal(late.asked, 1, 'one look told that it had ended');
+    browser.clean();
+    proved('a page opened after the end never says that it could not be confirmed');
 });
 
 await story('in a page of a shop', async (scene) => {
