@@ -46,7 +46,7 @@ enum {
     BOOK_TRANSFERS_MAX = 8190,        /* transfers in one COMMAND_TRANSFERS */
     BOOK_RESERVE_ACCOUNTS = 64,       /* most that one decision creates */
     BOOK_RESERVE_TRANSFERS = 64,
-    BOOK_RESERVE_ITEMS = 20,
+    BOOK_RESERVE_ITEMS = 28, /* of the outbox; the merchant book needs most (merchant.c) */
     BOOK_RESERVE_TEXTS = 160,
 };
 

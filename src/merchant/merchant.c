@@ -129,7 +129,10 @@ static void gateway_moved(void *state, struct book *book)
 enum {
     WEBHOOKS_RESERVED = GATEWAY_ENDPOINTS_EACH * GATEWAY_FRAME_FEED_MAX,
     NOTICES_RESERVED = GATEWAY_RECORD_NOTICES, /* of one that comes home */
+    CALLS_RESERVED = 4, /* beside them: a forwarded end, a confirmation, a question, a payout */
 };
+_Static_assert(WEBHOOKS_RESERVED + CALLS_RESERVED <= BOOK_RESERVE_ITEMS,
+               "a decision queues no more messages than there is room for");
 
 static bool gateway_reserve(void *state)
 {

@@ -55,15 +55,16 @@ static enum gateway_refusal decide(struct shop *s, uint64_t number, uint8_t judg
     return reply.refusal;
 }
 
-/* The C2B confirmation of the same money. */
-static uint8_t arrives(struct shop *s, const char *receipt, const char *order, int64_t amount_minor)
+/* The same money as a C2B confirmation or a row says it. */
+static uint8_t arrives_by(struct shop *s, enum observation_source source, const char *receipt,
+                          const char *order, int64_t amount_minor)
 {
     struct observation o;
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     char body[64];
     memset(&o, 0, sizeof(o));
     o.kind = OBSERVED_RECEIPT;
-    o.source = OBSERVED_BY_CALLBACK;
+    o.source = source;
     o.verdict = OBSERVED_SUCCEEDED;
     o.reference = span_from(receipt);
     o.receipt = o.reference;
@@ -76,6 +77,11 @@ static uint8_t arrives(struct shop *s, const char *receipt, const char *order, i
     memcpy(n.key, key, sizeof(n.key));
     assert_true(shop_do(s, COMMAND_NOTICE, &n, &reply) > 0);
     return reply.effect;
+}
+
+static uint8_t arrives(struct shop *s, const char *receipt, const char *order, int64_t amount_minor)
+{
+    return arrives_by(s, OBSERVED_BY_CALLBACK, receipt, order, amount_minor);
 }
 
 /* Both amounts are in the record; the same decision again changes nothing, another one neither. */
@@ -412,12 +418,88 @@ static void test_fee_of_what_is_accepted(void **state)
     shop_end(&s);
 }
 
+static void open_endpoints(struct shop *s)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    for (int i = 0; i < GATEWAY_ENDPOINTS_EACH; i++) {
+        struct endpoint_command c = {.target = 9,
+                                     .url = SPAN_LITERAL("https://shop.example/hook"),
+                                     .secret = SPAN_LITERAL("sealed")};
+        assert_true(shop_do(s, COMMAND_ENDPOINT_OPEN, &c, &reply) > 0);
+    }
+}
+
+/* Asked for at Daraja's own path: its end goes on to the application's own URL, too. */
+static uint64_t pending_at_front(struct shop *s)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payment_create_command c = {.amount_minor = SHOP_AMOUNT,
+                                       .phone = SHOP_PHONE,
+                                       .method = METHOD_MPESA_STK,
+                                       .capture = CAPTURE_WALLET,
+                                       .order = SPAN_LITERAL("REF#1"),
+                                       .token = {7},
+                                       .key = {7},
+                                       .front = {.url = SPAN_LITERAL("https://shop.example/cb"),
+                                                 .reference = SPAN_LITERAL("REF"),
+                                                 .target = 3}};
+    assert_true(shop_do(s, COMMAND_PAYMENT_CREATE, &c, &reply) > 0);
+    shop_answer(s, reply.number, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
+    return reply.number;
+}
+
+/* Every webhook so far arrives, so that none waits for the one before it. */
+static void deliver_webhooks(struct shop *s)
+{
+    uint64_t item;
+    while ((item = shop_take(s, MESSAGE_WEBHOOK)) != 0) {
+        struct delivery_result_command c = {
+            .number = item, .generation = s->book->generation, .status = 200, .retry_after_ms = -1};
+        enum book_outcome outcome = BOOK_DONE;
+        assert_true(shop_do(s, COMMAND_DELIVERY_RESULT, &c, &outcome) > 0);
+    }
+}
+
+/* The decision that tells the most: the payment's end, that it had gone back, its receipt, and the
+ * end of three discrepancies, each to every endpoint, and the end to the application's own URL. */
+static void test_all_that_one_decision_tells(void **state)
+{
+    (void)state;
+    for (uint8_t judgement = JUDGEMENT_ACCEPT; judgement <= JUDGEMENT_REFUND; judgement++) {
+        struct shop s;
+        shop_start(&s);
+        open_endpoints(&s);
+        uint64_t n = pending_at_front(&s);
+        struct shop_claim came = wrong(OBSERVED_BY_CALLBACK, CAME);
+        assert_int_equal(shop_claims(&s, n, &came), NOTICE_MOVED);
+        struct shop_claim back = wrong(OBSERVED_BY_CALLBACK, 0);
+        back.kind = OBSERVED_REFUND;
+        back.receipt = "UA1R000001";
+        assert_int_equal(shop_claims(&s, n, &back), NOTICE_CONTRADICTS);
+        const char *receipt = "UA1A000001";
+        assert_int_equal(arrives_by(&s, OBSERVED_BY_STATEMENT, receipt, "REF", CAME), NOTICE_MOVED);
+        assert_int_equal(arrives_by(&s, OBSERVED_BY_STATEMENT, receipt, "REF", CAME - 100),
+                         NOTICE_MISMATCH);
+        assert_int_equal(shop_gateway(&s)->disagreements, 3);
+        deliver_webhooks(&s);
+        uint64_t before = s.book->outbox.last_number;
+        assert_int_equal(decide(&s, n, judgement, CAME), GATEWAY_DONE);
+        assert_int_equal(s.book->outbox.last_number - before, 5 * GATEWAY_ENDPOINTS_EACH + 1);
+        assert_int_equal(shop_gateway(&s)->disagreements, 0);
+        assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
+        assert_int_equal(shop_told(&s, FEED_RECEIPT_TAKEN_BACK), 1);
+        assert_int_equal(shop_clearing(&s), 0);
+        shop_end(&s);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted_with_what_came),
         cmocka_unit_test(test_the_receipt_is_taken_back),
         cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_all_that_one_decision_tells),
         cmocka_unit_test(test_which_claim_counts),
         cmocka_unit_test(test_what_nobody_may_accept),
         cmocka_unit_test(test_given_back),
