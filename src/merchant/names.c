@@ -279,7 +279,8 @@ static void name_claim(const struct gateway *g, const struct notice_command *c, 
     if (arrived && p == NULL && told == NULL) {
         name_arrival(g, c->provider, &claim, now_ns, out);
     }
-    if (p == NULL && told == NULL) {
+    /* A refund's word may name its payment, which is here, and be about a refund that left. */
+    if ((p == NULL && told == NULL) || claim.kind == OBSERVED_REFUND) {
         struct old_name key = bytes_name(OLD_SPACE_NOTICE_KEY, c->key);
         old_names_add(out, &key);
     }

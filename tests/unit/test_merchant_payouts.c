@@ -344,6 +344,33 @@ static void test_an_old_refunds_word_again(void **state)
     shop_end(&s);
 }
 
+/* The same when the old refund has left memory, while its payment is kept here by the new one. */
+static void test_the_word_of_a_refund_that_left(void **state)
+{
+    (void)state;
+    struct shop s;
+    uint64_t n = rich(&s);
+    shop_with_attic(&s);
+    uint64_t r = payout(&s, 0, n).number;
+    answer(&s, r, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
+    struct shop_claim failed = {.source = OBSERVED_BY_WEBHOOK,
+                                .verdict = OBSERVED_FAILED,
+                                .kind = OBSERVED_REFUND,
+                                .reference = "ws_CO_1"};
+    assert_int_equal(shop_claims(&s, 0, &failed), NOTICE_MOVED);
+    shop_fail(&s, shop_take(&s, CALL_STATUS), DELIVERY_TIMEOUT);
+    shop_pass(&s, 7200 * SHOP_S);
+    (void)shop_clear(&s, 0, false);
+    uint64_t again = payout(&s, 0, n).number;
+    answer(&s, again, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
+    (void)shop_clear(&s, 0, false);
+    assert_int_equal(map_get(&shop_gateway(&s)->by_number, r), MAP_NONE);
+    assert_int_equal(shop_claims(&s, 0, &failed), NOTICE_CONFIRMS);
+    assert_int_equal(shop_payment(&s, again)->state, GATEWAY_UNCONFIRMED);
+    assert_int_equal(free_minor(&s), 0);
+    shop_end(&s);
+}
+
 /* A payout that came back stays succeeded, and a person gets it to see, whether the line has a
  * receipt of its own or stands under that of the payout. */
 static void test_a_payout_came_back(void **state)
@@ -625,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_a_statement_tells_of_a_failed_refund),
         cmocka_unit_test(test_taken_back_beside_a_refund),
         cmocka_unit_test(test_an_old_refunds_word_again),
+        cmocka_unit_test(test_the_word_of_a_refund_that_left),
         cmocka_unit_test(test_escrow_after_a_failed_refund),
         cmocka_unit_test(test_a_payout_came_back),
         cmocka_unit_test(test_front_is_told),
