@@ -44,22 +44,26 @@ static bool submit(struct courier *c, uint64_t id, const struct gateway_job *job
 
 /* ---- access tokens ---- */
 
-static void fetch_token(struct courier *c, uint32_t provider)
+/* False: it cannot be asked for, however long one waits (no URL, a secret that nobody can read). */
+static bool fetch_token(struct courier *c, uint32_t provider)
 {
     struct writer w = writer_init(c->bytes, sizeof(c->bytes));
     struct gateway_job job;
     for (uint32_t i = 0; i < c->token_count; i++) {
         if (c->tokens[i] == provider) {
-            return; /* under way */
+            return true; /* under way */
         }
     }
     if (c->token_count == COURIER_TOKENS_MAX || delivery_room(c->delivery) == 0) {
-        return; /* in a later turn */
+        return true; /* in a later turn */
     }
-    if (gateway_token_job(c->surface, provider, &w, &job) &&
-        submit(c, TOKEN_JOB | provider, &job)) {
+    if (!gateway_token_job(c->surface, provider, &w, &job)) {
+        return false;
+    }
+    if (submit(c, TOKEN_JOB | provider, &job)) {
         c->tokens[c->token_count++] = provider;
     }
+    return true;
 }
 
 /* Nothing of what waits for the token was sent: the book decides what becomes of it. */
@@ -157,8 +161,11 @@ static enum courier_step step(struct courier *c, struct courier_entry *e)
         return STEP_DONE;
     }
     if (e->provider != SLAB_NONE && !gateway_token_good(c->surface, e->provider)) {
-        fetch_token(c, e->provider);
-        return STEP_WAITS;
+        if (fetch_token(c, e->provider)) {
+            return STEP_WAITS;
+        }
+        (void)c->unsent(c->context, e->number, DELIVERY_NO_TOKEN);
+        return STEP_DONE;
     }
     if (e->is_push && !e->marked) {
         return mark(c, e);

@@ -2,7 +2,8 @@
 // pushes leave and while callbacks come. The application repeats what was not answered, with the
 // same key. In the end each payment has its callback, and the money is there once.
 import { both, PHONE } from '../lib/gateway.mjs';
-import { check, equal, proved, random, story } from '../lib/story.mjs';
+import { metricsOf } from '../lib/operator.mjs';
+import { check, equal, proved, random, story, until } from '../lib/story.mjs';
 
 const RESTARTS = Number(process.env.RESTARTS ?? 100);
 const EACH_TIME = 4;
@@ -77,4 +78,17 @@ await story('a hundred restarts under load', async (scene) => {
     equal(await operator.utility() - utility, paid.length * AMOUNT, 'the operator');
     proved(`${RESTARTS} restarts, ${payments.length} payments: ${succeeded.length} with their callback, ` +
            `${unknown.length} of which nobody knows whether the push left, none twice`);
+});
+
+// The seeded account means the operator next door: without it there is nobody to ask for a token.
+await story('a provider without an address', async (scene) => {
+    const server = await both(scene, ['--clock', 'real']);
+    await server.restart(['--book', 'merchant', '--merchant-port', new URL(server.ready.merchant).port]);
+    const { gateway } = server;
+    const made = await gateway.paying({ order_id: 'ORDER-1' });
+    await until(async () => (await metricsOf(gateway)).hakika_callbacks_in_flight === 0, 'nothing is in flight');
+    const attempt = (await gateway.timeline(made.id)).find((step) => step.event === 'push_attempted');
+    equal(attempt?.error, 'not sent: the provider gave no access token', 'what came of the push');
+    equal((await gateway.payment(made.id)).status, 'created', 'the payment, which is tried again');
+    proved('what cannot be asked for its token is told so, and is in flight no longer');
 });
