@@ -72,13 +72,15 @@ void gateway_notice_digests(struct surface *s, struct notice_command *c, uint64_
     secrets_digest(s->options.secrets, parts, 9, c->key);
 }
 
-/* Which headers came, without those that may carry credentials. */
+/* Which headers came, without those that may carry credentials; all lines of each, since a proxy
+ * may add what it says about its peer as a line of its own. */
 static struct span headers_of(struct request *q, struct writer *w)
 {
     static const char *const names[] = {"Content-Type", "User-Agent", "X-Forwarded-For",
                                         "X-Request-Id"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct span value = http_header(q->x, names[i]);
+        struct writer all = surface_writer(q->s);
+        struct span value = http_header_list(q->x, names[i], &all);
         if (value.size > 0 && value.size <= 80) {
             put_raw(w, names[i], strlen(names[i]));
             put_raw(w, ": ", 2);
@@ -148,8 +150,9 @@ static bool is_signed(struct request *q, const struct gateway_provider *p, struc
 static bool from_provider(struct request *q)
 {
     const struct surface_options *o = &q->s->options;
-    if (o->source_good == NULL ||
-        o->source_good(o->context, http_peer(q->x), http_header(q->x, "X-Forwarded-For"))) {
+    struct writer w = surface_writer(q->s);
+    if (o->source_good == NULL || o->source_good(o->context, http_peer(q->x),
+                                                 http_header_list(q->x, "X-Forwarded-For", &w))) {
         return true;
     }
     q->s->gateway->refused_sources++;

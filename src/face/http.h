@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "base/codec.h"
 #include "base/span.h"
 
 struct http_limits {
@@ -107,7 +108,11 @@ struct span http_method(const struct http_exchange *x);
 struct span http_path(const struct http_exchange *x);  /* percent-decoded, no query */
 struct span http_query(const struct http_exchange *x); /* raw, without '?' */
 struct span http_body(const struct http_exchange *x);
-struct span http_header(const struct http_exchange *x, const char *name); /* data NULL: absent */
+/* The first line of that name; data NULL: absent. */
+struct span http_header(const struct http_exchange *x, const char *name);
+/* The values of all lines of that name, in order and with commas between, written behind what w
+ * holds: what a list is that proxies lengthen (RFC 9110 5.3). Never longer than the head was. */
+struct span http_header_list(const struct http_exchange *x, const char *name, struct writer *w);
 /* Percent- and plus-decoded value of a query parameter; data NULL: absent. */
 struct span http_query_value(struct http_exchange *x, const char *name);
 struct span http_peer(const struct http_exchange *x);    /* numeric address, no port */

@@ -418,6 +418,37 @@ struct span http_header(const struct http_exchange *x, const char *name)
     return trim_blanks((struct span){value == NULL ? "" : value, size});
 }
 
+struct header_list {
+    struct span name;
+    struct writer *w;
+    size_t begin;
+    bool found;
+};
+
+static enum MHD_Result header_join(void *context, enum MHD_ValueKind kind, const char *key,
+                                   size_t key_size, const char *value, size_t value_size)
+{
+    struct header_list *list = context;
+    (void)kind;
+    if (!equal_caseless((struct span){key, key_size}, list->name)) {
+        return MHD_YES;
+    }
+    struct span line = trim_blanks((struct span){value == NULL ? "" : value, value_size});
+    put_raw(list->w, ", ", list->found ? 2 : 0);
+    put_raw(list->w, line.data, line.size);
+    list->found = true;
+    return MHD_YES;
+}
+
+struct span http_header_list(const struct http_exchange *x, const char *name, struct writer *w)
+{
+    struct header_list list = {.name = span_from(name), .w = w, .begin = w->size};
+    (void)MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, header_join, &list);
+    CHECK(!w->overflow);
+    return list.found ? (struct span){(const char *)w->data + list.begin, w->size - list.begin}
+                      : SPAN_EMPTY;
+}
+
 /*
  * Decodes a part of the query into the place of the same offset in the room kept for it, so that
  * asking again needs no more memory; data NULL when a percent sequence is malformed.

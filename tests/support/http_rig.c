@@ -49,6 +49,11 @@ static void note_request(struct rig *rig, struct http_exchange *x)
     keep(rig->body, sizeof(rig->body), http_body(x));
     keep(rig->peer, sizeof(rig->peer), http_peer(x));
     keep(rig->header, sizeof(rig->header), header);
+    uint8_t room[8192];
+    struct writer w = writer_init(room, sizeof(room));
+    struct span list = http_header_list(x, "x-test", &w);
+    assert_true((list.data != NULL) == (header.data != NULL));
+    keep(rig->header_list, sizeof(rig->header_list), list);
     keep(rig->value, sizeof(rig->value), value);
     rig->header_present = header.data != NULL;
     rig->value_present = value.data != NULL;

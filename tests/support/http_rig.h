@@ -30,8 +30,9 @@ struct rig {
     bool admit_refuses;
     /* the last request that reached the handler */
     char method[64], path[TEXT_MAX], query[TEXT_MAX], body[TEXT_MAX], peer[64];
-    char header[256];     /* X-Test */
-    char value[TEXT_MAX]; /* the query's parameter "name" */
+    char header[256];      /* X-Test */
+    char header_list[256]; /* all lines of it */
+    char value[TEXT_MAX];  /* the query's parameter "name" */
     bool header_present, value_present;
     size_t body_size;
 };

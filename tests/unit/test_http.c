@@ -120,6 +120,26 @@ static void test_accepted_forms(void **state)
     rig_stop(&rig);
 }
 
+/* What a proxy adds on a line of its own counts as much as what it adds to the last line. */
+static void test_lines_of_one_name_are_a_list(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, http_limits_default());
+    assert_int_equal(ask(&rig, "GET / HTTP/1.1\r\nX-Test: 1, 2 \r\n" HOST
+                               "X-Other: x\r\nx-TEST:\r\nX-Test2: y\r\nX-Test: 3\r\n\r\n")
+                         .status,
+                     200);
+    assert_string_equal(rig.header, "1, 2"); /* the first line alone */
+    assert_string_equal(rig.header_list, "1, 2, , 3");
+    assert_int_equal(ask(&rig, "GET / HTTP/1.1\r\n" HOST "X-Test:\r\n\r\n").status, 200);
+    assert_true(rig.header_present); /* and the rig found the list there, too */
+    assert_string_equal(rig.header_list, "");
+    assert_int_equal(ask(&rig, "GET / HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    assert_false(rig.header_present);
+    rig_stop(&rig);
+}
+
 static void test_head_has_no_body(void **state)
 {
     (void)state;
@@ -785,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_reply_carries_what_it_should),
         cmocka_unit_test(test_query_values),
         cmocka_unit_test(test_accepted_forms),
+        cmocka_unit_test(test_lines_of_one_name_are_a_list),
         cmocka_unit_test(test_head_has_no_body),
         cmocka_unit_test(test_chunked_body),
         cmocka_unit_test(test_byte_by_byte),

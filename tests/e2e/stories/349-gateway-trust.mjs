@@ -202,6 +202,8 @@ await story('callbacks come from listed networks only', async (scene) => {
         [undefined, 'this machine itself'], ['41.90.1.1', 'a stranger behind the proxy'],
         ['196.201.214.200, 41.90.1.1', 'a stranger who names a provider'],
         ['196.201.214.200, nonsense', 'nonsense'], ['', 'nobody'],
+        [['196.201.214.200', '41.90.1.1'], 'the same, when the proxy adds a line of its own'],
+        [['196.201.214.200', ''], 'nobody, on the last line'],
     ]) {
         const answer = await send(forwarded);
         equal([answer.status, answer.json.code], [403, 'source_refused'], what);
@@ -210,13 +212,15 @@ await story('callbacks come from listed networks only', async (scene) => {
     await request(server.ready.merchant, 'POST', `/callbacks/${'0'.repeat(32)}/stk`,
                   { body, headers: { 'X-Forwarded-For': '196.201.214.200' } });
     const metrics = (await gateway.call('GET', '/metrics')).text;
-    for (const [why, count] of [['source', 5], ['unknown_url', 1], ['signature', 0]]) {
+    for (const [why, count] of [['source', 7], ['unknown_url', 1], ['signature', 0]]) {
         check(metrics.includes(`hakika_gateway_refused_total{reason="${why}"} ${count}\n`),
               `the metrics count ${why}: ${metrics.match(/.*refused_total.*/g)}`);
     }
     equal((await gateway.payment(made.id)).status, 'pending', 'nothing moved');
     equal((await send('41.90.1.1, 196.201.214.200')).status, 200, 'from a provider, by the proxy');
     await gateway.become(made.id, 'cancelled');
+    const lines = ['41.90.1.1', '196.201.214.200', '127.0.0.1'];
+    equal((await send(lines)).status, 200, 'on a line of its own, by two proxies');
     proved('a stranger\'s callback is refused without a trace; the proxy is believed about its peer');
 
     const bad = await Server.refused(scene, ['--book', 'both', '--callback-from', 'safaricom'],
