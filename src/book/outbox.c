@@ -384,6 +384,14 @@ static void apply_queued(struct outbox *o, const struct outbox_event *e, uint64_
     wait_until(o, index, e->next_try_ns);
 }
 
+void outbox__count_dead(struct outbox *o, const struct outbox_item *item, int by)
+{
+    if (item->state == OUTBOX_DEAD && item->kind < OUTBOX_KINDS_COUNTED) {
+        CHECK(by > 0 || o->dead_of_kind[item->kind] > 0);
+        o->dead_of_kind[item->kind] += (uint64_t)(int64_t)by;
+    }
+}
+
 static void apply_edited(struct outbox *o, const struct outbox_event *e, uint64_t position,
                          int64_t now_ns)
 {
@@ -428,6 +436,7 @@ static void apply_attempted(struct outbox *o, const struct outbox_event *e, uint
     target_learn(target_at(o, item->target_slot), e, now_ns);
     o->delivered += e->state == OUTBOX_DELIVERED;
     o->dead += e->state == OUTBOX_DEAD;
+    outbox__count_dead(o, item, 1);
     o->failed_attempts += e->state != OUTBOX_DELIVERED;
     if (e->state == OUTBOX_WAITING) {
         item->position = position;
@@ -447,6 +456,7 @@ static void apply_revived(struct outbox *o, const struct outbox_event *e, uint64
     CHECK(IMPLIES(item->state == OUTBOX_DEAD, o->dead > 0));
     o->delivered -= item->state == OUTBOX_DELIVERED;
     o->dead -= item->state == OUTBOX_DEAD;
+    outbox__count_dead(o, item, -1);
     item->tries = MUTATED(REVIVED_IS_TIRED) ? item->tries : 0;
     item->position = position;
     wait_until(o, index, e->next_try_ns);
@@ -511,6 +521,7 @@ void outbox_leave(struct outbox *o, uint64_t number)
     }
     o->left_delivered += item->state == OUTBOX_DELIVERED;
     o->left_dead += item->state == OUTBOX_DEAD;
+    outbox__count_dead(o, item, -1);
     for (uint32_t i = item->first_attempt; i != SLAB_NONE;) {
         const struct outbox_attempt *a = slab_at(&o->attempts, i);
         uint32_t next = a->next;
@@ -552,6 +563,7 @@ void outbox_come_home(struct outbox *o, const struct outbox_record *record)
     CHECK((delivered ? o->left_delivered : o->left_dead) > 0);
     o->left_delivered -= delivered;
     o->left_dead -= !delivered;
+    outbox__count_dead(o, item, 1);
 }
 
 void outbox_host(struct outbox *o, const struct outbox_record *record)

@@ -48,6 +48,7 @@ enum {
     OUTBOX_EDITS_MAX = 10000,    /* edited copies in a generation */
     OUTBOX_EDIT_BODY_MAX = 2046, /* bytes of an edited body, and at least one */
     OUTBOX_EDIT_URL_MAX = 1024,
+    OUTBOX_KINDS_COUNTED = 128, /* dead ones are counted for each kind below this */
 };
 #define OUTBOX_BREAKER_FIRST_NS ((int64_t)1000 * 1000 * 1000)
 #define OUTBOX_BREAKER_LAST_NS  ((int64_t)30 * 1000 * 1000 * 1000)
@@ -152,8 +153,9 @@ struct outbox {
     uint64_t failed_attempts;
     uint64_t left_delivered; /* of those counted in delivered and dead: no longer in memory */
     uint64_t left_dead;
-    struct outbox_record guest; /* memory only; item.number 0: none */
-    bool replaying;             /* while the journal is replayed nothing is handed out */
+    uint64_t dead_of_kind[OUTBOX_KINDS_COUNTED]; /* of those in memory; not saved */
+    struct outbox_record guest;                  /* memory only; item.number 0: none */
+    bool replaying; /* while the journal is replayed nothing is handed out */
 };
 
 enum outbox_event_kind {
@@ -273,6 +275,8 @@ void outbox_leave(struct outbox *o, uint64_t number);
 void outbox_come_home(struct outbox *o, const struct outbox_record *record);
 /* The guest's answers are lent texts. NULL: no guest any more. */
 void outbox_host(struct outbox *o, const struct outbox_record *record);
+/* For outbox*.c: one in memory has become dead (1), or is no longer (-1). */
+void outbox__count_dead(struct outbox *o, const struct outbox_item *item, int by);
 /* Is it in memory? */
 static inline bool outbox_holds(const struct outbox *o, uint64_t number)
 {

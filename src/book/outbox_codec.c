@@ -254,6 +254,7 @@ static bool load_items(struct outbox *o, struct reader *r)
         }
         map_put(&o->by_number, item->number, i);
         item->next_try_ns = MUTATED(RETRY_NOT_DELAYED) ? item->queued_ns : item->next_try_ns;
+        outbox__count_dead(o, item, 1);
         if (item->state == OUTBOX_WAITING && !MUTATED(ITEM_LOST_ON_LOAD)) {
             timers_add(&o->timed, item->next_try_ns, i);
         }
@@ -429,6 +430,7 @@ void outbox_check(const struct outbox *o)
     uint32_t in_flight = 0;
     uint64_t delivered = 0;
     uint64_t dead = 0;
+    uint64_t dead_of_kind[OUTBOX_KINDS_COUNTED] = {0};
     uint32_t attempts = 0;
     for (uint32_t i = slab_next(&o->items, 0); i != SLAB_NONE; i = slab_next(&o->items, i + 1)) {
         check_item(o, i);
@@ -438,12 +440,16 @@ void outbox_check(const struct outbox *o)
         in_flight += waiting && item->phase == OUTBOX_IN_FLIGHT;
         delivered += item->state == OUTBOX_DELIVERED;
         dead += item->state == OUTBOX_DEAD;
+        if (item->kind < OUTBOX_KINDS_COUNTED) {
+            dead_of_kind[item->kind] += item->state == OUTBOX_DEAD;
+        }
         attempts += item->attempts;
     }
     CHECK(timed == o->timed.count);
     CHECK(in_flight == o->in_flight);
     CHECK(delivered + o->left_delivered == o->delivered);
     CHECK(dead + o->left_dead == o->dead);
+    CHECK(memcmp(dead_of_kind, o->dead_of_kind, sizeof(dead_of_kind)) == 0);
     CHECK(attempts == o->attempts.used); /* B4: none belongs to nobody */
     check_turns(o);
     timers_check(&o->timed);

@@ -66,6 +66,20 @@ static void figures_take_merchant(const struct gateway *g, struct book_figures *
     memcpy(f->receipts, g->receipts_in, sizeof(f->receipts));
 }
 
+/* Of the merchant's outbox only what tells an application something is a letter, as in
+ * GET /v1/dead_letters: a question that a provider refused is answered, and nobody can retry it. */
+static uint64_t dead_letters(const struct surface *s, const struct outbox *o)
+{
+    uint64_t count = 0;
+    if (s->gateway == NULL) {
+        return o->dead;
+    }
+    for (uint16_t kind = MESSAGE_WEBHOOK; kind <= MESSAGE_C2B; kind++) {
+        count += o->dead_of_kind[kind];
+    }
+    return count;
+}
+
 static void figures_take(struct surface *s, struct book_figures *f)
 {
     const struct book *b = engine_book(s->engine);
@@ -79,7 +93,7 @@ static void figures_take(struct surface *s, struct book_figures *f)
     f->keys_left = b->keys_left;
     f->waiting = b->outbox.timed.count + b->outbox.ready;
     f->delivered = b->outbox.delivered;
-    f->dead = b->outbox.dead;
+    f->dead = dead_letters(s, &b->outbox);
     f->failed_attempts = b->outbox.failed_attempts;
 }
 

@@ -274,8 +274,9 @@ static void test_schedule_and_jitter(void **state)
         assert_int_equal(item(&g, n)->state, OUTBOX_DEAD);
         assert_int_equal(item(&g, n)->attempts, 10);
         assert_int_equal(g.outbox.dead, 1);
+        assert_int_equal(g.outbox.dead_of_kind[item(&g, n)->kind], 1);
         assert_true(outbox_next_due(&g.outbox) == INT64_MAX);
-        rig_finish(&g);
+        rig_finish(&g); /* which counts them again, here and in what was loaded */
     }
 }
 
@@ -310,8 +311,11 @@ static void test_dead_and_revived(void **state)
     fail_once(&g, n, 0);
     fail_once(&g, n, 0);
     assert_int_equal(item(&g, n)->state, OUTBOX_DEAD);
+    assert_int_equal(g.outbox.dead_of_kind[item(&g, n)->kind], 1);
+    assert_int_equal(g.outbox.dead_of_kind[0], 0);
     expect_assert_failure(report(&g, n, 200, 0, 0)); /* nothing is under way */
     revive(&g, n);
+    assert_int_equal(g.outbox.dead_of_kind[item(&g, n)->kind], 0);
     assert_int_equal(item(&g, n)->state, OUTBOX_WAITING);
     assert_int_equal(item(&g, n)->tries, 0); /* a schedule of its own, from the start */
     assert_int_equal(item(&g, n)->attempts, 2);

@@ -3,8 +3,9 @@
 // dead letters retried.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { both, Gateway } from '../lib/gateway.mjs';
+import { both, Gateway, prompt } from '../lib/gateway.mjs';
 import { Listener } from '../lib/listener.mjs';
+import { metricsOf } from '../lib/operator.mjs';
 import { validate } from '../lib/schema.mjs';
 import { check, equal, proved, story, until } from '../lib/story.mjs';
 
@@ -155,4 +156,45 @@ await story('an application is told again', async (scene) => {
     equal((await server.gateway.call('POST', `/v1/dead_letters/${dead.id}/retry`)).json.code,
           'not_dead', 'and it is not sent once more');
     proved('a dead letter is found, kept over kill -9, sent again, and only by its own merchant');
+});
+
+await story('a question without an answer is no dead letter', async (scene) => {
+    const server = await both(scene);
+    const shop = await Listener.open(scene);
+    const { operator } = server;
+    const letters = async () => (await server.gateway.ok('GET', '/v1/dead_letters')).data;
+    const figure = async (name) => (await metricsOf(server.gateway))[name];
+    const counted = (count, what) =>
+        until(async () => await figure('hakika_callbacks_dead') === count, what);
+    await operator.simOk('PUT', '/rules', { rules: [
+        { name: 'lost', match: { api: 'stk_push' }, then: { callback: { never: true } } },
+        { name: 'mute', match: { api: 'stk_query' }, then: { answer: { error: '500.003.02' } } }] });
+    const made = await server.gateway.paying({ order_id: 'MUTE-1' });
+    await server.gateway.become(made.id, 'pending');
+    await operator.approved(await prompt(operator));
+    await operator.advance(11 * 60_000);
+    await until(async () => await figure('hakika_callback_attempts_failed_total') > 0,
+                'questions were not answered');
+    equal(await letters(), [], 'no letter is dead');
+    equal(await figure('hakika_callbacks_dead'), 0, 'and none is counted');
+
+    await operator.simOk('PUT', '/rules', { rules: [] });
+    shop.behave = () => ({ status: 500 });
+    await server.gateway.ok('POST', '/v1/webhook_endpoints', { url: shop.url }, 201);
+    const told = await server.gateway.paying({ order_id: 'DEAF-1' });
+    await server.gateway.become(told.id, 'pending');
+    const dead = await until(async () => {
+        await operator.advance(25 * 3600_000);
+        const list = await letters();
+        return list.length > 0 && list;
+    }, 'webhooks are given up');
+    await counted((await letters()).length, 'each is counted');
+    equal(await server.stop(), 0, 'a clean stop');
+    await server.start();
+    await counted((await letters()).length, 'and after a start from the snapshot');
+    shop.behave = () => ({ status: 200 });
+    for (const { id } of dead) await server.gateway.call('POST', `/v1/dead_letters/${id}/retry`);
+    await until(async () => (await letters()).length === 0, 'they arrive');
+    await counted(0, 'the figure falls again');
+    proved('only what GET /v1/dead_letters lists is counted as given up');
 });
