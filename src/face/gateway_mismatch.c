@@ -56,6 +56,8 @@ static void answer_refusal(struct request *q, uint64_t wait_position, enum gatew
          "a receipt of ours or the provider itself says that money came: accept or refund it"},
         {GATEWAY_NOT_OURS, "not_ours",
          "what was paid did not come to this account, or is another payment's: reject it"},
+        {GATEWAY_NO_ROOM, "account_full",
+         "this provider account has taken in all that one account can: open another one"},
         {GATEWAY_AMOUNT_DIFFERS, "amount_differs",
          "amount is not what the provider says: see claimed_amount"},
     };

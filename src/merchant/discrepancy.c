@@ -90,6 +90,7 @@ static bool is_odd_return(const struct observation *claim, uint8_t effect)
            (effect == NOTICE_CONTRADICTS || effect == NOTICE_MISMATCH);
 }
 
+/* waits: it arrived, and lies on suspense or could not even be booked. */
 static uint8_t kind_of(const struct observation *claim, uint8_t effect, bool waits)
 {
     bool orphan = effect == NOTICE_ORPHAN && claim->verdict == OBSERVED_SUCCEEDED;
@@ -119,9 +120,11 @@ void gateway__compare(struct gateway_decision *gd, const struct notice_command *
     const struct observation *claim = c->claim;
     const struct gateway_receipt *r = gateway_receipt_by_text(g, c->provider, claim->receipt);
     bool made = p == NULL && r == NULL && effect == NOTICE_MOVED; /* by this decision */
-    bool waits = p == NULL &&
-                 ((r != NULL && r->state == RECEIPT_SUSPENSE && !gateway__is_proof(gd, r, claim)) ||
-                  (made && gateway__receipt_waits(gd, c->provider, claim)));
+    bool waits =
+        p == NULL &&
+        ((r != NULL && r->state == RECEIPT_SUSPENSE && !gateway__is_proof(gd, r, claim)) ||
+         (made && gateway__receipt_waits(gd, c->provider, claim)) ||
+         (r == NULL && effect == NOTICE_ORPHAN && gateway__arrived(g, c->provider, claim)));
     struct gateway_discrepancy d = {
         .provider = c->provider,
         .kind = kind_of(claim, effect, waits),

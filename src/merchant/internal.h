@@ -105,6 +105,12 @@ static inline bool gateway__is_resent(const struct gateway_payment *p)
 {
     return p->resent > 0 && p->state == GATEWAY_UNCONFIRMED;
 }
+/* Is there room in the ledger for this to arrive at the account, and for all that can follow of it?
+ * What others say may bring any amount, any number of times: only these two bound it. */
+bool gateway__may_arrive(const struct gateway *g, uint32_t provider, int64_t amount_minor);
+/* The same for what is paid out, with the provider's fee. */
+bool gateway__may_leave(const struct gateway *g, const struct gateway_payment *p,
+                        const struct observation *claim);
 /* Posts a group of transfers that stand or fall together. */
 bool gateway__post(struct gateway_decision *gd, const struct transfer *transfers, uint32_t count);
 /* What is made, of whatever kind (its method says which), and its call; its number. */
@@ -121,6 +127,9 @@ bool gateway__repeated(const struct gateway *g, const uint8_t key[16], const uin
 void gateway__decide_assign(const struct gateway *g, struct decision *d);
 /* Does the claim say that money arrived at this provider account, under a receipt number? */
 bool gateway__arrived(const struct gateway *g, uint32_t provider, const struct observation *claim);
+/* Such money makes a receipt, unless it is too much for one, or for the account. */
+bool gateway__may_be_booked(const struct gateway *g, uint32_t provider,
+                            const struct observation *claim);
 /* The payment whose money it is, when that can be told; NULL. */
 const struct gateway_payment *gateway__payment_of_receipt(const struct gateway_decision *gd,
                                                           uint32_t provider,

@@ -4,6 +4,8 @@
 #ifndef HAKIKA_MERCHANT_LIMITS_H
 #define HAKIKA_MERCHANT_LIMITS_H
 
+#include <stdint.h>
+
 #include "base/check.h"
 
 enum {
@@ -43,6 +45,14 @@ enum {
     GATEWAY_DAYS_MAX = 16 * 1024 * 1024,
 };
 /* Of one payment, in cents: 10^12 shillings, far above every limit, far below an overflow. */
-#define GATEWAY_AMOUNT_MAX ((int64_t)1000 * 1000 * 1000 * 1000 * 100)
+#define GATEWAY_AMOUNT_MAX   ((int64_t)1000 * 1000 * 1000 * 1000 * 100)
+/* Of one arrival without a push, in cents: 10^9 shillings, where M-Pesa moves 250,000 at most. */
+#define GATEWAY_ARRIVAL_MAX  ((int64_t)1000 * 1000 * 1000 * 100)
+/* Of all that ever arrives at one provider account, in cents: 2.5 * 10^12 shillings. Whoever fills
+ * the accounts of one merchant takes no room from another's, and what follows an arrival always
+ * finds room in the ledger (gateway__may_arrive). */
+#define GATEWAY_TURNOVER_MAX ((int64_t)250 * 1000 * 1000 * 1000 * 1000)
+_Static_assert(GATEWAY_PROVIDERS_MAX *GATEWAY_TURNOVER_MAX <= INT64_MAX / 8,
+               "the sum of all that is ever posted fits");
 
 #endif

@@ -77,10 +77,16 @@ static enum gateway_refusal look(const struct gateway *g, const struct judgement
     if (c->judgement == JUDGEMENT_REJECT) {
         return has_come(g, p, n) ? GATEWAY_MONEY_CAME : GATEWAY_DONE;
     }
+    if (p->reason == REASON_LEDGER) {
+        return GATEWAY_NO_ROOM;
+    }
     if (!is_ours(g, p, n)) {
         return GATEWAY_NOT_OURS;
     }
-    return c->amount_minor == amount_of(p, n) ? GATEWAY_DONE : GATEWAY_AMOUNT_DIFFERS;
+    if (c->amount_minor != amount_of(p, n)) {
+        return GATEWAY_AMOUNT_DIFFERS;
+    }
+    return gateway__may_arrive(g, p->provider, c->amount_minor) ? GATEWAY_DONE : GATEWAY_NO_ROOM;
 }
 
 static void judged(struct gateway_decision *gd, const struct judgement_command *c, uint64_t notice)
@@ -137,7 +143,6 @@ void gateway__decide_judgement(const struct gateway *g, struct decision *d)
     claim.reference = SPAN_EMPTY;
     claim.has_fee = c->fee_minor > 0; /* which a notice does not keep but in its raw bytes */
     claim.fee_minor = c->fee_minor;
-    CHECK(
-        gateway__settle(&gd, &now, &claim, n->number, REASON_PERSON)); /* accounts have no limit */
+    CHECK(gateway__settle(&gd, &now, &claim, n->number, REASON_PERSON)); /* look: there is room */
     gateway__amount_settled(&gd, p->provider, claim.receipt);
 }

@@ -38,6 +38,16 @@ static bool is_of_phone(const struct gateway *g, const struct gateway_payment *p
     return paid == NULL || paid->judgement == JUDGEMENT_NONE || paid->judgement == JUDGEMENT_REJECT;
 }
 
+/* Money that is booked already needs no room. */
+static bool has_room(const struct gateway *g, const struct gateway_payment *p,
+                     const struct observation *claim)
+{
+    bool booked = p->state == GATEWAY_SUCCEEDED || p->state == GATEWAY_REVERSED;
+    return booked || (gateway_pays_out(p->method)
+                          ? gateway__may_leave(g, p, claim)
+                          : gateway__may_arrive(g, p->provider, gateway_paid_minor(p)));
+}
+
 /* R6.10: the money must be what we asked for, from whom we asked, to where we asked. 0: it is. */
 static uint8_t objection(const struct gateway *g, const struct gateway_payment *p,
                          const struct observation *claim)
@@ -58,7 +68,10 @@ static uint8_t objection(const struct gateway *g, const struct gateway_payment *
         return REASON_SHORT_CODE;
     }
     uint32_t other = gateway__find(g, TEXT_OF_RECEIPT, p->provider, claim->receipt);
-    return other != MAP_NONE && payment_slot(g, other)->number != p->number ? REASON_RECEIPT : 0;
+    if (other != MAP_NONE && payment_slot(g, other)->number != p->number) {
+        return REASON_RECEIPT;
+    }
+    return has_room(g, p, claim) ? 0 : REASON_LEDGER;
 }
 
 /* A refund whose payment was taken back otherwise: that money went once, and is booked. */
@@ -533,6 +546,10 @@ static uint8_t take_arrival(struct gateway_decision *gd, const struct notice_com
         *number = keep(gd, c, NULL, effect);
         return effect;
     }
+    if (!gateway__may_be_booked(gd->g, c->provider, c->claim)) {
+        *number = keep(gd, c, NULL, NOTICE_ORPHAN);
+        return NOTICE_ORPHAN;
+    }
     uint64_t receipt = gateway__receipt_open(gd, c->provider, c->claim);
     *number = keep(gd, c, NULL, NOTICE_MOVED);
     gateway__receipt_opened(gd, receipt, c->provider, c->claim);
@@ -614,7 +631,9 @@ static bool was_of_another(const struct gateway *g, const struct notice_command 
 static uint8_t repeat(struct gateway_decision *gd, const struct notice_command *c,
                       const struct gateway_notice *known, const struct gateway_payment *p)
 {
-    bool arrived = gateway__arrived(gd->g, c->provider, c->claim);
+    bool booked = known->effect != NOTICE_ORPHAN ||
+                  gateway_receipt_by_text(gd->g, c->provider, c->claim->receipt) != NULL;
+    bool arrived = booked && gateway__arrived(gd->g, c->provider, c->claim);
     uint8_t effect =
         p != NULL ? effect_on(gd->g, p, c->claim) : (arrived ? NOTICE_CONFIRMS : NOTICE_ORPHAN);
     effect = was_of_another(gd->g, c, known, p) ? NOTICE_CONFIRMS : effect;

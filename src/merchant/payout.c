@@ -10,6 +10,33 @@
 
 #include "merchant/internal.h"
 
+/* Of an arrival its money can be assigned, released, taken back (or its payment reversed), and the
+ * provider's charge is no more than it: less than five times what arrived, and what is paid out
+ * twice, is ever posted at one account. So the ledger's sums cannot overflow (limits.h), and what
+ * follows from what was booked is booked without asking again. */
+bool gateway__may_arrive(const struct gateway *g, uint32_t provider, int64_t amount_minor)
+{
+    const struct account *clearing =
+        ledger_account(&g->book->ledger, provider_at(g, provider)->clearing);
+    CHECK(amount_minor > 0 && amount_minor <= GATEWAY_AMOUNT_MAX);
+    return clearing->debits_posted <= GATEWAY_TURNOVER_MAX - amount_minor;
+}
+
+static bool has_fee(const struct observation *claim)
+{
+    return claim->has_fee && claim->fee_minor > 0 && claim->fee_minor <= GATEWAY_AMOUNT_MAX;
+}
+
+bool gateway__may_leave(const struct gateway *g, const struct gateway_payment *p,
+                        const struct observation *claim)
+{
+    const struct account *clearing =
+        ledger_account(&g->book->ledger, provider_at(g, p->provider)->clearing);
+    int64_t all_minor = p->amount_minor + (has_fee(claim) ? claim->fee_minor : 0);
+    CHECK(p->amount_minor > 0 && p->amount_minor <= GATEWAY_AMOUNT_MAX);
+    return clearing->credits_posted <= 2 * GATEWAY_TURNOVER_MAX - all_minor;
+}
+
 bool gateway__post(struct gateway_decision *gd, const struct transfer *transfers, uint32_t count)
 {
     struct ledger_plan plan;
@@ -71,7 +98,7 @@ bool gateway__pay_out(struct gateway_decision *gd, const struct gateway_payment 
     legs[0] = leg_of(p, held ? 5 : 6, held ? TRANSFER_POST_HOLD : TRANSFER_POST);
     legs[0].debit_account = account_of(gd->g, p, hold);
     legs[0].credit_account = hold->credit_account;
-    if (claim->has_fee && claim->fee_minor > 0 && claim->fee_minor <= GATEWAY_AMOUNT_MAX) {
+    if (has_fee(claim)) {
         legs[count] = leg_of(p, 7, TRANSFER_POST);
         legs[count].amount_minor = claim->fee_minor;
         legs[count].debit_account = m->fees;

@@ -83,6 +83,13 @@ bool gateway__arrived(const struct gateway *g, uint32_t provider, const struct o
            claim->amount_minor <= GATEWAY_AMOUNT_MAX && ours && shillings;
 }
 
+bool gateway__may_be_booked(const struct gateway *g, uint32_t provider,
+                            const struct observation *claim)
+{
+    return gateway__arrived(g, provider, claim) && claim->amount_minor <= GATEWAY_ARRIVAL_MAX &&
+           gateway__may_arrive(g, provider, claim->amount_minor);
+}
+
 /* Money as it arrived, for comparing it with payments. */
 struct arrival {
     uint32_t provider;
@@ -300,7 +307,7 @@ static void post(struct gateway_decision *gd, uint64_t number, uint32_t leg, uin
     t.reference = number;
     t.kind = TRANSFER_POST;
     t.code = code;
-    CHECK(gateway__post(gd, &t, 1)); /* the accounts have no limits: what has happened is booked */
+    CHECK(gateway__post(gd, &t, 1)); /* no account has a limit; the ledger: gateway__may_arrive */
 }
 
 static uint32_t account_of(const struct gateway *g, uint32_t provider, uint8_t state)

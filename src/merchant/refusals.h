@@ -24,6 +24,7 @@ enum gateway_refusal {
     GATEWAY_JUDGED,         /* otherwise, before */
     GATEWAY_MONEY_CAME,     /* it cannot have failed */
     GATEWAY_NOT_OURS,       /* what was paid did not come to us, or belongs to another payment */
+    GATEWAY_NO_ROOM,        /* the provider account has taken in all that one can */
     GATEWAY_AMOUNT_DIFFERS, /* from what the provider said */
     GATEWAY_NOT_PAID,       /* only what succeeded, and whose receipt is known, is given back */
     GATEWAY_UNAVAILABLE,    /* the breaker is open: try again after `number` seconds */
