@@ -77,6 +77,10 @@ void gateway__move(struct gateway_decision *gd, const struct gateway_payment *p,
 /* Asks the provider what became of it, unless it is being asked or no id is known. */
 void gateway__ask(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t rung,
                   int64_t due_ns);
+/* Asks because of a claim that nobody signed; of what has ended, too, until the provider has
+ * answered. `learned`: the provider's id, in this decision. */
+void gateway__ask_for_proof(struct gateway_decision *gd, const struct gateway_payment *p,
+                            bool learned);
 void gateway__unconfirm(struct gateway_decision *gd, const struct gateway_payment *p,
                         uint8_t reason);
 void gateway__decide_create(const struct gateway *g, struct decision *d);

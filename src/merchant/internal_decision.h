@@ -28,6 +28,9 @@ void gateway__emit(struct gateway_decision *gd, const struct gateway_event *e);
 /* Queues an outgoing message; returns its number. */
 uint64_t gateway__queue(struct gateway_decision *gd, uint16_t kind, uint64_t subject,
                         uint64_t target);
+/* The same, to leave at that time. */
+uint64_t gateway__queue_at(struct gateway_decision *gd, uint16_t kind, uint64_t subject,
+                           uint64_t target, int64_t at_ns);
 /* Tells the application: feed and webhooks. */
 struct gateway_telling {
     uint16_t type; /* enum feed_type */

@@ -177,6 +177,12 @@ void gateway__emit(struct gateway_decision *gd, const struct gateway_event *e)
 uint64_t gateway__queue(struct gateway_decision *gd, uint16_t kind, uint64_t subject,
                         uint64_t target)
 {
+    return gateway__queue_at(gd, kind, subject, target, gd->now_ns);
+}
+
+uint64_t gateway__queue_at(struct gateway_decision *gd, uint16_t kind, uint64_t subject,
+                           uint64_t target, int64_t at_ns)
+{
     struct outbox_event e;
     CHECK(gd->items < BOOK_RESERVE_ITEMS);
     memset(&e, 0, sizeof(e));
@@ -185,7 +191,7 @@ uint64_t gateway__queue(struct gateway_decision *gd, uint16_t kind, uint64_t sub
     e.subject = subject;
     e.target = target;
     e.item_kind = kind;
-    e.next_try_ns = gd->now_ns;
+    e.next_try_ns = at_ns;
     decision_outbox(gd->d, &e);
     return e.number;
 }
@@ -271,7 +277,7 @@ bool gateway__surely_unsent(const struct delivery_result_command *c)
 }
 
 /* What asks a provider for money leaves again only when it surely did not arrive; a question is
- * asked once, the ladder asks again. */
+ * asked once, the ladder asks again (of what has ended: ask_again in payment.c). */
 static bool gateway_sent_once(const void *state, const struct outbox_item *item,
                               const struct delivery_result_command *c)
 {

@@ -195,19 +195,21 @@ static uint8_t effect_on(const struct gateway *g, const struct gateway_payment *
                                                 : effect_of_failure(p, claim);
 }
 
-static void keep_ids(struct gateway_decision *gd, const struct gateway_payment *p,
+/* True: the payment has learned the provider's id. */
+static bool keep_ids(struct gateway_decision *gd, const struct gateway_payment *p,
                      const struct observation *claim)
 {
     bool taken = gateway_payment_by_provider_id(gd->g, p->provider, claim->reference) != NULL;
     if (p->provider_id != TEXT_NONE || claim->reference.size == 0 || taken ||
         claim->source > OBSERVED_BY_WEBHOOK || claim->kind == OBSERVED_RECEIPT) {
-        return; /* what a status result names is the question, not the payment */
+        return false; /* what a status result names is the question, not the payment */
     }
     struct gateway_event e = {.kind = EVENT_PAYMENT_IDS_KEPT};
     e.payment_ids_kept.number = p->number;
     e.payment_ids_kept.provider_id = claim->reference;
     e.payment_ids_kept.other_id = claim->second_reference;
     gateway__emit(gd, &e);
+    return true;
 }
 
 static void keep_result(struct gateway_decision *gd, const struct gateway_payment *p,
@@ -470,6 +472,11 @@ static void end(struct gateway_decision *gd, const struct gateway_payment *p,
         .state = state, .source = (uint8_t)claim->source, .reason = REASON_CLAIM, .notice = notice};
     gateway__move(gd, p, &m);
     gateway__tell_payment(gd, p, types[state], false);
+    bool is_unsigned =
+        gateway__is_unsigned(provider_at(gd->g, p->provider)->kind, (uint8_t)claim->source);
+    if (is_unsigned && gateway__awaits_proof(gd->g, p)) {
+        gateway__ask(gd, p, 0, 0); /* one or the other is not true, and the ladder ends here */
+    }
 }
 
 /* Carries out what effect_on said. */
@@ -482,14 +489,14 @@ static void act(struct gateway_decision *gd, const struct gateway_payment *p,
         return;
     }
     if (effect == NOTICE_UNPROVEN) {
-        keep_ids(gd, p, claim);
-        gateway__ask(gd, p, p->rung, p->due_ns);
+        bool learned = keep_ids(gd, p, claim);
+        gateway__ask_for_proof(gd, p, learned);
         return;
     }
     if (effect != NOTICE_MOVED) {
         return;
     }
-    keep_ids(gd, p, claim);
+    (void)keep_ids(gd, p, claim);
     if (claim->kind == OBSERVED_REFUND && !gateway_pays_out(p->method)) {
         reverse(gd, p, claim, notice, p->receipt != TEXT_NONE);
     } else if (claim->verdict == OBSERVED_SUCCEEDED) {
@@ -637,12 +644,17 @@ static uint8_t repeat(struct gateway_decision *gd, const struct notice_command *
     uint8_t effect =
         p != NULL ? effect_on(gd->g, p, c->claim) : (arrived ? NOTICE_CONFIRMS : NOTICE_ORPHAN);
     effect = was_of_another(gd->g, c, known, p) ? NOTICE_CONFIRMS : effect;
-    bool acts = effect == NOTICE_MOVED || effect == NOTICE_ENRICHES;
+    bool doubts = effect == NOTICE_UNPROVEN && known->effect != NOTICE_UNPROVEN &&
+                  (known->effect == NOTICE_ORPHAN || known->payment == p->number);
+    bool acts = effect == NOTICE_MOVED || effect == NOTICE_ENRICHES || doubts;
     if (!acts) {
         struct gateway_event e = {.kind = EVENT_NOTICE_REPEATED};
         e.notice_repeated.number = known->number;
         memcpy(e.notice_repeated.digest, c->digest, sizeof(c->digest));
         gateway__emit(gd, &e);
+        if (effect == NOTICE_UNPROVEN && gateway_state_ended(p->state) && p->question == 0) {
+            act(gd, p, c->claim, known->number, effect); /* nothing else asks */
+        }
         return effect;
     }
     struct gateway_event e = {.kind = EVENT_NOTICE_JOINED};

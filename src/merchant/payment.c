@@ -55,25 +55,46 @@ static const struct outbox_item *item_of(const struct gateway_decision *gd, uint
     return outbox_item(&gd->g->book->outbox, number);
 }
 
-void gateway__ask(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t rung,
-                  int64_t due_ns)
+/* A question that leaves at that time; until due_ns nothing else happens by itself. */
+static void ask_at(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t rung,
+                   int64_t due_ns, int64_t at_ns)
 {
     struct gateway_event e = {.kind = EVENT_PAYMENT_ASKED};
-    bool out = gateway_pays_out(p->method); /* which is known by our own id */
-    if ((p->provider_id == TEXT_NONE && !out) || p->question != 0) {
-        struct gateway_event waits = {.kind = EVENT_PAYMENT_RUNG};
-        waits.payment_rung.number = p->number;
-        waits.payment_rung.rung = rung;
-        waits.payment_rung.due_ns = due_ns;
-        gateway__emit(gd, &waits);
-        return;
-    }
+    uint16_t call = gateway_pays_out(p->method) ? CALL_STATUS : CALL_QUERY;
     e.payment_asked.number = p->number;
     e.payment_asked.rung = rung;
     e.payment_asked.due_ns = due_ns;
-    e.payment_asked.item = gateway__queue(gd, out ? CALL_STATUS : CALL_QUERY, p->number,
-                                          provider_at(gd->g, p->provider)->target);
+    e.payment_asked.item =
+        gateway__queue_at(gd, call, p->number, provider_at(gd->g, p->provider)->target, at_ns);
     gateway__emit(gd, &e);
+}
+
+static void ask(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t rung,
+                int64_t due_ns, bool may)
+{
+    if (may && p->question == 0) {
+        ask_at(gd, p, rung, due_ns, gd->now_ns);
+        return;
+    }
+    struct gateway_event waits = {.kind = EVENT_PAYMENT_RUNG};
+    waits.payment_rung.number = p->number;
+    waits.payment_rung.rung = rung;
+    waits.payment_rung.due_ns = due_ns;
+    gateway__emit(gd, &waits);
+}
+
+void gateway__ask(struct gateway_decision *gd, const struct gateway_payment *p, uint8_t rung,
+                  int64_t due_ns)
+{
+    bool out = gateway_pays_out(p->method); /* which is known by our own id */
+    ask(gd, p, rung, due_ns, p->provider_id != TEXT_NONE || out);
+}
+
+void gateway__ask_for_proof(struct gateway_decision *gd, const struct gateway_payment *p,
+                            bool learned)
+{
+    bool over = gateway_state_ended(p->state);
+    ask(gd, p, over ? 0 : p->rung, over ? 0 : p->due_ns, learned || p->provider_id != TEXT_NONE);
 }
 
 /* Never failed, because nobody knows (R5.5, R2.6): asked at once, and then up the ladder. */
@@ -393,19 +414,42 @@ void gateway__push_attempted(struct gateway_decision *gd, const struct outbox_it
 
 /* ---- finding out ---- */
 
+/* It ended, and somebody whom nobody can believe says that it was paid. */
+static bool is_doubted(const struct gateway *g, const struct gateway_payment *p)
+{
+    bool paid = p->state == GATEWAY_SUCCEEDED || p->state == GATEWAY_REVERSED;
+    return gateway_state_ended(p->state) && !paid && gateway__awaits_proof(g, p);
+}
+
+/* No timer and no sweep looks at what has ended: the next question is queued as soon as one has
+ * brought nothing, and leaves when the ladder would ask it. */
+static void ask_again(struct gateway_decision *gd, const struct gateway_payment *p)
+{
+    if (is_doubted(gd->g, p) && p->rung < GATEWAY_RUNGS) {
+        int64_t at_ns = gd->now_ns + gateway_rung_ns(p->rung);
+        ask_at(gd, p, (uint8_t)(p->rung + 1), 0, at_ns);
+    }
+}
+
 void gateway__question_attempted(struct gateway_decision *gd, const struct outbox_item *item,
                                  const struct delivery_result_command *c)
 {
     const struct gateway_reading *reading = c->reading;
     const struct gateway_payment *p = gateway_payment(gd->g, item->subject);
     CHECK(p != NULL);
-    if (p->question == item->number) {
+    bool asked = p->question == item->number;
+    bool told = c->error == 0 && reading != NULL && reading->notice.claim != NULL &&
+                observation_is_definite(reading->notice.claim->verdict);
+    if (asked) {
         struct gateway_event e = {.kind = EVENT_PAYMENT_ANSWERED};
         e.payment_answered.number = p->number;
         gateway__emit(gd, &e);
     }
     if (c->error == 0 && reading != NULL && reading->notice.claim != NULL) {
         (void)gateway__take_notice(gd, &reading->notice, NULL);
+    }
+    if (asked && !told) {
+        ask_again(gd, p);
     }
 }
 
@@ -421,12 +465,12 @@ void gateway__decide_resolve(const struct gateway *g, struct decision *d)
     }
     reply->number = p->number;
     bool known = p->provider_id != TEXT_NONE || gateway_pays_out(p->method);
-    if (gateway_state_ended(p->state) || p->state == GATEWAY_CREATED || p->question != 0 ||
-        !known) {
+    bool over = gateway_state_ended(p->state) && !is_doubted(g, p);
+    if (over || p->state == GATEWAY_CREATED || p->question != 0 || !known) {
         reply->refusal = GATEWAY_NOTHING_TO_DO;
         return;
     }
-    gateway__ask(&gd, p, p->rung, p->due_ns);
+    gateway__ask(&gd, p, gateway_state_ended(p->state) ? 0 : p->rung, p->due_ns);
 }
 
 /* One step up the ladder; at its end somebody has to look. */

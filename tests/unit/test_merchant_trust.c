@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/delivery_error.h"
 #include "base/hash.h"
 #include "support/shop.h"
 
@@ -319,11 +320,160 @@ static void test_a_confirmation_alone(void **state)
     }
 }
 
+/* The provider's answer to a question: a claim, or (UNKNOWN) one that tells nothing yet. */
+static void answer(struct shop *s, uint64_t item, uint64_t number, enum observation_verdict verdict)
+{
+    struct gateway_reading reading;
+    struct observation o = {.kind = OBSERVED_PAYMENT,
+                            .source = OBSERVED_BY_QUERY,
+                            .verdict = verdict,
+                            .code = SPAN_LITERAL("0")};
+    struct delivery_result_command c = {.number = item,
+                                        .generation = s->book->generation,
+                                        .status = 200,
+                                        .retry_after_ms = -1,
+                                        .reading = &reading};
+    enum book_outcome outcome = BOOK_DONE;
+    memset(&reading, 0, sizeof(reading));
+    reading.answer = o;
+    reading.notice = (struct notice_command){
+        .payment = number, .claim = &o, .body = SPAN_LITERAL("{}"), .key = {77, (uint8_t)verdict}};
+    assert_true(shop_do(s, COMMAND_DELIVERY_RESULT, &c, &outcome) > 0);
+}
+
+/* The next question, which leaves no earlier than that; its item. */
+static uint64_t next_question(struct shop *s, int64_t wait_ns)
+{
+    if (wait_ns > 0) {
+        shop_pass(s, wait_ns - SHOP_S);
+        assert_int_equal(shop_take(s, CALL_QUERY), 0);
+        shop_pass(s, SHOP_S);
+    }
+    uint64_t item = shop_take(s, CALL_QUERY);
+    assert_int_not_equal(item, 0);
+    return item;
+}
+
+/* A query came too early; then the true callback, which nobody signed. It is asked about until the
+ * provider has answered, whatever becomes of the questions. */
+static void test_a_late_success_is_found(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct shop s;
+        start(&s);
+        uint64_t n = shop_pending(&s, "INV-1");
+        struct shop_claim early = {.source = OBSERVED_BY_QUERY,
+                                   .verdict = OBSERVED_FAILED,
+                                   .reason = OBSERVED_REASON_EXPIRED,
+                                   .code = "1037"};
+        assert_int_equal(shop_claims(&s, n, &early), NOTICE_MOVED);
+        assert_int_equal(called_back(&s, n, "UA1A000001"), NOTICE_UNPROVEN);
+        uint64_t item = next_question(&s, 0);
+        for (uint8_t rung = 0; rung < 3; rung++) {
+            if (how == 0) {
+                shop_fail(&s, item, DELIVERY_TIMEOUT);
+            } else if (how == 1) {
+                shop_fail(&s, item, DELIVERY_CONNECT);
+            } else {
+                answer(&s, item, n, OBSERVED_IN_FLIGHT);
+            }
+            assert_int_equal(called_back(&s, n, "UA1A000001"), NOTICE_UNPROVEN);
+            if (rung == 1) {
+                shop_replay(&s);
+                s.settings.confirm_minor = SHOP_AMOUNT;
+            }
+            item = next_question(&s, gateway_rung_ns(rung));
+        }
+        answer(&s, item, n, OBSERVED_SUCCEEDED);
+        expect(&s, n, GATEWAY_SUCCEEDED, "UA1A000001");
+        assert_true(shop_payment(&s, n)->late);
+        assert_int_equal(shop_payment(&s, n)->question, 0);
+        expect_money(&s, SHOP_AMOUNT);
+        shop_pass(&s, 100 * 3600 * SHOP_S);
+        assert_int_equal(shop_take(&s, CALL_QUERY), 0);
+        shop_end(&s);
+    }
+}
+
+/* At the end of the ladder the same message, and a person, have it asked again; a definite answer
+ * is one. */
+static void test_asked_again_on_demand(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    start(&s);
+    uint64_t n = shop_pending(&s, "INV-1");
+    struct payment_command resolve = {.number = n};
+    assert_int_equal(expired(&s, n), NOTICE_MOVED);
+    assert_int_equal(shop_do(&s, COMMAND_PAYMENT_RESOLVE, &resolve, &reply), 0);
+    assert_int_equal(reply.refusal, GATEWAY_NOTHING_TO_DO);
+    assert_int_equal(called_back(&s, n, "UA1A000001"), NOTICE_UNPROVEN);
+    shop_fail(&s, next_question(&s, 0), DELIVERY_TIMEOUT);
+    for (uint8_t rung = 0; rung < GATEWAY_RUNGS; rung++) {
+        shop_fail(&s, next_question(&s, gateway_rung_ns(rung)), DELIVERY_TIMEOUT);
+    }
+    shop_pass(&s, 1000 * 3600 * SHOP_S);
+    assert_int_equal(shop_take(&s, CALL_QUERY), 0);
+    assert_int_equal(called_back(&s, n, "UA1A000001"), NOTICE_UNPROVEN);
+    answer(&s, next_question(&s, 0), n, OBSERVED_FAILED);
+    assert_int_equal(shop_payment(&s, n)->question, 0);
+    reply.refusal = GATEWAY_DONE;
+    assert_true(shop_do(&s, COMMAND_PAYMENT_RESOLVE, &resolve, &reply) > 0);
+    assert_int_equal(shop_do(&s, COMMAND_PAYMENT_RESOLVE, &resolve, &reply), 0);
+    answer(&s, next_question(&s, 0), n, OBSERVED_SUCCEEDED);
+    expect(&s, n, GATEWAY_SUCCEEDED, "UA1A000001");
+    expect_money(&s, SHOP_AMOUNT);
+    shop_end(&s);
+}
+
+/* "Paid" and "not paid", and nobody signed either: the ladder ends, the question does not. */
+static void test_two_unsigned_words(void **state)
+{
+    (void)state;
+    struct shop s;
+    start(&s);
+    uint64_t n = shop_pending(&s, "INV-1");
+    assert_int_equal(called_back(&s, n, "UA1A000001"), NOTICE_UNPROVEN);
+    shop_fail(&s, next_question(&s, 0), DELIVERY_TIMEOUT);
+    assert_int_equal(expired(&s, n), NOTICE_MOVED);
+    answer(&s, next_question(&s, 0), n, OBSERVED_SUCCEEDED);
+    expect(&s, n, GATEWAY_SUCCEEDED, "UA1A000001");
+    expect_money(&s, SHOP_AMOUNT);
+    shop_end(&s);
+}
+
+/* The answer to the push was lost: the callback that nobody signed tells by which id to ask. */
+static void test_the_id_to_ask_by(void **state)
+{
+    (void)state;
+    struct shop s;
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    start(&s);
+    uint64_t n = shop_pay(&s, "INV-1");
+    struct payment_command sending = {.number = n};
+    uint64_t push = shop_take(&s, CALL_PUSH);
+    assert_true(shop_do(&s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    shop_fail(&s, push, DELIVERY_TIMEOUT);
+    assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
+    assert_int_equal(shop_take(&s, CALL_QUERY), 0);
+    assert_int_equal(called_back(&s, n, "UA1A000001"), NOTICE_UNPROVEN);
+    answer(&s, next_question(&s, 0), n, OBSERVED_SUCCEEDED);
+    expect(&s, n, GATEWAY_SUCCEEDED, "UA1A000001");
+    expect_money(&s, SHOP_AMOUNT);
+    shop_end(&s);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_receipts_are_none),
         cmocka_unit_test(test_a_confirmation_alone),
+        cmocka_unit_test(test_a_late_success_is_found),
+        cmocka_unit_test(test_asked_again_on_demand),
+        cmocka_unit_test(test_two_unsigned_words),
+        cmocka_unit_test(test_the_id_to_ask_by),
         cmocka_unit_test(test_a_receipt_of_another),
         cmocka_unit_test(test_a_receipt_of_one_that_left),
         cmocka_unit_test(test_a_receipt_that_arrived),
