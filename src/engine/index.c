@@ -21,7 +21,7 @@
 #define INDEX_MAP_BYTES ((size_t)256 << 30) /* of address space; the file grows as needed */
 
 enum {
-    INDEX_FORMAT = 1,
+    INDEX_FORMAT = 2, /* and which names there are: an index of another one is built anew */
     VALUE_RECORD = 0,
     VALUE_ALIAS = 1,
     INDEX_PATH_MAX = 700,

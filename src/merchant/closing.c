@@ -19,6 +19,7 @@ enum {
     RECORD_VERSION = 1, /* of the bytes that record writes: in the journal for ever */
     LOOKED_AT = 4,      /* for each that is wanted */
     RECORD_FIXED = 512, /* bytes: more than the numbers of a payment or notice are */
+    SHOWN_LOOKS_MAX = 4096,
 };
 /* What may still be found by its payer alone, or repaired by a late callback (R5.4), stays so long
  * at least: then every payment that it could be taken for is made, and its alert is over. */
@@ -102,6 +103,28 @@ static bool has_twin(const struct gateway *g, const struct gateway_payment *p)
     return false;
 }
 
+/* Is there another that was shown to its payer under the same reference, whose money could be taken
+ * for this one's? On one side of it: the later ones, or the earlier. */
+static bool has_shown_twin(const struct gateway *g, const struct gateway_payment *p, bool later)
+{
+    struct span reference = gateway_account_reference(g, p);
+    uint32_t slot = later ? p->shown_after : p->shown_before;
+    for (uint32_t looks = 0; slot != SLAB_NONE; looks++) {
+        const struct gateway_payment *other = payment_slot(g, slot);
+        int64_t apart_ns = other->entered_ns[GATEWAY_CREATED] - p->entered_ns[GATEWAY_SUBMITTED];
+        if (apart_ns > DOUBTFUL_AGE_NS || apart_ns < -DOUBTFUL_AGE_NS) {
+            return false;
+        }
+        bool alike = other->provider == p->provider && other->amount_minor == p->amount_minor &&
+                     span_equal(gateway_account_reference(g, other), reference);
+        if (alike || looks == SHOWN_LOOKS_MAX) {
+            return true;
+        }
+        slot = later ? other->shown_after : other->shown_before;
+    }
+    return false;
+}
+
 static bool was_repaired(const struct gateway_payment *p)
 {
     bool own = p->source == OBSERVED_BY_CALLBACK || p->source == OBSERVED_BY_WEBHOOK;
@@ -160,7 +183,9 @@ static bool may_leave(const void *state, uint64_t number, const struct closing_t
     if ((doubtful || was_repaired(p)) && age_ns < DOUBTFUL_AGE_NS) {
         return false;
     }
-    return !is_busy(g, p) && notices_rest(g, p, terms) && !(doubtful && has_twin(g, p)) &&
+    bool twin = (doubtful && has_twin(g, p)) ||
+                (p->shown && (has_shown_twin(g, p, true) || has_shown_twin(g, p, false)));
+    return !is_busy(g, p) && notices_rest(g, p, terms) && !twin &&
            record_size(g, p) <= CLOSING_RECORD_MAX;
 }
 

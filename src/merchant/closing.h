@@ -26,6 +26,7 @@ enum gateway_old_space {
     OLD_SPACE_NOTICE = 'm',          /* number of a notice of it */
     OLD_SPACE_NOTICE_KEY = 'n',      /* its key (R5.2) */
     OLD_SPACE_PAYER = 'f',           /* provider account, phone, quarter of an hour, amount */
+    OLD_SPACE_SHOWN = 's', /* provider account, quarter of an hour, amount, reference shown */
 };
 
 struct old_name gateway_payment_name(uint64_t number);

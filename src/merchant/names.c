@@ -84,6 +84,17 @@ static struct old_name payer_name(uint32_t provider, uint64_t phone, uint64_t qu
     return name;
 }
 
+static struct old_name shown_name(uint32_t provider, struct span reference, uint64_t quarter,
+                                  int64_t amount_minor)
+{
+    struct old_name name = {.space = OLD_SPACE_SHOWN};
+    old_name_put(&name, provider, 4);
+    old_name_put(&name, quarter, 8);
+    old_name_put(&name, (uint64_t)amount_minor, 8);
+    old_name_put(&name, gateway__text_key(provider, reference), HASH_BYTES);
+    return name;
+}
+
 void gateway__names_of(const struct gateway *g, const struct gateway_payment *p,
                        struct old_names *out)
 {
@@ -104,6 +115,11 @@ void gateway__names_of(const struct gateway *g, const struct gateway_payment *p,
     if (gateway__is_doubtful(p)) {
         name = payer_name(p->provider, p->phone, quarter_of(p->entered_ns[GATEWAY_SUBMITTED]),
                           p->amount_minor);
+        old_names_add(out, &name);
+    }
+    if (p->shown) { /* paid, and nobody said under which receipt: a row may not tell the phone */
+        name = shown_name(p->provider, gateway_account_reference(g, p),
+                          quarter_of(p->entered_ns[GATEWAY_SUBMITTED]), p->amount_minor);
         old_names_add(out, &name);
     }
     for (uint32_t i = p->first_notice; i != SLAB_NONE; i = notice_at(g, i)->next) {
@@ -159,7 +175,7 @@ bool gateway__holds(const void *state, const struct old_name *name)
     case OLD_SPACE_ORDER: return text_known(g, &g->by_order, TEXT_OF_ORDER, name);
     case OLD_SPACE_PROVIDER_ID: return text_known(g, &g->by_provider_id, TEXT_OF_PROVIDER_ID, name);
     case OLD_SPACE_GATEWAY_RECEIPT: return text_known(g, &g->by_receipt, TEXT_OF_RECEIPT, name);
-    default: return false; /* of a payer's there may be others than those in memory */
+    default: return false; /* of a payer's, or shown alike, there may be others than in memory */
     }
 }
 
@@ -232,15 +248,22 @@ static void name_around(const struct gateway *g, const struct gateway_payment *p
     }
 }
 
-/* Those whose money it can be when nothing but the payer tells. */
+/* Those whose money it can be when nothing but the payer, or what was shown to the payer, tells. */
 static void name_arrival(const struct gateway *g, uint32_t provider,
                          const struct observation *claim, int64_t now_ns, struct old_names *out)
 {
     uint64_t quarter = quarter_of(claim->at_ns != 0 ? claim->at_ns : now_ns);
     name_order(g, provider_at(g, provider)->merchant, claim->account_reference, out);
-    for (uint64_t i = quarter == 0 ? 0 : quarter - 1; claim->phone != 0 && i <= quarter + 1; i++) {
-        struct old_name name = payer_name(provider, claim->phone, i, claim->amount_minor);
-        old_names_add(out, &name);
+    for (uint64_t i = quarter == 0 ? 0 : quarter - 1; i <= quarter + 1; i++) {
+        struct old_name payer = payer_name(provider, claim->phone, i, claim->amount_minor);
+        struct old_name shown =
+            shown_name(provider, claim->account_reference, i, claim->amount_minor);
+        if (claim->phone != 0) {
+            old_names_add(out, &payer);
+        }
+        if (claim->account_reference.size > 0) {
+            old_names_add(out, &shown);
+        }
     }
 }
 

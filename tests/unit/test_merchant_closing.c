@@ -379,6 +379,109 @@ static void test_a_row_that_names_the_payer(void **state)
     shop_end(&s);
 }
 
+/* A row or late confirmation, whose payer is masked. */
+static uint8_t masked_row(struct shop *s, enum observation_source source, const char *receipt,
+                          const char *party, int64_t at_ns)
+{
+    struct observation o = {.kind = OBSERVED_RECEIPT,
+                            .source = source,
+                            .verdict = OBSERVED_SUCCEEDED,
+                            .has_amount = true,
+                            .amount_minor = SHOP_AMOUNT,
+                            .at_ns = at_ns,
+                            .reference = span_from(receipt),
+                            .receipt = span_from(receipt),
+                            .party = span_from(party),
+                            .account_reference = SPAN_LITERAL("ORDER-123456")};
+    struct notice_command n = {
+        .claim = &o, .key = {9, (uint8_t)source, (uint8_t)receipt[9]}, .body = SPAN_LITERAL("{}")};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    assert_true(shop_do(s, COMMAND_NOTICE, &n, &reply) > 0);
+    return reply.effect;
+}
+
+/* Paid, as a query says, under an order of which the payer saw the first 12 bytes. */
+static uint64_t paid_by_query(struct shop *s, const char *order, uint64_t phone)
+{
+    struct shop_claim c = {.source = OBSERVED_BY_QUERY, .verdict = OBSERVED_SUCCEEDED, .code = "0"};
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payment_create_command create = {.amount_minor = SHOP_AMOUNT,
+                                            .phone = phone,
+                                            .method = METHOD_MPESA_STK,
+                                            .capture = CAPTURE_WALLET,
+                                            .order = span_from(order),
+                                            .token = {8, (uint8_t)(phone >> 8)},
+                                            .key = {8, (uint8_t)(phone >> 8)}};
+    assert_true(shop_do(s, COMMAND_PAYMENT_CREATE, &create, &reply) > 0);
+    uint64_t number = reply.number;
+    shop_answer(s, number, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE,
+                number == 1 ? "ws_CO_1" : "ws_CO_2");
+    assert_int_equal(shop_claims(s, number, &c), NOTICE_MOVED);
+    shop_fail(s, shop_take(s, CALL_STATUS), DELIVERY_WITHDRAWN); /* no initiator */
+    return number;
+}
+
+/* Its callback was lost, and a query found it. The day's statement, or a late confirmation, names
+ * neither its order nor its phone: it is its money, as if it had never left. */
+static void test_a_row_that_names_what_was_shown(void **state)
+{
+    (void)state;
+    static const enum observation_source sources[] = {OBSERVED_BY_STATEMENT, OBSERVED_BY_CALLBACK};
+    for (size_t i = 0; i < 4; i++) {
+        struct shop s;
+        start(&s);
+        int64_t sent_ns = s.now_ns;
+        uint64_t number = paid_by_query(&s, "ORDER-1234567890", SHOP_PHONE);
+        shop_pass(&s, 20 * HOUR);
+        assert_int_equal(i % 2 == 0 ? shop_clear(&s, HOUR, false) : 1, 1);
+        assert_int_equal(at_home(&s, number), i % 2);
+        int64_t at_ns = sent_ns + (i < 2 ? 30 : 890) * SHOP_S;
+        assert_int_equal(
+            masked_row(&s, sources[i / 2], "UA1A000001", "2547******149 - JOHN DOE", at_ns),
+            NOTICE_ENRICHES);
+        assert_true(span_is(gateway_text(shop_gateway(&s), shop_payment(&s, number)->receipt),
+                            "UA1A000001"));
+        assert_int_equal(shop_gateway(&s)->last_receipt, 0);
+        assert_int_equal(shop_wallet(&s), SHOP_AMOUNT);
+        assert_int_equal(shop_clearing(&s), SHOP_AMOUNT);
+        /* It has its receipt now: other money under the same reference is not its own. */
+        shop_pass(&s, 2 * HOUR);
+        assert_int_equal(shop_clear(&s, HOUR, false), 1);
+        assert_int_equal(
+            masked_row(&s, OBSERVED_BY_STATEMENT, "UA1A000002", "2547******149", at_ns),
+            NOTICE_MOVED);
+        assert_int_equal(shop_gateway(&s)->last_receipt, 1);
+        shop_end(&s);
+    }
+}
+
+/* Two that were shown alike stay, so that it is seen that there are two. */
+static void test_shown_alike_they_stay(void **state)
+{
+    (void)state;
+    struct shop s;
+    start(&s);
+    int64_t sent_ns = s.now_ns;
+    uint64_t one = paid_by_query(&s, "ORDER-1234567890", SHOP_PHONE);
+    shop_pass(&s, 60 * SHOP_S);
+    uint64_t two = paid_by_query(&s, "ORDER-1234567891", SHOP_PHONE + 100000);
+    shop_pass(&s, 20 * HOUR);
+    assert_int_equal(shop_clear(&s, HOUR, false), 0);
+    assert_int_equal(
+        masked_row(&s, OBSERVED_BY_STATEMENT, "UA1A000001", "2547******149", sent_ns + SHOP_S),
+        NOTICE_MOVED); /* whose it is, nobody can tell */
+    assert_int_equal(shop_gateway(&s)->last_receipt, 1);
+    struct shop_claim c = paid_as("UA1A000001");
+    assert_int_equal(shop_claims(&s, one, &c), NOTICE_ENRICHES);
+    c.receipt = "UA1A000002";
+    c.phone += 100000;
+    assert_int_equal(shop_claims(&s, two, &c), NOTICE_ENRICHES);
+    assert_int_equal(shop_clearing(&s), 2 * SHOP_AMOUNT);
+    shop_pass(&s, 2 * HOUR);
+    assert_int_equal(shop_clear(&s, HOUR, false), 2);
+    shop_end(&s);
+}
+
 /* Payments 1 and 2: the same payer, amount and reference, both expired by query. */
 static void start_with_twins(struct shop *s)
 {
@@ -598,6 +701,8 @@ int main(void)
         cmocka_unit_test(test_a_refund_of_an_old_one),
         cmocka_unit_test(test_a_line_of_a_statement),
         cmocka_unit_test(test_a_row_that_names_the_payer),
+        cmocka_unit_test(test_a_row_that_names_what_was_shown),
+        cmocka_unit_test(test_shown_alike_they_stay),
         cmocka_unit_test(test_twins_stay),
         cmocka_unit_test(test_twins_behind_one_that_never_left),
         cmocka_unit_test(test_an_answer_after_it_left),
