@@ -11,10 +11,22 @@ export class Refusal extends Error {
 
 let token = document.querySelector<HTMLMetaElement>('meta[name="hakika-token"]')?.content ?? '';
 let adminKey = '';
-let askForKey: (() => Promise<string>) | undefined;
+let askForKey: ((refused: boolean) => Promise<string | undefined>) | undefined;
+let keyAsked: Promise<string | undefined> | undefined;
 
-export function onKeyNeeded(ask: () => Promise<string>): void {
+// Who asks a person for the key; undefined: none is given. `refused`: one was given and is not right.
+export function onKeyNeeded(ask: typeof askForKey): void {
     askForKey = ask;
+}
+
+// However many calls are refused for want of a key, one question is asked and all go on with its
+// answer. False: go on without.
+async function newKey(used: string): Promise<boolean> {
+    if (used !== adminKey) return true; // another call has brought one meanwhile
+    keyAsked ??= askForKey?.(used !== '').finally(() => { keyAsked = undefined; });
+    const given = await keyAsked;
+    if (given !== undefined) adminKey = given;
+    return given !== undefined;
 }
 
 async function freshToken(): Promise<void> {
@@ -35,6 +47,7 @@ export async function exchange(method: string, path: string, body?: string | Blo
                                extra: Record<string, string> = {}): Promise<Answer> {
     for (let again = 0; ; again++) {
         const headers = headersOf(extra);
+        const used = adminKey;
         if (body !== undefined) headers['Content-Type'] ??= 'application/json';
         const begun = performance.now();
         const answer = await fetch(path, { method, headers, body, cache: 'no-store' });
@@ -45,10 +58,7 @@ export async function exchange(method: string, path: string, body?: string | Blo
             await freshToken();
             continue;
         }
-        if (again < 3 && answer.status === 401 && text.includes('admin_key_needed') && askForKey) {
-            adminKey = await askForKey();
-            continue;
-        }
+        if (answer.status === 401 && text.includes('admin_key_needed') && await newKey(used)) continue;
         return { status: answer.status, text, bytes, headers: answer.headers, ms };
     }
 }

@@ -1,5 +1,6 @@
 // app.tsx - the frame: rail, bar, view, drawer, and the one quiet line that says when what is shown
 // is not the whole truth.
+import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { onKeyNeeded } from './api';
@@ -133,14 +134,21 @@ function Keys(): JSX.Element {
     );
 }
 
-// Away from loopback every call needs the key of whoever runs the program.
-let answerKey: ((key: string) => void) | undefined;
-function KeyQuestion({ onDone }: { onDone: () => void }): JSX.Element {
+// Away from loopback every call needs the key of whoever runs the program. The first calls are made
+// before anything is drawn, so the question stands here and not in a component.
+interface KeyWanted { refused: boolean; answer: (key: string | undefined) => void }
+const adminKeyWanted = signal<KeyWanted | undefined>(undefined);
+onKeyNeeded((refused) => new Promise((resolve) => {
+    adminKeyWanted.value = { refused, answer(key) { adminKeyWanted.value = undefined; resolve(key); } };
+}));
+
+function KeyQuestion({ refused, answer }: KeyWanted): JSX.Element {
     const [key, setKey] = useState('');
     return (
-        <Dialog title={t('Admin key')} onClose={onDone}>
-            <form onSubmit={(event) => { event.preventDefault(); answerKey?.(key); onDone(); }}>
-                <Field label={t('This program is reached over a network, so it wants its key (HAKIKA_ADMIN_KEY).')}>
+        <Dialog title={t('Admin key')} onClose={() => answer(undefined)}>
+            <form onSubmit={(event) => { event.preventDefault(); answer(key); }}>
+                <Field label={t('This program is reached over a network, so it wants its key (HAKIKA_ADMIN_KEY).')}
+                    hint={refused ? t('That was not its key.') : undefined}>
                     <input type="password" value={key} autoComplete="off"
                         onInput={(event) => setKey(event.currentTarget.value)} />
                 </Field>
@@ -151,11 +159,6 @@ function KeyQuestion({ onDone }: { onDone: () => void }): JSX.Element {
 }
 
 export function App(): JSX.Element {
-    const [keyWanted, setKeyWanted] = useState(false);
-    useEffect(() => onKeyNeeded(() => new Promise((resolve) => {
-        answerKey = resolve;
-        setKeyWanted(true);
-    })), []);
     useEffect(() => watchMetrics(10_000), []);
     const { view: name, query } = place.value;
     const view = OWN_VIEWS.find((one) => one.name === name) ?? OWN_VIEWS[0]!;
@@ -176,7 +179,7 @@ export function App(): JSX.Element {
                 {notice.value ? <p class={notice.value.bad ? 'bad' : ''}>{notice.value.text}</p> : null}
             </div>
             {keysShown.value ? <Keys /> : null}
-            {keyWanted ? <KeyQuestion onDone={() => setKeyWanted(false)} /> : null}
+            {adminKeyWanted.value ? <KeyQuestion {...adminKeyWanted.value} /> : null}
         </div>
     );
 }

@@ -303,6 +303,7 @@ export const swahili = {
     'Show more': 'Onyesha zaidi',
     'Show older ones': 'Onyesha za zamani',
     'That is all there is.': 'Hizi ndizo zote.',
+    'That was not its key.': 'Huo haukuwa ufunguo wake.',
     'the one before': 'iliyotangulia',
     'The page gets an access token by itself. What goes out and comes back is shown here.': 'Ukurasa hupata tokeni wenyewe. Kinachotumwa na kurudi huonekana hapa.',
     'the password, encrypted': 'nenosiri, limefichwa',

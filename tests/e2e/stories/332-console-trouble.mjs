@@ -1,0 +1,49 @@
+// The console when things are not as usual: the program wants a key, another book stands behind the
+// same address, and more happens at once than is asked about one by one.
+import { Browser, closeBrowser } from '../lib/browser.mjs';
+import { Server } from '../lib/server.mjs';
+import { equal, proved, story } from '../lib/story.mjs';
+
+const ADMIN_KEY = 'an-admin-key-of-ours';
+
+await story('an admin key', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual', '--admin-key', ADMIN_KEY]);
+    const { operator } = server;
+    await operator.pushed({ AccountReference: 'FIRST' }); // Daraja's calls need no such key
+    const browser = await Browser.open(scene);
+    const page = await browser.page({}, /status of 401/);
+    const question = page.getByRole('dialog', { name: 'Admin key' });
+    const give = async (key) => {
+        await question.locator('input').fill(key);
+        await question.getByRole('button', { name: 'Use it' }).click();
+    };
+    await page.goto(`${server.base}/#/payments`);
+    await give('a-key-of-somebody-else');
+    await question.getByText('That was not its key.').waitFor();
+    await give(ADMIN_KEY);
+    await page.getByTestId('row-txn_1').waitFor();
+    await question.waitFor({ state: 'detached' });
+    proved('one question is asked, again when the key is wrong, and every call goes on with it');
+
+    await page.locator('.quiet-line.lost').waitFor({ state: 'detached' });
+    await operator.pushed({ AccountReference: 'SECOND', PhoneNumber: 254722000001 });
+    await page.getByTestId('row-txn_2').waitFor();
+    browser.clean();
+    proved('and so does the stream of events');
+});
+
+await story('an admin key that is not given', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual', '--admin-key', ADMIN_KEY]);
+    const browser = await Browser.open(scene);
+    const page = await browser.page({}, /status of 401/);
+    const question = page.getByRole('dialog', { name: 'Admin key' });
+    await page.goto(`${server.base}/#/payments`);
+    await question.getByRole('button', { name: 'Close' }).click();
+    await page.locator('.payments-view').waitFor();
+    equal(await question.count(), 0, 'nobody asks again by himself');
+    await page.getByText('No connection: what you see is as it was').waitFor();
+    browser.clean();
+    proved('without an answer the page says what it can');
+});
+
+await closeBrowser();
