@@ -6,19 +6,19 @@ import { t } from '../i18n';
 import { open } from '../router';
 import { attempt, Button, Dialog, Empty, Field, Icon } from '../ui';
 import { Lines } from './lines';
-import { ask, refresh, useList, type Payment } from './store';
+import { ask, refresh, useList, useOnce, type Payment } from './store';
 
 function NewPayout({ onClose }: { onClose: () => void }): JSX.Element {
     const [phone, setPhone] = useState('0708 374 149');
     const [amount, setAmount] = useState('50');
     const [reference, setReference] = useState(`payout-${Date.now().toString(36)}`);
+    const once = useOnce();
     const number = msisdn(phone);
     const value = cents(amount);
     const ready = number !== undefined && value !== undefined && value > 0 && reference !== '';
     async function create(): Promise<void> {
         const good = await attempt(async () => {
-            const made = await ask<Payment>('POST', '/payouts', { amount: value, phone: number, reference },
-                                            { 'Idempotency-Key': `console-${reference}` });
+            const made = await once((headers) => ask<Payment>('POST', '/payouts', { amount: value, phone: number, reference }, headers));
             await refresh();
             open(made.id);
         });

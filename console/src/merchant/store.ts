@@ -1,7 +1,7 @@
 // store.ts - what the page knows of the merchant's book: its newest payments, asked for again when
 // the feed of events says that something happened.
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { exchange, type List, Refusal } from '../api';
 import { parse, type Metrics } from '../metrics';
 import { connected, loaded, readHealth, settled } from '../store';
@@ -91,6 +91,25 @@ export async function ask<T>(method: string, path: string, body?: unknown,
         throw new Refusal({ ...said, status: answer.status });
     }
     return JSON.parse(answer.text) as T;
+}
+
+// The header under which something happens once. The key stays the same while an attempt has no answer,
+// so that pressing again does not do it twice; after an answer it is another one, because the same would
+// only repeat what was answered (a refund that failed stays failed).
+export function useOnce(): <T>(act: (headers: Record<string, string>) => Promise<T>) => Promise<T> {
+    const current = useRef<string | undefined>(undefined);
+    return async (act) => {
+        const used = current.current ??= `console-${[...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join('-')}`;
+        const answered = (): void => { if (current.current === used) current.current = undefined; };
+        try {
+            const made = await act({ 'Idempotency-Key': used });
+            answered();
+            return made;
+        } catch (error) {
+            if (error instanceof Refusal && error.problem.status < 500) answered();
+            throw error;
+        }
+    };
 }
 
 export const payments = signal<Payment[]>([]);

@@ -8,7 +8,7 @@ import { t } from '../i18n';
 import { open, put } from '../router';
 import { attempt, Button, Icon, tell, Twice, When, Wire } from '../ui';
 import { PaymentChip } from './chip';
-import { ask, refresh, turns, type Notice, type Payment } from './store';
+import { ask, refresh, turns, useOnce, type Notice, type Payment } from './store';
 
 interface Moment {
     position: string; at: string; event: string; status?: string; stk_state?: string; error?: string;
@@ -50,13 +50,14 @@ export const listOf = (id: string): string =>
     id.startsWith('po_') ? 'payouts' : id.startsWith('ref_') ? 'refunds' : 'payments';
 
 function Actions({ payment }: { payment: Payment }): JSX.Element {
+    const once = useOnce();
     const act = (what: string, words: string): Promise<unknown> => attempt(async () => {
         await ask('POST', `/payments/${payment.id}/${what}`, {});
         tell(words);
         await refresh();
     });
     const refund = (): Promise<unknown> => attempt(async () => {
-        const made = await ask<Payment>('POST', '/refunds', { payment: payment.id }, { 'Idempotency-Key': `console-refund-${payment.id}` });
+        const made = await once((headers) => ask<Payment>('POST', '/refunds', { payment: payment.id }, headers));
         await refresh();
         open(made.id);
     });

@@ -10,7 +10,7 @@ import { Odd } from '../merchant/notices';
 import { Payouts, Refunds } from '../merchant/out';
 import { Receipts } from '../merchant/receipts';
 import { Reconciliations } from '../merchant/reconciliation';
-import { accounts, ask, figures, keyWanted, payments, refresh, useKey, type Payment } from '../merchant/store';
+import { accounts, ask, figures, keyWanted, payments, refresh, useKey, useOnce, type Payment } from '../merchant/store';
 import { Webhooks } from '../merchant/webhooks';
 import { open, place, urlOf } from '../router';
 import { loaded } from '../store';
@@ -33,13 +33,14 @@ function NewPayment({ onClose }: { onClose: () => void }): JSX.Element {
     const [amount, setAmount] = useState('120');
     const [order, setOrder] = useState(`order-${Date.now().toString(36)}`);
     const [escrow, setEscrow] = useState(false);
+    const once = useOnce();
     const number = msisdn(phone);
     const value = cents(amount);
     const ready = number !== undefined && value !== undefined && value > 0 && order !== '';
     async function create(): Promise<void> {
         const good = await attempt(async () => {
-            const made = await ask<Payment>('POST', '/payments', { amount: value, currency: 'KES', phone: number, order_id: order,
-                capture: escrow ? 'escrow' : 'wallet' }, { 'Idempotency-Key': `console-${order}` });
+            const made = await once((headers) => ask<Payment>('POST', '/payments', { amount: value, currency: 'KES', phone: number, order_id: order,
+                capture: escrow ? 'escrow' : 'wallet' }, headers));
             await refresh();
             open(made.id);
         });

@@ -90,7 +90,7 @@ await story('money held, paid out, given back and paid unasked', async (scene) =
     const server = await both(scene);
     const { operator, gateway } = server;
     const browser = await Browser.open(scene);
-    const page = await browser.commonPage();
+    const page = await browser.commonPage(/ERR_FAILED/);
     await page.goto(`${server.ready.merchant}/#/merchant`);
     await page.getByTestId('new-payment').click();
     await page.locator('input[name="order"]').fill('ORDER-1');
@@ -120,12 +120,37 @@ await story('money held, paid out, given back and paid unasked', async (scene) =
     await becomes(page, 'pay_3', 'pending');
     await operator.approved(await prompt(operator));
     await becomes(page, 'pay_3', 'succeeded');
-    await twice(page.getByTestId('story'), 'Give it back', 'Really give it back?');
+    const giveBack = () => twice(page.getByTestId('story'), 'Give it back', 'Really give it back?');
+    await operator.simOk('PUT', '/rules', { rules: [{ name: 'no', match: { api: 'reversal' },
+        then: { answer: { error: '400.002.02' } } }] });
+    await giveBack();
     await page.waitForURL(/open=ref_4/);
     await tab(page, 'Refunds');
-    await becomes(page, 'ref_4', 'succeeded');
+    await becomes(page, 'ref_4', 'failed');
+    await operator.simOk('PUT', '/rules', { rules: [] });
+    await tab(page, 'Payments');
+    await page.getByTestId('row-pay_3').click();
+    await page.route('**/v1/refunds', async (route) => { await route.fetch(); await route.abort(); });
+    await giveBack();
+    await page.getByText('There was no answer.').waitFor();
+    await page.unroute('**/v1/refunds');
+    await giveBack();
+    await page.waitForURL(/open=ref_5/);
+    await tab(page, 'Refunds');
+    await becomes(page, 'ref_5', 'succeeded');
     await account(page, 'wallet', 'KSh 100.00');
-    proved('a payment is given back once, after a second question');
+    equal((await gateway.ok('GET', '/v1/refunds')).data.length, 2, 'refunds');
+    proved('a payment is given back once, after a second question; again when that failed, and not twice ' +
+           'when only the answer was lost');
+
+    await tab(page, 'Payments');
+    for (const id of ['pay_6', 'pay_7']) {
+        await askInPage(page, 'ORDER-3');
+        await becomes(page, id, 'pending');
+        await operator.cancel(await prompt(operator));
+        await becomes(page, id, 'cancelled');
+    }
+    proved('an order that was cancelled is asked for again');
 
     await tab(page, 'Receipts');
     await page.getByTestId('register-prov_1').click();
