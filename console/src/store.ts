@@ -2,12 +2,13 @@
 // optimistic: events say that something changed, and then it is asked for. Asking is bundled, so
 // that 10,000 events a second cost a few requests a second.
 import { batch, computed, signal } from '@preact/signals';
-import { get, type List } from './api';
+import { get, type List, Refusal } from './api';
 import { compareRows, rowOf, type Clock, type Organisation, type Prompt, type Request, type Row,
          type Subscriber, type Transaction } from './model';
 import { follow, type Happening } from './stream';
 
 const ASKED_SINGLY = 4;
+const PORTION = 16;    // rows asked for at once when it is quiet
 const QUIET_MS = 60;   // between an event and the question, so that a burst is one question
 const BUSY_MS = 500;   // between questions while events pour in
 const MANY = 100;      // events a second that nobody follows one by one
@@ -96,16 +97,54 @@ let asking = false;
 // Phones on the screen, whose prompts are asked for.
 export const watched = signal<string[]>([]);
 
-async function askRows(what: Dirty): Promise<void> {
+// Rows at hand that changed, or may have, and that no list told of: asked for in portions, so that none
+// keeps a state that is over.
+const later = new Set<string>();
+
+const isOpen = (row: Row): boolean => row.status === 'PENDING' || row.status === 'PROCESSING';
+
+// Events were not followed one by one: whatever still seems open is asked for.
+function doubtOpenRows(): void {
+    for (const row of rows.value) if (isOpen(row)) later.add(row.id);
+    dirty.list = true;
+    dirty.requests = true;
+}
+
+const askRow = (id: string): Promise<Row[]> =>
+    get<Transaction | Request>(id.startsWith('req_') ? `/requests/${id}` : `/transactions/${id}`).then(
+        (it) => [rowOf(it)], (error: unknown) => { if (error instanceof Refusal) return []; throw error; });
+
+async function askLists(what: Dirty, portion: string[]): Promise<void> {
     const many = what.transactions.size > ASKED_SINGLY;
-    const single = many ? [] : [...what.transactions];
-    const jobs: Promise<Row[]>[] = single.map((id) =>
-        get<Transaction>(`/transactions/${id}`).then((it) => [rowOf(it)], () => []));
+    const jobs = (many ? portion : [...what.transactions, ...portion]).map(askRow);
     if (many || what.list) {
-        jobs.push(get<List<Transaction>>('/transactions?type=stk_push&limit=50').then((l) => l.data.map(rowOf)));
+        jobs.push(get<List<Transaction>>(`/transactions?type=stk_push&limit=${many ? 50 : 100}`).then((l) => l.data.map(rowOf)));
     }
     if (what.requests) jobs.push(get<List<Request>>('/requests?limit=100').then((l) => l.data.map(rowOf)));
-    keepRows((await Promise.all(jobs)).flat());
+    const found = (await Promise.all(jobs)).flat();
+    keepRows(found);
+    const told = new Set(found.map((row) => row.id));
+    const untold = many ? [...what.transactions].filter((id) => !told.has(id)) : [];
+    if (untold.length === 0) return;
+    const shown = new Set(rows.value.map((row) => row.id));
+    for (const id of untold) if (shown.has(id)) later.add(id);
+    dirty.list = true; // the others are new, and more came than the list has
+}
+
+async function askRows(what: Dirty): Promise<void> {
+    const portion = [...later].slice(0, what.transactions.size > ASKED_SINGLY ? ASKED_SINGLY : PORTION);
+    for (const id of portion) later.delete(id);
+    try {
+        await askLists(what, portion);
+    } catch (error) {
+        for (const id of portion) later.add(id);
+        throw error;
+    }
+}
+
+function putBack(what: Dirty): void {
+    for (const id of what.transactions) dirty.transactions.add(id);
+    for (const key of ['list', 'requests', 'people', 'clock', 'organisations'] as const) dirty[key] ||= what[key];
 }
 
 async function ask(): Promise<void> {
@@ -123,15 +162,15 @@ async function ask(): Promise<void> {
         ]);
         changes.value++;
     } catch {
-        soon(); // no answer: the same again, as soon as there is a connection
+        putBack(what); // no answer: the same again, as soon as there is a connection
     }
     asking = false;
-    if (dirty.list || dirty.requests || dirty.people || dirty.transactions.size > 0) soon();
+    if (dirty.list || dirty.requests || dirty.people || dirty.transactions.size + later.size > 0) soon();
 }
 
 function soon(): void {
     if (timer || asking) return;
-    timer = setTimeout(() => void ask(), sampling.value > 0 ? BUSY_MS : QUIET_MS);
+    timer = setTimeout(() => void ask(), sampling.value > 0 || !connected.value ? BUSY_MS : QUIET_MS);
 }
 
 export async function watch(numbers: string[]): Promise<void> {
@@ -177,15 +216,27 @@ function measure(count: number): void {
     counted += count;
     if (now - countedSince < 1000) return;
     const rate = counted * 1000 / (now - countedSince);
+    const sampled = sampling.value > 0;
     sampling.value = rate > MANY ? Math.round(rate) : 0;
     counted = 0;
     countedSince = now;
+    if (sampled && sampling.value === 0) {
+        doubtOpenRows();
+        soon();
+    }
 }
 setInterval(() => measure(0), 1000);
 
 // Everything anew: at the start, after a reset, after a connection that was lost.
 export async function reload(fromNothing = true): Promise<void> {
-    if (fromNothing) rows.value = [];
+    if (fromNothing) {
+        rows.value = [];
+        dirty = clean();
+        later.clear();
+    } else {
+        doubtOpenRows();
+        soon();
+    }
     await Promise.all([readLists(), readClock(), readPeople(), readOrganisations(),
                        readPrompts(watched.value), readHealth()]);
     batch(() => {
@@ -208,7 +259,7 @@ export function start(): void {
         happened(events, skipped) {
             measure(events.length + skipped);
             for (const event of events) mark(event);
-            if (skipped > 0) dirty.list = true;
+            if (skipped > 0) doubtOpenRows();
             soon();
         },
         state(now) {
@@ -217,8 +268,7 @@ export function start(): void {
         },
         missed() {
             missed.value = true;
-            dirty.list = true;
-            dirty.requests = true;
+            doubtOpenRows();
         },
     });
 }
@@ -227,4 +277,4 @@ export const person = (number: string): Subscriber | undefined =>
     people.value.find((one) => one.msisdn === number);
 
 export const openCount = computed(() =>
-    rows.value.filter((row) => row.status === 'PENDING' || row.status === 'PROCESSING').length);
+    rows.value.filter(isOpen).length);

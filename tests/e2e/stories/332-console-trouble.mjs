@@ -5,6 +5,7 @@ import { Server } from '../lib/server.mjs';
 import { equal, proved, story } from '../lib/story.mjs';
 
 const ADMIN_KEY = 'an-admin-key-of-ours';
+const AT_ONCE = 80;
 
 await story('an admin key', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual', '--admin-key', ADMIN_KEY]);
@@ -44,6 +45,25 @@ await story('an admin key that is not given', async (scene) => {
     await page.getByText('No connection: what you see is as it was').waitFor();
     browser.clean();
     proved('without an answer the page says what it can');
+});
+
+await story('more at once than a list has', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    const browser = await Browser.open(scene);
+    const page = await browser.page();
+    const pushes = [];
+    for (let i = 0; i < AT_ONCE; i++) {
+        pushes.push(await operator.pushed({ PhoneNumber: 254722000001 + i, AccountReference: `AT-ONCE-${i}` }));
+    }
+    await page.goto(`${server.base}/#/payments`);
+    const rows = (status) => page.locator(`.lines [data-status="${status}"]`);
+    await rows('PROCESSING').nth(AT_ONCE - 1).waitFor();
+    await Promise.all(pushes.map((one) => operator.approved(one.CheckoutRequestID)));
+    await rows('SUCCESS').nth(AT_ONCE - 1).waitFor();
+    equal(await rows('PROCESSING').count(), 0, 'rows that seem to go on');
+    browser.clean();
+    proved(`${AT_ONCE} payments that end at once all end in the page`);
 });
 
 await closeBrowser();
