@@ -10,6 +10,7 @@
 #include "base/caltime.h"
 #include "face/gateway.h"
 #include "provider/provider.h"
+#include "wire/daraja_c2b.h"
 
 enum { HOURS_MAX = 48, PAGE_BYTES_MAX = 16 * 1024 };
 
@@ -119,33 +120,14 @@ static void take(void *context, const struct observation *seen)
     gateway_row_take(rows, seen);
 }
 
-/* A long list comes cut off: it is read as far as its rows are whole, and the next page begins
- * where they end. */
-static struct span whole_rows(struct span answer, char room[PAGE_BYTES_MAX])
-{
-    static const char end[] = "]]}";
-    size_t size = answer.size;
-    while (size > 0 && (answer.data[size - 1] == '\n' || answer.data[size - 1] == ' ')) {
-        size--;
-    }
-    if (size == 0 || answer.data[size - 1] == '}' || size + sizeof(end) > PAGE_BYTES_MAX) {
-        return answer; /* it is whole, or nothing to be helped */
-    }
-    while (size > 0 && answer.data[size - 1] != '}') {
-        size--;
-    }
-    memcpy(room, answer.data, size);
-    memcpy(room + size, end, sizeof(end));
-    return (struct span){room, size + sizeof(end) - 1};
-}
-
 void gateway_pull_read(struct surface *s, uint32_t provider, const struct provider_account *account,
                        struct delivery_result_command *c)
 {
     static const char from[] = "pull\n";
     struct gateway_face *f = s->gateway;
     char room[PAGE_BYTES_MAX];
-    struct span body = whole_rows(c->answer, room);
+    /* A long list comes cut off: the next page begins where its whole rows end. */
+    struct span body = daraja_pull_whole(c->answer, room, sizeof(room));
     struct gateway_rows rows = {
         .s = s, .provider = provider, .all = body, .headers = span_from(from)};
     struct provider_call call = {.kind = PROVIDER_CALL_PULL};

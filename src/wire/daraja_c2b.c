@@ -464,6 +464,66 @@ void daraja_pull_query_render(struct writer *w, const struct daraja_pull_query *
     json_close(w, '}');
 }
 
+/* What is open at a place in a text of JSON. */
+struct pull_nesting {
+    char open[8];
+    size_t depth;
+};
+
+/* One byte outside of strings. False: what follows is none of the text that this began. */
+static bool nest(struct pull_nesting *n, char c)
+{
+    bool opens = c == '{' || c == '[';
+    bool closes = c == '}' || c == ']';
+    if ((opens && n->depth == sizeof(n->open)) || (closes && n->depth == 0)) {
+        return false;
+    }
+    if (opens) {
+        n->open[n->depth++] = c;
+    }
+    n->depth -= closes;
+    return !closes || n->depth > 0;
+}
+
+/* Braces in what a payer wrote end no row, and neither does one that only ends what is in a row. */
+static size_t end_of_rows(struct span answer, struct pull_nesting *at_end)
+{
+    struct pull_nesting n = {.depth = 0};
+    size_t end = 0;
+    bool in_text = false;
+    for (size_t i = 0; i < answer.size; i++) {
+        char c = answer.data[i];
+        if (in_text) {
+            i += c == '\\';
+            in_text = c != '"';
+            continue;
+        }
+        in_text = c == '"';
+        if (!nest(&n, c)) {
+            return 0; /* it is whole, or nothing to be helped */
+        }
+        if (c == '}' && n.open[n.depth - 1] == '[') {
+            end = i + 1;
+            *at_end = n;
+        }
+    }
+    return end;
+}
+
+struct span daraja_pull_whole(struct span answer, char *room, size_t size)
+{
+    struct pull_nesting n = {.depth = 0};
+    size_t end = end_of_rows(answer, &n);
+    if (end == 0 || end + n.depth > size) {
+        return answer;
+    }
+    memcpy(room, answer.data, end);
+    while (n.depth > 0) {
+        room[end++] = n.open[--n.depth] == '{' ? '}' : ']';
+    }
+    return (struct span){room, end};
+}
+
 bool daraja_pull_answer_parse(struct json_object *object, struct json_scratch *scratch,
                               struct daraja_pull_answer *out)
 {

@@ -156,6 +156,9 @@ struct daraja_pull_answer {
     size_t outer;
     size_t inner;
 };
+/* A list that was cut off somewhere, as far as its rows are whole, closed in `room`; one that is
+ * whole, or has no whole row, as it is. */
+struct span daraja_pull_whole(struct span answer, char *room, size_t size);
 bool daraja_pull_answer_parse(struct json_object *object, struct json_scratch *scratch,
                               struct daraja_pull_answer *out) MUST_USE;
 struct daraja_pull_seen {

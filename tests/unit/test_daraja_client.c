@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -587,6 +588,58 @@ static void pull_rows_are_nested(void **state)
     assert_true(span_is(pull.code, "1001"));
 }
 
+/* How many rows of it can be read; they are the first of the list. -1: it is not an answer. */
+static int rows_of(struct span body)
+{
+    struct daraja_answer a;
+    struct daraja_pull_answer pull;
+    struct daraja_pull_seen row;
+    int count = 0;
+    daraja_answer_read(body, 200, scratch, &a);
+    if (!daraja_pull_answer_parse(a.object, scratch, &pull)) {
+        return -1;
+    }
+    for (; daraja_pull_row_next(&pull, &row); count++) {
+        assert_true(row.transaction_id.size == 2 && row.transaction_id.data[1] == '1' + count);
+    }
+    return count;
+}
+
+/* Wherever it is cut, whatever its payers wrote, it is read as far as its rows are whole. */
+static void a_list_is_cut_anywhere(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "{\"transactionId\":\"A1\",\"billreference\":\"a}]]}{[\",\"amount\":\"1.00\"}",
+        "{\"transactionId\":\"A2\",\"billreference\":\"\\\"}\\\\\"}",
+        "{\"transactionId\":\"A3\",\"more\":{\"billreference\":\"{\"},\"amount\":\"1.00\"}",
+    };
+    char text[400];
+    char room[410];
+    size_t ends[3];
+    size_t size =
+        (size_t)snprintf(text, sizeof(text), "{\"ResponseCode\":\"1000\",\"Response\":[[");
+    for (size_t i = 0; i < 3; i++) {
+        size +=
+            (size_t)snprintf(text + size, sizeof(text) - size, "%s%s", i > 0 ? ", " : "", rows[i]);
+        ends[i] = size;
+    }
+    size += (size_t)snprintf(text + size, sizeof(text) - size, "]]}\n");
+    for (size_t cut = 0; cut <= size; cut++) {
+        int whole = (cut >= ends[0]) + (cut >= ends[1]) + (cut >= ends[2]);
+        struct span body = daraja_pull_whole((struct span){text, cut}, room, sizeof(room));
+        assert_int_equal(rows_of(body), whole == 0 ? -1 : whole);
+    }
+    struct span all = {text, size};
+    assert_ptr_equal(daraja_pull_whole(all, room, sizeof(room)).data, text);
+    assert_ptr_equal(daraja_pull_whole((struct span){text, ends[0]}, room, 10).data, text);
+    static const char *const others[] = {"", "}", "<html>", "[[[[[[[[[[{}", "{\"a\":\"", "]}"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct span other = span_from(others[i]);
+        assert_ptr_equal(daraja_pull_whole(other, room, sizeof(room)).data, others[i]);
+    }
+}
+
 static void acceptances_are_spelt_in_several_ways(void **state)
 {
     (void)state;
@@ -626,6 +679,7 @@ int main(void)
         cmocka_unit_test(confirmations_come_plain_masked_and_hashed),
         cmocka_unit_test(a_verdict_is_read_as_it_was_meant),
         cmocka_unit_test(pull_rows_are_nested),
+        cmocka_unit_test(a_list_is_cut_anywhere),
         cmocka_unit_test(acceptances_are_spelt_in_several_ways),
     };
     return cmocka_run_group_tests(tests, open_scratch, close_scratch);
