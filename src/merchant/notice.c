@@ -619,6 +619,16 @@ static const struct gateway_payment *about(const struct gateway_decision *gd,
     return refund_meant(gd->g, c->claim, named);
 }
 
+/* Money that nobody signed, found by its payer to be a payment's, is bound to it by no more than
+ * that: until the provider says so it is a receipt that waits, as it would be with a masked payer.
+ * The payment takes it back when it succeeds, and may end otherwise. */
+static bool only_looks_like(const struct gateway *g, const struct notice_command *c,
+                            const struct gateway_payment *p)
+{
+    return c->payment == 0 && p != NULL && gateway__arrived(g, c->provider, c->claim) &&
+           effect_on(g, p, c->claim) == NOTICE_UNPROVEN;
+}
+
 /* The very same message was about another one: Paystack names a refund by its payment alone, so
  * that what is delivered again of an older refund looks like the word of the latest. */
 static bool was_of_another(const struct gateway *g, const struct notice_command *c,
@@ -675,7 +685,8 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
     const struct notice_command *c = &command;
     command.claim = &claim;
     bool arrived = gateway__arrived(g, c->provider, &claim);
-    const struct gateway_payment *p = about(gd, c, arrived);
+    const struct gateway_payment *found = about(gd, c, arrived);
+    const struct gateway_payment *p = only_looks_like(g, c, found) ? NULL : found;
     leave_receipt(g, p, &claim);
     uint32_t slot = map_get(&g->notice_by_key, gateway__bytes_key(c->key));
     const struct gateway_notice *known = slot == MAP_NONE ? NULL : notice_at(g, slot);
@@ -686,6 +697,9 @@ uint8_t gateway__take_notice(struct gateway_decision *gd, const struct notice_co
         effect = repeat(gd, c, known, p);
     } else if (p == NULL && arrived) {
         effect = take_arrival(gd, c, &number);
+        if (found != NULL) {
+            gateway__ask_for_proof(gd, found, false);
+        }
     } else {
         effect = p == NULL ? NOTICE_ORPHAN : effect_on(g, p, c->claim);
         number = keep(gd, c, p, effect);

@@ -320,6 +320,52 @@ static void test_a_confirmation_alone(void **state)
     }
 }
 
+/* A confirmation with the payer's whole number, which fits an open push: the payer may have
+ * cancelled it and paid by hand. Whatever becomes of the push, the money is booked once. */
+static void test_a_confirmation_that_fits_a_push(void **state)
+{
+    (void)state;
+    enum { CANCELLED, PAID, ROW, CALLED_BACK, WAYS };
+    for (int way = CANCELLED; way < WAYS; way++) {
+        struct shop s;
+        start(&s);
+        uint64_t n = shop_pending(&s, "INV-1");
+        struct arrival a = {OBSERVED_BY_CALLBACK, "UA1C000001", "INV-1", SHOP_AMOUNT, SHOP_PHONE};
+        assert_int_equal(arrives(&s, &a), NOTICE_MOVED);
+        assert_int_equal(arrives(&s, &a), NOTICE_CONFIRMS);
+        const struct gateway_receipt *r =
+            gateway_receipt_by_text(shop_gateway(&s), 0, SPAN_LITERAL("UA1C000001"));
+        assert_int_equal(r->state, RECEIPT_SUSPENSE);
+        assert_int_equal(gateway_receipt_suggestion(shop_gateway(&s), r)->number, n);
+        assert_int_equal(shop_clearing(&s), SHOP_AMOUNT);
+        assert_int_equal(shop_wallet(&s), 0);
+        assert_int_not_equal(shop_take(&s, CALL_QUERY), 0); /* it is asked at once */
+        struct shop_claim cancelled = {.source = OBSERVED_BY_QUERY,
+                                       .verdict = OBSERVED_FAILED,
+                                       .reason = OBSERVED_REASON_CANCELLED,
+                                       .code = "1032"};
+        struct arrival row = a;
+        row.source = OBSERVED_BY_STATEMENT;
+        if (way == CANCELLED) {
+            assert_int_equal(shop_claims(&s, n, &cancelled), NOTICE_MOVED);
+            assert_int_equal(shop_clearing(&s), SHOP_AMOUNT);
+            assert_int_equal(shop_wallet(&s), 0);
+            assert_int_equal(shop_create(&s, "INV-1", 0).refusal, GATEWAY_ORDER_FUNDED);
+        } else if (way == PAID) {
+            assert_int_equal(queried(&s, n), NOTICE_MOVED);
+        } else if (way == CALLED_BACK) {
+            assert_int_equal(called_back(&s, n, "UA1C000001"), NOTICE_UNPROVEN);
+            assert_int_equal(queried(&s, n), NOTICE_MOVED);
+        }
+        assert_int_equal(arrives(&s, &row),
+                         way == CANCELLED || way == ROW ? NOTICE_MOVED : NOTICE_CONFIRMS);
+        expect(&s, n, GATEWAY_SUCCEEDED, "UA1C000001");
+        expect_money(&s, SHOP_AMOUNT);
+        assert_int_equal(shop_told(&s, FEED_RECEIPT_TAKEN_BACK), 1);
+        shop_end(&s);
+    }
+}
+
 /* The provider's answer to a question: a claim, or (UNKNOWN) one that tells nothing yet. */
 static void answer(struct shop *s, uint64_t item, uint64_t number, enum observation_verdict verdict)
 {
@@ -470,6 +516,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_receipts_are_none),
         cmocka_unit_test(test_a_confirmation_alone),
+        cmocka_unit_test(test_a_confirmation_that_fits_a_push),
         cmocka_unit_test(test_a_late_success_is_found),
         cmocka_unit_test(test_asked_again_on_demand),
         cmocka_unit_test(test_two_unsigned_words),
