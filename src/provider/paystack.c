@@ -231,14 +231,14 @@ static void describe(struct observation *seen, const struct paystack_data *data)
     seen->receipt = data->receipt;
     seen->code = data->status;
     seen->words = data->words;
-    seen->party = data->phone;
+    seen->party = data->payer.size > 0 ? data->payer : data->phone;
     seen->has_amount = data->has_amount;
     seen->amount_minor = data->amount_minor;
     seen->has_fee = data->has_fee;
     seen->fee_minor = data->fee_minor;
     seen->at_ns = data->paid_ns;
-    if (!liberal_phone(data->phone, &seen->phone)) {
-        seen->phone = 0;
+    if (!liberal_phone(data->payer, &seen->phone)) {
+        seen->phone = 0; /* what the customer's profile says paid nothing */
     }
     if (data->currency.size == 3) {
         memcpy(seen->currency, data->currency.data, 3);

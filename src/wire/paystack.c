@@ -250,7 +250,8 @@ void paystack_data_read(const struct json_object *data, struct json_scratch *scr
     if (out->words.size == 0) {
         out->words = daraja_text(scratch, data, "message", "display_text");
     }
-    out->phone = first_text(scratch, authorization, "mobile_money_number", customer, "phone");
+    out->payer = daraja_text(scratch, authorization, "mobile_money_number", NULL);
+    out->phone = daraja_text(scratch, customer, "phone", NULL);
     out->recipient = daraja_text(scratch, data, "recipient_code", NULL);
     out->authorization_url = daraja_text(scratch, data, "authorization_url", NULL);
     out->has_amount =

@@ -98,7 +98,8 @@ struct paystack_data {
     int64_t fee_minor;
     struct span currency;
     struct span channel;
-    struct span phone;             /* of the customer */
+    struct span payer;             /* the number that paid; empty: not said */
+    struct span phone;             /* in the customer's profile: perhaps another one */
     struct span words;             /* gateway_response, or message */
     struct span recipient;         /* recipient_code */
     struct span authorization_url; /* initialize */

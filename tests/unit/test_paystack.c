@@ -147,6 +147,7 @@ static void a_verification_is_read(void **state)
     assert_true(data.has_amount && data.amount_minor == 40333);
     assert_true(data.has_fee && data.fee_minor == 10283);
     assert_true(span_is(data.phone, "+254710000000") && span_is(data.words, "Successful"));
+    assert_true(data.payer.size == 0);
     assert_true(rfc3339_parse(SPAN_LITERAL("2024-08-22T09:15:02Z"), &paid_ns));
     assert_true(data.paid_ns == paid_ns);
     paystack_answer_read(SPAN_LITERAL("{\"status\":false,\"message\":\"Invalid key\"}"), scratch,
@@ -182,7 +183,8 @@ static void our_side_is_read_as_theirs(void **state)
     paystack_answer_read(written(&w), scratch, &answer);
     paystack_data_read(answer.data, scratch, &data);
     assert_true(answer.good && data.amount_minor == 10000 && data.fee_minor == 150);
-    assert_true(span_is(data.phone, "254708374149") && data.paid_ns == paid.paid_ns);
+    assert_true(span_is(data.payer, "254708374149") && data.paid_ns == paid.paid_ns);
+    assert_true(data.phone.size == 0);
     assert_true(span_is(data.receipt, "NLJ7RT61SV"));
     w = writer_init(out, sizeof(out));
     paystack_webhook_render(&w, "charge.success", &paid);

@@ -216,8 +216,13 @@ static void a_verification_is_as_strong_as_a_status(void **state)
     assert_int_equal(seen.first.source, OBSERVED_BY_STATUS);
     assert_int_equal(seen.first.amount_minor, 10050);
     assert_true(seen.first.has_fee && seen.first.fee_minor == 150 && seen.first.at_ns > 0);
-    assert_true(seen.first.phone == 254710000000);
+    assert_true(seen.first.phone == 0); /* of the profile: who paid is not said */
     assert_string_equal(seen.reference, "or-1");
+    seen = reply(PROVIDER_CALL_QUERY, 200,
+                 DATA("\"reference\":\"or-1\",\"status\":\"success\",\"amount\":10050,"
+                      "\"authorization\":{\"mobile_money_number\":\"0722000000\"},"
+                      "\"customer\":{\"phone\":\"0710000000\"}"));
+    assert_true(seen.first.phone == 254722000000);
     seen = reply(PROVIDER_CALL_QUERY, 400, ERROR("Transaction reference not found."));
     assert_int_equal(seen.first.verdict, OBSERVED_UNKNOWN);
     assert_int_equal(seen.first.reason, OBSERVED_REASON_NOT_FOUND);
