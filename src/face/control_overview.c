@@ -116,17 +116,32 @@ static void render_side(struct surface *s, struct writer *w, const char *name, u
     json_close(w, '}');
 }
 
-static void render_entry(struct surface *s, struct writer *w, const struct entry *e)
+static const char *transfer_name(uint16_t code)
 {
-    static const char *const codes[] = {"?",   "issue", "redeem", "stk_push", "c2b",
-                                        "b2c", "b2b",   "charge", "reversal", "settlement"};
-    const struct entry *t = e;
+    static const char *const codes[] = {
+        [TRANSFER_CODE_ISSUE] = "issue",
+        [TRANSFER_CODE_REDEEM] = "redeem",
+        [TRANSFER_CODE_STK] = "stk_push",
+        [TRANSFER_CODE_C2B] = "c2b",
+        [TRANSFER_CODE_B2C] = "b2c",
+        [TRANSFER_CODE_B2B] = "b2b",
+        [TRANSFER_CODE_CHARGE] = "charge",
+        [TRANSFER_CODE_REVERSAL] = "reversal",
+        [TRANSFER_CODE_SETTLEMENT] = "settlement",
+        [TRANSFER_CODE_STANDING] = "standing_order",
+    };
+    bool known = code < sizeof(codes) / sizeof(codes[0]) && codes[code] != NULL;
+    return known ? codes[code] : "?";
+}
+
+static void render_entry(struct surface *s, struct writer *w, const struct transfer *t)
+{
     char id[24];
     (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)t->id);
     json_open(w, '{');
     json_field_text(w, "object", "entry");
     json_field_text(w, "transfer", id);
-    json_field_text(w, "code", t->code < sizeof(codes) / sizeof(codes[0]) ? codes[t->code] : "?");
+    json_field_text(w, "code", transfer_name(t->code));
     json_field_i64(w, "amount", t->amount_minor);
     json_field_text(w, "currency", "KES");
     render_side(s, w, "debit", t->debit_account);
@@ -134,27 +149,37 @@ static void render_entry(struct surface *s, struct writer *w, const struct entry
     json_close(w, '}');
 }
 
+static void render_request_entries(struct surface *s, struct writer *w, uint64_t number)
+{
+    const struct ledger *l = &engine_book(s->engine)->ledger;
+    for (uint32_t leg = 0; leg < ENTRY_LEGS; leg++) {
+        const struct entry *e = ledger_entry(l, request_transfer_id(number, leg));
+        if (e != NULL && e->state == ENTRY_POSTED) {
+            struct entry_record whole;
+            ledger_entry_record(l, e, &whole);
+            render_entry(s, w, &whole.transfer);
+        }
+    }
+}
+
 /* ?transaction=: what moved for this payment or request. */
 void control_entry_list(struct request *q)
 {
-    const struct ledger *l = &engine_book(q->s->engine)->ledger;
     struct span id = http_query_value(q->x, "transaction");
     const struct operator_request *r = id.data == NULL ? NULL : control_find_request(q->s, id);
     const struct stk_payment *p =
         id.data == NULL || r != NULL ? NULL : control_find_payment(q->s, id);
+    struct transfer moved;
     if (r == NULL && p == NULL) {
         surface_not_found(q, "give transaction: an id, CheckoutRequestID or receipt that exists");
         return;
     }
     struct writer w = surface_writer(q->s);
     surface_list_open(&w);
-    for (uint32_t leg = 0; leg < ENTRY_LEGS; leg++) {
-        uint64_t transfer =
-            r != NULL ? request_transfer_id(r->number, leg) : payment_transfer_id(p->number, leg);
-        const struct entry *e = ledger_entry(l, transfer);
-        if (e != NULL && e->state == ENTRY_POSTED) {
-            render_entry(q->s, &w, e);
-        }
+    if (r != NULL) {
+        render_request_entries(q->s, &w, r->number);
+    } else if (payment_transfer(surface_operator(q->s), p, &moved)) {
+        render_entry(q->s, &w, &moved);
     }
     surface_list_close(q, &w, false);
 }

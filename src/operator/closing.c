@@ -349,6 +349,17 @@ static void record(const void *state, uint64_t number, struct writer *w, struct 
     }
 }
 
+/* The entry of a record is the one that paid this payment, between accounts that there are. */
+static bool paid_by_entry(const struct operator_state *o, const struct stk_payment *p,
+                          const struct entry_record *e)
+{
+    const struct ledger *l = &o->book->ledger;
+    const struct transfer *t = &e->transfer;
+    return e->state == ENTRY_POSTED && t->id == payment_transfer_id(p->number, 0) &&
+           t->amount_minor == p->amount_minor && ledger_account(l, t->debit_account) != NULL &&
+           ledger_account(l, t->credit_account) != NULL;
+}
+
 /* A record that is one of ours and of a payment that this book has had. */
 static bool record_read(const struct operator_state *o, uint64_t number, struct reader *r,
                         struct payment_record *out)
@@ -379,8 +390,11 @@ static bool record_read(const struct operator_state *o, uint64_t number, struct 
     if (p->outcome == STK_OPEN || stk_outcome_state(p->outcome) != (enum stk_state)p->state) {
         return false;
     }
-    return (!out->has_entry || ledger_entry_decode(r, &out->entry)) && reader_done(r) &&
-           out->has_entry == (p->state == STK_SUCCESS);
+    if (out->has_entry &&
+        (!ledger_entry_decode(r, &out->entry) || !paid_by_entry(o, p, &out->entry))) {
+        return false;
+    }
+    return reader_done(r) && out->has_entry == (p->state == STK_SUCCESS);
 }
 
 /* ---- leaving and coming home ---- */
@@ -457,6 +471,7 @@ static bool host(void *state, uint64_t number, struct reader *r)
     }
     CHECK(map_get(&o->by_number, number) == MAP_NONE);
     o->guest = c.payment;
+    o->guest_entry = c.entry;
     o->guest.url = texts_lend(texts, c.url);
     o->guest.reference = texts_lend(texts, c.reference);
     o->guest.description = texts_lend(texts, c.description);
@@ -477,6 +492,24 @@ const struct stk_payment *operator__guest_named(const struct operator_state *o,
 {
     bool named = o->guest.number != 0 && payment_is_named(o, &o->guest, name);
     return named ? &o->guest : NULL;
+}
+
+bool payment_transfer(const struct operator_state *o, const struct stk_payment *p,
+                      struct transfer *out)
+{
+    struct entry_record whole = o->guest_entry;
+    if (p->state != STK_SUCCESS) {
+        return false;
+    }
+    if (p != &o->guest) {
+        const struct ledger *l = &o->book->ledger;
+        const struct entry *e = ledger_entry(l, payment_transfer_id(p->number, 0));
+        CHECK(e != NULL);
+        ledger_entry_record(l, e, &whole);
+    }
+    CHECK(whole.state == ENTRY_POSTED);
+    *out = whole.transfer;
+    return true;
 }
 
 const struct domain_closing operator__closings[OPERATOR_CLOSINGS] = {

@@ -116,6 +116,7 @@ struct operator_state {
     uint32_t closed_tail;
     uint32_t closed;
     struct stk_payment guest; /* number 0: none; memory only */
+    struct entry_record guest_entry; /* what paid it, when it is SUCCESS; memory only */
     struct slab incomes;      /* struct income */
     struct map incomes_by_number;
     uint64_t last_income; /* number */
@@ -180,6 +181,9 @@ void payment_merchant_request_id(const struct stk_payment *p, char out[ID_TEXT_S
 void payment_receipt(const struct stk_payment *p, char out[ID_RECEIPT_SIZE]);
 /* The ledger transfer that pays payment `number`, leg 0 to 7. */
 uint64_t payment_transfer_id(uint64_t number, uint32_t leg);
+/* What it moved in the ledger, the guest's too; false: nothing. */
+bool payment_transfer(const struct operator_state *o, const struct stk_payment *p,
+                      struct transfer *out);
 
 void operator_check(const struct operator_state *o);
 

@@ -96,6 +96,9 @@ static void test_guest_and_home(void **state)
     struct stk_payment before = *world_payment(&w, number);
     char receipt[ID_RECEIPT_SIZE];
     payment_receipt(&before, receipt);
+    struct transfer moved;
+    assert_true(payment_transfer(world_operator(&w), &before, &moved));
+    assert_int_equal(moved.amount_minor, 4200);
     struct digest_value digest = book_contents_digest(w.book);
     keep_record(&w, number);
     assert_int_equal(leave(&w, number, w.book->position), BOOK_DONE);
@@ -113,6 +116,9 @@ static void test_guest_and_home(void **state)
     assert_non_null(guest);
     assert_ptr_equal(operator_payment_by_receipt(o, span_from(receipt)), guest);
     assert_int_equal(guest->amount_minor, 4200);
+    struct transfer left;
+    assert_true(payment_transfer(o, guest, &left)); /* R6.4: the ledger still tells of it */
+    assert_memory_equal(&left, &moved, sizeof(moved));
     const struct outbox_item *item = outbox_item(&w.book->outbox, before.delivery);
     assert_int_equal(outbox_attempt(&w.book->outbox, item->first_attempt)->status, 200);
     struct digest_value with = book_digest(w.book);
@@ -405,6 +411,10 @@ static void test_every_byte_of_a_record(void **state)
             const struct stk_payment *guest = operator_payment(world_operator(&w), number);
             assert_true(hosted == (guest != NULL));
             assert_true(guest == NULL || guest->number == number);
+            struct transfer moved = {.amount_minor = 4200};
+            assert_true(guest == NULL || payment_transfer(world_operator(&w), guest, &moved));
+            assert_int_equal(moved.amount_minor, 4200); /* between accounts that can be shown */
+            assert_non_null(ledger_account(&w.book->ledger, moved.debit_account));
             refused += !hosted;
             book_unhost(w.book);
             record[at] = good;

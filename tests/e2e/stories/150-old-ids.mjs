@@ -51,6 +51,9 @@ async function answers(operator, checkouts) {
         const payment = await keep(`/transactions/${id}`);
         await keep(`/transactions/${payment.id}`);
         if (payment.receipt) await keep(`/transactions/${payment.receipt}`);
+        const entries = await keep(`/entries?transaction=${id}`);
+        equal(entries.data.length, payment.receipt ? 1 : 0, `entries of ${payment.id}`);
+        await keep(`/entries?transaction=${payment.id}`);
         const list = await keep(`/deliveries?transaction=${id}`);
         for (const delivery of list.data) await keep(`/deliveries/${delivery.id}`);
         const query = await operator.query(id);

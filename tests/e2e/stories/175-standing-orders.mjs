@@ -102,6 +102,9 @@ await story('a daily order over its three dates', async (scene) => {
     const request = await operator.simOk('GET', `/requests/${receipt}`);
     equal([request.type, request.status, request.amount, request.receipt],
           ['standing_order_payment', 'SUCCESS', 45000, receipt], 'the payment');
+    const entries = (await operator.simOk('GET', `/entries?transaction=${receipt}`)).data;
+    equal(entries.map((entry) => [entry.code, entry.amount]), [['standing_order', 45000]],
+          'its entries');
     await world.server.restart();
     world.operator = world.server.operator;
     await advance(world.operator, 10 * DAY_MS);
