@@ -338,7 +338,7 @@ static void answer_pull(struct request *q, const struct organisation *g,
     const struct operator_state *o = surface_operator(s);
     int64_t oldest_ns = pull_oldest_ns(engine_now(s->engine), asked->end_ns);
     int64_t start_ns = asked->start_ns > oldest_ns ? asked->start_ns : oldest_ns;
-    uint32_t slot = g->c2b.first_income;
+    uint32_t slot = g->c2b.recent_income; /* those before it are not listed any more */
     uint64_t matching = 0;
     uint64_t shown = 0;
     char id[ID_TEXT_SIZE];

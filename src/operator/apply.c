@@ -149,6 +149,7 @@ static void apply_organisation(struct operator_state *o, const struct operator_e
         g->nominated = SLAB_NONE;
         g->c2b.first_income = SLAB_NONE;
         g->c2b.last_income = SLAB_NONE;
+        g->c2b.recent_income = SLAB_NONE;
         memcpy(g->accounts, e->accounts, sizeof(g->accounts));
         map_put(&o->by_short_code, e->short_code, slot);
         return;

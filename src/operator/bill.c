@@ -166,33 +166,26 @@ void operator__bill_paid(const struct operator_state *o, struct decision *d,
     decision_outbox(d, &queued);
 }
 
-/* The income with this receipt; the organisation's list is walked from its newest end only once. */
-static const struct income *income_of(const struct operator_state *o, const struct organisation *g,
+/* The organisation's income with this receipt. */
+static const struct income *income_of(const struct operator_state *o, uint32_t short_code,
                                       struct span receipt)
 {
     uint32_t day;
     uint64_t serial;
-    uint32_t slot = g->c2b.first_income;
     if (!id_receipt_parse(receipt, &day, &serial)) {
         return NULL;
     }
-    for (const struct income *i = operator_income_next(o, &slot); i != NULL;
-         i = operator_income_next(o, &slot)) {
-        if (i->receipt_day == day && i->receipt == serial) {
-            return i;
-        }
-    }
-    return NULL;
+    const struct income *i = operator_income_by_receipt(o, day, serial);
+    return i != NULL && i->short_code == short_code ? i : NULL;
 }
 
 void operator__decide_acknowledge(const struct operator_state *o, struct decision *d)
 {
     const struct acknowledge_command *c = d->command->body;
     struct operator_reply *reply = d->command->reply;
-    const struct organisation *g = operator_organisation(o, c->short_code);
+    const struct income *i = income_of(o, c->short_code, c->receipt);
     struct operator_event e;
     CHECK(reply != NULL);
-    const struct income *i = g != NULL ? income_of(o, g, c->receipt) : NULL;
     reply->refusal = i == NULL || i->notice == 0 ? OPERATOR_NOT_FOUND
                      : i->acknowledged_ns != 0   ? OPERATOR_REPEATED
                                                  : OPERATOR_DONE;

@@ -325,6 +325,13 @@ const struct income *operator_income(const struct operator_state *o, uint64_t nu
     return slot == MAP_NONE ? NULL : income_at(o, slot);
 }
 
+const struct income *operator_income_by_receipt(const struct operator_state *o, uint32_t day,
+                                                uint64_t receipt)
+{
+    uint32_t slot = map_get(&o->incomes_by_receipt, operator__receipt_key(day, receipt));
+    return slot == MAP_NONE ? NULL : income_at(o, slot);
+}
+
 const struct income *operator_income_next(const struct operator_state *o, uint32_t *slot)
 {
     if (*slot == SLAB_NONE) {

@@ -10,6 +10,7 @@
  * Invariants (operator_check)
  *  I1  the incomes of an organisation are one list, in order of time; all lists hold all incomes.
  *  I2  an income is of a success, with its receipt; one with a confirmation has an outbox item.
+ *  I3  an income is found by its receipt; those before recent_income are too old to be pulled.
  */
 #ifndef HAKIKA_OPERATOR_C2B_H
 #define HAKIKA_OPERATOR_C2B_H
@@ -61,9 +62,10 @@ struct organisation_c2b {
     uint32_t pull_url;
     uint32_t first_income; /* slots */
     uint32_t last_income;
-    uint8_t version;       /* of the URLs: 1 or 2; 0: none */
-    uint8_t response_type; /* enum c2b_response_type */
-    bool validates;        /* external validation is enabled */
+    uint32_t recent_income; /* the first that may be pulled: where to begin; memory only */
+    uint8_t version;        /* of the URLs: 1 or 2; 0: none */
+    uint8_t response_type;  /* enum c2b_response_type */
+    bool validates;         /* external validation is enabled */
 };
 
 struct income {
@@ -113,6 +115,9 @@ struct operator_state;
 struct organisation;
 /* NULL when there is none (any more). */
 const struct income *operator_income(const struct operator_state *o, uint64_t number);
+/* By its receipt; NULL when there is none. */
+const struct income *operator_income_by_receipt(const struct operator_state *o, uint32_t day,
+                                                uint64_t receipt);
 /* The first income of the list at or after a slot (SLAB_NONE: the end); *slot becomes the next. */
 const struct income *operator_income_next(const struct operator_state *o, uint32_t *slot);
 

@@ -145,18 +145,39 @@ void operator__apply_customers(struct operator_state *o, const struct operator_e
     }
 }
 
-/* Those that nobody was told of and nobody can pull any more; only from the front. */
+static bool is_recent(const struct income *income, int64_t now_ns)
+{
+    return now_ns - income->at_ns <= (int64_t)INCOME_AGE_MAX_S * NS_PER_S;
+}
+
+/* From slot on: the first that may be pulled at now_ns, or the last. Each is passed once. */
+static uint32_t first_recent(const struct operator_state *o, uint32_t slot, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < o->incomes.used && slot != SLAB_NONE; i++) {
+        const struct income *income = income_at(o, slot);
+        if (is_recent(income, now_ns) || income->next == SLAB_NONE) {
+            break;
+        }
+        slot = income->next;
+    }
+    return slot;
+}
+
+/* Those that nobody was told of and nobody can pull any more; only from the front, and none that is
+ * recent_income. */
 static void drop_old(struct operator_state *o, struct organisation *g, int64_t now_ns)
 {
     for (uint32_t i = 0; i < INCOMES_DROPPED_MAX && g->c2b.first_income != SLAB_NONE; i++) {
         uint32_t slot = g->c2b.first_income;
         const struct income *old = income_at(o, slot);
-        bool recent = now_ns - old->at_ns <= (int64_t)INCOME_AGE_MAX_S * NS_PER_S;
-        if (recent || old->confirmation != 0 || old->notice != 0 || old->next == SLAB_NONE) {
+        if (is_recent(old, now_ns) || old->confirmation != 0 || old->notice != 0 ||
+            old->next == SLAB_NONE) {
             return;
         }
         g->c2b.first_income = old->next;
         CHECK(map_remove(&o->incomes_by_number, old->number));
+        CHECK(map_remove(&o->incomes_by_receipt,
+                         operator__receipt_key(old->receipt_day, old->receipt)));
         texts_drop(&o->book->texts, old->reference);
         texts_drop(&o->book->texts, old->url);
         slab_release(&o->incomes, slot);
@@ -179,13 +200,24 @@ static struct income *append(struct operator_state *o, uint32_t short_code, int6
     income->version = g->c2b.version;
     if (g->c2b.first_income == SLAB_NONE) {
         g->c2b.first_income = slot;
+        g->c2b.recent_income = slot;
     } else {
         income_at(o, g->c2b.last_income)->next = slot;
     }
     g->c2b.last_income = slot;
     map_put(&o->incomes_by_number, income->number, slot);
+    g->c2b.recent_income = first_recent(o, g->c2b.recent_income, now_ns);
     drop_old(o, g, now_ns);
     return income;
+}
+
+static void name_by_receipt(struct operator_state *o, struct income *income, uint32_t day,
+                            uint64_t receipt)
+{
+    income->receipt_day = day;
+    income->receipt = receipt;
+    map_put(&o->incomes_by_receipt, operator__receipt_key(day, receipt),
+            map_get(&o->incomes_by_number, income->number));
 }
 
 /* The biller's push is the nth item of the frame. */
@@ -207,8 +239,7 @@ void operator__apply_payment_income(struct operator_state *o, const struct stk_p
     income->source = request_original_payment(p->number);
     income->msisdn = subscriber_at(o, p->subscriber)->msisdn;
     income->amount_minor = p->amount_minor;
-    income->receipt_day = p->receipt_day;
-    income->receipt = p->receipt;
+    name_by_receipt(o, income, p->receipt_day, p->receipt);
     income->reference = texts_keep(texts, operator_text(o, p->reference));
     income->type = p->type;
     if (g->c2b.version != 0) {
@@ -227,8 +258,7 @@ void operator__apply_request_income(struct operator_state *o, const struct opera
     income->source = request_original_request(r->number);
     income->msisdn = r->party;
     income->amount_minor = r->amount_minor;
-    income->receipt_day = r->receipt_day;
-    income->receipt = r->receipt;
+    name_by_receipt(o, income, r->receipt_day, r->receipt);
     income->reference = texts_keep(&o->book->texts, operator_text(o, r->reference));
     income->type = r->command & C2B_TYPE_MASK;
     const struct organisation *g = operator_organisation(o, r->short_code);
@@ -267,6 +297,7 @@ void operator__load_organisation_c2b(struct reader *r, struct organisation_c2b *
     c->pull_url = get_u32(r);
     c->first_income = get_u32(r);
     c->last_income = get_u32(r);
+    c->recent_income = SLAB_NONE;
     c->version = get_u8(r);
     c->response_type = get_u8(r);
     c->validates = get_u8(r) != 0;
@@ -329,16 +360,20 @@ void operator__save_incomes(const struct operator_state *o, struct writer *w)
     }
 }
 
-static bool lists_plausible(const struct operator_state *o)
+/* Where those begin that may be pulled, as after the newest one came. False: nonsense. */
+static bool lists_begin(struct operator_state *o)
 {
     for (uint32_t i = slab_next(&o->organisations, 0); i != SLAB_NONE;
          i = slab_next(&o->organisations, i + 1)) {
-        const struct organisation_c2b *c = &organisation_at(o, i)->c2b;
-        bool empty = c->first_income == SLAB_NONE;
-        if (!empty && (!slab_is_used(&o->incomes, c->first_income) ||
-                       !slab_is_used(&o->incomes, c->last_income))) {
+        struct organisation_c2b *c = &organisation_at(o, i)->c2b;
+        if (c->first_income == SLAB_NONE) {
+            continue;
+        }
+        if (!slab_is_used(&o->incomes, c->first_income) ||
+            !slab_is_used(&o->incomes, c->last_income)) {
             return false;
         }
+        c->recent_income = first_recent(o, c->first_income, income_at(o, c->last_income)->at_ns);
     }
     return true;
 }
@@ -346,7 +381,8 @@ static bool lists_plausible(const struct operator_state *o)
 bool operator__load_incomes(struct operator_state *o, struct reader *r)
 {
     o->last_income = get_u64(r);
-    if (!slab_shape_load(&o->incomes, r) || !map_reserve(&o->incomes_by_number, o->incomes.used)) {
+    if (!slab_shape_load(&o->incomes, r) || !map_reserve(&o->incomes_by_number, o->incomes.used) ||
+        !map_reserve(&o->incomes_by_receipt, o->incomes.used)) {
         return false;
     }
     for (uint32_t i = slab_next(&o->incomes, 0); i != SLAB_NONE;
@@ -357,8 +393,13 @@ bool operator__load_incomes(struct operator_state *o, struct reader *r)
             return false;
         }
         map_put(&o->incomes_by_number, income->number, i);
+        uint64_t receipt = operator__receipt_key(income->receipt_day, income->receipt);
+        if (map_get(&o->incomes_by_receipt, receipt) != MAP_NONE) {
+            return false;
+        }
+        map_put(&o->incomes_by_receipt, receipt, i);
     }
-    return lists_plausible(o);
+    return lists_begin(o);
 }
 
 /* ---- invariants ---- */
@@ -368,7 +409,8 @@ static void check_income(const struct operator_state *o, const struct income *in
 {
     CHECK(income->short_code == short_code && income->number <= o->last_income);
     CHECK(operator_income(o, income->number) == income);
-    CHECK(income->receipt_day != 0 && income->amount_minor > 0); /* I2 */
+    CHECK(income->receipt_day != 0 && income->amount_minor > 0);                          /* I2 */
+    CHECK(operator_income_by_receipt(o, income->receipt_day, income->receipt) == income); /* I3 */
     if (income->confirmation != 0) {
         const struct outbox_item *item = outbox_item(&o->book->outbox, income->confirmation);
         CHECK(item != NULL);
@@ -391,6 +433,11 @@ void operator__check_incomes(const struct operator_state *o)
         uint32_t slot = g->c2b.first_income;
         const struct income *before = NULL;
         CHECK(IMPLIES(slot == SLAB_NONE, g->c2b.last_income == SLAB_NONE));
+        CHECK((slot == SLAB_NONE) == (g->c2b.recent_income == SLAB_NONE));
+        if (slot != SLAB_NONE) { /* I3 */
+            int64_t newest_ns = income_at(o, g->c2b.last_income)->at_ns;
+            CHECK(g->c2b.recent_income == first_recent(o, slot, newest_ns));
+        }
         while (slot != SLAB_NONE) { /* I1 */
             CHECK(found < o->incomes.used);
             CHECK(IMPLIES(income_at(o, slot)->next == SLAB_NONE, slot == g->c2b.last_income));
@@ -404,6 +451,8 @@ void operator__check_incomes(const struct operator_state *o)
     }
     CHECK(found == o->incomes.used);
     CHECK(map_count(&o->incomes_by_number) == o->incomes.used);
+    CHECK(map_count(&o->incomes_by_receipt) == o->incomes.used);
     map_check(&o->incomes_by_number);
+    map_check(&o->incomes_by_receipt);
     slab_check(&o->incomes);
 }

@@ -161,6 +161,7 @@ static void operator_destroy(void *state)
     timers_fini(&o->request_deadlines);
     slab_fini(&o->incomes);
     map_fini(&o->incomes_by_number);
+    map_fini(&o->incomes_by_receipt);
     slab_fini(&o->standing_orders);
     map_fini(&o->standing_names);
     timers_fini(&o->standing_due);
@@ -199,6 +200,7 @@ static void *operator_create(struct book *book)
     timers_init(&o->request_deadlines, operator_place_deadline, o);
     slab_init(&o->incomes, sizeof(struct income), OPERATOR_INCOMES_MAX);
     map_init(&o->incomes_by_number, book->hash_seed, MAP_SEQUENTIAL);
+    map_init(&o->incomes_by_receipt, book->hash_seed, MAP_SEQUENTIAL);
     slab_init(&o->standing_orders, sizeof(struct standing_order), OPERATOR_STANDING_MAX);
     map_init(&o->standing_names, book->hash_seed, MAP_HASHED);
     timers_init(&o->standing_due, operator_place_standing, o);
@@ -239,10 +241,11 @@ static bool operator_reserve(void *state)
            slab_reserve(&o->requests, 1) && map_reserve(&o->requests_by_number, 1) &&
            map_reserve(&o->requests_by_receipt, 1) && map_reserve(&o->by_conversation, 1) &&
            timers_reserve(&o->request_deadlines, 1) && slab_reserve(&o->incomes, 1) &&
-           map_reserve(&o->incomes_by_number, 1) && slab_reserve(&o->standing_orders, 1) &&
-           map_reserve(&o->standing_names, 1) && timers_reserve(&o->standing_due, 1) &&
-           slab_reserve(&o->invoices, 1) && map_reserve(&o->invoice_references, 1) &&
-           map_reserve(&o->invoice_accounts, 1) && map_reserve(&o->paystack_keys, 1);
+           map_reserve(&o->incomes_by_number, 1) && map_reserve(&o->incomes_by_receipt, 1) &&
+           slab_reserve(&o->standing_orders, 1) && map_reserve(&o->standing_names, 1) &&
+           timers_reserve(&o->standing_due, 1) && slab_reserve(&o->invoices, 1) &&
+           map_reserve(&o->invoice_references, 1) && map_reserve(&o->invoice_accounts, 1) &&
+           map_reserve(&o->paystack_keys, 1);
 }
 
 static void operator_decide(const void *state, struct decision *d)

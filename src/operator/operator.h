@@ -115,10 +115,11 @@ struct operator_state {
     uint32_t closed_head; /* payments that have ended and are in memory: memory only */
     uint32_t closed_tail;
     uint32_t closed;
-    struct stk_payment guest; /* number 0: none; memory only */
+    struct stk_payment guest;        /* number 0: none; memory only */
     struct entry_record guest_entry; /* what paid it, when it is SUCCESS; memory only */
-    struct slab incomes;      /* struct income */
+    struct slab incomes;             /* struct income */
     struct map incomes_by_number;
+    struct map incomes_by_receipt;
     uint64_t last_income; /* number */
     struct slab standing_orders;
     struct map standing_names;  /* of the ACTIVE ones, with their customer */

@@ -241,7 +241,14 @@ static void pushed_five_times_and_acknowledged(void **state)
     assert_int_equal(acknowledges(&w, receipt), OPERATOR_DONE);
     assert_int_equal(acknowledges(&w, receipt), OPERATOR_REPEATED);
     world_pass(&w, 100 * 3600 * WORLD_S); /* what was pushed is never forgotten */
-    (void)pays(&w, "A1", KES(1));
+    request_transaction_id(world_request(&w, pays(&w, "A1", KES(1))), receipt);
+    world_restart(&w); /* by its receipt among others, after a restart as well */
+    assert_int_equal(acknowledges(&w, receipt), OPERATOR_DONE);
+    assert_int_not_equal(operator_income(world_operator(&w), 2)->acknowledged_ns, 0);
+    const struct acknowledge_command other = {WORLD_TILL, span_from(receipt)};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    (void)world_do(&w, COMMAND_ACKNOWLEDGE, &other, &reply);
+    assert_int_equal(reply.refusal, OPERATOR_NOT_FOUND); /* another organisation's */
     assert_int_not_equal(operator_income(world_operator(&w), 1)->acknowledged_ns, 0);
     world_end(&w);
 }

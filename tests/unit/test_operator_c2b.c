@@ -427,6 +427,37 @@ static void incomes_grow_old(void **state)
     world_end(&w);
 }
 
+/* Those who were told of keep their incomes for ever: who pulls begins at the first that may be
+ * listed, not at the first that there ever was. */
+static void a_pull_begins_at_the_recent_ones(void **state)
+{
+    (void)state;
+    struct world w;
+    world_start(&w, true);
+    const struct organisation *g = operator_organisation(world_operator(&w), WORLD_PAYBILL);
+    assert_int_equal(g->c2b.recent_income, SLAB_NONE);
+    assert_int_equal(registered(&w, WORLD_PAYBILL, "", C2B_COMPLETED, false), OPERATOR_DONE);
+    for (uint32_t day = 0; day < 6; day++) {
+        for (uint32_t i = 0; i < 2; i++) {
+            uint64_t number = world_push(&w, WORLD_ANNA, KES(5));
+            assert_int_equal(world_approve(&w, number, WORLD_PIN), OPERATOR_DONE);
+            world_pass(&w, 61 * WORLD_S);
+        }
+        /* Two a day: today's and yesterday's. */
+        uint64_t first = day == 0 ? 1 : 2 * (day - 1) + 1;
+        for (uint32_t start = 0; start < 2; start++) {
+            const struct operator_state *o = world_operator(&w);
+            uint32_t slot = operator_organisation(o, WORLD_PAYBILL)->c2b.recent_income;
+            assert_int_equal(operator_income_next(o, &slot)->number, first);
+            operator_check(o);
+            world_restart(&w);
+        }
+        world_pass(&w, 24 * 3600 * WORLD_S);
+    }
+    assert_int_equal(world_operator(&w)->incomes.used, 12);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +472,7 @@ int main(void)
         cmocka_unit_test(an_stk_payment_is_confirmed_too),
         cmocka_unit_test(urls_are_registered_once_or_again),
         cmocka_unit_test(incomes_grow_old),
+        cmocka_unit_test(a_pull_begins_at_the_recent_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
