@@ -26,8 +26,9 @@ struct book_clock {
 /* 2026-01-01T00:00:00+03:00: where a virtual clock starts unless told otherwise. */
 #define CLOCK_VIRTUAL_START_NS ((int64_t)1767214800 * 1000 * 1000 * 1000)
 
-/* 2100-01-01T00:00:00Z: no clock is moved past it; what is due then has a year of calendar left. */
-#define CLOCK_END_NS ((int64_t)4102444800 * 1000 * 1000 * 1000)
+/* 2041-12-31T23:59:59+03:00: no clock is moved past it. A receipt tells its year by one of 36
+ * symbols (base/ids.h), and from 2042 on it would be read as one of 36 years before. */
+#define CLOCK_END_NS ((int64_t)2272136399 * 1000 * 1000 * 1000)
 
 /* Real, from the machine's clocks. */
 void book_clock_init_real(struct book_clock *c);

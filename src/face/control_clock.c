@@ -60,7 +60,8 @@ static void start_moving(struct request *q, int64_t by_ns, bool until_idle)
     }
     int64_t now_ns = engine_now(s->engine);
     if (!until_idle && (now_ns > CLOCK_END_NS || by_ns > CLOCK_END_NS - now_ns)) {
-        surface_problem(q, 0, 400, "past_the_calendar", "the clock cannot be moved past 2099");
+        surface_problem(q, 0, 400, "past_the_calendar",
+                        "the clock cannot be moved past 2041: receipts tell no later year");
         return;
     }
     if (!engine_advance(s->engine, by_ns, until_idle)) {

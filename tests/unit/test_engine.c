@@ -524,6 +524,14 @@ static void the_clock_stops_at_the_end_of_the_calendar(void **state)
     assert_true(engine_advance(r->engine, INT64_MAX, false));
     assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
     assert_int_equal(engine_now(r->engine), CLOCK_END_NS);
+    char receipt[ID_RECEIPT_SIZE];
+    uint32_t day = eat_day_number(CLOCK_END_NS);
+    uint32_t read_day = 0;
+    uint64_t serial = 0;
+    id_receipt_format(day, 7, receipt); /* the last day whose receipts can be read */
+    assert_true(id_receipt_parse(span_from(receipt), &read_day, &serial) && read_day == day);
+    id_receipt_format(eat_day_number(CLOCK_END_NS + NS_PER_S), 7, receipt);
+    assert_true(id_receipt_parse(span_from(receipt), &read_day, &serial) && read_day < day);
     assert_true(engine_advance(r->engine, 10 * NS_PER_S, false));
     assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
     assert_int_equal(advanced, 0);
