@@ -362,7 +362,8 @@ static bool clock_may_step(struct server *v)
 {
     bool advancing = false;
     for (uint32_t i = 0; i < v->host_count; i++) {
-        advancing = advancing || engine_advancing(v->hosts[i].engine);
+        bool moves = engine_advancing(v->hosts[i].engine);
+        advancing = advancing || (moves && engine_may_advance(v->hosts[i].engine));
         if (!engine_idle(v->hosts[i].engine)) {
             return false;
         }

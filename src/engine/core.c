@@ -597,7 +597,8 @@ int engine_timeout_ms(const struct engine *e)
     int64_t now_ns = engine_now(e);
     struct book_command command;
     bool work = due_ns <= now_ns && book_work(e->book, now_ns, &command);
-    if (e->disk_full || (work && engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED)) {
+    if (e->disk_full || (work && engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED) ||
+        (e->advancing && !engine_may_advance(e))) {
         return ENGINE_FULL_RETRY_MS; /* nobody tells when space returns */
     }
     if (due_ns <= now_ns) {
@@ -661,6 +662,11 @@ bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle)
     return true;
 }
 
+bool engine_may_advance(const struct engine *e)
+{
+    return engine_admits(e, ENGINE_CONTINUATION) == ENGINE_APPLIED;
+}
+
 bool engine_advancing(const struct engine *e)
 {
     return e->advancing;
@@ -694,7 +700,7 @@ enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight
 {
     CHECK(e->advancing);
     bool idle = engine_idle(e) && (e->peer == NULL || engine_idle(e->peer));
-    if (in_flight > 0 || !idle) {
+    if (in_flight > 0 || !idle || !engine_may_advance(e)) {
         return ADVANCE_RUNNING; /* time stands still while HTTP is in flight */
     }
     int64_t due_ns = engine_next_due_of_all(e);

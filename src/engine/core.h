@@ -207,6 +207,9 @@ bool engine_advance(struct engine *e, int64_t max_ns, bool until_idle);
 enum engine_advance_end engine_advance_step(struct engine *e, uint32_t in_flight,
                                             int64_t *advanced_ns_out);
 bool engine_advancing(const struct engine *e);
+/* What time brings, and where it arrived, could be kept now: else a clock that moves stands still
+ * (a full disk, a pause for a snapshot), so that it goes nowhere that no frame tells of. */
+bool engine_may_advance(const struct engine *e);
 /* Two books of one process share the clock: when one moves it, it waits for both, and stops at what
  * is due in either. */
 void engine_join(struct engine *a, struct engine *b);

@@ -64,6 +64,11 @@ static void start_moving(struct request *q, int64_t by_ns, bool until_idle)
                         "the clock cannot be moved past 2041: receipts tell no later year");
         return;
     }
+    enum engine_status status = engine_admits(s->engine, ENGINE_CONTINUATION);
+    if (status != ENGINE_APPLIED && status != ENGINE_BUSY) { /* busy passes: the caller waits */
+        surface_not_decided(q, status);
+        return;
+    }
     if (!engine_advance(s->engine, by_ns, until_idle)) {
         surface_problem(q, 0, 409, "clock_is_moving", "the clock is being moved already; wait");
         return;
@@ -86,9 +91,16 @@ static void set_mode(struct request *q, struct span mode)
         surface_problem(q, 0, 409, "clock_is_moving", "the clock is being moved; wait");
         return;
     }
+    enum engine_status status = engine_admits(s->engine, ENGINE_CONTINUATION);
+    if (status != ENGINE_APPLIED) {
+        surface_not_decided(q, status);
+        return;
+    }
+    bool was_virtual = engine_clock(s->engine)->is_virtual;
     book_clock_set_virtual(engine_clock(s->engine), is_virtual);
     struct engine_result result = keep_clock(s);
     if (result.status != ENGINE_APPLIED) {
+        book_clock_set_virtual(engine_clock(s->engine), was_virtual); /* what was not kept is not */
         surface_not_decided(q, result.status);
         return;
     }

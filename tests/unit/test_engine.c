@@ -537,6 +537,27 @@ static void the_clock_stops_at_the_end_of_the_calendar(void **state)
     assert_int_equal(advanced, 0);
 }
 
+/* Where the clock arrived is a frame: while there can be none, it does not go (a caller that was
+ * told "later" and asked again moved it twice once). */
+static void time_stands_still_while_nothing_can_be_kept(void **state)
+{
+    struct rig *r = *state;
+    int64_t advanced;
+    int64_t before = engine_now(r->engine);
+    r->room = ENGINE_ROOM_FULL;
+    assert_true(engine_advance(r->engine, 60 * NS_PER_S, false));
+    assert_int_equal(engine_advance_step(r->engine, 0, &advanced), ADVANCE_RUNNING);
+    assert_int_equal(engine_now(r->engine), before);
+    assert_in_range(engine_timeout_ms(r->engine), 10, 1000); /* no spinning meanwhile */
+    r->room = ENGINE_ROOM_NOW;
+    engine_hold(r->engine);
+    assert_int_equal(engine_advance_step(r->engine, 0, &advanced), ADVANCE_RUNNING);
+    assert_int_equal(engine_now(r->engine), before);
+    engine_resume(r->engine);
+    assert_int_equal(rig_advance(r, 0, &advanced), ADVANCE_REACHED);
+    assert_int_equal(advanced, 60 * NS_PER_S);
+}
+
 static void time_stands_still_while_http_is_in_flight(void **state)
 {
     struct rig *r = *state;
@@ -629,6 +650,7 @@ int main(void)
         STORY(the_clock_moves_timer_by_timer),
         STORY(the_clock_runs_until_nothing_is_left),
         STORY(the_clock_stops_at_the_end_of_the_calendar),
+        STORY(time_stands_still_while_nothing_can_be_kept),
         STORY(time_stands_still_while_http_is_in_flight),
         STORY(an_answer_at_the_deadline_is_too_late),
         STORY(a_command_is_not_behind_the_deadlines_that_go_before_it),

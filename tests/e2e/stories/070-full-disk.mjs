@@ -170,6 +170,31 @@ await story('deadlines pass while the disk is full', async (scene) => {
     proved(`when space returns ${doomed.length} payments end with 1037, each told once`);
 });
 
+await story('a clock that cannot be kept does not move', async (scene) => {
+    const server = await openServer(scene, ['--clock', 'virtual']);
+    const { operator } = server;
+    await operator.authorize();
+    fill();
+    await pushUntilFull(operator, {});
+    const clock = async () => {
+        const { mode, now } = await operator.clock();
+        return { mode, now };
+    };
+    const before = await clock();
+    for (const [what, path, body] of [['moving it', '/clock', { advance_ms: 60000 }],
+                                      ['another mode', '/clock', { mode: 'real' }],
+                                      ['until idle', '/clock/run-until-idle', {}]]) {
+        const answer = await operator.sim('POST', path, body);
+        equal([answer.status, answer.json.code], [503, 'disk_full'], what);
+        equal(await clock(), before, `the clock after ${what} was refused`);
+    }
+    makeSpace();
+    await until(async () => (await operator.call('GET', '/readyz')).status === 200, 'there is space');
+    const after = await operator.advance(60000);
+    equal(Date.parse(after.now) - Date.parse(before.now), 60000, 'milliseconds that it moved');
+    proved('what is answered 503 has changed nothing: asked again, the clock moves once');
+});
+
 await story('a callback that a rule fails falls due while the disk is full', async (scene) => {
     const listener = await Listener.open(scene);
     const server = await openServer(scene, ['--snapshot-bytes', '4096']); // so that it often pauses for one
