@@ -60,7 +60,8 @@ struct engine {
     bool poisoned;
     bool disk_full;
     bool held;
-    int64_t held_ns; /* monotonic: since when */
+    int64_t held_ns;   /* monotonic: since when */
+    int64_t breath_ns; /* of engine_begin; 0: the book's own time */
     bool advancing;
     bool advance_until_idle;
     int64_t advance_from_ns;
@@ -387,24 +388,35 @@ static void engine_work(struct engine *e, int64_t now_ns)
     }
 }
 
-struct engine_result engine_execute(struct engine *e, enum engine_class class, uint16_t kind,
-                                    const void *body, void *reply)
+enum engine_status engine_begin(struct engine *e, enum engine_class class)
 {
-    struct engine_result result = {engine_admits(e, class), 0};
-    if (result.status != ENGINE_APPLIED) {
-        e->counters.refused_busy += result.status == ENGINE_BUSY;
-        e->counters.refused_disk += result.status == ENGINE_DISK_FULL;
-        return result;
+    enum engine_status status = engine_admits(e, class);
+    if (status != ENGINE_APPLIED) {
+        e->counters.refused_busy += status == ENGINE_BUSY;
+        e->counters.refused_disk += status == ENGINE_DISK_FULL;
+        return status;
     }
     e->share.taken += class == ENGINE_NEW_WORK;
     e->share.continued += class == ENGINE_CONTINUATION;
-    struct book_command command = {kind, engine_now(e), 0, body, reply};
+    e->breath_ns = engine_now(e);
     int64_t due_ns = book_next_due(e->book);
-    if (due_ns != INT64_MIN && due_ns <= command.now_ns) {
+    if (due_ns != INT64_MIN && due_ns <= e->breath_ns) {
         /* A deadline that has passed is not beaten by an answer after it. At the command's own
          * time: a second look at the clock would leave the command behind what was decided here. */
-        engine_work(e, MUTATED(SECOND_LOOK) ? engine_now(e) : command.now_ns);
+        engine_work(e, MUTATED(SECOND_LOOK) ? engine_now(e) : e->breath_ns);
     }
+    return ENGINE_APPLIED;
+}
+
+struct engine_result engine_execute(struct engine *e, enum engine_class class, uint16_t kind,
+                                    const void *body, void *reply)
+{
+    struct engine_result result = {engine_begin(e, class), 0};
+    if (result.status != ENGINE_APPLIED) {
+        return result;
+    }
+    struct book_command command = {kind, e->breath_ns, 0, body, reply};
+    e->breath_ns = 0; /* what follows goes by the book, whose time a restored world puts back */
     result.status = engine_decide(e, &command);
     bool waits = result.status == ENGINE_APPLIED || !MUTATED(REFUSAL_NOT_WAITING);
     result.wait_position = waits ? engine_applied(e) : 0;
@@ -416,7 +428,9 @@ struct engine_result engine_execute_next(struct engine *e, uint16_t kind, const 
 {
     struct engine_result result = {engine_admits(e, ENGINE_CONTINUATION), 0};
     if (result.status == ENGINE_APPLIED) {
-        struct book_command command = {kind, e->book->time_ns, 0, body, reply};
+        int64_t book_ns = e->book->time_ns;
+        int64_t now_ns = e->breath_ns > book_ns ? e->breath_ns : book_ns;
+        struct book_command command = {kind, now_ns, 0, body, reply};
         result.status = engine_decide(e, &command);
         result.wait_position = engine_applied(e);
     }

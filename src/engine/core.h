@@ -134,8 +134,13 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
 struct engine_result engine_execute(struct engine *e, enum engine_class class, uint16_t kind,
                                     const void *body, void *reply);
 
-/* Decides another command in the same breath as the one before: at the same time, and without
- * internal work in between. For runs of frames that belong together (book/worlds.h, W4). */
+/* Runs due internal work as engine_execute does, and decides nothing yet: what is looked at now is
+ * what engine_execute_next decides on, one command or many. */
+enum engine_status engine_begin(struct engine *e, enum engine_class class);
+
+/* Decides another command in the same breath as the one before, or as engine_begin: at the same
+ * time, and without internal work in between. For runs of frames that belong together
+ * (book/worlds.h, W4). */
 struct engine_result engine_execute_next(struct engine *e, uint16_t kind, const void *body,
                                          void *reply);
 

@@ -323,58 +323,99 @@ static enum daraja_bill_refusal cancel_refusal(struct surface *s, const struct o
     return i->state == INVOICE_SENT ? DARAJA_BILL_NOT_REFUSED : DARAJA_BILL_PAID;
 }
 
-static void handle_cancel(struct request *q, bool bulk)
+struct cancel_list {
+    const struct organisation *g;
+    struct json_object *body;
+    size_t count;
+    bool bulk;
+    uint64_t wait_position; /* of the one that was cancelled last */
+};
+
+typedef bool (*cancel_fn)(struct request *q, struct cancel_list *list, size_t i,
+                          struct span reference);
+
+/* False: it is impossible; answered. */
+static bool look_at_cancel(struct request *q, struct cancel_list *list, size_t i,
+                           struct span reference)
 {
-    struct surface *s = q->s;
+    enum daraja_bill_refusal wrong = cancel_refusal(q->s, list->g, reference);
+    (void)i;
+    if (wrong != DARAJA_BILL_NOT_REFUSED) {
+        refuse(q, wrong, "only invoices that were sent and nobody paid can be cancelled");
+    }
+    return wrong == DARAJA_BILL_NOT_REFUSED;
+}
+
+/* False: besides, a rule may say what comes of the list; answered. */
+static bool look_and_ask_rules(struct request *q, struct cancel_list *list, size_t i,
+                               struct span reference)
+{
+    return look_at_cancel(q, list, i, reference) &&
+           (i > 0 || !ruled(q, list->g->short_code, -1, reference));
+}
+
+/* In the same breath as they were looked at: no payment comes between them. False: answered. */
+static bool cancel_one(struct request *q, struct cancel_list *list, size_t i, struct span reference)
+{
+    const struct invoice_cancel_command c = {list->g->short_code, reference};
+    struct operator_reply reply = {.refusal = OPERATOR_DONE};
+    struct engine_result result =
+        engine_execute_next(q->s->engine, COMMAND_INVOICE_CANCEL, &c, &reply);
+    list->wait_position = result.wait_position;
+    /* Not found: it is twice in the list. */
+    CHECK(reply.refusal == OPERATOR_DONE || (i > 0 && reply.refusal == OPERATOR_NOT_FOUND));
+    return decided(q, result);
+}
+
+/* Until one gives false; answered. */
+static bool each_cancel(struct request *q, struct cancel_list *list, cancel_fn visit)
+{
     struct daraja_error error;
     struct span reference = SPAN_EMPTY;
-    uint64_t wait_position = 0;
-    const struct organisation *g = bill_preamble(q);
-    if (g == NULL) {
+    for (size_t i = 0; i < list->count; i++) {
+        struct json_object *one = list->bulk ? json_item(list->body, i) : list->body;
+        if (!daraja_bill_reference_parse(one, q->s->json, &reference, &error)) {
+            daraja_answer_error(q, 0, &error);
+            return false;
+        }
+        if (!visit(q, list, i, reference)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is due comes first, payments among it: after that it is known which can be cancelled. */
+static bool let_payments_come(struct request *q)
+{
+    enum engine_status status = engine_begin(q->s->engine, ENGINE_CONTINUATION);
+    if (status != ENGINE_APPLIED) {
+        daraja_refuse_busy(q, status);
+    }
+    return status == ENGINE_APPLIED;
+}
+
+static bool cancel_all(struct request *q, struct cancel_list *list)
+{
+    return each_cancel(q, list, look_and_ask_rules) && has_room(q) && let_payments_come(q) &&
+           each_cancel(q, list, look_at_cancel) && each_cancel(q, list, cancel_one);
+}
+
+static void handle_cancel(struct request *q, bool bulk)
+{
+    struct daraja_error error;
+    struct cancel_list list = {.g = bill_preamble(q), .bulk = bulk};
+    if (list.g == NULL) {
         return;
     }
-    struct json_object *body = daraja_bill_open(http_body(q->x), bulk, s->json, &error);
-    size_t count = body == NULL ? 0 : bulk ? json_count(body) : 1;
-    for (uint32_t round = 0; round < 2; round++) {
-        if (round == 1 && count > 0 && !has_room(q)) {
-            return;
-        }
-        for (size_t i = 0; i < count; i++) {
-            struct json_object *one = bulk ? json_item(body, i) : body;
-            if (!daraja_bill_reference_parse(one, s->json, &reference, &error)) {
-                daraja_answer_error(q, 0, &error);
-                return;
-            }
-            enum daraja_bill_refusal wrong = round == 0 ? cancel_refusal(s, g, reference) : 0;
-            if (wrong != DARAJA_BILL_NOT_REFUSED) {
-                refuse(q, wrong, "only invoices that were sent and nobody paid can be cancelled");
-                return;
-            }
-            if (round == 0 && i == 0 && ruled(q, g->short_code, -1, reference)) {
-                return;
-            }
-            const struct invoice_cancel_command c = {g->short_code, reference};
-            struct operator_reply reply = {.refusal = OPERATOR_DONE};
-            struct engine_result result = {ENGINE_APPLIED, 0};
-            if (round == 1) {
-                result = engine_execute(s->engine, ENGINE_CONTINUATION, COMMAND_INVOICE_CANCEL, &c,
-                                        &reply);
-                wait_position = result.wait_position;
-            }
-            if (!decided(q, result)) {
-                return;
-            }
-            if (reply.refusal == OPERATOR_ALREADY_ENDED) { /* (not found: twice in the list) */
-                refuse(q, DARAJA_BILL_PAID,
-                       "a payment came first; those before it in the list are cancelled");
-                return;
-            }
-        }
-    }
-    if (body == NULL) {
+    list.body = daraja_bill_open(http_body(q->x), bulk, q->s->json, &error);
+    if (list.body == NULL) {
         daraja_answer_error(q, 0, &error);
-    } else {
-        answer(q, wait_position, "Invoice cancelled successfully.", true);
+        return;
+    }
+    list.count = bulk ? json_count(list.body) : 1;
+    if (list.count == 0 || cancel_all(q, &list)) {
+        answer(q, list.wait_position, "Invoice cancelled successfully.", true);
     }
 }
 

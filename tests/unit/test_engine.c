@@ -558,6 +558,27 @@ static void time_stands_still_while_nothing_can_be_kept(void **state)
     assert_int_equal(advanced, 60 * NS_PER_S);
 }
 
+/* What is due comes with engine_begin, and then nothing until all that follows is decided. */
+static void what_was_looked_at_is_what_is_decided_on(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    book_clock_move(&r->clock, CLOCK_VIRTUAL_START_NS + 60 * NS_PER_S);
+    const struct stk_payment *p = operator_payment(operator_of(r->book), 1);
+    assert_int_equal(engine_begin(r->engine, ENGINE_CONTINUATION), ENGINE_APPLIED);
+    assert_int_equal(p->outcome, STK_NO_ANSWER);
+    struct clock_command c = {.mode = CLOCK_VIRTUAL};
+    assert_int_equal(engine_execute_next(r->engine, COMMAND_CLOCK, &c, NULL).status,
+                     ENGINE_APPLIED);
+    assert_int_equal(r->book->time_ns, CLOCK_VIRTUAL_START_NS + 60 * NS_PER_S);
+    r->room = ENGINE_ROOM_FULL;
+    assert_int_equal(engine_begin(r->engine, ENGINE_CONTINUATION), ENGINE_DISK_FULL);
+    r->room = ENGINE_ROOM_NOW;
+    rig_settle(r);
+}
+
 static void time_stands_still_while_http_is_in_flight(void **state)
 {
     struct rig *r = *state;
@@ -651,6 +672,7 @@ int main(void)
         STORY(the_clock_runs_until_nothing_is_left),
         STORY(the_clock_stops_at_the_end_of_the_calendar),
         STORY(time_stands_still_while_nothing_can_be_kept),
+        STORY(what_was_looked_at_is_what_is_decided_on),
         STORY(time_stands_still_while_http_is_in_flight),
         STORY(an_answer_at_the_deadline_is_too_late),
         STORY(a_command_is_not_behind_the_deadlines_that_go_before_it),

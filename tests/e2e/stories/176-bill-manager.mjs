@@ -167,6 +167,22 @@ await story('a payment that came first, and one twice in a list', async (scene) 
     });
     equal([answer.status, answer.json.Status_Message],
           [409, 'Partially or fully paid invoices cannot be cancelled.'], 'not cancelled');
-    equal((await server.operator.simOk('GET', '/invoices')).data.at(-1).status, 'partly_paid', 'the invoice');
+    const states = async () => (await server.operator.simOk('GET', '/invoices')).data.map(
+        (one) => `${one.external_reference} ${one.status}`);
+    equal((await states()).at(-1), 'A partly_paid', 'the invoice');
     proved('a cancellation that a payment was ahead of is refused');
+
+    for (const externalReference of ['C', 'D']) {
+        await call(world, 'single-invoicing', invoice({ externalReference, accountReference: `ACC${externalReference}` }));
+    }
+    const { CheckoutRequestID: next } = await server.operator.pushed({ PhoneNumber: ANNA, AccountReference: 'ACCD', Amount: 10 });
+    const nextDue = Date.parse((await server.operator.transaction(next)).created_at) + 2200;
+    const list = await server.allAtOnce(1, async () => {
+        await until(() => Date.now() > nextDue, 'the payment is due');
+        return call(world, 'cancel-bulk-invoices', [{ externalReference: 'C' }, { externalReference: 'D' }]);
+    });
+    equal([list.status, list.json.Status_Message],
+          [409, 'Partially or fully paid invoices cannot be cancelled.'], 'the list is refused');
+    equal((await states()).slice(0, 2), ['D partly_paid', 'C sent'], 'and nothing of it is cancelled');
+    proved('of a list none is cancelled when a payment was ahead of one');
 });
