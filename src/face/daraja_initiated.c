@@ -301,7 +301,7 @@ static void status_of_request(struct surface *s, const struct operator_request *
     status_times(t, out, r->step_ns[REQUEST_ACCEPTED], r->step_ns[REQUEST_ENDED], seen);
     out->debit_account = debit_account_name(s, r);
     out->charge_name = "Fee For B2C Payment";
-    out->charge_minor = r->charge_minor;
+    out->charge_minor = seen == STK_SUCCESS ? r->charge_minor : 0; /* as it was then */
     out->reason = reason_of(r);
     out->status = status_word(seen, unanswered);
     out->amount_minor = r->amount_minor;

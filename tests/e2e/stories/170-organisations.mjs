@@ -140,6 +140,22 @@ await story('transaction status', async (scene) => {
     const unknown = await ask(operator, listener, 'status', { Occasion: undefined });
     equal([unknown.ResultCode, unknown.ResultParameters, unknown.ReferenceData],
           ['R000002', undefined, { ReferenceItem: { Key: 'Occasion' } }], 'an unknown receipt');
+    // A result that is sent again is the same message, although its payout has ended by then.
+    await operator.simOk('PUT', '/rules', { rules: [{ name: 'slow', match: { api: 'b2c' },
+                                                      then: { outcome: { code: '0', delay_ms: 1500 } } }] });
+    const slow = (await post(operator, listener, 'payout')).json;
+    await ask(operator, listener, 'status',
+              { PartyA: BULK, TransactionID: '',
+                OriginalConversationID: slow.OriginatorConversationID });
+    const [asked] = (await operator.simOk('GET', '/requests')).data;
+    await until(() => listener.received.find((c) => c.path.endsWith('/result') &&
+        c.json.Result.ConversationID === slow.ConversationID), 'the payout has ended');
+    await operator.simOk('POST', `/deliveries/${asked.result}/replay`, {}, 202);
+    const pending = () => listener.received.filter((c) => c.text.includes('Pending') &&
+                                                          c.text.includes(slow.ConversationID));
+    const tries = await until(() => pending().length > 1 && pending(), 'it is sent again');
+    equal(tries[1].text, tries[0].text, 'the message that is sent again');
+    check(!tries[0].text.includes('Fee For'), 'no charge yet');
     proved('status by receipt and by conversation, of payments and requests, as they were then');
 });
 
