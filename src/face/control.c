@@ -808,49 +808,129 @@ static void handle_delivery(struct request *q)
     control_answer_delivery(q, engine_read_position(q->s->engine), 200, item);
 }
 
-/* What was queued about a request: a late notice, and the result. */
-static void list_of_request(struct request *q, const struct operator_request *r)
+/* Messages that were queued together: number `first` and those after it. */
+struct message_run {
+    uint64_t first;
+    uint32_t count;
+};
+
+enum { MESSAGE_RUNS_MAX = 5 };
+
+/* All that was queued about a payment or request, in the order that it is listed. */
+struct messages_about {
+    struct message_run runs[MESSAGE_RUNS_MAX];
+    uint32_t count;
+};
+
+static void add_messages(struct messages_about *m, uint64_t first, uint32_t count)
 {
-    const uint64_t numbers[] = {r->question, r->late, r->delivery};
-    const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
-    struct writer w = surface_writer(q->s);
-    surface_list_open(&w);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        if (numbers[i] != 0) {
-            control_delivery_render(q->s, &w, outbox_item(outbox, numbers[i]), true);
+    if (first != 0 && count > 0) {
+        CHECK(m->count < MESSAGE_RUNS_MAX);
+        m->runs[m->count++] = (struct message_run){first, count};
+    }
+}
+
+/* What the organisation is told of the money that came, beside the result. */
+static void add_income_messages(struct messages_about *m, const struct income *income)
+{
+    if (income != NULL) {
+        add_messages(m, income->confirmation, 1);
+        add_messages(m, income->notice, 1);
+    }
+}
+
+static void messages_of_request(const struct operator_state *o, const struct operator_request *r,
+                                struct messages_about *m)
+{
+    struct ruled ruled;
+    bool is_ruled = request_message_ruled(o, r, MESSAGE_TIMEOUT, &ruled);
+    uint32_t count = is_ruled ? ruled.effects.times : 1;
+    add_messages(m, r->question, count);
+    add_messages(m, r->late, r->question == 0 ? count : 1);
+    add_messages(m, r->delivery, request_results(o, r));
+    if (r->has_receipt) {
+        add_income_messages(m, operator_income_by_receipt(o, r->receipt_day, r->receipt));
+    }
+}
+
+static void messages_of_payment(const struct operator_state *o, const struct stk_payment *p,
+                                struct messages_about *m)
+{
+    add_messages(m, p->delivery, payment_callbacks(o, p));
+    if (p->state == STK_SUCCESS) {
+        add_income_messages(m, operator_income_by_receipt(o, p->receipt_day, p->receipt));
+    }
+}
+
+static bool is_among(const struct messages_about *m, uint64_t number)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct message_run *run = &m->runs[i];
+        if (number >= run->first && number - run->first < run->count) {
+            return true;
         }
     }
-    surface_list_close(q, &w, false);
+    return false;
+}
+
+/* False: nothing more fits. */
+static bool show_message(struct request *q, struct writer *w, uint64_t number)
+{
+    const struct outbox_item *item = outbox_item(&engine_book(q->s->engine)->outbox, number);
+    CHECK(item != NULL);
+    bool fits = w->size <= SURFACE_BODY_MAX / 2;
+    if (fits) {
+        control_delivery_render(q->s, w, item, true);
+    }
+    return fits;
+}
+
+static bool show_run(struct request *q, struct writer *w, const struct message_run *run)
+{
+    bool fits = true;
+    for (uint32_t i = 0; i < run->count && fits; i++) {
+        fits = show_message(q, w, run->first + i);
+    }
+    return fits;
+}
+
+/* The edited copies of any of them. */
+static bool show_copies(struct request *q, struct writer *w, const struct messages_about *m)
+{
+    const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
+    for (uint32_t i = slab_next(&outbox->edits, 0); i != SLAB_NONE;
+         i = slab_next(&outbox->edits, i + 1)) {
+        const struct outbox_edit *edit = slab_at(&outbox->edits, i);
+        if (is_among(m, edit->original) && !show_message(q, w, edit->number)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void list_of_transaction(struct request *q, struct span id)
 {
-    const struct stk_payment *p = control_find_payment(q->s, id);
-    const struct outbox *outbox = &engine_book(q->s->engine)->outbox;
+    const struct operator_state *o = surface_operator(q->s);
     const struct operator_request *r = control_find_request(q->s, id);
-    if (r != NULL) {
-        list_of_request(q, r);
-        return;
-    }
-    if (p == NULL) {
+    const struct stk_payment *p = r != NULL ? NULL : control_find_payment(q->s, id);
+    struct messages_about m = {.count = 0};
+    if (r == NULL && p == NULL) {
         surface_not_found(q, "no transaction has this id, CheckoutRequestID or receipt");
         return;
     }
+    if (r != NULL) {
+        messages_of_request(o, r, &m);
+    } else {
+        messages_of_payment(o, p, &m);
+    }
     struct writer w = surface_writer(q->s);
     surface_list_open(&w);
-    bool full = false;
-    for (uint32_t i = 0; i < payment_callbacks(surface_operator(q->s), p); i++) {
-        control_delivery_render(q->s, &w, outbox_item(outbox, p->delivery + i), true);
+    bool whole = true;
+    for (uint32_t i = 0; i < m.count && whole; i++) {
+        whole = show_run(q, &w, &m.runs[i]);
     }
-    for (uint32_t i = slab_next(&outbox->edits, 0); i != SLAB_NONE && !full;
-         i = slab_next(&outbox->edits, i + 1)) {
-        const struct outbox_edit *edit = slab_at(&outbox->edits, i);
-        full = w.size > SURFACE_BODY_MAX / 2;
-        if (!full && edit->original == p->delivery) {
-            control_delivery_render(q->s, &w, outbox_item(outbox, edit->number), true);
-        }
-    }
-    surface_list_close(q, &w, full);
+    whole = whole && show_copies(q, &w, &m);
+    surface_list_close(q, &w, !whole);
 }
 
 /* ?state= as a number of enum outbox_state; 0 for all; false after answering. */

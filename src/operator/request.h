@@ -258,6 +258,8 @@ bool request_ruled(const struct operator_state *o, const struct operator_request
  * sends before its end. */
 bool request_message_ruled(const struct operator_state *o, const struct operator_request *r,
                            uint16_t message_kind, struct ruled *out);
+/* How many results its end queued, from r->delivery on. */
+uint32_t request_results(const struct operator_state *o, const struct operator_request *r);
 /* Of one that ended: the outcome's code, or the one that a rule ordered. */
 void request_result_code(const struct operator_state *o, const struct operator_request *r,
                          char out[RULE_CODE_MAX + 1]);

@@ -131,6 +131,11 @@ uint32_t operator__request_results(const struct operator_state *o, const struct 
     return request_ruled(o, r, &ruled) ? ruled.effects.times : 1;
 }
 
+uint32_t request_results(const struct operator_state *o, const struct operator_request *r)
+{
+    return r->delivery == 0 ? 0 : operator__request_results(o, r, r->outcome);
+}
+
 bool operator__request_fails_by_order(const struct operator_state *o,
                                       const struct operator_request *r)
 {

@@ -184,6 +184,7 @@ await story('every accident of a ResultURL', async (scene) => {
         ['three times', { times: 3, spacing_ms: 7000 }, (seen) => {
             equal(seen.sent.map((c) => codeOf(c.json)), ['0', '0', '0'], 'the results');
             equal(new Set(seen.sent.map((c) => c.text)).size, 1, 'all the same');
+            equal(seen.deliveries.length, 3, 'results that are listed');
         }],
         ['with a wrong amount', { amount: 99900 }, (seen) => {
             check(seen.sent[0].text.includes('999.00'), seen.sent[0].text);
@@ -308,6 +309,9 @@ await story('every accident of a QueueTimeOutURL', async (scene) => {
         await operator.advance(30000);
         await operator.untilIdle();
         equal(late().length, count, `time-outs, ${what}`);
+        const listed = await operator.deliveriesOf((await newest(world)).id);
+        equal(listed.map((d) => d.kind), [...Array(what === 'that fails twice unsent' ? 1 : count).fill('timeout'),
+                                          'result'], `what is listed, ${what}`);
         look(late());
         equal((await newest(world)).status, 'SUCCESS', `the truth (${what})`);
         await until(() => results(world).some((c) => c.text.includes(id)), 'the result comes');

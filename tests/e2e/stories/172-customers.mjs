@@ -139,6 +139,8 @@ await story('an STK payment is confirmed, too, and both can be pulled for 48 hou
     await until(() => told(listener, '/confirmation').length === 1, 'the confirmation');
     const [confirmed] = told(listener, '/confirmation');
     equal([confirmed.TransID, confirmed.TransAmount], [paid.receipt, '100.00'], 'the same receipt');
+    equal((await operator.deliveriesOf(id)).map((d) => d.kind), ['stk_callback', 'c2b_confirmation'],
+          'what is listed of it');
     equal(confirmed.MSISDN, createHash('sha256').update(String(ANNA)).digest('hex'), 'hashed in v1');
     await simulate(operator, { BillRefNumber: 'B' }, 'v1');
     await until(() => told(listener, '/confirmation').length === 2, 'the next confirmation');

@@ -91,6 +91,13 @@ await story('from opting in to the acknowledgement', async (scene) => {
     const push = await world.operator.pushed({ PhoneNumber: ANNA, AccountReference: 'ANY' });
     await world.operator.approved(push.CheckoutRequestID);
     await until(() => pushed(world).length === 3, 'an STK payment is pushed, too');
+    const listed = () => world.operator.deliveriesOf(push.CheckoutRequestID);
+    const [callback, notice] = await listed();
+    equal([callback.kind, notice.kind], ['stk_callback', 'bill_payment'], 'what is listed of it');
+    equal((await world.operator.deliveriesOf(request.id)).map((one) => one.kind), ['bill_payment'],
+          'and of a payment by C2B');
+    const copy = await world.operator.simOk('POST', `/deliveries/${notice.id}/replay`, { body: '{}' }, 202);
+    equal((await listed()).map((one) => one.id), [callback.id, notice.id, copy.id], 'an edited copy, too');
     await world.server.stop();
     const run = spawnSync(HAKIKA, ['verify', world.server.data], { encoding: 'utf8' });
     equal(run.status, 0, `hakika verify: ${run.stdout.slice(0, 2000)} ${run.stderr}`);
