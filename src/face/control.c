@@ -635,6 +635,7 @@ static void handle_transactions(struct request *q)
     struct list_query list;
     struct transactions_at at;
     uint8_t type;
+    q->s->index_missed = false;
     if (!surface_list_limit(q, &list.limit) || !transactions_type(q, &type) ||
         !transactions_start(q, &at)) {
         return;
@@ -650,6 +651,10 @@ static void handle_transactions(struct request *q)
            w.size < SURFACE_BODY_MAX - TRANSACTION_ROOM) {
         shown += transactions_step(q, &w, &at, type);
         more = at.payment > 0 || at.request > 0;
+    }
+    if (q->s->index_missed) { /* a list that leaves out what it could not read says so */
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return;
     }
     surface_list_close(q, &w, more);
 }
@@ -968,6 +973,7 @@ static void handle_deliveries(struct request *q)
     surface_list_open(&w);
     uint64_t number = list.before == 0 ? outbox->last_number : list.before - 1;
     uint64_t shown = 0;
+    q->s->index_missed = false;
     uint32_t looks = state == OUTBOX_WAITING ? LIST_LOOKS_MAX : LIST_FETCHES_MAX;
     bool full = false;
     for (; number > 0 && number <= outbox->last_number && !full; number--) {
@@ -980,6 +986,10 @@ static void handle_deliveries(struct request *q)
             control_delivery_render(q->s, &w, item, false);
             shown++;
         }
+    }
+    if (q->s->index_missed) {
+        surface_not_decided(q, ENGINE_NO_INDEX);
+        return;
     }
     if (full) {
         char next[32];

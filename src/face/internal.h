@@ -119,6 +119,7 @@ struct surface {
     uint64_t refused_busy;
     uint64_t refused_disk;
     bool index_unread;                      /* the latest look-up in the index failed */
+    bool index_missed;                      /* one did since a list set this to false */
     uint64_t answers[6];                    /* by first digit of the status */
     struct latency acknowledged;            /* requests for payments: until the answer left */
     struct latency to_callback;             /* ahead of the disk: shown with the figures */

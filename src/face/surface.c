@@ -167,6 +167,7 @@ bool surface_reach(struct surface *s, const struct old_name *name)
 {
     enum engine_reach reached = engine_reach(s->engine, name);
     s->index_unread = reached == ENGINE_UNKNOWN;
+    s->index_missed = s->index_missed || s->index_unread;
     return reached == ENGINE_REACHED;
 }
 

@@ -1,7 +1,8 @@
 // Closed payments leave memory once the index of old ids has them, and nobody outside can tell:
 // every answer is the same bytes as before. The index may be lost, damaged or of another history.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, openSync, readFileSync, rmSync, writeFileSync,
+         writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Listener } from '../lib/listener.mjs';
 import { HAKIKA, Server } from '../lib/server.mjs';
@@ -151,6 +152,45 @@ await story('closed payments leave memory, and every answer stays the same', asy
     same(home, await answers(server.operator, checkouts), 'after it left again');
     proved('and leaves again');
     await verified(server);
+});
+
+// The texts of a record that names this reference say that they are longer than the record is.
+function spoil(file, reference) {
+    const bytes = readFileSync(file);
+    const text = Buffer.from(reference);
+    const held = openSync(file, 'r+');
+    const undo = [];
+    for (let at = bytes.indexOf(text); at > 0; at = bytes.indexOf(text, at + 1)) {
+        writeSync(held, Buffer.from([0xff, 0xff]), 0, 2, at - 2);
+        undo.push(() => writeSync(held, bytes, at - 2, 2, at - 2));
+    }
+    check(undo.length > 0, `the index names ${reference}`);
+    return () => {
+        for (const one of undo) one();
+        closeSync(held);
+    };
+}
+
+await story('a list that cannot read what left says so', async (scene) => {
+    const listener = await Listener.open(scene);
+    const server = await Server.open(scene, FLAGS);
+    const { operator } = server;
+    const checkouts = await live(server, listener);
+    await operator.untilIdle();
+    await operator.advance(25 * HOUR);
+    await allLeft(operator);
+    const before = await answers(operator, checkouts);
+    const restore = spoil(join(server.data, 'index.mdb'), 'CANCELLED');
+    for (const path of ['/transactions/txn_2', '/transactions', '/transactions?starting_after=txn_3',
+                        '/deliveries', '/deliveries?state=delivered', '/entries?transaction=txn_2',
+                        `/deliveries?transaction=${checkouts[1]}`]) {
+        const answer = await operator.sim('GET', path);
+        equal([answer.status, answer.json.code], [503, 'index_unreadable'], path);
+    }
+    equal((await operator.sim('GET', '/transactions?limit=1')).status, 200, 'a list that needs it not');
+    restore();
+    same(before, await answers(operator, checkouts), 'when it can be read again');
+    proved('what the index cannot give is left out of no list: 503 index_unreadable');
 });
 
 await story('an index that is lost, damaged or of another history is built anew', async (scene) => {
