@@ -266,6 +266,10 @@ export function start(): void {
             if (now && !connected.value) void reload(false).catch(() => undefined);
             connected.value = now;
         },
+        replaced() {
+            connected.value = true; // so that what is shown is not kept
+            void reload().catch(() => undefined);
+        },
         missed() {
             missed.value = true;
             doubtOpenRows();

@@ -1,7 +1,7 @@
 // stream.ts - the event stream of the program, read with fetch (so that it can carry the key that is
 // needed away from loopback). Goes on after the last position that it saw, whatever happened to the
-// connection or the program; says when events were missed, and counts instead of parsing when more
-// arrive than anybody can look at.
+// connection or the program; says when events were missed or another book answers, and counts instead of
+// parsing when more arrive than anybody can look at.
 import { headersOf } from './api';
 
 export interface Happening {
@@ -13,6 +13,7 @@ export interface Listener {
     happened(events: Happening[], skipped: number): void;
     state(connected: boolean): void;
     missed(): void;
+    replaced(): void; // another book, or an older copy of it, answers now
 }
 
 // So many events of one piece of the stream are looked at; the rest is counted.
@@ -45,6 +46,7 @@ function lastPosition(blocks: string[]): string | undefined {
 export function follow(listener: Listener): () => void {
     const stop = new AbortController();
     let after: string | undefined;
+    let book: string | null | undefined;
 
     function take(blocks: string[]): void {
         const full = blocks.filter((block) => block.includes('event: '));
@@ -52,7 +54,8 @@ export function follow(listener: Listener): () => void {
         const events: Happening[] = [];
         for (const block of full.slice(-LOOKED_AT)) {
             const event = parse(block);
-            if (event?.event === 'gap') listener.missed();
+            if (event?.event === 'gap' && event['reason'] === 'other_book') listener.replaced();
+            else if (event?.event === 'gap') listener.missed();
             else if (event) events.push(event);
         }
         if (full.length > 0) listener.happened(events, full.length - events.length);
@@ -63,6 +66,9 @@ export function follow(listener: Listener): () => void {
         const answer = await fetch(path, { headers: headersOf(), signal: stop.signal,
                                            cache: 'no-store' });
         if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`);
+        const before = book;
+        book = answer.headers.get('Hakika-Book');
+        if (before !== undefined && before !== book) listener.replaced();
         listener.state(true);
         const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
         let rest = '';

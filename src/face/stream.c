@@ -4,8 +4,11 @@
  * Only durable frames are shown. A client may say where to start: ?after=GENERATION:POSITION, or
  * Last-Event-ID after a reconnect; without it, it starts now. Frames older than what memory keeps
  * are not read back from disk here: the client is told so (event "gap") and goes on from the oldest
- * that there is. Of a world that was left, by a reset or a restore, only what its frames say is
- * told: the same numbers mean other payments and phones in the book that stands now.
+ * that there is. A client that goes on after a position that is none of this book's (another book,
+ * or an older copy, stands behind the address now) is told that with a gap, too, and goes on from
+ * the head: waiting for the position to come by would show it nothing of what happens. Of a world
+ * that was left, by a reset or a restore, only what its frames say is told: the same numbers mean
+ * other payments and phones in the book that stands now.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +16,7 @@
 
 #include "base/caltime.h"
 #include "face/daraja.h"
+#include "face/gateway.h"
 #include "face/internal.h"
 #include "face/rules.h"
 #include "operator/events.h"
@@ -52,6 +56,51 @@ static void stream_gone(void *context, struct http_ticket ticket)
     }
 }
 
+/* Which book answers: a name that only its key file makes and that no payment has (they count from
+ * 1), so that a page knows that another one stands behind the same address. */
+static void book_header(struct request *q)
+{
+    uint8_t name[16];
+    char text[GATEWAY_TOKEN_TEXT];
+    secrets_name_make(q->s->options.secrets, 0, 0, name);
+    gateway_hex(name, text);
+    http_reply_header(q->x, "Hakika-Book", span_from(text));
+}
+
+/* Can this book have shown the position? It is on disk, and of the generation that is said (0:
+ * none), as far as that is known here. */
+static bool is_of_this_book(const struct surface *s, uint64_t generation, uint64_t position)
+{
+    const struct book *b = engine_book(s->engine);
+    bool latest = b->generation_position > 0 && position >= b->generation_position;
+    return position <= engine_durable(s->engine) && generation <= b->generation &&
+           (generation == 0 || !latest || generation == b->generation);
+}
+
+/* Its id takes the place of the foreign one: who comes again goes on after it. */
+static void report_other_book(struct surface *s, struct http_exchange *x)
+{
+    char text[200];
+    uint64_t head = engine_durable(s->engine);
+    int size = snprintf(text, sizeof(text),
+                        "id: %llu:%llu\nevent: gap\n"
+                        "data: {\"reason\":\"other_book\",\"from\":1,\"to\":%llu}\n\n",
+                        (unsigned long long)engine_book(s->engine)->generation,
+                        (unsigned long long)head, (unsigned long long)head);
+    CHECK(size > 0 && (size_t)size < sizeof(text));
+    (void)http_stream_write(x, (struct span){text, (size_t)size});
+}
+
+static uint64_t generation_said(struct span after)
+{
+    uint64_t generation = 0;
+    const char *colon = after.size > 0 ? memchr(after.data, ':', after.size) : NULL;
+    bool said =
+        colon != NULL &&
+        span_parse_u64((struct span){after.data, (size_t)(colon - after.data)}, &generation);
+    return said ? generation : 0;
+}
+
 void stream_start(struct request *q)
 {
     struct surface *s = q->s;
@@ -64,18 +113,23 @@ void stream_start(struct request *q)
         surface_problem(q, 0, 400, "invalid_after", "after must be a position like 1:42");
         return;
     }
+    bool ours = is_of_this_book(s, generation_said(after), position);
     for (uint32_t i = 0; i < SURFACE_STREAMS_MAX; i++) {
         struct event_stream *stream = &s->streams[i];
         if (!stream->used) {
             stream->used = true;
             stream->ticket = http_ticket(q->x);
-            stream->position = position + 1;
+            stream->position = (ours ? position : engine_durable(s->engine)) + 1;
             stream->beat_ns = monotonic_ns() + STREAM_BEAT_NS;
             s->stream_count++;
             http_reply_header(q->x, "Cache-Control", SPAN_LITERAL("no-store"));
+            book_header(q);
             http_stream(q->x, 200, "text/event-stream");
             http_on_gone(q->x, stream_gone, s);
             (void)http_stream_write(q->x, SPAN_LITERAL(": hakika\n\n"));
+            if (!ours) {
+                report_other_book(s, q->x);
+            }
             return;
         }
     }
@@ -319,7 +373,9 @@ static void report_gap(struct surface *s, struct http_exchange *x, struct event_
 {
     char text[160];
     uint64_t oldest = engine_recent_first(s->engine);
-    int size = snprintf(text, sizeof(text), "event: gap\ndata: {\"from\":%llu,\"to\":%llu}\n\n",
+    int size = snprintf(text, sizeof(text),
+                        "event: gap\n"
+                        "data: {\"reason\":\"left_memory\",\"from\":%llu,\"to\":%llu}\n\n",
                         (unsigned long long)stream->position, (unsigned long long)oldest - 1);
     CHECK(size > 0 && (size_t)size < sizeof(text));
     struct span bytes = {text, (size_t)size};

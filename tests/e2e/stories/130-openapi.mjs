@@ -383,6 +383,18 @@ function listen(server, query, onEvent) {
     return () => call.destroy();
 }
 
+// The name of the book, in the answer's header.
+function bookOf(server) {
+    return new Promise((resolve, reject) => {
+        const call = http.get(`${server.base}/sim/v1/events`, (answer) => {
+            answer.on('error', () => {});
+            resolve(answer.headers['hakika-book']);
+            call.destroy();
+        });
+        call.on('error', reject);
+    });
+}
+
 await story('the event stream', async (scene) => {
     const listener = await Listener.open(scene);
     const server = await Server.open(scene, ['--clock', 'virtual']);
@@ -418,6 +430,25 @@ await story('the event stream', async (scene) => {
     await within(seen, 'the same events again');
     check(!again.includes('stk_prompted') && again.includes('stk_ended'), 'starts after the given');
     proved('a client that names a position goes on right after it');
+
+    for (const [i, foreign] of ['1:500000', '7:1'].entries()) {
+        const told = [];
+        scene.atEnd(listen(server, `?after=${foreign}`, (event) => { told.push(event); }));
+        await until(() => told.length > 0, 'an answer');
+        equal([told[0].event, told[0].data.reason, told[0].id], ['gap', 'other_book', `1:${told[0].data.to}`], foreign);
+        check(told[0].data.to >= positions.at(-1), 'up to the head');
+        await operator.openSubscriber(254733000000 + i, 100);
+        await until(() => told.length > 1, 'what happens next is told');
+    }
+    proved('a position of another book is answered with a gap, and the stream goes on from the head');
+
+    const name = await bookOf(server);
+    check(/^[0-9a-f]{32}$/.test(name), `the book has a name: ${name}`);
+    await server.restart();
+    equal(await bookOf(server), name, 'after a restart on the same folder');
+    const other = await Server.open(scene, ['--ephemeral']);
+    check(await bookOf(other) !== name, 'another book has another name');
+    proved('the stream names its book');
 });
 
 await story('the events of a world that was left', async (scene) => {

@@ -47,6 +47,43 @@ await story('an admin key that is not given', async (scene) => {
     proved('without an answer the page says what it can');
 });
 
+// What it held is gone, tokens too.
+async function another(server) {
+    await server.restart();
+    server.operator.token = undefined;
+}
+
+await story('another book behind the same address', async (scene) => {
+    const server = await Server.open(scene, ['--clock', 'virtual', '--ephemeral']);
+    server.port = new URL(server.base).port; // the next book stands behind the same address
+    const { base } = server;
+    const browser = await Browser.open(scene);
+    const page = await browser.page({}, /ERR_|status of 404/);
+    for (const number of [254722000001, 254722000002]) await server.operator.pushed({ PhoneNumber: number });
+    await page.goto(`${base}/#/payments`);
+    await page.getByTestId('row-txn_2').waitFor();
+
+    // Empty, and so far behind the position that the page has seen.
+    await another(server);
+    await page.getByText('No payments yet').waitFor();
+    await server.operator.pushed({ AccountReference: 'NEW' });
+    await page.getByTestId('row-txn_1').getByText('NEW').waitFor();
+    proved('a new book is shown, and what happens in it');
+
+    // Ahead of it: the position alone would tell nothing.
+    await server.operator.pushed({ PhoneNumber: 254722000001 });
+    await page.getByTestId('row-txn_2').waitFor();
+    await page.route('**/sim/v1/events*', (route) => route.abort());
+    await another(server);
+    for (let i = 0; i < 60; i++) await server.operator.openSubscriber(254733000000 + i, 1000);
+    await page.unroute('**/sim/v1/events*');
+    await page.getByText('No payments yet').waitFor();
+    await server.operator.pushed({ AccountReference: 'NEWEST' });
+    await page.getByTestId('row-txn_1').getByText('NEWEST').waitFor();
+    browser.clean();
+    proved('also one that has come further than the old one');
+});
+
 await story('more at once than a list has', async (scene) => {
     const server = await Server.open(scene, ['--clock', 'virtual']);
     const { operator } = server;
