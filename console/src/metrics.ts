@@ -92,7 +92,7 @@ const of = (name: string) => (_: Reading, now: Reading): number | null => now.va
 const late = (name: string) => (a: Reading, b: Reading): number | null => quantile(a.values, b.values, name, 0.99);
 
 export const repairRate = (v: Metrics): number | null => {
-    const paid = v['hakika_gateway_entered_total{state="succeeded"}'] ?? 0;
+    const paid = v['hakika_gateway_payments_succeeded_total'] ?? 0;
     return paid > 0 ? (v['hakika_gateway_repaired_total'] ?? 0) * 100 / paid : null;
 };
 

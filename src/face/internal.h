@@ -78,7 +78,7 @@ struct book_figures {
     uint64_t ended[STK_OUTCOMES_MAX];
     /* Of the merchant book: */
     uint64_t entered[GATEWAY_STATES_END];
-    uint64_t orphans, attention, repaired, late, discrepancies, discrepancies_found;
+    uint64_t orphans, attention, paid, repaired, late, discrepancies, discrepancies_found;
     uint64_t receipts[RECEIPT_STATE_LAST + 1];
     uint64_t waiting, delivered, dead, failed_attempts;
     struct latency to_callback; /* of the operator's: from push to callback */

@@ -59,6 +59,7 @@ static void figures_take_merchant(const struct gateway *g, struct book_figures *
     memcpy(f->entered, g->entered, sizeof(f->entered));
     f->orphans = g->orphans;
     f->attention = g->attention;
+    f->paid = g->paid;
     f->repaired = g->repaired;
     f->late = g->late;
     f->discrepancies = g->disagreements;
@@ -228,6 +229,8 @@ static void metrics_gateway(struct surface *s, const struct book_figures *f, str
 {
     line(w, "hakika_gateway_payments_open", "Payments without a definite end.", "gauge", f->open);
     line(w, "hakika_gateway_payments_created_total", "Payments asked for.", "counter", f->accepted);
+    line(w, "hakika_gateway_payments_succeeded_total",
+         "Payments that succeeded: no payouts, no refunds.", "counter", f->paid);
     line(w, "hakika_gateway_attention", "Open payments that only a person can settle.", "gauge",
          f->attention);
     line(w, "hakika_gateway_orphans", "Notices that fit no payment (yet).", "gauge", f->orphans);

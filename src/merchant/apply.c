@@ -282,6 +282,7 @@ static void apply_moved(struct gateway *g, uint32_t slot, const struct gateway_e
     if (state == GATEWAY_SUCCEEDED) {
         p->late = ended;
         g->late += ended;
+        g->paid += !gateway_pays_out(p->method);
         bool repair = p->source != OBSERVED_BY_CALLBACK && p->source != OBSERVED_BY_WEBHOOK &&
                       !gateway_pays_out(p->method);
         g->repaired += repair;

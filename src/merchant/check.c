@@ -159,6 +159,7 @@ void gateway__check(const void *state)
     CHECK(g->payments.used + g->left == g->entered[GATEWAY_CREATED]); /* G11 */
     CHECK(g->closed == g->payments.used - open);
     CHECK(attention == g->attention);
+    CHECK(gateway__count_paid(g) == g->paid && g->repaired <= g->paid);
     CHECK(g->feed.used == g->last_seq); /* G7 */
     check_notices(g);
     gateway__check_receipts(g);

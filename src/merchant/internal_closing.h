@@ -36,6 +36,8 @@ void gateway__unindex_payment(struct gateway *g, uint32_t slot);
 
 /* reconciliation.c: what a payment that leaves (sign 1) or comes home (-1) is in its day. */
 void gateway__count_left(struct gateway *g, const struct gateway_payment *p, int sign);
+/* How many payments succeeded: of those in memory, and of the days. */
+uint64_t gateway__count_paid(const struct gateway *g);
 uint64_t gateway__day_key(uint32_t provider, uint32_t day);
 
 #endif

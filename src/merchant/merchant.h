@@ -122,6 +122,7 @@ struct gateway {
     uint32_t attention;     /* of those: left to a person */
     uint64_t receipts_in[RECEIPT_STATE_LAST + 1]; /* how many are in each state. Derived */
     uint64_t repaired; /* successes that came by another way than their own callback */
+    uint64_t paid;     /* successes of payments alone: no payouts, no refunds. Derived */
     uint64_t late;     /* successes after another end */
     uint64_t entered[GATEWAY_STATES_END]; /* moves into each state */
     uint64_t left;                        /* payments that are not in memory */

@@ -122,6 +122,20 @@ void gateway__count_left(struct gateway *g, const struct gateway_payment *p, int
     CHECK(d->late + d->repaired <= d->checked);
 }
 
+uint64_t gateway__count_paid(const struct gateway *g)
+{
+    uint64_t paid = 0;
+    for (uint32_t i = slab_next(&g->payments, 0); i != SLAB_NONE;
+         i = slab_next(&g->payments, i + 1)) {
+        const struct gateway_payment *p = payment_slot(g, i);
+        paid += p->entered_position[GATEWAY_SUCCEEDED] != 0 && !gateway_pays_out(p->method);
+    }
+    for (uint32_t i = slab_next(&g->days, 0); i != SLAB_NONE; i = slab_next(&g->days, i + 1)) {
+        paid += ((const struct gateway_day *)slab_at(&g->days, i))->checked;
+    }
+    return paid;
+}
+
 static void count_day(const struct gateway *g, uint32_t provider, uint32_t day,
                       struct gateway_repairs *out)
 {

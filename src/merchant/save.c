@@ -478,6 +478,12 @@ static bool load_shadows(struct gateway *g, struct reader *r)
     return true;
 }
 
+static bool derive_paid(struct gateway *g)
+{
+    g->paid = gateway__count_paid(g);
+    return true;
+}
+
 bool gateway__load(void *state, struct reader *r)
 {
     struct gateway *g = state;
@@ -485,5 +491,5 @@ bool gateway__load(void *state, struct reader *r)
     load_counters(g, r);
     return load_people(g, r) && load_places(g, r) && load_payments(g, r) && load_notices(g, r) &&
            load_receipts(g, r) && load_discrepancies(g, r) && load_shadows(g, r) &&
-           index_notices(g) && load_telling(g, r) && load_days(g, r);
+           index_notices(g) && load_telling(g, r) && load_days(g, r) && derive_paid(g);
 }

@@ -575,10 +575,14 @@ static void test_the_days_report_stays(void **state)
     gateway_repairs(shop_gateway(&s), 0, from_ns, until_ns, &before);
     assert_int_equal(before.checked, 3);
     assert_int_equal(before.repaired_by[OBSERVED_BY_QUERY], 1);
+    assert_int_equal(shop_gateway(&s)->paid, 3);
     shop_pass(&s, 30 * HOUR);
     assert_int_equal(shop_clear(&s, 0, false), 3);
     gateway_repairs(shop_gateway(&s), 0, from_ns, until_ns, &after);
     assert_memory_equal(&before, &after, sizeof(before));
+    assert_int_equal(shop_gateway(&s)->paid, 3); /* whether they are in memory or not */
+    shop_restart(&s);
+    assert_int_equal(shop_gateway(&s)->paid, 3);
     struct shop_claim own = paid_as("UA1A000003"); /* it was only late */
     assert_int_equal(shop_claims(&s, 3, &own), NOTICE_ENRICHES);
     for (uint32_t i = 0; i < 2; i++) {

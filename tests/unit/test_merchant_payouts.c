@@ -185,6 +185,8 @@ static void test_refund_once(void **state)
     done.reference = "AG_1";
     assert_int_equal(shop_claims(&s, r, &done), NOTICE_MOVED);
     assert_int_equal(shop_payment(&s, r)->state, GATEWAY_SUCCEEDED);
+    assert_int_equal(shop_gateway(&s)->entered[GATEWAY_SUCCEEDED], 2);
+    assert_int_equal(shop_gateway(&s)->paid, 1); /* a refund is none */
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
     assert_int_equal(shop_payment(&s, n)->reason, REASON_REFUNDED);
     assert_int_equal(shop_wallet(&s), 0);

@@ -147,7 +147,7 @@ function RepairCard(): JSX.Element {
                     <p class="fine">{t('Paid, but their own callback never told: found by asking, by a statement or by hand. Up to 0.1 % is usual.')}</p></div>
             </header>
             <dl class="pairs">
-                <div><dt>{t('Paid')}</dt><dd class="money">{values['hakika_gateway_entered_total{state="succeeded"}'] ?? 0}</dd></div>
+                <div><dt>{t('Paid')}</dt><dd class="money">{values['hakika_gateway_payments_succeeded_total'] ?? 0}</dd></div>
                 <div><dt>{t('Repaired payments')}</dt><dd class="money">{values['hakika_gateway_repaired_total'] ?? 0}</dd></div>
                 <div><dt>{t('Paid after another end')}</dt><dd class="money">{values['hakika_gateway_late_total'] ?? 0}</dd></div>
                 <div><dt>{t('Notices that fit nothing')}</dt><dd class="money">{values['hakika_gateway_orphans'] ?? 0}</dd></div>

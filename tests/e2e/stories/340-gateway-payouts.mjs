@@ -2,6 +2,7 @@
 // under an id of ours, posted or released by a definite result, found out when none comes.
 import { execFileSync } from 'node:child_process';
 import { both, PHONE, prompt } from '../lib/gateway.mjs';
+import { metricsOf } from '../lib/operator.mjs';
 import { HAKIKA } from '../lib/server.mjs';
 import { check, equal, proved, story, until } from '../lib/story.mjs';
 
@@ -84,6 +85,13 @@ await story('payouts and refunds', async (scene) => {
     equal((await gateway.call('POST', '/v1/refunds', { payment: second.id }, key('r-4'))).json.code,
           'not_refundable', 'nor later');
     proved('a refund gives a payment back once');
+
+    // Neither a payout nor a refund is a payment that could have been repaired.
+    const figures = await until(async () => {
+        const values = await metricsOf(gateway);
+        return values['hakika_gateway_entered_total{state="succeeded"}'] === 4 && values;
+    }, 'two payments, a payout and a refund have succeeded');
+    equal(figures.hakika_gateway_payments_succeeded_total, 2, 'payments alone');
 
     const types = (await gateway.events()).map((event) => event.type);
     for (const type of ['payout.created', 'payout.pending', 'payout.succeeded', 'payout.failed',
