@@ -108,6 +108,12 @@ void texts_drop(struct texts *t, uint32_t handle)
     }
 }
 
+void texts_replace(struct texts *t, uint32_t *handle, struct span text)
+{
+    texts_drop(t, *handle);
+    *handle = texts_keep(t, text);
+}
+
 uint32_t texts_lend(struct texts *t, struct span text)
 {
     if (text.size == 0) {

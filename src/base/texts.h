@@ -40,6 +40,9 @@ uint32_t texts_keep(struct texts *t, struct span text);
 bool texts_known(const struct texts *t, uint32_t handle);
 struct span texts_at(const struct texts *t, uint32_t handle);
 void texts_drop(struct texts *t, uint32_t handle);
+/* Another text in place of what *handle names: drops the one and keeps the other, whose room was
+ * reserved. */
+void texts_replace(struct texts *t, uint32_t *handle, struct span text);
 /* Lends somebody else's bytes a handle until texts_unlend; CHECKs that there is room. */
 uint32_t texts_lend(struct texts *t, struct span text);
 /* Ends all loans: their handles are void. */

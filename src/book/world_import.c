@@ -30,7 +30,7 @@ static bool goes_on(const struct book *b, uint64_t position)
     return b->import.bytes != NULL && b->import.position == position;
 }
 
-static struct digest_value digest_of(const struct book_import *m)
+static struct digest_value digest_of_import(const struct book_import *m)
 {
     struct digest d;
     digest_init(&d);
@@ -139,7 +139,7 @@ static bool is_whole(const struct book_import *m, struct span name, struct diges
     CHECK(m->bytes != NULL);
     CHECK(m->frames <= m->wanted);
     return m->frames == m->wanted && m->size == m->room && span_equal(name, import_name(m)) &&
-           digest_equal(digest, digest_of(m));
+           digest_equal(digest, digest_of_import(m));
 }
 
 static enum book_outcome judge_end(const struct book *b, const struct world_import_command *c)

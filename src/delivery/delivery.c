@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/ring.h"
@@ -84,13 +83,6 @@ struct delivery {
     uint32_t active_count;
     bool reported; /* something was put in the reports ring since the last signal */
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- the thread ---------------------------------------------------------------------------- */
 
@@ -221,7 +213,7 @@ static void thread_close(struct delivery *d, int64_t close_at_ns)
     while (delivery__targets_abandon(d->targets, &slot)) {
         thread_report_unsent(d, slot, DELIVERY_STOPPED);
     }
-    if (now_ns() < close_at_ns) {
+    if (delivery__loop_now_ns() < close_at_ns) {
         return;
     }
     while (d->active_count > 0) {
@@ -237,7 +229,7 @@ static void thread_sleep(struct delivery *d, int64_t close_at_ns)
 {
     int timeout_ms = POLL_MS_MAX;
     if (close_at_ns != 0) {
-        int64_t left_ms = (close_at_ns - now_ns()) / 1000000 + 1;
+        int64_t left_ms = (close_at_ns - delivery__loop_now_ns()) / 1000000 + 1;
         left_ms = left_ms < 0 ? 0 : left_ms;
         timeout_ms = left_ms < POLL_MS_MAX ? (int)left_ms : POLL_MS_MAX;
     }
@@ -418,7 +410,7 @@ void delivery_close(struct delivery *d, uint32_t grace_ms)
         return;
     }
     d->closed = true;
-    atomic_store(&d->close_at_ns, now_ns() + (int64_t)grace_ms * 1000000);
+    atomic_store(&d->close_at_ns, delivery__loop_now_ns() + (int64_t)grace_ms * 1000000);
     delivery__loop_wake(&d->loop);
 }
 

@@ -19,7 +19,7 @@ enum {
 
 #define WAKE UINT64_MAX /* what the wake descriptor's events carry */
 
-static int64_t now_ns(void)
+int64_t delivery__loop_now_ns(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -89,7 +89,8 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
 {
     struct delivery_loop *loop = context;
     (void)multi;
-    loop->timer_at_ns = timeout_ms < 0 ? INT64_MAX : now_ns() + (int64_t)timeout_ms * 1000000;
+    loop->timer_at_ns =
+        timeout_ms < 0 ? INT64_MAX : delivery__loop_now_ns() + (int64_t)timeout_ms * 1000000;
     return 0;
 }
 
@@ -154,7 +155,7 @@ static void run(struct delivery_loop *loop, curl_socket_t fd, int ready)
 
 void delivery__loop_run_timers(struct delivery_loop *loop)
 {
-    if (loop->timer_at_ns != INT64_MAX && loop->timer_at_ns <= now_ns()) {
+    if (loop->timer_at_ns != INT64_MAX && loop->timer_at_ns <= delivery__loop_now_ns()) {
         loop->timer_at_ns = INT64_MAX; /* libcurl says when it wants the next one */
         run(loop, CURL_SOCKET_TIMEOUT, 0);
     }
@@ -189,7 +190,7 @@ void delivery__loop_wait(struct delivery_loop *loop, int timeout_ms)
 {
     struct epoll_event events[EVENTS_MAX];
     if (loop->timer_at_ns != INT64_MAX) {
-        int64_t left_ms = (loop->timer_at_ns - now_ns() + 999999) / 1000000;
+        int64_t left_ms = (loop->timer_at_ns - delivery__loop_now_ns() + 999999) / 1000000;
         left_ms = left_ms < 0 ? 0 : left_ms;
         timeout_ms = left_ms < timeout_ms ? (int)left_ms : timeout_ms;
     }

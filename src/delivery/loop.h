@@ -55,6 +55,8 @@ void delivery__loop_run_timers(struct delivery_loop *loop);
 /* Waits until something is ready, a timer is due, somebody wakes it or timeout_ms have passed, and
  * runs the transfers that are ready. */
 void delivery__loop_wait(struct delivery_loop *loop, int timeout_ms);
+/* The clock of every limit here: CLOCK_MONOTONIC, which nobody sets. */
+int64_t delivery__loop_now_ns(void);
 /* From any thread: the wait of now, or the next one, ends at once. */
 void delivery__loop_wake(struct delivery_loop *loop);
 

@@ -32,11 +32,11 @@ enum {
     SNAPSHOT_TRAILER_HASHED = 16,  /* of the trailer, in front of the digest */
     SNAPSHOT_SYNC_BYTES = 8 << 20, /* in pieces, so that no large flush delays a commit */
     SNAPSHOT_READ_BYTES = 1 << 20,
-    MAGIC_BYTES = 8,
+    SNAPSHOT_MAGIC_BYTES = 8,
 };
 
-static const char header_magic[MAGIC_BYTES + 1] = "HAKIKASN";
-static const char trailer_magic[MAGIC_BYTES + 1] = "HAKIKASE";
+static const char header_magic[SNAPSHOT_MAGIC_BYTES + 1] = "HAKIKASN";
+static const char trailer_magic[SNAPSHOT_MAGIC_BYTES + 1] = "HAKIKASE";
 
 struct snapshot_writer {
     struct disk *disk;
@@ -90,7 +90,7 @@ static bool snapshot_position(const char *name, uint64_t *position_out)
 static void header_encode(const struct snapshot_meta *meta, uint8_t out[SNAPSHOT_HEADER_BYTES])
 {
     struct writer w = writer_init(out, SNAPSHOT_HEADER_BYTES);
-    put_raw(&w, header_magic, MAGIC_BYTES);
+    put_raw(&w, header_magic, SNAPSHOT_MAGIC_BYTES);
     put_u32(&w, SNAPSHOT_FORMAT_VERSION);
     put_u32(&w, meta->state_version);
     put_u64(&w, meta->position);
@@ -103,7 +103,7 @@ static void header_encode(const struct snapshot_meta *meta, uint8_t out[SNAPSHOT
 static bool header_decode(const uint8_t data[SNAPSHOT_HEADER_BYTES], struct snapshot_meta *out)
 {
     struct reader r = reader_init(data, SNAPSHOT_HEADER_BYTES);
-    const uint8_t *magic = reader_claim(&r, MAGIC_BYTES);
+    const uint8_t *magic = reader_claim(&r, SNAPSHOT_MAGIC_BYTES);
     uint32_t version = get_u32(&r);
     out->state_version = get_u32(&r);
     out->position = get_u64(&r);
@@ -111,14 +111,15 @@ static bool header_decode(const uint8_t data[SNAPSHOT_HEADER_BYTES], struct snap
     get_raw(&r, out->hash, JOURNAL_HASH_BYTES);
     CHECK(reader_done(&r));
     CHECK(out != NULL);
-    return memcmp(magic, header_magic, MAGIC_BYTES) == 0 && version == SNAPSHOT_FORMAT_VERSION;
+    return memcmp(magic, header_magic, SNAPSHOT_MAGIC_BYTES) == 0 &&
+           version == SNAPSHOT_FORMAT_VERSION;
 }
 
 /* What ends a snapshot, from the running hash over everything before it. */
 static void trailer_encode(struct sha256 *sha, uint64_t length, uint8_t out[SNAPSHOT_TRAILER_BYTES])
 {
     struct writer w = writer_init(out, SNAPSHOT_TRAILER_BYTES);
-    put_raw(&w, trailer_magic, MAGIC_BYTES);
+    put_raw(&w, trailer_magic, SNAPSHOT_MAGIC_BYTES);
     put_u64(&w, length);
     CHECK(w.size == SNAPSHOT_TRAILER_HASHED);
     sha256_update(sha, out, SNAPSHOT_TRAILER_HASHED);

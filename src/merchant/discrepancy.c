@@ -258,12 +258,6 @@ static void apply_opened(struct gateway *g, const struct gateway_event *e,
     g->last_discrepancy = d->number;
 }
 
-static void replace(struct gateway *g, uint32_t *handle, struct span text)
-{
-    texts_drop(&g->book->texts, *handle);
-    *handle = texts_keep(&g->book->texts, text);
-}
-
 void gateway__apply_discrepancy(struct gateway *g, const struct gateway_event *e,
                                 const struct frame_info *frame)
 {
@@ -276,8 +270,8 @@ void gateway__apply_discrepancy(struct gateway *g, const struct gateway_event *e
     struct gateway_discrepancy *d = discrepancy_at(g, slot);
     CHECK(d->resolved_ns == 0);
     if (e->kind == EVENT_DISCREPANCY_NOTED) {
-        replace(g, &d->owner, e->discrepancy_noted.owner);
-        replace(g, &d->note, e->discrepancy_noted.note);
+        texts_replace(&g->book->texts, &d->owner, e->discrepancy_noted.owner);
+        texts_replace(&g->book->texts, &d->note, e->discrepancy_noted.note);
         return;
     }
     d->reason = e->discrepancy_resolved.reason;

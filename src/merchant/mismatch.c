@@ -18,7 +18,7 @@ static bool says_paid(const struct gateway_notice *n)
 }
 
 /* "Paid" without an amount says less than any claim that names one. */
-static uint32_t weight(const struct gateway_notice *n)
+static uint32_t weight_of_word(const struct gateway_notice *n)
 {
     return observation_rank(n->source) + (n->amount_minor != 0 ? 100 : 0);
 }
@@ -29,7 +29,7 @@ const struct gateway_notice *gateway_mismatch_claim(const struct gateway *g,
     const struct gateway_notice *best = NULL;
     for (uint32_t i = p->first_notice; i != SLAB_NONE; i = notice_at(g, i)->next) {
         const struct gateway_notice *n = notice_at(g, i);
-        if (says_paid(n) && (best == NULL || weight(n) >= weight(best))) {
+        if (says_paid(n) && (best == NULL || weight_of_word(n) >= weight_of_word(best))) {
             best = n;
         }
     }

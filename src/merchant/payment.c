@@ -322,7 +322,7 @@ void gateway__decide_sending(const struct gateway *g, struct decision *d)
     reply->number = p->number;
 }
 
-static void keep_result(struct gateway_decision *gd, const struct gateway_payment *p,
+static void keep_answer(struct gateway_decision *gd, const struct gateway_payment *p,
                         const struct observation *claim)
 {
     struct gateway_event e = {.kind = EVENT_PAYMENT_RESULT_KEPT};
@@ -376,7 +376,7 @@ static void unsent(struct gateway_decision *gd, const struct gateway_payment *p,
     if (becomes == OUTBOX_WAITING || !open) {
         return; /* tried again, or over already */
     }
-    keep_result(gd, p, answer);
+    keep_answer(gd, p, answer);
     fail(gd, p, 0, REASON_NEVER_SENT);
 }
 
@@ -405,7 +405,7 @@ void gateway__push_attempted(struct gateway_decision *gd, const struct outbox_it
     } else if (answer.verdict == OBSERVED_IN_FLIGHT) {
         accepted(gd, p, &answer);
     } else if (answer.verdict == OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
-        keep_result(gd, p, &answer);
+        keep_answer(gd, p, &answer);
         fail(gd, p, OBSERVED_BY_SUBMISSION, REASON_REFUSED);
     } else if (answer.verdict != OBSERVED_REFUSED && p->state == GATEWAY_SUBMITTED) {
         gateway__unconfirm(gd, p, REASON_ANSWER_LOST); /* never sent again by itself */

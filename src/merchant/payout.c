@@ -135,8 +135,9 @@ void gateway__send_again(struct gateway_decision *gd, const struct gateway_payme
 /* ---- making one ---- */
 
 /* What it is paid from, and whether it may be; the original payment of a refund in *original. */
-static enum gateway_refusal look(const struct gateway *g, struct payout_command *c,
-                                 uint32_t *account, const struct gateway_payment **original)
+static enum gateway_refusal look_for_payout(const struct gateway *g, struct payout_command *c,
+                                            uint32_t *account,
+                                            const struct gateway_payment **original)
 {
     const struct gateway_payment *p = c->refunds != 0 ? gateway_payment(g, c->refunds) : NULL;
     *account = merchant_at(g, c->merchant)->wallet;
@@ -175,7 +176,8 @@ static uint8_t method_of(const struct gateway *g, const struct payout_command *c
                            : METHOD_MPESA_REVERSAL;
 }
 
-static void create(struct gateway_decision *gd, const struct payout_command *c, uint32_t account)
+static void create_payout(struct gateway_decision *gd, const struct payout_command *c,
+                          uint32_t account)
 {
     struct payment_create_command opening = {
         .merchant = c->merchant,
@@ -197,7 +199,7 @@ static void create(struct gateway_decision *gd, const struct payout_command *c, 
     hold.hold_id = 0;
     hold.debit_account = account;
     hold.credit_account = provider_at(gd->g, c->provider)->clearing;
-    CHECK(gateway__post(gd, &hold, 1)); /* the money is there: look() saw it */
+    CHECK(gateway__post(gd, &hold, 1)); /* the money is there: look_for_payout() saw it */
     gateway__keep_front(gd, &c->front, number);
     gateway__opened(gd, &opening, number);
 }
@@ -213,7 +215,7 @@ void gateway__decide_payout(const struct gateway *g, struct decision *d)
     if (gateway__repeated(g, c.key, c.request, reply)) {
         return;
     }
-    reply->refusal = look(g, &c, &account, &original);
+    reply->refusal = look_for_payout(g, &c, &account, &original);
     if (reply->refusal != GATEWAY_DONE) {
         reply->number = original != NULL ? original->refund : 0;
         return;
@@ -222,6 +224,6 @@ void gateway__decide_payout(const struct gateway *g, struct decision *d)
     if (gateway__unavailable(&gd, c.provider, reply)) {
         return;
     }
-    create(&gd, &c, account);
+    create_payout(&gd, &c, account);
     reply->number = g->last_payment + 1;
 }

@@ -288,8 +288,8 @@ bool gateway_c2b_accepts(const struct gateway *g, uint32_t provider, struct span
 
 /* ---- making one ---- */
 
-static void tell(struct gateway_decision *gd, uint64_t number, uint32_t provider,
-                 uint32_t object_seq, uint16_t type)
+static void tell_receipt(struct gateway_decision *gd, uint64_t number, uint32_t provider,
+                         uint32_t object_seq, uint16_t type)
 {
     struct gateway_telling t = {.type = type,
                                 .object_kind = FEED_OBJECT_RECEIPT,
@@ -310,7 +310,7 @@ static void post(struct gateway_decision *gd, uint64_t number, uint32_t leg, uin
     CHECK(gateway__post(gd, &t, 1)); /* no account has a limit; the ledger: gateway__may_arrive */
 }
 
-static uint32_t account_of(const struct gateway *g, uint32_t provider, uint8_t state)
+static uint32_t receipt_account(const struct gateway *g, uint32_t provider, uint8_t state)
 {
     const struct gateway_merchant *m = merchant_at(g, provider_at(g, provider)->merchant);
     return state == RECEIPT_ASSIGNED ? m->wallet : m->suspense;
@@ -374,9 +374,9 @@ void gateway__receipt_opened(struct gateway_decision *gd, uint64_t number, uint3
     gateway__emit(gd, &e);
     struct transfer t = {.amount_minor = claim->amount_minor,
                          .debit_account = provider_at(g, provider)->clearing,
-                         .credit_account = account_of(g, provider, e.receipt_created.state)};
+                         .credit_account = receipt_account(g, provider, e.receipt_created.state)};
     post(gd, number, 0, GATEWAY_TRANSFER_RECEIPT, t);
-    tell(gd, number, provider, 0, FEED_RECEIPT_CREATED);
+    tell_receipt(gd, number, provider, 0, FEED_RECEIPT_CREATED);
 }
 
 /* ---- and what becomes of it ---- */
@@ -396,10 +396,10 @@ void gateway__receipt_is_of(struct gateway_decision *gd, const struct gateway_pa
     gateway__emit(gd, &e);
     gateway__receipt_found_owner(gd, r);
     struct transfer t = {.amount_minor = r->amount_minor,
-                         .debit_account = account_of(g, r->provider, r->state),
+                         .debit_account = receipt_account(g, r->provider, r->state),
                          .credit_account = provider_at(g, r->provider)->clearing};
     post(gd, r->number, 2, GATEWAY_TRANSFER_TAKE_BACK, t);
-    tell(gd, r->number, r->provider, r->object_seq, FEED_RECEIPT_TAKEN_BACK);
+    tell_receipt(gd, r->number, r->provider, r->object_seq, FEED_RECEIPT_TAKEN_BACK);
 }
 
 static void assign(struct gateway_decision *gd, const struct gateway_receipt *r, struct span order,
@@ -412,10 +412,10 @@ static void assign(struct gateway_decision *gd, const struct gateway_receipt *r,
     gateway__emit(gd, &e);
     gateway__receipt_found_owner(gd, r);
     struct transfer t = {.amount_minor = r->amount_minor,
-                         .debit_account = account_of(gd->g, r->provider, RECEIPT_SUSPENSE),
-                         .credit_account = account_of(gd->g, r->provider, RECEIPT_ASSIGNED)};
+                         .debit_account = receipt_account(gd->g, r->provider, RECEIPT_SUSPENSE),
+                         .credit_account = receipt_account(gd->g, r->provider, RECEIPT_ASSIGNED)};
     post(gd, r->number, 1, GATEWAY_TRANSFER_ASSIGN, t);
-    tell(gd, r->number, r->provider, r->object_seq, FEED_RECEIPT_ASSIGNED);
+    tell_receipt(gd, r->number, r->provider, r->object_seq, FEED_RECEIPT_ASSIGNED);
 }
 
 void gateway__decide_assign(const struct gateway *g, struct decision *d)

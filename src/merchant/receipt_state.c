@@ -8,17 +8,17 @@
 
 /* ---- finding them ---- */
 
-static const struct map *map_of(const struct gateway *g, enum receipt_text which)
+static const struct map *receipt_map(const struct gateway *g, enum receipt_text which)
 {
     return which == RECEIPT_BY_TEXT ? &g->receipt_by_text : &g->receipt_by_reference;
 }
 
 /* Where it lies, or the free place where it would; of the same hash each lies one further on. */
-static uint64_t place_of(const struct gateway *g, enum receipt_text which, uint32_t provider,
-                         struct span text, uint32_t *slot_out)
+static uint64_t receipt_place(const struct gateway *g, enum receipt_text which, uint32_t provider,
+                              struct span text, uint32_t *slot_out)
 {
     for (uint64_t key = gateway__text_key(provider, text);; key++) {
-        uint32_t slot = map_get(map_of(g, which), key);
+        uint32_t slot = map_get(receipt_map(g, which), key);
         *slot_out = slot;
         if (slot == MAP_NONE) {
             return key;
@@ -36,7 +36,7 @@ uint32_t gateway__receipt_find(const struct gateway *g, enum receipt_text which,
 {
     uint32_t slot = MAP_NONE;
     if (text.size > 0) {
-        (void)place_of(g, which, provider, text, &slot);
+        (void)receipt_place(g, which, provider, text, &slot);
     }
     return slot;
 }
@@ -144,7 +144,8 @@ void gateway__receipt_index(struct gateway *g, uint32_t slot)
 {
     const struct gateway_receipt *r = receipt_at(g, slot);
     uint32_t other;
-    uint64_t key = place_of(g, RECEIPT_BY_TEXT, r->provider, gateway_text(g, r->receipt), &other);
+    uint64_t key =
+        receipt_place(g, RECEIPT_BY_TEXT, r->provider, gateway_text(g, r->receipt), &other);
     CHECK(other == MAP_NONE); /* one for each number (G10) */
     map_put(&g->receipt_by_text, key, slot);
     map_put(&g->receipt_by_number, r->number, slot);
@@ -152,7 +153,8 @@ void gateway__receipt_index(struct gateway *g, uint32_t slot)
     if (r->reference == TEXT_NONE) {
         return;
     }
-    key = place_of(g, RECEIPT_BY_REFERENCE, r->provider, gateway_text(g, r->reference), &other);
+    key =
+        receipt_place(g, RECEIPT_BY_REFERENCE, r->provider, gateway_text(g, r->reference), &other);
     if (other != MAP_NONE && receipt_at(g, other)->number > r->number) {
         return; /* the latest counts, in whatever order they are read */
     }
@@ -196,8 +198,8 @@ static void apply_kept(struct gateway *g, const struct gateway_event *e)
     g->last_receipt = r->number;
 }
 
-static void apply_created(struct gateway *g, uint32_t slot, const struct gateway_event *e,
-                          const struct frame_info *frame)
+static void apply_receipt_created(struct gateway *g, uint32_t slot, const struct gateway_event *e,
+                                  const struct frame_info *frame)
 {
     struct gateway_receipt *r = receipt_at(g, slot);
     CHECK(r->state == 0);
@@ -224,7 +226,7 @@ void gateway__apply_receipt(struct gateway *g, const struct gateway_event *e,
     CHECK(slot != MAP_NONE);
     struct gateway_receipt *r = receipt_at(g, slot);
     switch (e->kind) {
-    case EVENT_RECEIPT_CREATED: apply_created(g, slot, e, frame); break;
+    case EVENT_RECEIPT_CREATED: apply_receipt_created(g, slot, e, frame); break;
     case EVENT_RECEIPT_ASSIGNED:
         CHECK(r->state == RECEIPT_SUSPENSE);
         order_unlink(g, slot);

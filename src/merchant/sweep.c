@@ -350,8 +350,7 @@ void gateway__apply_sweep(struct gateway *g, const struct gateway_event *e)
         a->pull_state = GATEWAY_PULL_ASKED;
         break;
     case EVENT_PULL_ANSWERED:
-        texts_drop(&g->book->texts, a->pull_words);
-        a->pull_words = texts_keep(&g->book->texts, e->pull_answered.words);
+        texts_replace(&g->book->texts, &a->pull_words, e->pull_answered.words);
         covered(a, e->pull_answered.state, e->pull_answered.rows);
         a->pull_state = e->pull_answered.state;
         break;

@@ -90,8 +90,7 @@ static void apply_person(struct operator_state *o, const struct operator_event *
     if (slab_is_used(&o->subscribers, e->slot)) {
         struct subscriber *known = subscriber_at(o, e->slot);
         CHECK(known->msisdn == e->msisdn);
-        texts_drop(&o->book->texts, known->name);
-        known->name = texts_keep(&o->book->texts, e->name);
+        texts_replace(&o->book->texts, &known->name, e->name);
         return;
     }
     uint32_t slot = slab_take(&o->subscribers);

@@ -149,12 +149,6 @@ static void list_remove(struct operator_state *o, uint32_t slot)
 
 /* ---- apply ---- */
 
-static void keep_again(struct operator_state *o, uint32_t *handle, struct span text)
-{
-    texts_drop(&o->book->texts, *handle);
-    *handle = texts_keep(&o->book->texts, text);
-}
-
 static void apply_biller(struct operator_state *o, const struct operator_event *e,
                          const struct frame_info *frame)
 {
@@ -164,9 +158,9 @@ static void apply_biller(struct operator_state *o, const struct operator_event *
     b->opted = true;
     b->reminders = e->approves;
     b->target = e->target;
-    keep_again(o, &b->url, e->url);
-    keep_again(o, &b->email, e->name);
-    keep_again(o, &b->contact, e->reference);
+    texts_replace(&o->book->texts, &b->url, e->url);
+    texts_replace(&o->book->texts, &b->email, e->name);
+    texts_replace(&o->book->texts, &b->contact, e->reference);
 }
 
 static void apply_kept(struct operator_state *o, const struct operator_event *e,
@@ -191,12 +185,12 @@ static void apply_kept(struct operator_state *o, const struct operator_event *e,
     i->due_day = e->receipt_day;
     i->sent_ns = frame->time_ns;
     i->state = INVOICE_SENT;
-    keep_again(o, &i->reference, e->reference);
-    keep_again(o, &i->account, e->conversation);
-    keep_again(o, &i->name, e->name);
-    keep_again(o, &i->period, e->remarks);
-    keep_again(o, &i->title, e->occasion);
-    keep_again(o, &i->items, e->orders);
+    texts_replace(&o->book->texts, &i->reference, e->reference);
+    texts_replace(&o->book->texts, &i->account, e->conversation);
+    texts_replace(&o->book->texts, &i->name, e->name);
+    texts_replace(&o->book->texts, &i->period, e->remarks);
+    texts_replace(&o->book->texts, &i->title, e->occasion);
+    texts_replace(&o->book->texts, &i->items, e->orders);
     list_add(o, slot);
 }
 

@@ -95,12 +95,6 @@ static struct organisation *registering(struct operator_state *o, const struct o
     return organisation_at(o, e->slot);
 }
 
-static void keep_again(struct operator_state *o, uint32_t *handle, struct span text)
-{
-    texts_drop(&o->book->texts, *handle);
-    *handle = texts_keep(&o->book->texts, text);
-}
-
 static void apply_urls(struct operator_state *o, const struct operator_event *e)
 {
     struct organisation *g = registering(o, e);
@@ -108,8 +102,8 @@ static void apply_urls(struct operator_state *o, const struct operator_event *e)
     g->c2b.response_type = e->response_type;
     g->c2b.confirmation_target = e->target;
     g->c2b.validation_target = e->validation_target;
-    keep_again(o, &g->c2b.confirmation_url, e->url);
-    keep_again(o, &g->c2b.validation_url, e->validation_url);
+    texts_replace(&o->book->texts, &g->c2b.confirmation_url, e->url);
+    texts_replace(&o->book->texts, &g->c2b.validation_url, e->validation_url);
 }
 
 static struct operator_request *request_of(struct operator_state *o, const struct operator_event *e)
@@ -137,9 +131,11 @@ void operator__apply_customers(struct operator_state *o, const struct operator_e
     case EVENT_VALIDATION_SET: registering(o, e)->c2b.validates = e->validates; break;
     case EVENT_PULL_REGISTERED:
         registering(o, e)->c2b.pull_number = e->msisdn;
-        keep_again(o, &registering(o, e)->c2b.pull_url, e->url);
+        texts_replace(&o->book->texts, &registering(o, e)->c2b.pull_url, e->url);
         break;
-    case EVENT_REQUEST_ANSWERED: keep_again(o, &request_of(o, e)->answer, e->reference); break;
+    case EVENT_REQUEST_ANSWERED:
+        texts_replace(&o->book->texts, &request_of(o, e)->answer, e->reference);
+        break;
     case EVENT_RECEIPT_RESERVED: apply_reserved(o, e); break;
     default: UNREACHABLE("unknown event of a customer's payment");
     }

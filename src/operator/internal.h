@@ -154,6 +154,8 @@ void operator__apply_spent(struct operator_state *o, struct subscriber *s, int64
 /* request_state.c */
 void operator__apply_request(struct operator_state *o, const struct operator_event *e,
                              const struct frame_info *frame);
+/* The slot of a request that is there: an event of its own names it. */
+uint32_t operator__request_slot(const struct operator_state *o, uint64_t number);
 void operator__touch_request(struct operator_state *o, uint32_t slot);
 void operator__save_requests(const struct operator_state *o, struct writer *w);
 bool operator__load_requests(struct operator_state *o, struct reader *r);

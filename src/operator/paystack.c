@@ -9,7 +9,7 @@
 #include "base/caltime.h"
 #include "operator/internal.h"
 
-static uint64_t key_of(const uint8_t hash[16])
+static uint64_t paystack_key(const uint8_t hash[16])
 {
     uint64_t key;
     memcpy(&key, hash, sizeof(key));
@@ -19,7 +19,7 @@ static uint64_t key_of(const uint8_t hash[16])
 const struct organisation *operator_paystack(const struct operator_state *o,
                                              const uint8_t key_hash[16])
 {
-    uint32_t slot = map_get(&o->paystack_keys, key_of(key_hash));
+    uint32_t slot = map_get(&o->paystack_keys, paystack_key(key_hash));
     const struct organisation *g = slot == MAP_NONE ? NULL : organisation_at(o, slot);
     bool same = g != NULL && memcmp(g->paystack.key_hash, key_hash, 16) == 0;
     return same ? g : NULL;
@@ -35,7 +35,7 @@ void operator__decide_paystack(const struct operator_state *o, struct decision *
     CHECK(reply != NULL);
     CHECK(c->key.size > 0 && c->key.size <= OPERATOR_SECRET_MAX && c->url.size <= OPERATOR_URL_MAX);
     uint32_t slot = map_get(&o->by_short_code, c->short_code);
-    uint32_t owner = map_get(&o->paystack_keys, key_of(c->key_hash));
+    uint32_t owner = map_get(&o->paystack_keys, paystack_key(c->key_hash));
     bool taken = owner != MAP_NONE && owner != slot;
     reply->refusal = slot == MAP_NONE ? OPERATOR_NOT_FOUND
                      : taken          ? OPERATOR_EXISTS
@@ -185,13 +185,13 @@ bool operator__decode_paystack(uint16_t kind, struct reader *r, struct operator_
 
 /* ---- state ---- */
 
-static void apply_kept(struct operator_state *o, const struct operator_event *e)
+static void apply_paystack_kept(struct operator_state *o, const struct operator_event *e)
 {
     CHECK(slab_is_used(&o->organisations, e->slot));
     struct organisation_paystack *p = &organisation_at(o, e->slot)->paystack;
     struct texts *texts = &o->book->texts;
     if (p->open) {
-        CHECK(map_remove(&o->paystack_keys, key_of(p->key_hash)));
+        CHECK(map_remove(&o->paystack_keys, paystack_key(p->key_hash)));
     }
     texts_drop(texts, p->key);
     texts_drop(texts, p->url);
@@ -201,13 +201,13 @@ static void apply_kept(struct operator_state *o, const struct operator_event *e)
     memcpy(p->key_hash, e->fingerprint, sizeof(p->key_hash));
     p->key = texts_keep(texts, e->secrets[0]);
     p->url = texts_keep(texts, e->url);
-    map_put(&o->paystack_keys, key_of(p->key_hash), e->slot);
+    map_put(&o->paystack_keys, paystack_key(p->key_hash), e->slot);
 }
 
 void operator__apply_paystack(struct operator_state *o, const struct operator_event *e)
 {
     if (e->kind == EVENT_PAYSTACK_KEPT) {
-        apply_kept(o, e);
+        apply_paystack_kept(o, e);
     } else {
         operator__apply_paystack_phone(o, e);
     }
@@ -240,10 +240,10 @@ bool operator__index_paystack(struct operator_state *o, uint32_t slot)
         return true;
     }
     if (!map_reserve(&o->paystack_keys, 1) || !texts_known(&o->book->texts, p->key) ||
-        map_get(&o->paystack_keys, key_of(p->key_hash)) != MAP_NONE) {
+        map_get(&o->paystack_keys, paystack_key(p->key_hash)) != MAP_NONE) {
         return false;
     }
-    map_put(&o->paystack_keys, key_of(p->key_hash), slot);
+    map_put(&o->paystack_keys, paystack_key(p->key_hash), slot);
     return true;
 }
 

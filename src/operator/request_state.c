@@ -9,14 +9,14 @@
 
 /* ---- apply ---- */
 
-static uint32_t slot_of(const struct operator_state *o, uint64_t number)
+uint32_t operator__request_slot(const struct operator_state *o, uint64_t number)
 {
     uint32_t slot = map_get(&o->requests_by_number, number);
     CHECK(slot != MAP_NONE);
     return slot;
 }
 
-static void queue_append(struct operator_state *o, uint32_t slot)
+static void request_queue_append(struct operator_state *o, uint32_t slot)
 {
     struct operator_request *r = request_at(o, slot);
     CHECK(!r->queued);
@@ -31,7 +31,7 @@ static void queue_append(struct operator_state *o, uint32_t slot)
     o->requests_queued++;
 }
 
-static void queue_pop(struct operator_state *o, uint32_t slot)
+static void request_queue_pop(struct operator_state *o, uint32_t slot)
 {
     CHECK(o->requests_queued > 0 && o->requests_head == slot);
     struct operator_request *r = request_at(o, slot);
@@ -44,8 +44,8 @@ static void queue_pop(struct operator_state *o, uint32_t slot)
     o->requests_queued--;
 }
 
-static void step(struct operator_request *r, enum request_step which,
-                 const struct frame_info *frame)
+static void request_step_taken(struct operator_request *r, enum request_step which,
+                               const struct frame_info *frame)
 {
     CHECK(r->step_position[which] == 0);
     r->step_ns[which] = frame->time_ns;
@@ -54,7 +54,7 @@ static void step(struct operator_request *r, enum request_step which,
 
 /* The texts come first and make the slot; what follows in the same frame fills it: the phone number
  * that it is with, if it is with one, and REQUEST_ACCEPTED. */
-static void apply_texts(struct operator_state *o, const struct operator_event *e)
+static void apply_request_texts(struct operator_state *o, const struct operator_event *e)
 {
     struct texts *texts = &o->book->texts;
     CHECK(e->number == o->last_request + 1);
@@ -75,10 +75,10 @@ static void apply_texts(struct operator_state *o, const struct operator_event *e
     o->last_request = e->number;
 }
 
-static void apply_accepted(struct operator_state *o, const struct operator_event *e,
-                           const struct frame_info *frame)
+static void apply_request_accepted(struct operator_state *o, const struct operator_event *e,
+                                   const struct frame_info *frame)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     char made[ID_TEXT_SIZE];
     CHECK(r->state == 0);
@@ -95,20 +95,20 @@ static void apply_accepted(struct operator_state *o, const struct operator_event
     r->target = e->target;
     r->timeout_target = e->timeout_target;
     r->initiator_good = e->initiator_good;
-    step(r, REQUEST_ACCEPTED, frame);
+    request_step_taken(r, REQUEST_ACCEPTED, frame);
     map_put(&o->by_conversation,
             operator__conversation_key(r->short_code, request_originator_id(o, r, made)), slot);
     o->requests_open++;
-    queue_append(o, slot);
+    request_queue_append(o, slot);
     operator__touch_request(o, slot);
 }
 
-static void move_to(struct operator_state *o, struct operator_request *r, uint32_t slot,
-                    enum stk_state state)
+static void request_move_to(struct operator_state *o, struct operator_request *r, uint32_t slot,
+                            enum stk_state state)
 {
     CHECK(request_may_move(r->state, state));
     if (r->queued) {
-        queue_pop(o, slot);
+        request_queue_pop(o, slot);
     }
     if (r->timer != TIMERS_NOWHERE) {
         timers_remove(&o->request_deadlines, r->timer);
@@ -121,10 +121,10 @@ static void move_to(struct operator_state *o, struct operator_request *r, uint32
 /* Out of the pipeline until a time. */
 static void apply_held(struct operator_state *o, const struct operator_event *e)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     CHECK(r->state == STK_PENDING && !r->held);
-    queue_pop(o, slot);
+    request_queue_pop(o, slot);
     r->held = true;
     r->due_ns = e->expires_ns;
     r->turn_ns = e->turn_ns;
@@ -134,34 +134,34 @@ static void apply_held(struct operator_state *o, const struct operator_event *e)
 
 static void apply_queued(struct operator_state *o, const struct operator_event *e)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     CHECK(r->state == STK_PENDING && r->held);
     timers_remove(&o->request_deadlines, r->timer);
     r->held = false;
-    queue_append(o, slot);
+    request_queue_append(o, slot);
     operator__touch_request(o, slot);
 }
 
 static void apply_timed_out(struct operator_state *o, const struct operator_event *e)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     CHECK(r->late == 0);
     r->late = outbox_next_number(&o->book->outbox, 1); /* next, in the same frame */
     operator__touch_request(o, slot);
 }
 
-static void apply_ruled(struct operator_state *o, const struct operator_event *e)
+static void apply_request_ruled(struct operator_state *o, const struct operator_event *e)
 {
-    struct operator_request *r = request_at(o, slot_of(o, e->number));
+    struct operator_request *r = request_at(o, operator__request_slot(o, e->number));
     CHECK(r->state == STK_PENDING && r->ruled == TEXT_NONE);
     r->ruled = texts_keep(&o->book->texts, e->orders);
 }
 
 static void apply_message_ruled(struct operator_state *o, const struct operator_event *e)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     CHECK(r->state == STK_PENDING && r->message_ruled == TEXT_NONE);
     r->message_ruled = texts_keep(&o->book->texts, e->orders);
@@ -170,7 +170,7 @@ static void apply_message_ruled(struct operator_state *o, const struct operator_
 
 static void apply_looked_up(struct operator_state *o, const struct operator_event *e)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     CHECK(!stk_state_final(r->state));
     r->original = e->original;
@@ -183,19 +183,19 @@ static void apply_looked_up(struct operator_state *o, const struct operator_even
     operator__touch_request(o, slot);
 }
 
-static void apply_prompted(struct operator_state *o, const struct operator_event *e,
-                           const struct frame_info *frame)
+static void apply_request_prompted(struct operator_state *o, const struct operator_event *e,
+                                   const struct frame_info *frame)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     struct subscriber *s = subscriber_at(o, e->slot);
     CHECK(s->open_payment == SLAB_NONE && s->open_request == SLAB_NONE); /* O4, Q7 */
-    move_to(o, r, slot, STK_PROCESSING);
+    request_move_to(o, r, slot, STK_PROCESSING);
     r->phone = e->slot;
     r->reached = e->reachable;
     r->due_ns = e->expires_ns;
     s->open_request = slot;
-    step(r, REQUEST_ASKED, frame);
+    request_step_taken(r, REQUEST_ASKED, frame);
     timers_add(&o->request_deadlines, operator__request_due(o, r), slot);
 }
 
@@ -211,33 +211,33 @@ static void apply_reversal(struct operator_state *o, const struct operator_reque
         operator__touch(o, slot);
         return;
     }
-    uint32_t slot = slot_of(o, number);
+    uint32_t slot = operator__request_slot(o, number);
     CHECK(request_at(o, slot)->reversal == 0);
     request_at(o, slot)->reversal = r->number;
     operator__touch_request(o, slot);
 }
 
-static void apply_asked(struct operator_state *o, const struct operator_event *e,
-                        const struct frame_info *frame)
+static void apply_request_asked(struct operator_state *o, const struct operator_event *e,
+                                const struct frame_info *frame)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
-    move_to(o, r, slot, STK_PROCESSING);
+    request_move_to(o, r, slot, STK_PROCESSING);
     r->due_ns = e->expires_ns;
     r->question = e->has_message ? outbox_next_number(&o->book->outbox, 1) : 0;
     timers_add(&o->request_deadlines, r->due_ns, slot);
-    step(r, REQUEST_ASKED, frame);
+    request_step_taken(r, REQUEST_ASKED, frame);
 }
 
-static void apply_ended(struct operator_state *o, const struct operator_event *e,
-                        const struct frame_info *frame)
+static void apply_request_ended(struct operator_state *o, const struct operator_event *e,
+                                const struct frame_info *frame)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     CHECK(o->requests_open > 0);
-    move_to(o, r, slot, request_outcome_state(e->outcome));
+    request_move_to(o, r, slot, request_outcome_state(e->outcome));
     r->outcome = e->outcome;
-    step(r, REQUEST_ENDED, frame);
+    request_step_taken(r, REQUEST_ENDED, frame);
     o->requests_open--;
     o->requests_ended[e->outcome]++;
     if (operator__request_results(o, r, e->outcome) > 0) {
@@ -281,7 +281,7 @@ static void apply_ended(struct operator_state *o, const struct operator_event *e
 /* What was initialized has its phone: its turn comes now. */
 void operator__apply_paystack_phone(struct operator_state *o, const struct operator_event *e)
 {
-    uint32_t slot = slot_of(o, e->number);
+    uint32_t slot = operator__request_slot(o, e->number);
     struct operator_request *r = request_at(o, slot);
     CHECK(r->kind == REQUEST_PAYSTACK && r->state == STK_PENDING && r->party == 0);
     r->party = e->msisdn;
@@ -290,7 +290,7 @@ void operator__apply_paystack_phone(struct operator_state *o, const struct opera
         timers_remove(&o->request_deadlines, r->timer);
         r->held = false;
         r->turn_ns = 0;
-        queue_append(o, slot);
+        request_queue_append(o, slot);
     }
     operator__touch_request(o, slot);
 }
@@ -299,21 +299,23 @@ void operator__apply_request(struct operator_state *o, const struct operator_eve
                              const struct frame_info *frame)
 {
     switch (e->kind) {
-    case EVENT_REQUEST_TEXTS_KEPT: apply_texts(o, e); break;
-    case EVENT_REQUEST_PARTY_KEPT: request_at(o, slot_of(o, e->number))->party = e->party; break;
+    case EVENT_REQUEST_TEXTS_KEPT: apply_request_texts(o, e); break;
+    case EVENT_REQUEST_PARTY_KEPT:
+        request_at(o, operator__request_slot(o, e->number))->party = e->party;
+        break;
     case EVENT_REQUEST_ACCEPTED_1:
-    case EVENT_REQUEST_ACCEPTED: apply_accepted(o, e, frame); break;
-    case EVENT_REQUEST_ASKED: apply_asked(o, e, frame); break;
-    case EVENT_REQUEST_ENDED: apply_ended(o, e, frame); break;
+    case EVENT_REQUEST_ACCEPTED: apply_request_accepted(o, e, frame); break;
+    case EVENT_REQUEST_ASKED: apply_request_asked(o, e, frame); break;
+    case EVENT_REQUEST_ENDED: apply_request_ended(o, e, frame); break;
     case EVENT_REQUEST_LOOKED_UP: apply_looked_up(o, e); break;
     case EVENT_REQUEST_AMOUNT_SET:
-        request_at(o, slot_of(o, e->number))->amount_minor = e->amount_minor;
+        request_at(o, operator__request_slot(o, e->number))->amount_minor = e->amount_minor;
         break;
-    case EVENT_REQUEST_PROMPTED: apply_prompted(o, e, frame); break;
+    case EVENT_REQUEST_PROMPTED: apply_request_prompted(o, e, frame); break;
     case EVENT_REQUEST_HELD: apply_held(o, e); break;
     case EVENT_REQUEST_QUEUED: apply_queued(o, e); break;
     case EVENT_REQUEST_TIMED_OUT: apply_timed_out(o, e); break;
-    case EVENT_REQUEST_RULED: apply_ruled(o, e); break;
+    case EVENT_REQUEST_RULED: apply_request_ruled(o, e); break;
     case EVENT_REQUEST_MESSAGE_RULED: apply_message_ruled(o, e); break;
     default: UNREACHABLE("unknown event of a request");
     }
@@ -476,7 +478,7 @@ bool operator__load_requests(struct operator_state *o, struct reader *r)
         if (!slab_is_used(&o->requests, slot) || request_at(o, slot)->queued) {
             return false;
         }
-        queue_append(o, slot);
+        request_queue_append(o, slot);
     }
     return !r->bad;
 }
@@ -484,7 +486,7 @@ bool operator__load_requests(struct operator_state *o, struct reader *r)
 /* ---- invariants ---- */
 
 /* Q2: money moved exactly for a success with a receipt. */
-static void check_money(const struct operator_state *o, const struct operator_request *r)
+static void check_request_money(const struct operator_state *o, const struct operator_request *r)
 {
     const struct entry *e = ledger_entry(&o->book->ledger, request_transfer_id(r->number, 0));
     CHECK((e != NULL) == r->has_receipt);
@@ -555,7 +557,7 @@ static void check_request(const struct operator_state *o, uint32_t slot)
     CHECK(IMPLIES(final, request_outcome_state(r->outcome) == (enum stk_state)r->state));
     CHECK(final == (r->step_position[REQUEST_ENDED] != 0));
     CHECK(map_get(&o->requests_by_number, r->number) == slot);
-    check_money(o, r);
+    check_request_money(o, r);
     check_results(o, r);
     CHECK((r->timer != TIMERS_NOWHERE) == (r->state == STK_PROCESSING || r->held)); /* Q4 */
     if (r->timer != TIMERS_NOWHERE) {

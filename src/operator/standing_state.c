@@ -60,27 +60,20 @@ uint64_t operator__standing_key(uint64_t msisdn, struct span name)
     return hash_bytes(name.data, name.size, msisdn);
 }
 
-static uint64_t key_of(const struct operator_state *o, const struct standing_order *order)
+static uint64_t name_key(const struct operator_state *o, const struct standing_order *order)
 {
     const struct operator_request *r = operator_request(o, order->request);
     CHECK(r != NULL);
     return operator__standing_key(r->party, operator_text(o, r->remarks));
 }
 
-static uint32_t request_slot(const struct operator_state *o, uint64_t number)
-{
-    uint32_t slot = map_get(&o->requests_by_number, number);
-    CHECK(slot != MAP_NONE);
-    return slot;
-}
-
-static void apply_asked(struct operator_state *o, const struct operator_event *e)
+static void apply_order_asked(struct operator_state *o, const struct operator_event *e)
 {
     CHECK(e->number == o->last_standing + 1);
     uint32_t slot = slab_take(&o->standing_orders);
     CHECK(slot == o->last_standing); /* orders are never forgotten: slots follow numbers */
     struct standing_order *order = standing_at(o, slot);
-    uint32_t request = request_slot(o, e->request);
+    uint32_t request = operator__request_slot(o, e->request);
     order->number = e->number;
     order->request = e->request;
     order->terms = e->terms;
@@ -101,7 +94,7 @@ static void activate(struct operator_state *o, struct standing_order *order, int
 static void close_order(struct operator_state *o, struct standing_order *order,
                         enum standing_state state, int64_t now_ns)
 {
-    CHECK(map_remove(&o->standing_names, key_of(o, order)));
+    CHECK(map_remove(&o->standing_names, name_key(o, order)));
     order->state = (uint8_t)state;
     order->due_ns = 0;
     order->closed_ns = now_ns;
@@ -110,7 +103,7 @@ static void close_order(struct operator_state *o, struct standing_order *order,
 static void apply_ran(struct operator_state *o, struct standing_order *order,
                       const struct operator_event *e, const struct frame_info *frame)
 {
-    uint32_t request = request_slot(o, e->request);
+    uint32_t request = operator__request_slot(o, e->request);
     CHECK(order->state == STANDING_ACTIVE);
     timers_remove(&o->standing_due, order->timer);
     request_at(o, request)->order = (uint32_t)(order->number - 1);
@@ -127,17 +120,17 @@ void operator__apply_standing(struct operator_state *o, const struct operator_ev
                               const struct frame_info *frame)
 {
     if (e->kind == EVENT_STANDING_ORDER_ASKED) {
-        apply_asked(o, e);
+        apply_order_asked(o, e);
         return;
     }
     CHECK(e->number > 0 && e->number <= o->last_standing);
     struct standing_order *order = standing_at(o, (uint32_t)(e->number - 1));
-    operator__touch_request(o, request_slot(o, order->request));
+    operator__touch_request(o, operator__request_slot(o, order->request));
     switch (e->kind) {
     case EVENT_STANDING_ORDER_OPENED:
         CHECK(order->state == STANDING_ASKED);
         order->state = STANDING_ACTIVE;
-        map_put(&o->standing_names, key_of(o, order), (uint32_t)(order->number - 1));
+        map_put(&o->standing_names, name_key(o, order), (uint32_t)(order->number - 1));
         activate(o, order, e->expires_ns);
         break;
     case EVENT_STANDING_ORDER_RAN: apply_ran(o, order, e, frame); break;
@@ -202,10 +195,10 @@ static bool load_order(struct operator_state *o, struct reader *r, uint32_t slot
         return false;
     }
     if (order->state == STANDING_ACTIVE) {
-        if (map_get(&o->standing_names, key_of(o, order)) != MAP_NONE) {
+        if (map_get(&o->standing_names, name_key(o, order)) != MAP_NONE) {
             return false;
         }
-        map_put(&o->standing_names, key_of(o, order), slot);
+        map_put(&o->standing_names, name_key(o, order), slot);
         activate(o, order, order->due_ns);
     }
     return true;
@@ -248,7 +241,7 @@ static void check_active(const struct operator_state *o, const struct standing_o
     CHECK(order->timer < o->standing_due.count);
     CHECK(o->standing_due.entries[order->timer].id == order->number - 1);
     CHECK(o->standing_due.entries[order->timer].due_ns == order->due_ns);
-    CHECK(map_get(&o->standing_names, key_of(o, order)) == order->number - 1);
+    CHECK(map_get(&o->standing_names, name_key(o, order)) == order->number - 1);
 }
 
 void operator__check_standing(const struct operator_state *o, uint32_t slot)

@@ -65,6 +65,12 @@ static inline struct value nothing(void)
     return (struct value){VALUE_NULL, 0, SPAN_EMPTY};
 }
 
+/* Empty texts are NULL: there is none, nothing is registered. */
+static inline struct value text_or_nothing(struct span words)
+{
+    return words.size > 0 ? text_of(words) : nothing();
+}
+
 enum statement {
 #define X(name, sql) STATEMENT_##name,
     COMMON_STATEMENTS(X) STATEMENT_COMMON_END,

@@ -8,12 +8,6 @@
 #include "view/internal.h"
 #include "wire/rules.h"
 
-/* Empty texts are NULL: nothing is registered. */
-static struct value text_or_nothing(struct span words)
-{
-    return words.size > 0 ? text_of(words) : nothing();
-}
-
 /* ---- organisations ---- */
 
 static void register_urls(struct projection *p, const struct operator_event *e)

@@ -17,12 +17,6 @@
 
 enum { TYPES_BYTES = 1024, DIGEST_BYTES = 33 };
 
-/* Empty texts are NULL: there is none. */
-static struct value text_or_nothing(struct span words)
-{
-    return words.size > 0 ? text_of(words) : nothing();
-}
-
 static struct value number_or_nothing(uint64_t n)
 {
     return n != 0 ? number(n) : nothing();
@@ -530,7 +524,7 @@ static const char *message_name(uint16_t kind)
     }
 }
 
-static void queued(struct projection *p, const struct outbox_event *e)
+static void merchant_queued(struct projection *p, const struct outbox_event *e)
 {
     char next[RFC3339_SIZE];
     const char *name = message_name(e->item_kind);
@@ -547,7 +541,7 @@ static void queued(struct projection *p, const struct outbox_event *e)
               integer(p->frame.time_ns), projection_time(e->next_try_ns, next));
 }
 
-static const char *account_kind(uint16_t code)
+static const char *merchant_account_kind(uint16_t code)
 {
     switch (code) {
     case GATEWAY_CLEARING: return "clearing";
@@ -559,20 +553,21 @@ static const char *account_kind(uint16_t code)
     }
 }
 
-static void open_account(struct projection *p, const struct ledger_event *e)
+static void open_merchant_account(struct projection *p, const struct ledger_event *e)
 {
     const struct account_opening *a = &e->opened;
     bool clearing = a->code == GATEWAY_CLEARING;
     struct value owner = place((uint32_t)a->owner);
     char currency[8];
     (void)snprintf(currency, sizeof(currency), "%u", a->currency);
-    (void)RUN(p->store, GATEWAY_ACCOUNT_ADD, integer(e->account), text(account_kind(a->code)),
-              clearing ? nothing() : owner, clearing ? owner : nothing(),
+    (void)RUN(p->store, GATEWAY_ACCOUNT_ADD, integer(e->account),
+              text(merchant_account_kind(a->code)), clearing ? nothing() : owner,
+              clearing ? owner : nothing(),
               text(a->currency == LEDGER_CURRENCY_KES ? "KES" : currency), integer(a->flags),
               text(p->at));
 }
 
-static const char *transfer_reason(uint16_t code)
+static const char *merchant_transfer_reason(uint16_t code)
 {
     switch (code) {
     case GATEWAY_TRANSFER_PAYMENT: return "payment";
@@ -587,7 +582,7 @@ static const char *transfer_reason(uint16_t code)
     }
 }
 
-static void add_entry(struct projection *p, const struct transfer *t, bool debit)
+static void add_merchant_entry(struct projection *p, const struct transfer *t, bool debit)
 {
     struct value reference = number_or_nothing(t->reference);
     bool payment = t->code >= GATEWAY_TRANSFER_PAYMENT && t->code <= GATEWAY_TRANSFER_FEE;
@@ -595,7 +590,7 @@ static void add_entry(struct projection *p, const struct transfer *t, bool debit
     (void)RUN(p->store, GATEWAY_ENTRY_ADD, number(t->id),
               integer(debit ? t->debit_account : t->credit_account),
               text(debit ? "debit" : "credit"), integer(t->amount_minor),
-              text(transfer_reason(t->code)), payment ? reference : nothing(),
+              text(merchant_transfer_reason(t->code)), payment ? reference : nothing(),
               receipt ? reference : nothing(), text(p->at), integer(p->frame.time_ns),
               number(p->frame.position));
 }
@@ -671,7 +666,8 @@ static project_fn projector_of(uint16_t kind)
     }
 }
 
-static bool project(struct projection *p, uint16_t kind, struct reader *body, bool *known)
+static bool project_merchant_event(struct projection *p, uint16_t kind, struct reader *body,
+                                   bool *known)
 {
     struct gateway_event e;
     *known = gateway_event_name(kind) != NULL;
@@ -691,7 +687,7 @@ static bool project(struct projection *p, uint16_t kind, struct reader *body, bo
 
 /* ---- the view of this book ---- */
 
-static const char *const CONTENTS[] = {
+static const char *const MERCHANT_CONTENTS[] = {
     "merchants", "api_keys", "providers",    "webhook_endpoints", "transactions",
     "moves",     "notices",  "receipts",     "discrepancies",     "refund_proposals",
     "events",    "webhooks", "outgoing",     "attempts",          "entries",
@@ -708,13 +704,13 @@ const struct book_view book_view_merchant = {
     .attempt_add = STATEMENT_ATTEMPT_ADD,
     .answered = STATEMENT_ATTEMPT_ANSWER,
     .revived = STATEMENT_OUTGOING_REVIVED,
-    .contents = CONTENTS,
-    .contents_count = sizeof(CONTENTS) / sizeof(CONTENTS[0]),
+    .contents = MERCHANT_CONTENTS,
+    .contents_count = sizeof(MERCHANT_CONTENTS) / sizeof(MERCHANT_CONTENTS[0]),
     .first_event = GATEWAY_EVENT_FIRST,
     .last_event = GATEWAY_EVENT_LAST,
     .event_name = gateway_event_name,
-    .event = project,
-    .account = open_account,
-    .entry = add_entry,
-    .queued = queued,
+    .event = project_merchant_event,
+    .account = open_merchant_account,
+    .entry = add_merchant_entry,
+    .queued = merchant_queued,
 };
