@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "wire/ascii.h"
+
 struct span daraja_text(struct json_scratch *scratch, const struct json_object *object,
                         const char *name, const char *also)
 {
@@ -19,18 +21,13 @@ struct span daraja_text(struct json_scratch *scratch, const struct json_object *
     return text;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 bool daraja_says(struct span text, const char *needle)
 {
     size_t size = strlen(needle);
     CHECK(size > 0);
     for (size_t at = 0; at + size <= text.size; at++) {
         size_t same = 0;
-        while (same < size && lower(text.data[at + same]) == needle[same]) {
+        while (same < size && ascii_lower(text.data[at + same]) == needle[same]) {
             same++;
         }
         if (same == size) {

@@ -9,36 +9,33 @@
 #include "base/money.h"
 #include "wire/daraja_fields.h"
 
-#define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
-#define RULE_WORDS       "must be 1 to 100 bytes"
-#define WORDS(name)                                               \
-    {                                                             \
-        (name), NULL, NULL, RULE_WORDS, DARAJA_SHOWN_NEVER, false \
+#define WORDS(name)                                                      \
+    {                                                                    \
+        (name), NULL, NULL, DARAJA_RULE_WORDS, DARAJA_SHOWN_NEVER, false \
     }
 
-static const struct daraja_field field_short_code = {
+static const struct daraja_field field_biller_short_code = {
     "shortcode", "shortCode", NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_email = WORDS("email");
 static const struct daraja_field field_contact = WORDS("officialContact");
 static const struct daraja_field field_reminders = {"sendReminders",   NULL, NULL, "must be 0 or 1",
                                                     DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_url = {
-    "callbackurl",      "callbackUrl", NULL, "must be an absolute http or https URL",
-    DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_reference = WORDS("externalReference");
-static const struct daraja_field field_name = WORDS("billedFullName");
-static const struct daraja_field field_phone = WORDS("billedPhoneNumber");
+static const struct daraja_field field_url = {"callbackurl",   "callbackUrl",      NULL,
+                                              DARAJA_RULE_URL, DARAJA_SHOWN_NEVER, true};
+static const struct daraja_field field_external_reference = WORDS("externalReference");
+static const struct daraja_field field_billed_name = WORDS("billedFullName");
+static const struct daraja_field field_billed_phone = WORDS("billedPhoneNumber");
 static const struct daraja_field field_period = WORDS("billedPeriod");
 static const struct daraja_field field_title = WORDS("invoiceName");
 static const struct daraja_field field_due = WORDS("dueDate");
 static const struct daraja_field field_account = WORDS("accountReference");
-static const struct daraja_field field_amount = {
+static const struct daraja_field field_billed_amount = {
     "amount", NULL, NULL, "must be shillings above 0", DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_items = {
     "invoiceItems",     NULL, NULL, "must be a list of itemName and amount, 1 KiB at most",
     DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_item_name = WORDS("itemName");
-static const struct daraja_field field_transaction = WORDS("transactionId");
+static const struct daraja_field field_paid_transaction = WORDS("transactionId");
 static const struct daraja_field field_paid_date = WORDS("paymentDate");
 static const struct daraja_field field_paid_amount = {
     "paidAmount", NULL, NULL, "must be shillings above 0", DARAJA_SHOWN_FULL, false};
@@ -56,7 +53,7 @@ bool daraja_biller_parse(struct span body, const struct daraja_url_rule *rule,
     uint32_t reminders = 0;
     memset(out, 0, sizeof(*out));
     bool good = daraja_body_open(&b, body, scratch, error) &&
-                daraja_take_short_code(&b, &field_short_code, &out->short_code) &&
+                daraja_take_short_code(&b, &field_biller_short_code, &out->short_code) &&
                 daraja_take_words(&b, &field_email, &out->email) &&
                 daraja_take_words(&b, &field_contact, &out->contact) &&
                 daraja_take_choice(&b, &field_reminders, flags, 2, &reminders) &&
@@ -84,7 +81,7 @@ static bool read_phone(struct span text, uint64_t *out)
 }
 
 /* "2021-10-12", "2021-09-15 00:00:00.00" */
-static bool read_date(struct span text, uint32_t *out)
+static bool read_iso_date(struct span text, uint32_t *out)
 {
     enum { DATE = 10 };
     uint64_t year;
@@ -121,7 +118,8 @@ static bool take_items(struct daraja_body *b, struct writer *room, struct daraja
             return daraja_field_refuse(b, &field_items, field_items.rule, NULL);
         }
         if (!daraja_take_words(&item, &field_item_name, &name) ||
-            !daraja_take_amount(&item, &field_amount, AMOUNT_MAX_MINOR, true, &minor)) {
+            !daraja_take_amount(&item, &field_billed_amount, DARAJA_AMOUNT_MAX_MINOR, true,
+                                &minor)) {
             return false;
         }
     }
@@ -147,20 +145,21 @@ bool daraja_invoice_parse(struct json_object *object, struct daraja_bill_reading
                          "each invoice must be an object");
         return false;
     }
-    if (!daraja_take_words(&b, &field_reference, &out->reference) ||
-        !daraja_take_words(&b, &field_name, &out->name) ||
-        !daraja_take_words(&b, &field_phone, &phone) ||
+    if (!daraja_take_words(&b, &field_external_reference, &out->reference) ||
+        !daraja_take_words(&b, &field_billed_name, &out->name) ||
+        !daraja_take_words(&b, &field_billed_phone, &phone) ||
         !daraja_take_words(&b, &field_period, &out->period) ||
         !daraja_take_words(&b, &field_title, &out->title) ||
         !daraja_take_words(&b, &field_due, &due) ||
         !daraja_take_words(&b, &field_account, &out->account) ||
-        !daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, true, &out->amount_minor) ||
+        !daraja_take_amount(&b, &field_billed_amount, DARAJA_AMOUNT_MAX_MINOR, true,
+                            &out->amount_minor) ||
         !take_items(&b, &reading->room, out)) {
         return false;
     }
     if (!read_phone(phone, &out->msisdn)) {
         reading->refusal = DARAJA_BILL_PHONE;
-    } else if (!read_date(due, &out->due_day)) {
+    } else if (!read_iso_date(due, &out->due_day)) {
         reading->refusal = DARAJA_BILL_DUE_DATE;
     }
     return reading->refusal == DARAJA_BILL_NOT_REFUSED;
@@ -175,7 +174,7 @@ bool daraja_bill_reference_parse(struct json_object *object, struct json_scratch
                          "each invoice must be an object with externalReference");
         return false;
     }
-    return daraja_take_words(&b, &field_reference, out);
+    return daraja_take_words(&b, &field_external_reference, out);
 }
 
 struct json_object *daraja_bill_open(struct span body, bool bulk, struct json_scratch *scratch,
@@ -203,13 +202,13 @@ bool daraja_acknowledgement_parse(struct span body, struct json_scratch *scratch
     int64_t minor;
     return daraja_body_open(&b, body, scratch, error) &&
            daraja_take_words(&b, &field_paid_date, &ignored) &&
-           daraja_take_amount(&b, &field_paid_amount, AMOUNT_MAX_MINOR, true, &minor) &&
+           daraja_take_amount(&b, &field_paid_amount, DARAJA_AMOUNT_MAX_MINOR, true, &minor) &&
            daraja_take_words(&b, &field_account, &ignored) &&
-           daraja_take_words(&b, &field_transaction, receipt) &&
+           daraja_take_words(&b, &field_paid_transaction, receipt) &&
            daraja_take_words(&b, &field_paid_phone, &ignored) &&
            daraja_take_words(&b, &field_paid_name, &ignored) &&
            daraja_take_words(&b, &field_title, &ignored) &&
-           daraja_take_optional_words(&b, &field_reference, &ignored);
+           daraja_take_optional_words(&b, &field_external_reference, &ignored);
 }
 
 /* ---- answers ---- */
@@ -267,14 +266,6 @@ void daraja_bill_refused_render(struct writer *w, enum daraja_bill_refusal refus
     json_close(w, '}');
 }
 
-static void field_number(struct writer *w, const char *name, uint64_t number)
-{
-    char digits[24];
-    struct writer text = writer_init(digits, sizeof(digits));
-    json_put_u64(&text, number);
-    json_field_string(w, name, (struct span){digits, text.size});
-}
-
 void daraja_bill_payment_render(struct writer *w, const struct daraja_bill_payment *p)
 {
     char amount[MONEY_TEXT_MAX];
@@ -283,9 +274,9 @@ void daraja_bill_payment_render(struct writer *w, const struct daraja_bill_payme
     json_open(w, '{');
     json_field_text(w, "transactionId", p->transaction_id);
     json_field_string(w, "paidAmount", (struct span){amount, whole ? size - 3 : size});
-    field_number(w, "msisdn", p->msisdn);
+    daraja_field_digits(w, "msisdn", p->msisdn);
     json_field_text(w, "dateCreated", p->date);
     json_field_string(w, "accountReference", p->account);
-    field_number(w, "shortCode", p->short_code);
+    daraja_field_digits(w, "shortCode", p->short_code);
     json_close(w, '}');
 }

@@ -11,7 +11,6 @@
 #include "wire/daraja_fields.h"
 #include "wire/liberal.h"
 
-#define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
 enum { THIRD_PARTY_BYTES_MAX = 100, REJECTION_OTHER = 6, PULL_DATE_SIZE = 19 };
 
 static const struct daraja_field field_short_code = {
@@ -20,30 +19,26 @@ static const struct daraja_field field_response_type = {
     "ResponseType",    NULL, NULL, "must be Completed or Cancelled, written like this",
     DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_confirmation = {
-    "ConfirmationURL",  NULL, NULL, "must be an absolute http or https URL",
-    DARAJA_SHOWN_NEVER, true};
+    "ConfirmationURL", NULL, NULL, DARAJA_RULE_URL, DARAJA_SHOWN_NEVER, true};
 static const struct daraja_field field_validation = {
     "ValidationURL",    NULL, NULL, "must be an absolute http or https URL, or empty",
     DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_command = {
+static const struct daraja_field field_payment_command = {
     "CommandID",       NULL, NULL, "must be CustomerPayBillOnline or CustomerBuyGoodsOnline",
     DARAJA_SHOWN_FULL, true};
-static const struct daraja_field field_amount = {
-    "Amount", NULL, NULL, "must be whole shillings above 0", DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_msisdn = {"Msisdn",          "MSISDN",           NULL,
                                                  DARAJA_RULE_PHONE, DARAJA_SHOWN_PHONE, false};
-static const struct daraja_field field_reference = {
-    "BillRefNumber", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_NEVER, false};
+static const struct daraja_field field_bill_reference = {
+    "BillRefNumber", NULL, NULL, DARAJA_RULE_WORDS, DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_request_type = {
     "RequestType", NULL, NULL, "must be Pull", DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_number = {"NominatedNumber",  NULL, NULL, DARAJA_RULE_PHONE,
                                                  DARAJA_SHOWN_PHONE, false};
-static const struct daraja_field field_callback = {
-    "CallBackURL",      "CallbackURL", NULL, "must be an absolute http or https URL",
-    DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_start = {
+static const struct daraja_field field_pull_callback = {"CallBackURL",   "CallbackURL",      NULL,
+                                                        DARAJA_RULE_URL, DARAJA_SHOWN_NEVER, true};
+static const struct daraja_field field_pull_start = {
     "StartDate", NULL, NULL, "must be like 2026-01-31 09:30:00", DARAJA_SHOWN_FULL, true};
-static const struct daraja_field field_end = {
+static const struct daraja_field field_pull_end = {
     "EndDate",         NULL, NULL, "must be like 2026-01-31 09:30:00, not before StartDate",
     DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_offset = {
@@ -124,16 +119,16 @@ bool daraja_c2b_simulate_parse(struct span body, struct json_scratch *scratch,
     struct daraja_body b;
     uint32_t command = 0;
     memset(out, 0, sizeof(*out));
-    bool good =
-        daraja_body_open(&b, body, scratch, error) &&
-        daraja_take_short_code(&b, &field_short_code, &out->short_code) &&
-        daraja_take_choice(&b, &field_command, commands, 2, &command) &&
-        daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, false, &out->amount_minor) &&
-        daraja_take_phone(&b, &field_msisdn, &out->msisdn);
+    bool good = daraja_body_open(&b, body, scratch, error) &&
+                daraja_take_short_code(&b, &field_short_code, &out->short_code) &&
+                daraja_take_choice(&b, &field_payment_command, commands, 2, &command) &&
+                daraja_take_amount(&b, &daraja_field_amount, DARAJA_AMOUNT_MAX_MINOR, false,
+                                   &out->amount_minor) &&
+                daraja_take_phone(&b, &field_msisdn, &out->msisdn);
     out->buy_goods = command == 1;
     return good &&
-           (out->buy_goods ? daraja_take_optional_words(&b, &field_reference, &out->reference)
-                           : daraja_take_words(&b, &field_reference, &out->reference));
+           (out->buy_goods ? daraja_take_optional_words(&b, &field_bill_reference, &out->reference)
+                           : daraja_take_words(&b, &field_bill_reference, &out->reference));
 }
 
 void daraja_c2b_accepted_render(struct writer *w, const char *originator_id,
@@ -249,7 +244,7 @@ bool daraja_pull_register_parse(struct span body, const struct daraja_url_rule *
            daraja_take_short_code(&b, &field_short_code, &out->short_code) &&
            daraja_take_choice(&b, &field_request_type, types, 1, &type) &&
            daraja_take_phone(&b, &field_number, &out->number) &&
-           daraja_take_url(&b, &field_callback, rule, &out->url);
+           daraja_take_url(&b, &field_pull_callback, rule, &out->url);
 }
 
 /* "2020-08-04 8:36:00": in East Africa Time; the hour may have one digit, as in Daraja's own
@@ -280,8 +275,8 @@ static bool pull_date(struct span text, int64_t *out_ns)
     return eat_stamp_parse((struct span){stamp, size}, out_ns);
 }
 
-static bool take_date(struct daraja_body *b, const struct daraja_field *field, int64_t from_ns,
-                      int64_t *out_ns)
+static bool take_pull_date(struct daraja_body *b, const struct daraja_field *field, int64_t from_ns,
+                           int64_t *out_ns)
 {
     struct span text;
     if (!daraja_take_text(b, field, &text)) {
@@ -309,8 +304,9 @@ bool daraja_pull_query_parse(struct span body, struct json_scratch *scratch,
     memset(out, 0, sizeof(*out));
     return daraja_body_open(&b, body, scratch, error) &&
            daraja_take_short_code(&b, &field_short_code, &out->short_code) &&
-           take_date(&b, &field_start, INT64_MIN, &out->start_ns) &&
-           take_date(&b, &field_end, out->start_ns, &out->end_ns) && take_offset(&b, &out->offset);
+           take_pull_date(&b, &field_pull_start, INT64_MIN, &out->start_ns) &&
+           take_pull_date(&b, &field_pull_end, out->start_ns, &out->end_ns) &&
+           take_offset(&b, &out->offset);
 }
 
 void daraja_pull_registered_render(struct writer *w, const char *reference, uint32_t short_code,
@@ -433,7 +429,7 @@ void daraja_pull_register_render(struct writer *w, const struct daraja_pull_regi
     daraja_field_digits(w, field_short_code.name, request->short_code);
     json_field_text(w, field_request_type.name, "Pull");
     daraja_field_digits(w, field_number.name, request->number);
-    json_field_string(w, field_callback.name, request->url);
+    json_field_string(w, field_pull_callback.name, request->url);
     json_close(w, '}');
 }
 
@@ -458,8 +454,8 @@ void daraja_pull_query_render(struct writer *w, const struct daraja_pull_query *
 {
     json_open(w, '{');
     daraja_field_digits(w, field_short_code.name, request->short_code);
-    render_date(w, field_start.name, request->start_ns);
-    render_date(w, field_end.name, request->end_ns);
+    render_date(w, field_pull_start.name, request->start_ns);
+    render_date(w, field_pull_end.name, request->end_ns);
     daraja_field_digits(w, field_offset.name, request->offset);
     json_close(w, '}');
 }
@@ -554,8 +550,8 @@ static struct json_object *next_row(struct daraja_pull_answer *answer)
     return NULL;
 }
 
-static void read_row(struct json_scratch *scratch, const struct json_object *row,
-                     struct daraja_pull_seen *out)
+static void read_pull_row(struct json_scratch *scratch, const struct json_object *row,
+                          struct daraja_pull_seen *out)
 {
     struct span amount = daraja_text(scratch, row, "amount", NULL);
     memset(out, 0, sizeof(*out));
@@ -578,7 +574,7 @@ bool daraja_pull_row_next(struct daraja_pull_answer *answer, struct daraja_pull_
 {
     struct json_object *row;
     while ((row = next_row(answer)) != NULL) {
-        read_row(answer->scratch, row, out);
+        read_pull_row(answer->scratch, row, out);
         if (out->transaction_id.size > 0) {
             return true;
         }

@@ -8,29 +8,25 @@
 #include "base/money.h"
 #include "wire/daraja_fields.h"
 
-#define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
-#define RULE_WORDS       "must be 1 to 100 bytes"
-
 static const struct daraja_field field_till = {
     "primaryShortCode", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_paybill = {
     "receiverShortCode", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_amount = {
+static const struct daraja_field field_express_amount = {
     "amount", NULL, NULL, "must be whole shillings above 0", DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_reference = {"paymentRef",       NULL, NULL, RULE_WORDS,
-                                                    DARAJA_SHOWN_NEVER, false};
-static const struct daraja_field field_callback = {
-    "callbackUrl",      "callBackUrl", NULL, "must be an absolute http or https URL",
-    DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_partner = {"partnerName",      NULL, NULL, RULE_WORDS,
+static const struct daraja_field field_payment_reference = {
+    "paymentRef", NULL, NULL, DARAJA_RULE_WORDS, DARAJA_SHOWN_NEVER, false};
+static const struct daraja_field field_express_callback = {
+    "callbackUrl", "callBackUrl", NULL, DARAJA_RULE_URL, DARAJA_SHOWN_NEVER, true};
+static const struct daraja_field field_partner = {"partnerName",      NULL, NULL, DARAJA_RULE_WORDS,
                                                   DARAJA_SHOWN_NEVER, false};
-static const struct daraja_field field_request = {
-    "RequestRefID",
-    "requestRefID",
-    NULL,
-    RULE_WORDS " of your own, another one for each request",
-    DARAJA_SHOWN_FULL,
-    false};
+static const struct daraja_field field_request = {"RequestRefID",
+                                                  "requestRefID",
+                                                  NULL,
+                                                  DARAJA_RULE_WORDS
+                                                  " of your own, another one for each request",
+                                                  DARAJA_SHOWN_FULL,
+                                                  false};
 
 bool daraja_express_parse(struct span body, const struct daraja_url_rule *rule,
                           struct json_scratch *scratch, struct daraja_express *out,
@@ -41,9 +37,10 @@ bool daraja_express_parse(struct span body, const struct daraja_url_rule *rule,
     return daraja_body_open(&b, body, scratch, error) &&
            daraja_take_short_code(&b, &field_till, &out->till) &&
            daraja_take_short_code(&b, &field_paybill, &out->paybill) &&
-           daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, false, &out->amount_minor) &&
-           daraja_take_words(&b, &field_reference, &out->reference) &&
-           daraja_take_url(&b, &field_callback, rule, &out->callback_url) &&
+           daraja_take_amount(&b, &field_express_amount, DARAJA_AMOUNT_MAX_MINOR, false,
+                              &out->amount_minor) &&
+           daraja_take_words(&b, &field_payment_reference, &out->reference) &&
+           daraja_take_url(&b, &field_express_callback, rule, &out->callback_url) &&
            daraja_take_words(&b, &field_partner, &out->partner) &&
            daraja_take_words(&b, &field_request, &out->request_id);
 }

@@ -3,22 +3,40 @@
  */
 #include "wire/daraja_fields.h"
 
-#include "base/money.h"
+#include "wire/ascii.h"
 
 enum {
     SHOWN_BYTES_MAX = 24, /* of a wrong value, in an explanation */
     PHONE_DIGITS = 12,
 };
 
-static bool is_digits(struct span text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
-            return false;
-        }
-    }
-    return text.size > 0;
-}
+const struct daraja_field daraja_field_account_reference = {
+    "AccountReference", NULL, NULL, DARAJA_RULE_WORDS, DARAJA_SHOWN_NEVER, false};
+const struct daraja_field daraja_field_amount = {
+    "Amount", NULL, NULL, "must be whole shillings above 0", DARAJA_SHOWN_FULL, false};
+const struct daraja_field daraja_field_limited_amount = {
+    "Amount", NULL, NULL, DARAJA_RULE_TRANSACTION, DARAJA_SHOWN_FULL, false};
+const struct daraja_field daraja_field_business_short_code = {
+    "BusinessShortCode", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
+const struct daraja_field daraja_field_callback_url = {
+    "CallBackURL", NULL, NULL, DARAJA_RULE_URL, DARAJA_SHOWN_NEVER, true};
+const struct daraja_field daraja_field_command = {
+    "CommandID", NULL, NULL, "must be one that this API knows", DARAJA_SHOWN_FULL, true};
+const struct daraja_field daraja_field_credential = {
+    "SecurityCredential", NULL, NULL, "must be the encrypted initiator password, in base64",
+    DARAJA_SHOWN_NEVER,   true};
+const struct daraja_field daraja_field_party_a_code = {
+    "PartyA", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
+const struct daraja_field daraja_field_party_a_phone = {
+    "PartyA", NULL, NULL, DARAJA_RULE_PHONE, DARAJA_SHOWN_PHONE, false};
+const struct daraja_field daraja_field_party_b_code = {
+    "PartyB", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
+const struct daraja_field daraja_field_remarks = {"Remarks",          NULL, NULL, DARAJA_RULE_WORDS,
+                                                  DARAJA_SHOWN_NEVER, false};
+const struct daraja_field daraja_field_result_url = {
+    "ResultURL", NULL, NULL, DARAJA_RULE_URL, DARAJA_SHOWN_NEVER, true};
+const struct daraja_field daraja_field_timeout_url = {"QueueTimeOutURL", "QueueTimeoutURL",  NULL,
+                                                      DARAJA_RULE_URL,   DARAJA_SHOWN_NEVER, true};
 
 /* "; got 0712... (10 digits)" */
 static void explain_value(struct writer *w, enum daraja_shown shown, struct span value)
@@ -38,7 +56,7 @@ static void explain_value(struct writer *w, enum daraja_shown shown, struct span
         size_t size = money_format((int64_t)value.size * MONEY_MINOR_PER_MAJOR, count);
         json_raw(w, "... (");
         put_raw(w, count, size - 3);
-        json_raw(w, is_digits(value) ? " digits)" : " bytes)");
+        json_raw(w, ascii_is_digits(value) ? " digits)" : " bytes)");
     }
 }
 

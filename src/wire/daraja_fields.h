@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/check.h"
+#include "base/money.h"
 #include "base/span.h"
 #include "wire/daraja_error.h"
 #include "wire/daraja_url.h"
@@ -40,6 +41,29 @@ struct daraja_field {
 
 #define DARAJA_RULE_SHORT_CODE "must be 5 to 7 digits"
 #define DARAJA_RULE_PHONE      "must be 12 digits like 254712345678"
+#define DARAJA_RULE_URL        "must be an absolute http or https URL"
+#define DARAJA_RULE_WORDS      "must be 1 to 100 bytes"
+
+/* What a customer may pay at once, and the rule that says it. */
+#define DARAJA_TRANSACTION_MAX_MINOR ((int64_t)250000 * MONEY_MINOR_PER_MAJOR)
+#define DARAJA_RULE_TRANSACTION      "must be whole shillings from 1 to 250000"
+/* Beyond this they are no amounts; what is too much for somebody is a result, not an error. */
+#define DARAJA_AMOUNT_MAX_MINOR      ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
+
+/* The fields that several APIs read by the same rule; what one alone has stands in its file. */
+extern const struct daraja_field daraja_field_account_reference;
+extern const struct daraja_field daraja_field_amount;         /* whole, of any size */
+extern const struct daraja_field daraja_field_limited_amount; /* whole, of one transaction */
+extern const struct daraja_field daraja_field_business_short_code;
+extern const struct daraja_field daraja_field_callback_url;
+extern const struct daraja_field daraja_field_command;
+extern const struct daraja_field daraja_field_credential;
+extern const struct daraja_field daraja_field_party_a_code;  /* an organisation */
+extern const struct daraja_field daraja_field_party_a_phone; /* a customer */
+extern const struct daraja_field daraja_field_party_b_code;
+extern const struct daraja_field daraja_field_remarks;
+extern const struct daraja_field daraja_field_result_url;
+extern const struct daraja_field daraja_field_timeout_url;
 
 /* A body being read. */
 struct daraja_body {

@@ -9,23 +9,13 @@
 #include "wire/daraja_fields.h"
 #include "wire/liberal.h"
 
-/* Beyond this they are no amounts; what is too much for somebody is a result. */
-#define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
 #define INTERNAL(product) \
     SPAN_LITERAL("https://internalapi.safaricom.co.ke/mpesa/" product "/v1/submit")
 
-#define RULE_URL     "must be an absolute http or https URL"
-#define RULE_WORDS   "must be 1 to 100 bytes"
-#define RULE_AMOUNT  "must be shillings above 0, with at most two decimals"
-#define RULE_COMMAND "must be one that this API knows"
+#define RULE_AMOUNT "must be shillings above 0, with at most two decimals"
 
-static const struct daraja_field field_initiator = {"Initiator", "InitiatorName",   NULL,
-                                                    RULE_WORDS,  DARAJA_SHOWN_FULL, true};
-static const struct daraja_field field_credential = {
-    "SecurityCredential", NULL, NULL, "must be the encrypted initiator password, in base64",
-    DARAJA_SHOWN_NEVER,   true};
-static const struct daraja_field field_command = {"CommandID",       NULL, NULL, RULE_COMMAND,
-                                                  DARAJA_SHOWN_FULL, true};
+static const struct daraja_field field_initiator = {"Initiator",       "InitiatorName",   NULL,
+                                                    DARAJA_RULE_WORDS, DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_transaction = {
     "TransactionID", NULL, NULL, "must be a receipt number", DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_conversation = {
@@ -35,17 +25,13 @@ static const struct daraja_field field_conversation = {
     "must be the originator conversation id of the request that is asked about",
     DARAJA_SHOWN_FULL,
     true};
-static const struct daraja_field field_amount = {"Amount",          NULL, NULL, RULE_AMOUNT,
-                                                 DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_party_a = {
-    "PartyA", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_party_b = {
-    "PartyB", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_exact_amount = {"Amount",          NULL, NULL, RULE_AMOUNT,
+                                                       DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_tax_party = {
     "PartyB", NULL, NULL, "must be 572572, the tax authority", DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_receiver = {
     "ReceiverParty", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_identifier = {
+static const struct daraja_field field_party_type = {
     "IdentifierType", NULL, NULL, "must be 4 (short code) or 2 (till)", DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_sender_type = {
     "SenderIdentifierType", NULL, NULL, "must be 4 (short code) or 2 (till)",
@@ -59,16 +45,8 @@ static const struct daraja_field field_receiver_type = {"RecieverIdentifierType"
 static const struct daraja_field field_reversal_type = {
     "RecieverIdentifierType",       "ReceiverIdentifierType", NULL,
     "must be 11 or 4 (short code)", DARAJA_SHOWN_FULL,        false};
-static const struct daraja_field field_reference = {"AccountReference", NULL, NULL, RULE_WORDS,
-                                                    DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_requester = {
     "Requester", NULL, NULL, DARAJA_RULE_PHONE, DARAJA_SHOWN_PHONE, false};
-static const struct daraja_field field_remarks = {"Remarks",          NULL, NULL, RULE_WORDS,
-                                                  DARAJA_SHOWN_NEVER, false};
-static const struct daraja_field field_timeout = {"QueueTimeOutURL", "QueueTimeoutURL",  NULL,
-                                                  RULE_URL,          DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_result = {"ResultURL",        NULL, NULL, RULE_URL,
-                                                 DARAJA_SHOWN_NEVER, true};
 static const struct daraja_field field_occasion = {
     "Occasion", "Occassion", NULL, "must be at most 100 bytes", DARAJA_SHOWN_NEVER, false};
 
@@ -79,8 +57,8 @@ static bool take_head(struct daraja_body *b, const char *const *commands, uint32
 {
     uint32_t index = 0;
     if (!daraja_take_words(b, &field_initiator, &out->initiator) ||
-        !daraja_take_any_text(b, &field_credential, &out->security_credential) ||
-        !daraja_take_choice(b, &field_command, commands, count, &index)) {
+        !daraja_take_any_text(b, &daraja_field_credential, &out->security_credential) ||
+        !daraja_take_choice(b, &daraja_field_command, commands, count, &index)) {
         return false;
     }
     out->command = (enum daraja_b2b_command)(index + 1);
@@ -90,15 +68,16 @@ static bool take_head(struct daraja_body *b, const char *const *commands, uint32
 static bool take_tail(struct daraja_body *b, const struct daraja_url_rule *rule,
                       struct daraja_initiated *out)
 {
-    return daraja_take_words(b, &field_remarks, &out->remarks) &&
-           daraja_take_url(b, &field_timeout, rule, &out->timeout_url) &&
-           daraja_take_url(b, &field_result, rule, &out->result_url) &&
+    return daraja_take_words(b, &daraja_field_remarks, &out->remarks) &&
+           daraja_take_url(b, &daraja_field_timeout_url, rule, &out->timeout_url) &&
+           daraja_take_url(b, &daraja_field_result_url, rule, &out->result_url) &&
            daraja_take_optional_words(b, &field_occasion, &out->occasion);
 }
 
 static bool take_amount(struct daraja_body *b, struct daraja_initiated *out)
 {
-    return daraja_take_amount(b, &field_amount, AMOUNT_MAX_MINOR, true, &out->amount_minor);
+    return daraja_take_amount(b, &field_exact_amount, DARAJA_AMOUNT_MAX_MINOR, true,
+                              &out->amount_minor);
 }
 
 /* 4 is a short code, 2 a till; both are organisations, so which one it is changes nothing here. */
@@ -114,8 +93,8 @@ static bool take_type(struct daraja_body *b, const struct daraja_field *field, b
 static bool take_party_a(struct daraja_body *b, struct daraja_initiated *out)
 {
     bool ignored;
-    return daraja_take_short_code(b, &field_party_a, &out->party_a) &&
-           take_type(b, &field_identifier, &ignored);
+    return daraja_take_short_code(b, &daraja_field_party_a_code, &out->party_a) &&
+           take_type(b, &field_party_type, &ignored);
 }
 
 static bool take_status(struct daraja_body *b, struct daraja_initiated *out)
@@ -166,16 +145,17 @@ static bool take_b2b(struct daraja_body *b, bool is_tax, struct daraja_initiated
     if (!take_head(b, is_tax ? &b2b_commands[6] : b2b_commands, is_tax ? 1 : 6, out) ||
         !take_type(b, &field_sender_type, &ignored) ||
         !take_type(b, &field_receiver_type, &out->party_b_is_till) || !take_amount(b, out) ||
-        !daraja_take_short_code(b, &field_party_a, &out->party_a) ||
-        !daraja_take_short_code(b, &field_party_b, &out->party_b)) {
+        !daraja_take_short_code(b, &daraja_field_party_a_code, &out->party_a) ||
+        !daraja_take_short_code(b, &daraja_field_party_b_code, &out->party_b)) {
         return false;
     }
     if (is_tax && out->party_b != 572572) {
         return daraja_field_refuse(b, &field_tax_party, field_tax_party.rule, NULL);
     }
     bool billed = is_tax || out->command == DARAJA_PAY_BILL;
-    return (billed ? daraja_take_words(b, &field_reference, &out->reference)
-                   : daraja_take_optional_words(b, &field_reference, &out->reference)) &&
+    return (billed ? daraja_take_words(b, &daraja_field_account_reference, &out->reference)
+                   : daraja_take_optional_words(b, &daraja_field_account_reference,
+                                                &out->reference)) &&
            take_requester(b, out);
 }
 
@@ -416,7 +396,7 @@ static void render_status(struct writer *w, const struct daraja_initiated *reque
 static void render_reversal(struct writer *w, const struct daraja_initiated *request)
 {
     json_field_string(w, field_transaction.name, request->transaction_id);
-    daraja_field_shillings(w, field_amount.name, request->amount_minor);
+    daraja_field_shillings(w, field_exact_amount.name, request->amount_minor);
     daraja_field_digits(w, field_receiver.name, request->party_a);
     json_field_text(w, field_reversal_type.name, "11");
 }
@@ -425,10 +405,10 @@ static void render_b2b(struct writer *w, const struct daraja_initiated *request)
 {
     json_field_text(w, field_sender_type.name, "4");
     json_field_text(w, field_receiver_type.name, request->party_b_is_till ? "2" : "4");
-    daraja_field_shillings(w, field_amount.name, request->amount_minor);
-    daraja_field_digits(w, field_party_a.name, request->party_a);
-    daraja_field_digits(w, field_party_b.name, request->party_b);
-    daraja_field_maybe(w, field_reference.name, request->reference);
+    daraja_field_shillings(w, field_exact_amount.name, request->amount_minor);
+    daraja_field_digits(w, daraja_field_party_a_code.name, request->party_a);
+    daraja_field_digits(w, daraja_field_party_b_code.name, request->party_b);
+    daraja_field_maybe(w, daraja_field_account_reference.name, request->reference);
     if (request->requester != 0) {
         daraja_field_digits(w, field_requester.name, request->requester);
     }
@@ -452,8 +432,8 @@ void daraja_initiated_request_render(enum daraja_initiated_api api, struct write
 {
     json_open(w, '{');
     json_field_string(w, field_initiator.name, request->initiator);
-    json_field_string(w, field_credential.name, request->security_credential);
-    json_field_text(w, field_command.name, command_of(api, request));
+    json_field_string(w, daraja_field_credential.name, request->security_credential);
+    json_field_text(w, daraja_field_command.name, command_of(api, request));
     switch (api) {
     case DARAJA_STATUS: render_status(w, request); break;
     case DARAJA_REVERSAL: render_reversal(w, request); break;
@@ -462,12 +442,12 @@ void daraja_initiated_request_render(enum daraja_initiated_api api, struct write
     case DARAJA_BALANCE: break;
     }
     if (api == DARAJA_STATUS || api == DARAJA_BALANCE) {
-        daraja_field_digits(w, field_party_a.name, request->party_a);
-        json_field_text(w, field_identifier.name, "4");
+        daraja_field_digits(w, daraja_field_party_a_code.name, request->party_a);
+        json_field_text(w, field_party_type.name, "4");
     }
-    json_field_string(w, field_remarks.name, request->remarks);
-    json_field_string(w, field_timeout.name, request->timeout_url);
-    json_field_string(w, field_result.name, request->result_url);
+    json_field_string(w, daraja_field_remarks.name, request->remarks);
+    json_field_string(w, daraja_field_timeout_url.name, request->timeout_url);
+    json_field_string(w, daraja_field_result_url.name, request->result_url);
     daraja_field_maybe(w, field_occasion.name, request->occasion);
     json_close(w, '}');
 }

@@ -9,14 +9,10 @@
 #include "wire/base64.h"
 #include "wire/daraja_fields.h"
 
-#define QR_AMOUNT_MAX ((int64_t)250000 * MONEY_MINOR_PER_MAJOR)
-
-static const struct daraja_field field_merchant = {
-    "MerchantName", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_reference = {
-    "RefNo", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_amount = {
-    "Amount", NULL, NULL, "must be whole shillings from 1 to 250000", DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_merchant = {"MerchantName",    NULL, NULL, DARAJA_RULE_WORDS,
+                                                   DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_qr_reference = {
+    "RefNo", NULL, NULL, DARAJA_RULE_WORDS, DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_code = {
     "TrxCode", NULL, NULL, "must be BG, WA, PB, SM or SB", DARAJA_SHOWN_FULL, true};
 static const struct daraja_field field_cpi = {
@@ -73,19 +69,13 @@ bool daraja_qr_parse(struct span body, struct json_scratch *scratch, struct dara
     memset(out, 0, sizeof(*out));
     bool good = daraja_body_open(&b, body, scratch, error) &&
                 daraja_take_words(&b, &field_merchant, &out->merchant_name) &&
-                daraja_take_words(&b, &field_reference, &out->reference) &&
-                daraja_take_amount(&b, &field_amount, QR_AMOUNT_MAX, false, &out->amount_minor) &&
+                daraja_take_words(&b, &field_qr_reference, &out->reference) &&
+                daraja_take_amount(&b, &daraja_field_limited_amount, DARAJA_TRANSACTION_MAX_MINOR,
+                                   false, &out->amount_minor) &&
                 daraja_take_choice(&b, &field_code, codes, 5, &index) &&
                 take_digits(&b, &field_cpi, 5, 12, &out->cpi) && take_pixels(&b, &out->pixels);
     memcpy(out->code, codes[index], sizeof(out->code));
     return good;
-}
-
-static struct span decimal(char text[24], uint64_t number)
-{
-    struct writer w = writer_init(text, 24);
-    json_put_u64(&w, number);
-    return (struct span){text, w.size};
 }
 
 static void put_percent(struct writer *w, struct span text)
@@ -107,14 +97,15 @@ static void put_percent(struct writer *w, struct span text)
 
 void daraja_qr_text_render(struct writer *w, const struct daraja_qr *qr)
 {
-    char text[24];
-    struct span amount = decimal(text, (uint64_t)(qr->amount_minor / MONEY_MINOR_PER_MAJOR));
+    char digits[24];
+    struct writer amount = writer_init(digits, sizeof(digits));
+    json_put_u64(&amount, (uint64_t)(qr->amount_minor / MONEY_MINOR_PER_MAJOR));
     json_raw(w, "hakika:pay?code=");
     json_raw(w, qr->code);
     json_raw(w, "&cpi=");
     put_percent(w, qr->cpi);
     json_raw(w, "&amount=");
-    put_raw(w, amount.data, amount.size);
+    put_raw(w, digits, amount.size);
     json_raw(w, "&ref=");
     put_percent(w, qr->reference);
     json_raw(w, "&name=");
@@ -147,7 +138,6 @@ bool daraja_customer_parse(struct span body, struct json_scratch *scratch, uint6
 
 void daraja_customer_render(struct writer *w, const struct daraja_customer *c, uint32_t version)
 {
-    char number[24];
     json_open(w, '{');
     json_field_text(w, "requestRefID", c->request_id);
     json_field_text(w, "responseCode", "200");
@@ -158,7 +148,7 @@ void daraja_customer_render(struct writer *w, const struct daraja_customer *c, u
     json_field_text(w, "lastSwapDate", c->swapped);
     if (version == 1) {
         json_field_text(w, "msisdnRegistrationDate", c->registered);
-        json_field_string(w, "customerNumber", decimal(number, c->msisdn));
+        daraja_field_digits(w, "customerNumber", c->msisdn);
     }
     json_close(w, '}');
 }
@@ -192,7 +182,6 @@ void daraja_org_render(struct writer *w, const char *conversation_id,
                        const struct daraja_org_query *query, struct span name,
                        const char *charge_profile)
 {
-    char code[24];
     bool found = name.size > 0;
     json_open(w, '{');
     json_field_text(w, "ConversationID", conversation_id);
@@ -201,8 +190,8 @@ void daraja_org_render(struct writer *w, const char *conversation_id,
     json_field_text(w, "DetailedMessage",
                     found ? "Request received successfully" : "The identifier does not exist");
     if (found) {
-        json_field_string(w, query->is_till ? "TillNumber" : "OrganizationShortCode",
-                          decimal(code, query->short_code));
+        daraja_field_digits(w, query->is_till ? "TillNumber" : "OrganizationShortCode",
+                            query->short_code);
         json_field_string(w, "OrganizationName", name);
         json_field_text(w, "ChargeProfileID", charge_profile);
     }

@@ -9,8 +9,6 @@
 #include "wire/daraja_fields.h"
 #include "wire/liberal.h"
 
-/* Larger amounts are a result (3), not an error; beyond this they are no amounts. */
-#define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
 #define INTERNAL_TIMEOUT_URL \
     SPAN_LITERAL("https://internalapi.safaricom.co.ke/mpesa/b2cresults/v1/submit")
 
@@ -21,30 +19,11 @@ static const struct daraja_field field_originator = {"OriginatorConversationID",
                                                      "another one for each request",
                                                      DARAJA_SHOWN_FULL,
                                                      false};
-static const struct daraja_field field_initiator = {
-    "InitiatorName", "Initiator", NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_FULL, true};
-static const struct daraja_field field_credential = {
-    "SecurityCredential", NULL, NULL, "must be the encrypted initiator password, in base64",
-    DARAJA_SHOWN_NEVER,   true};
-static const struct daraja_field field_command = {
-    "CommandID", NULL, NULL, "must be one that this API knows", DARAJA_SHOWN_FULL, true};
-static const struct daraja_field field_amount = {
-    "Amount", NULL, NULL, "must be whole shillings above 0", DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_party_a = {
-    "PartyA", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_party_b = {"PartyB",           NULL, NULL, DARAJA_RULE_PHONE,
-                                                  DARAJA_SHOWN_PHONE, false};
-static const struct daraja_field field_remarks = {
-    "Remarks", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_NEVER, false};
-static const struct daraja_field field_timeout = {"QueueTimeOutURL",
-                                                  "QueueTimeoutURL",
-                                                  NULL,
-                                                  "must be an absolute http or https URL",
-                                                  DARAJA_SHOWN_NEVER,
-                                                  true};
-static const struct daraja_field field_result = {
-    "ResultURL", NULL, NULL, "must be an absolute http or https URL", DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_occasion = {
+static const struct daraja_field field_initiator_name = {
+    "InitiatorName", "Initiator", NULL, DARAJA_RULE_WORDS, DARAJA_SHOWN_FULL, true};
+static const struct daraja_field field_recipient = {
+    "PartyB", NULL, NULL, DARAJA_RULE_PHONE, DARAJA_SHOWN_PHONE, false};
+static const struct daraja_field field_payout_occasion = {
     "Occassion", "Occasion", NULL, "must be at most 100 bytes", DARAJA_SHOWN_NEVER, false};
 
 static const char *const command_names[] = {"BusinessPayment", "SalaryPayment", "PromotionPayment",
@@ -55,7 +34,7 @@ static bool take_command(struct daraja_body *b, enum daraja_payout_api api,
 {
     bool pochi = api == DARAJA_B2POCHI;
     uint32_t index = 0;
-    if (!daraja_take_choice(b, &field_command, pochi ? &command_names[3] : command_names,
+    if (!daraja_take_choice(b, &daraja_field_command, pochi ? &command_names[3] : command_names,
                             pochi ? 1 : 3, &index)) {
         return false;
     }
@@ -73,16 +52,17 @@ bool daraja_payout_parse(enum daraja_payout_api api, struct span body,
     return daraja_body_open(&b, body, scratch, error) &&
            (api == DARAJA_B2C_V1 ||
             daraja_take_words(&b, &field_originator, &out->originator_id)) &&
-           daraja_take_words(&b, &field_initiator, &out->initiator) &&
-           daraja_take_any_text(&b, &field_credential, &out->security_credential) &&
+           daraja_take_words(&b, &field_initiator_name, &out->initiator) &&
+           daraja_take_any_text(&b, &daraja_field_credential, &out->security_credential) &&
            take_command(&b, api, &out->command) &&
-           daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, false, &out->amount_minor) &&
-           daraja_take_short_code(&b, &field_party_a, &out->party_a) &&
-           daraja_take_phone(&b, &field_party_b, &out->party_b) &&
-           daraja_take_words(&b, &field_remarks, &out->remarks) &&
-           daraja_take_url(&b, &field_timeout, rule, &out->timeout_url) &&
-           daraja_take_url(&b, &field_result, rule, &out->result_url) &&
-           daraja_take_optional_words(&b, &field_occasion, &out->occasion);
+           daraja_take_amount(&b, &daraja_field_amount, DARAJA_AMOUNT_MAX_MINOR, false,
+                              &out->amount_minor) &&
+           daraja_take_short_code(&b, &daraja_field_party_a_code, &out->party_a) &&
+           daraja_take_phone(&b, &field_recipient, &out->party_b) &&
+           daraja_take_words(&b, &daraja_field_remarks, &out->remarks) &&
+           daraja_take_url(&b, &daraja_field_timeout_url, rule, &out->timeout_url) &&
+           daraja_take_url(&b, &daraja_field_result_url, rule, &out->result_url) &&
+           daraja_take_optional_words(&b, &field_payout_occasion, &out->occasion);
 }
 
 static void render_parameters(struct writer *w, const struct daraja_payout_result *r)
@@ -122,17 +102,17 @@ void daraja_payout_request_render(enum daraja_payout_api api, struct writer *w,
     if (api != DARAJA_B2C_V1) {
         json_field_string(w, field_originator.name, payout->originator_id);
     }
-    json_field_string(w, field_initiator.name, payout->initiator);
-    json_field_string(w, field_credential.name, payout->security_credential);
-    json_field_text(w, field_command.name,
+    json_field_string(w, field_initiator_name.name, payout->initiator);
+    json_field_string(w, daraja_field_credential.name, payout->security_credential);
+    json_field_text(w, daraja_field_command.name,
                     command_names[payout->command - DARAJA_BUSINESS_PAYMENT]);
-    daraja_field_shillings(w, field_amount.name, payout->amount_minor);
-    daraja_field_digits(w, field_party_a.name, payout->party_a);
-    daraja_field_digits(w, field_party_b.name, payout->party_b);
-    json_field_string(w, field_remarks.name, payout->remarks);
-    json_field_string(w, field_timeout.name, payout->timeout_url);
-    json_field_string(w, field_result.name, payout->result_url);
-    daraja_field_maybe(w, field_occasion.name, payout->occasion);
+    daraja_field_shillings(w, daraja_field_amount.name, payout->amount_minor);
+    daraja_field_digits(w, daraja_field_party_a_code.name, payout->party_a);
+    daraja_field_digits(w, field_recipient.name, payout->party_b);
+    json_field_string(w, daraja_field_remarks.name, payout->remarks);
+    json_field_string(w, daraja_field_timeout_url.name, payout->timeout_url);
+    json_field_string(w, daraja_field_result_url.name, payout->result_url);
+    daraja_field_maybe(w, field_payout_occasion.name, payout->occasion);
     json_close(w, '}');
 }
 

@@ -9,40 +9,28 @@
 #include "base/money.h"
 #include "wire/daraja_fields.h"
 
-#define AMOUNT_MAX_MINOR ((int64_t)1000 * 1000 * 1000 * MONEY_MINOR_PER_MAJOR)
-#define RULE_WORDS       "must be 1 to 100 bytes"
-#define RULE_DATE        "must be a date like 20260131"
+#define RULE_DATE "must be a date like 20260131"
 
-static const struct daraja_field field_name = {"StandingOrderName", NULL, NULL, RULE_WORDS,
-                                               DARAJA_SHOWN_NEVER,  false};
-static const struct daraja_field field_start = {"StartDate",       NULL, NULL, RULE_DATE,
-                                                DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_end = {"EndDate",         NULL, NULL, RULE_DATE,
-                                              DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_short_code = {
-    "BusinessShortCode", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_type = {
+static const struct daraja_field field_order_name = {
+    "StandingOrderName", NULL, NULL, DARAJA_RULE_WORDS, DARAJA_SHOWN_NEVER, false};
+static const struct daraja_field field_start_date = {"StartDate",       NULL, NULL, RULE_DATE,
+                                                     DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_end_date = {"EndDate",         NULL, NULL, RULE_DATE,
+                                                   DARAJA_SHOWN_FULL, false};
+static const struct daraja_field field_order_type = {
     "TransactionType",
     NULL,
     NULL,
     "must be Standing Order Customer Pay Bill or Standing Order Customer Pay Marchant",
     DARAJA_SHOWN_FULL,
     false};
-static const struct daraja_field field_receiver_type = {
+static const struct daraja_field field_receiver_party_type = {
     "ReceiverPartyIdentifierType",
     "RecieverPartyIdentifierType",
     NULL,
     "must be 4 for a paybill or 2 for a till, as TransactionType says",
     DARAJA_SHOWN_FULL,
     false};
-static const struct daraja_field field_amount = {
-    "Amount", NULL, NULL, "must be whole shillings above 0", DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_party = {"PartyA",           NULL, NULL, DARAJA_RULE_PHONE,
-                                                DARAJA_SHOWN_PHONE, false};
-static const struct daraja_field field_callback = {
-    "CallBackURL", NULL, NULL, "must be an absolute http or https URL", DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_reference = {"AccountReference", NULL, NULL, RULE_WORDS,
-                                                    DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_description = {
     "TransactionDesc", NULL, NULL, "must be at most 100 bytes", DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_frequency = {
@@ -74,17 +62,17 @@ static bool take_date(struct daraja_body *b, const struct daraja_field *field, u
 
 static bool take_dates(struct daraja_body *b, uint32_t today, struct daraja_ratiba *out)
 {
-    if (!take_date(b, &field_start, &out->start_day)) {
+    if (!take_date(b, &field_start_date, &out->start_day)) {
         return false;
     }
     if (out->start_day < today) {
-        return daraja_field_refuse(b, &field_start, "must not be in the past", NULL);
+        return daraja_field_refuse(b, &field_start_date, "must not be in the past", NULL);
     }
-    if (!take_date(b, &field_end, &out->end_day)) {
+    if (!take_date(b, &field_end_date, &out->end_day)) {
         return false;
     }
     return out->end_day >= out->start_day ||
-           daraja_field_refuse(b, &field_end, "must not be before StartDate", NULL);
+           daraja_field_refuse(b, &field_end_date, "must not be before StartDate", NULL);
 }
 
 /* "Marchant" is the documented spelling; clients send the other one as well. */
@@ -96,21 +84,22 @@ static bool take_types(struct daraja_body *b, struct daraja_ratiba *out)
     static const char *const receivers[] = {"4", "2"};
     uint32_t type = 0;
     uint32_t receiver = 0;
-    if (!daraja_take_choice(b, &field_type, types, 3, &type) ||
-        !daraja_take_choice(b, &field_receiver_type, receivers, 2, &receiver)) {
+    if (!daraja_take_choice(b, &field_order_type, types, 3, &type) ||
+        !daraja_take_choice(b, &field_receiver_party_type, receivers, 2, &receiver)) {
         return false;
     }
     out->buy_goods = type != 0;
     return (receiver == 1) == out->buy_goods ||
-           daraja_field_refuse(b, &field_receiver_type, field_receiver_type.rule, NULL);
+           daraja_field_refuse(b, &field_receiver_party_type, field_receiver_party_type.rule, NULL);
 }
 
 static bool take_texts(struct daraja_body *b, const struct daraja_url_rule *rule,
                        struct daraja_ratiba *out)
 {
-    return daraja_take_url(b, &field_callback, rule, &out->callback_url) &&
-           (out->buy_goods ? daraja_take_optional_words(b, &field_reference, &out->reference)
-                           : daraja_take_words(b, &field_reference, &out->reference)) &&
+    return daraja_take_url(b, &daraja_field_callback_url, rule, &out->callback_url) &&
+           (out->buy_goods
+                ? daraja_take_optional_words(b, &daraja_field_account_reference, &out->reference)
+                : daraja_take_words(b, &daraja_field_account_reference, &out->reference)) &&
            daraja_take_optional_words(b, &field_description, &out->description);
 }
 
@@ -122,13 +111,16 @@ bool daraja_ratiba_parse(struct span body, const struct daraja_url_rule *rule, u
     struct daraja_body b;
     uint32_t frequency = 0;
     memset(out, 0, sizeof(*out));
-    bool good =
-        daraja_body_open(&b, body, scratch, error) &&
-        daraja_take_words(&b, &field_name, &out->name) && take_dates(&b, today, out) &&
-        daraja_take_short_code(&b, &field_short_code, &out->short_code) && take_types(&b, out) &&
-        daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, false, &out->amount_minor) &&
-        daraja_take_phone(&b, &field_party, &out->msisdn) && take_texts(&b, rule, out) &&
-        daraja_take_choice(&b, &field_frequency, frequencies, 8, &frequency);
+    bool good = daraja_body_open(&b, body, scratch, error) &&
+                daraja_take_words(&b, &field_order_name, &out->name) &&
+                take_dates(&b, today, out) &&
+                daraja_take_short_code(&b, &daraja_field_business_short_code, &out->short_code) &&
+                take_types(&b, out) &&
+                daraja_take_amount(&b, &daraja_field_amount, DARAJA_AMOUNT_MAX_MINOR, false,
+                                   &out->amount_minor) &&
+                daraja_take_phone(&b, &daraja_field_party_a_phone, &out->msisdn) &&
+                take_texts(&b, rule, out) &&
+                daraja_take_choice(&b, &field_frequency, frequencies, 8, &frequency);
     out->frequency = (uint8_t)(frequency + 1);
     return good;
 }

@@ -12,19 +12,17 @@
 #include "base/caltime.h"
 #include "base/ids.h"
 #include "base/money.h"
+#include "wire/ascii.h"
 #include "wire/daraja_answer.h"
 #include "wire/daraja_fields.h"
 #include "wire/daraja_result.h"
 #include "wire/liberal.h"
 
 enum {
-    AMOUNT_MAX_MINOR = 250000 * MONEY_MINOR_PER_MAJOR,
     CHECKOUT_ID_BYTES_MAX = 63,
     TIMESTAMP_DIGITS = 14,
 };
 
-static const struct daraja_field field_short_code = {
-    "BusinessShortCode", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_password = {
     "Password",         NULL, NULL, "must be base64 of short code, passkey and timestamp, one text",
     DARAJA_SHOWN_NEVER, true};
@@ -34,18 +32,8 @@ static const struct daraja_field field_timestamp = {
 static const struct daraja_field field_type = {
     "TransactionType", NULL, NULL, "must be CustomerPayBillOnline or CustomerBuyGoodsOnline",
     DARAJA_SHOWN_FULL, true};
-static const struct daraja_field field_amount = {
-    "Amount", NULL, NULL, "must be whole shillings from 1 to 250000", DARAJA_SHOWN_FULL, false};
-static const struct daraja_field field_party_a = {"PartyA",           NULL, NULL, DARAJA_RULE_PHONE,
-                                                  DARAJA_SHOWN_PHONE, false};
-static const struct daraja_field field_party_b = {
-    "PartyB", NULL, NULL, DARAJA_RULE_SHORT_CODE, DARAJA_SHOWN_FULL, false};
 static const struct daraja_field field_phone = {"PhoneNumber",      NULL, NULL, DARAJA_RULE_PHONE,
                                                 DARAJA_SHOWN_PHONE, false};
-static const struct daraja_field field_callback_url = {
-    "CallBackURL", NULL, NULL, "must be an absolute http or https URL", DARAJA_SHOWN_NEVER, true};
-static const struct daraja_field field_reference = {
-    "AccountReference", NULL, NULL, "must be 1 to 100 bytes", DARAJA_SHOWN_NEVER, false};
 static const struct daraja_field field_desc = {
     "TransactionDesc",  NULL, "Remarks", "must be 1 to 100 bytes (Daraja reports it as Remarks)",
     DARAJA_SHOWN_NEVER, false};
@@ -75,7 +63,7 @@ static bool take_timestamp(struct daraja_body *b, struct span *out)
            daraja_field_refuse(b, &field_timestamp, field_timestamp.rule, out);
 }
 
-static bool take_type(struct daraja_body *b, enum daraja_transaction_type *out)
+static bool take_transaction_type(struct daraja_body *b, enum daraja_transaction_type *out)
 {
     static const char *const names[] = {"CustomerPayBillOnline", "CustomerBuyGoodsOnline"};
     uint32_t index;
@@ -103,15 +91,17 @@ bool daraja_stk_push_parse(struct span body, const struct daraja_url_rule *rule,
 {
     struct daraja_body b;
     return daraja_body_open(&b, body, scratch, error) &&
-           daraja_take_short_code(&b, &field_short_code, &out->business_short_code) &&
+           daraja_take_short_code(&b, &daraja_field_business_short_code,
+                                  &out->business_short_code) &&
            take_password(&b, &out->password) && take_timestamp(&b, &out->timestamp) &&
-           take_type(&b, &out->type) &&
-           daraja_take_amount(&b, &field_amount, AMOUNT_MAX_MINOR, false, &out->amount_minor) &&
-           daraja_take_phone(&b, &field_party_a, &out->party_a) &&
-           daraja_take_short_code(&b, &field_party_b, &out->party_b) &&
+           take_transaction_type(&b, &out->type) &&
+           daraja_take_amount(&b, &daraja_field_limited_amount, DARAJA_TRANSACTION_MAX_MINOR, false,
+                              &out->amount_minor) &&
+           daraja_take_phone(&b, &daraja_field_party_a_phone, &out->party_a) &&
+           daraja_take_short_code(&b, &daraja_field_party_b_code, &out->party_b) &&
            daraja_take_phone(&b, &field_phone, &out->phone_number) &&
-           daraja_take_url(&b, &field_callback_url, rule, &out->callback_url) &&
-           daraja_take_words(&b, &field_reference, &out->account_reference) &&
+           daraja_take_url(&b, &daraja_field_callback_url, rule, &out->callback_url) &&
+           daraja_take_words(&b, &daraja_field_account_reference, &out->account_reference) &&
            daraja_take_words(&b, &field_desc, &out->transaction_desc);
 }
 
@@ -120,7 +110,8 @@ bool daraja_stk_query_parse(struct span body, struct json_scratch *scratch,
 {
     struct daraja_body b;
     return daraja_body_open(&b, body, scratch, error) &&
-           daraja_take_short_code(&b, &field_short_code, &out->business_short_code) &&
+           daraja_take_short_code(&b, &daraja_field_business_short_code,
+                                  &out->business_short_code) &&
            take_password(&b, &out->password) && take_timestamp(&b, &out->timestamp) &&
            take_checkout_id(&b, &out->checkout_request_id);
 }
@@ -170,15 +161,9 @@ void daraja_stk_query_pending_render(struct writer *w, const struct daraja_stk_i
 
 /* ---- The callback -------------------------------------------------------------------------- */
 
-static bool is_digits(struct span text)
-{
-    uint64_t ignored;
-    return span_parse_u64(text, &ignored);
-}
-
 static bool is_json_integer(struct span code)
 {
-    return is_digits(code) && code.size <= 18 && (code.size == 1 || code.data[0] != '0');
+    return ascii_is_digits(code) && code.size <= 18 && (code.size == 1 || code.data[0] != '0');
 }
 
 static void render_item(struct writer *w, const char *name)
@@ -199,7 +184,7 @@ static void render_metadata(struct writer *w, const struct daraja_stk_result *re
 {
     char amount[MONEY_TEXT_MAX];
     CHECK(result->amount_minor >= 0);
-    CHECK(is_digits(span_from(result->transaction_date)));
+    CHECK(ascii_is_digits(span_from(result->transaction_date)));
     (void)money_format(result->amount_minor, amount);
     json_key(w, "CallbackMetadata");
     json_open(w, '{');
@@ -366,18 +351,18 @@ void daraja_stk_push_render(struct writer *w, const struct daraja_stk_push *push
 {
     CHECK(push->amount_minor > 0 && push->amount_minor % MONEY_MINOR_PER_MAJOR == 0);
     json_open(w, '{');
-    daraja_field_digits(w, field_short_code.name, push->business_short_code);
+    daraja_field_digits(w, daraja_field_business_short_code.name, push->business_short_code);
     json_field_string(w, field_password.name, push->password);
     json_field_string(w, field_timestamp.name, push->timestamp);
     json_field_text(w, field_type.name,
                     push->type == DARAJA_PAYBILL_ONLINE ? "CustomerPayBillOnline"
                                                         : "CustomerBuyGoodsOnline");
-    daraja_field_shillings(w, field_amount.name, push->amount_minor);
-    daraja_field_digits(w, field_party_a.name, push->party_a);
-    daraja_field_digits(w, field_party_b.name, push->party_b);
+    daraja_field_shillings(w, daraja_field_limited_amount.name, push->amount_minor);
+    daraja_field_digits(w, daraja_field_party_a_phone.name, push->party_a);
+    daraja_field_digits(w, daraja_field_party_b_code.name, push->party_b);
     daraja_field_digits(w, field_phone.name, push->phone_number);
-    json_field_string(w, field_callback_url.name, push->callback_url);
-    json_field_string(w, field_reference.name, push->account_reference);
+    json_field_string(w, daraja_field_callback_url.name, push->callback_url);
+    json_field_string(w, daraja_field_account_reference.name, push->account_reference);
     json_field_string(w, field_desc.name, push->transaction_desc);
     json_close(w, '}');
 }
@@ -385,7 +370,7 @@ void daraja_stk_push_render(struct writer *w, const struct daraja_stk_push *push
 void daraja_stk_query_render(struct writer *w, const struct daraja_stk_query *query)
 {
     json_open(w, '{');
-    daraja_field_digits(w, field_short_code.name, query->business_short_code);
+    daraja_field_digits(w, daraja_field_business_short_code.name, query->business_short_code);
     json_field_string(w, field_password.name, query->password);
     json_field_string(w, field_timestamp.name, query->timestamp);
     json_field_string(w, field_checkout_id.name, query->checkout_request_id);

@@ -9,16 +9,13 @@
 
 #include <stdint.h>
 
+#include "wire/ascii.h"
+
 struct url_parts {
     bool https;
     bool bracketed; /* an IPv6 address, brackets taken off */
     struct span host;
 };
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
 
 /* Against lower-case text. */
 static bool equal_ignoring_case(struct span text, struct span expected)
@@ -27,7 +24,7 @@ static bool equal_ignoring_case(struct span text, struct span expected)
         return false;
     }
     for (size_t i = 0; i < text.size; i++) {
-        if (lower(text.data[i]) != expected.data[i]) {
+        if (ascii_lower(text.data[i]) != expected.data[i]) {
             return false;
         }
     }
@@ -95,7 +92,7 @@ static bool hex_group_parse(struct span text, uint16_t *out)
         return false;
     }
     for (size_t i = 0; i < text.size; i++) {
-        char c = lower(text.data[i]);
+        char c = ascii_lower(text.data[i]);
         if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
             return false;
         }
@@ -148,7 +145,7 @@ static bool label_is_valid(struct span label)
         return false;
     }
     for (size_t i = 0; i < label.size; i++) {
-        char c = lower(label.data[i]);
+        char c = ascii_lower(label.data[i]);
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')) {
             return false;
         }
@@ -162,7 +159,7 @@ static bool label_is_numeric(struct span label)
     struct span digits =
         span_until(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
     return digits.size == label.size ||
-           (label.size >= 2 && label.data[0] == '0' && lower(label.data[1]) == 'x');
+           (label.size >= 2 && label.data[0] == '0' && ascii_lower(label.data[1]) == 'x');
 }
 
 /* A domain name, or an IPv4 address in its usual form and no other. */

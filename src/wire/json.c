@@ -15,6 +15,8 @@
 
 #include <json-c/json.h>
 
+#include "wire/ascii.h"
+
 enum {
     NUMBER_BYTES_MAX = 64,
     TEXTS_BYTES = 1024, /* decimal forms of integers; what does not fit is kept by json-c */
@@ -183,15 +185,10 @@ static bool scan_string(struct scan *s)
     }
 }
 
-static bool is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static size_t scan_digits(struct scan *s)
 {
     const uint8_t *start = s->at;
-    while (s->at < s->end && is_digit(*s->at)) {
+    while (s->at < s->end && ascii_is_digit((char)*s->at)) {
         s->at++;
     }
     return (size_t)(s->at - start);
@@ -261,7 +258,7 @@ static bool scan_token(struct scan *s)
         s->at++;
         return true;
     case ',': s->at++; return true;
-    default: return *s->at == '-' || is_digit(*s->at) ? scan_number(s) : scan_word(s);
+    default: return *s->at == '-' || ascii_is_digit((char)*s->at) ? scan_number(s) : scan_word(s);
     }
 }
 

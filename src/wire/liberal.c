@@ -5,6 +5,7 @@
 
 #include "base/caltime.h"
 #include "base/money.h"
+#include "wire/ascii.h"
 
 enum {
     MANTISSA_DIGITS_MAX = 18, /* always fit in int64_t */
@@ -13,11 +14,6 @@ enum {
     STAMP_DIGITS = 14,
     TIME_PARTS = 6,
 };
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* ---- decimals: mantissa times ten to the power of `power` ---- */
 
@@ -57,7 +53,7 @@ static bool decimal_comma(struct decimal *d)
 
 static bool decimal_whole(struct decimal *d, struct span *rest)
 {
-    while (rest->size > 0 && (is_digit(rest->data[0]) || rest->data[0] == ',')) {
+    while (rest->size > 0 && (ascii_is_digit(rest->data[0]) || rest->data[0] == ',')) {
         char c = rest->data[0];
         d->grouped += c != ',';
         if (c == ',' ? !decimal_comma(d) : !decimal_digit(d, c)) {
@@ -75,7 +71,7 @@ static bool decimal_fraction(struct decimal *d, struct span *rest)
     if (rest->size == 0 || rest->data[0] != '.') {
         return true;
     }
-    for (rest->data++, rest->size--; rest->size > 0 && is_digit(rest->data[0]);
+    for (rest->data++, rest->size--; rest->size > 0 && ascii_is_digit(rest->data[0]);
          rest->data++, rest->size--, count++) {
         if (count == FRACTION_MAX || !decimal_digit(d, rest->data[0])) {
             return false;
@@ -102,7 +98,7 @@ static bool decimal_exponent(struct decimal *d, struct span *rest)
     if (rest->size == 0 || rest->size > 2) {
         return false;
     }
-    for (; rest->size > 0 && is_digit(rest->data[0]); rest->data++, rest->size--) {
+    for (; rest->size > 0 && ascii_is_digit(rest->data[0]); rest->data++, rest->size--) {
         exponent = exponent * 10 + (rest->data[0] - '0');
     }
     d->power += minus ? -exponent : exponent;
@@ -161,7 +157,7 @@ bool liberal_phone(struct span text, uint64_t *msisdn_out)
         if (c == ' ' || c == '-' || (c == '+' && i == 0)) {
             continue;
         }
-        if (!is_digit(c) || digits == 12) {
+        if (!ascii_is_digit(c) || digits == 12) {
             return false;
         }
         number = number * 10 + (uint64_t)(c - '0');
@@ -186,7 +182,7 @@ static bool next_number(struct span *rest, uint32_t *value_out, uint32_t *width_
 {
     uint32_t value = 0;
     uint32_t width = 0;
-    while (rest->size > 0 && is_digit(rest->data[0])) {
+    while (rest->size > 0 && ascii_is_digit(rest->data[0])) {
         value = value * 10 + (uint32_t)(rest->data[0] - '0');
         width++;
         if (width > 4) {
@@ -215,7 +211,7 @@ static bool is_tail(struct span rest)
 {
     if (skip_one(&rest, ".")) {
         size_t before = rest.size;
-        while (rest.size > 0 && is_digit(rest.data[0])) {
+        while (rest.size > 0 && ascii_is_digit(rest.data[0])) {
             rest.data++;
             rest.size--;
         }

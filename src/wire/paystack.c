@@ -79,8 +79,8 @@ static struct json_object *object_of(struct span body, struct json_scratch *scra
 }
 
 /* A whole number above zero, also as a string of digits. */
-static bool take_amount(struct json_scratch *scratch, const struct json_object *object,
-                        int64_t *out)
+static bool take_positive_amount(struct json_scratch *scratch, const struct json_object *object,
+                                 int64_t *out)
 {
     struct json_object *value = json_member(object, "amount");
     return value != NULL && json_whole(scratch, value, out) && *out > 0;
@@ -104,7 +104,7 @@ const char *paystack_payment_parse(struct span body, bool is_charge, struct json
     if (out->email.size < 3 || memchr(out->email.data, '@', out->email.size) == NULL) {
         return "Invalid Email Address Passed";
     }
-    if (!take_amount(scratch, o, &out->amount_minor)) {
+    if (!take_positive_amount(scratch, o, &out->amount_minor)) {
         return "Invalid Amount Sent";
     }
     if (!span_is(out->currency, "KES")) {
@@ -141,7 +141,7 @@ const char *paystack_refund_parse(struct span body, struct json_scratch *scratch
     if (out->transaction.size == 0) {
         return "Transaction is required";
     }
-    return json_member(o, "amount") != NULL && !take_amount(scratch, o, &out->amount_minor)
+    return json_member(o, "amount") != NULL && !take_positive_amount(scratch, o, &out->amount_minor)
                ? "Invalid Amount Sent"
                : NULL;
 }
@@ -170,7 +170,7 @@ const char *paystack_transfer_parse(struct span body, struct json_scratch *scrat
     if (!span_is(daraja_text(scratch, o, "source", NULL), "balance")) {
         return "Invalid source";
     }
-    if (!take_amount(scratch, o, &out->amount_minor)) {
+    if (!take_positive_amount(scratch, o, &out->amount_minor)) {
         return "Invalid Amount Sent";
     }
     if (out->recipient.size == 0) {

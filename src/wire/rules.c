@@ -287,7 +287,7 @@ static bool take_pattern(struct reading *r, struct json_object *value, const cha
     return good;
 }
 
-static bool take_amount(struct reading *r, struct json_object *object, struct rule_match *m)
+static bool take_amount_range(struct reading *r, struct json_object *object, struct rule_match *m)
 {
     static const char *const names[] = {"min", "max", NULL};
     const int64_t range[2] = {0, AMOUNT_MAX};
@@ -353,7 +353,7 @@ static bool take_match(struct reading *r, struct json_object *object, struct rul
     bool good = check_members(r, value, names) && take_apis(r, value, &m->apis) &&
                 take_u32(r, value, "short_code", short_codes, &m->short_code) &&
                 take_pattern(r, json_member(value, "phone"), "phone", true, m) &&
-                take_amount(r, value, m) &&
+                take_amount_range(r, value, m) &&
                 take_pattern(r, json_member(value, "reference"), "reference", false, m) &&
                 take_u32(r, value, "nth", counts, &m->nth) &&
                 take_u32(r, value, "first", counts, &m->first) &&
