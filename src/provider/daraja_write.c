@@ -16,14 +16,6 @@
 
 enum { PASSWORD_BYTES_MAX = 800, WORDS_BYTES_MAX = 100 };
 
-/* Everything of one call, while it is written. */
-struct call_writer {
-    const struct provider_account *account;
-    const struct provider_call *call;
-    struct request_writer *r;
-    struct provider_request *out;
-};
-
 static void put_span(struct writer *w, struct span text)
 {
     put_raw(w, text.data, text.size);
@@ -48,19 +40,6 @@ static const char *end(const struct call_writer *c)
 {
     c->out->body = provider__part(c->r);
     return NULL;
-}
-
-/* json_open puts a comma after what looks like the end of a value: a body begins anew. */
-static struct writer body_writer(const struct call_writer *c)
-{
-    return writer_init(c->r->w.data + c->r->w.size, c->r->w.capacity - c->r->w.size);
-}
-
-static const char *end_body(const struct call_writer *c, const struct writer *body)
-{
-    c->r->w.size += body->size;
-    c->r->w.overflow = c->r->w.overflow || body->overflow;
-    return end(c);
 }
 
 /* ---- what is let through ---- */
@@ -169,9 +148,9 @@ static const char *write_push(const struct call_writer *c)
         .account_reference = words_or(c->call->account, SPAN_LITERAL("Payment")),
         .transaction_desc = words_or(c->call->description, SPAN_LITERAL("Payment"))};
     begin(c, "POST", "/mpesa/stkpush/v1/processrequest");
-    struct writer body = body_writer(c);
+    struct writer body = provider__body(c);
     daraja_stk_push_render(&body, &push);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 static const char *write_query(const struct call_writer *c)
@@ -186,9 +165,9 @@ static const char *write_query(const struct call_writer *c)
     const struct daraja_stk_query query = {c->account->short_code, secret.value, secret.timestamp,
                                            c->call->provider_id};
     begin(c, "POST", "/mpesa/stkpushquery/v1/query");
-    struct writer body = body_writer(c);
+    struct writer body = provider__body(c);
     daraja_stk_query_render(&body, &query);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 /* ---- initiator APIs ---- */
@@ -217,9 +196,9 @@ static const char *write_payout(const struct call_writer *c)
         .result_url = c->call->callback_url,
         .occasion = c->call->account};
     begin(c, "POST", "/mpesa/b2c/v3/paymentrequest");
-    struct writer body = body_writer(c);
+    struct writer body = provider__body(c);
     daraja_payout_request_render(DARAJA_B2C_V3, &body, &payout);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 static const char *initiated_refusal(const struct call_writer *c, enum daraja_initiated_api api)
@@ -258,9 +237,9 @@ static const char *write_initiated(const struct call_writer *c, enum daraja_init
         .timeout_url = c->call->timeout_url,
         .result_url = c->call->callback_url};
     begin(c, "POST", path);
-    struct writer body = body_writer(c);
+    struct writer body = provider__body(c);
     daraja_initiated_request_render(api, &body, &request);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 /* ---- C2B ---- */
@@ -281,9 +260,9 @@ static const char *write_register(const struct call_writer *c)
     const struct daraja_c2b_register request = {c->account->short_code, c->call->cancel_unanswered,
                                                 c->call->callback_url, c->call->timeout_url};
     begin(c, "POST", "/mpesa/c2b/v2/registerurl");
-    struct writer body = body_writer(c);
+    struct writer body = provider__body(c);
     daraja_c2b_register_render(&body, &request);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 /* Documented as GET with a body; clients and the gateways in between agree on POST. */
@@ -297,9 +276,9 @@ static const char *write_pull(const struct call_writer *c)
     const struct daraja_pull_query request = {c->account->short_code, c->call->from_ns,
                                               c->call->until_ns, c->call->offset};
     begin(c, "POST", "/pulltransactions/v1/query");
-    struct writer body = body_writer(c);
+    struct writer body = provider__body(c);
     daraja_pull_query_render(&body, &request);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 static const char *write_pull_register(const struct call_writer *c)
@@ -312,9 +291,9 @@ static const char *write_pull_register(const struct call_writer *c)
     const struct daraja_pull_register request = {c->account->short_code, c->call->phone,
                                                  c->call->callback_url};
     begin(c, "POST", "/pulltransactions/v1/register");
-    struct writer body = body_writer(c);
+    struct writer body = provider__body(c);
     daraja_pull_register_render(&body, &request);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 static const char *write_token(const struct call_writer *c)

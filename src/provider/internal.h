@@ -15,6 +15,19 @@ struct request_writer {
 /* Ends a part and hands it out. */
 struct span provider__part(struct request_writer *r);
 
+/* Everything of one call, while it is written. */
+struct call_writer {
+    const struct provider_account *account;
+    const struct provider_call *call;
+    struct request_writer *r;
+    struct provider_request *out;
+};
+
+/* The body, begun anew: json_open would put a comma after what looks like the end of a value. */
+struct writer provider__body(const struct call_writer *c);
+/* Takes the body into the request, as its last part. NULL: nothing was refused. */
+const char *provider__body_end(const struct call_writer *c, const struct writer *body);
+
 /* A blank observation of an account. */
 struct observation provider__observation(const struct provider_account *account,
                                          enum observation_kind kind,

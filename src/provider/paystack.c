@@ -15,15 +15,8 @@
 
 /* ---- requests ---- */
 
-struct call_writer {
-    const struct provider_account *account;
-    const struct provider_call *call;
-    struct request_writer *r;
-    struct provider_request *out;
-};
-
-static void begin(const struct call_writer *c, const char *method, const char *path,
-                  struct span last)
+static void begin_request(const struct call_writer *c, const char *method, const char *path,
+                          struct span last)
 {
     c->out->method = method;
     put_raw(&c->r->w, c->account->base_url.data, c->account->base_url.size);
@@ -33,20 +26,6 @@ static void begin(const struct call_writer *c, const char *method, const char *p
     json_raw(&c->r->w, "Bearer ");
     put_raw(&c->r->w, c->account->secret.data, c->account->secret.size);
     c->out->authorization = provider__part(c->r);
-}
-
-/* A body begins anew: json_open would put a comma after what looks like the end of a value. */
-static struct writer body_writer(const struct call_writer *c)
-{
-    return writer_init(c->r->w.data + c->r->w.size, c->r->w.capacity - c->r->w.size);
-}
-
-static const char *end_body(const struct call_writer *c, const struct writer *body)
-{
-    c->r->w.size += body->size;
-    c->r->w.overflow = c->r->w.overflow || body->overflow;
-    c->out->body = provider__part(c->r);
-    return NULL;
 }
 
 /* The documented form of a phone: "+254710000000". */
@@ -90,14 +69,14 @@ static const char *write_payment(const struct call_writer *c, bool is_charge)
                                                  is_charge ? SPAN_EMPTY : c->call->callback_url,
                                              .phone = phone_text(c->call->phone, phone),
                                              .provider = SPAN_LITERAL("mpesa")};
-    begin(c, "POST", is_charge ? "/charge" : "/transaction/initialize", SPAN_EMPTY);
-    struct writer body = body_writer(c);
+    begin_request(c, "POST", is_charge ? "/charge" : "/transaction/initialize", SPAN_EMPTY);
+    struct writer body = provider__body(c);
     if (is_charge) {
         paystack_charge_render(&body, &payment);
     } else {
         paystack_initialize_render(&body, &payment);
     }
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 static const char *write_question(const struct call_writer *c, const char *path)
@@ -106,7 +85,7 @@ static const char *write_question(const struct call_writer *c, const char *path)
     if (!paystack_reference_is_good(named)) {
         return "there is no reference to ask about";
     }
-    begin(c, "GET", path, named);
+    begin_request(c, "GET", path, named);
     return NULL;
 }
 
@@ -117,10 +96,10 @@ static const char *write_refund(const struct call_writer *c)
     if (!paystack_reference_is_good(named) || c->call->amount_minor < 0) {
         return "a refund needs the reference of the transaction and no negative amount";
     }
-    begin(c, "POST", "/refund", SPAN_EMPTY);
-    struct writer body = body_writer(c);
+    begin_request(c, "POST", "/refund", SPAN_EMPTY);
+    struct writer body = provider__body(c);
     paystack_refund_render(&body, &refund);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 static const char *write_transfer(const struct call_writer *c)
@@ -134,10 +113,10 @@ static const char *write_transfer(const struct call_writer *c)
     }
     const struct paystack_transfer transfer = {c->call->recipient, c->call->amount_minor,
                                                c->call->our_id, c->call->description};
-    begin(c, "POST", "/transfer", SPAN_EMPTY);
-    struct writer body = body_writer(c);
+    begin_request(c, "POST", "/transfer", SPAN_EMPTY);
+    struct writer body = provider__body(c);
     paystack_transfer_render(&body, &transfer);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 static const char *write_recipient(const struct call_writer *c)
@@ -151,10 +130,10 @@ static const char *write_recipient(const struct call_writer *c)
         c->call->account.size > 0 ? c->call->account : SPAN_LITERAL("M-PESA customer");
     struct span number = phone_text(c->call->phone, phone);
     const struct paystack_recipient recipient = {name, {number.data + 1, number.size - 1}};
-    begin(c, "POST", "/transferrecipient", SPAN_EMPTY);
-    struct writer body = body_writer(c);
+    begin_request(c, "POST", "/transferrecipient", SPAN_EMPTY);
+    struct writer body = provider__body(c);
     paystack_recipient_render(&body, &recipient);
-    return end_body(c, &body);
+    return provider__body_end(c, &body);
 }
 
 const char *provider__paystack_write(const struct provider_account *account,
@@ -276,8 +255,8 @@ static bool says(struct span text, const char *what)
 
 /* {"status":false}: 4xx is a refusal, but for a reference that was used before: that one may well
  * have succeeded. Questions that failed say nothing about what they asked. */
-static void judge_error(struct observation *seen, const struct provider_reply *reply,
-                        const struct paystack_answer *answer, bool question)
+static void judge_failure(struct observation *seen, const struct provider_reply *reply,
+                          const struct paystack_answer *answer, bool question)
 {
     bool told = answer->is_envelope && !answer->good;
     seen->words = answer->message;
@@ -370,7 +349,7 @@ void provider__paystack_reply(const struct reading *in, const struct provider_ca
     }
     paystack_answer_read(reply->body, in->scratch, &answer);
     if (!answer.good || answer.data == NULL || reply->http_status >= 300) {
-        judge_error(&seen, reply, &answer, question);
+        judge_failure(&seen, reply, &answer, question);
         in->take(in->context, &seen);
         return;
     }

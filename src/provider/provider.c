@@ -26,6 +26,19 @@ struct span provider__part(struct request_writer *r)
     return part;
 }
 
+struct writer provider__body(const struct call_writer *c)
+{
+    return writer_init(c->r->w.data + c->r->w.size, c->r->w.capacity - c->r->w.size);
+}
+
+const char *provider__body_end(const struct call_writer *c, const struct writer *body)
+{
+    c->r->w.size += body->size;
+    c->r->w.overflow = c->r->w.overflow || body->overflow;
+    c->out->body = provider__part(c->r);
+    return NULL;
+}
+
 struct observation provider__observation(const struct provider_account *account,
                                          enum observation_kind kind, enum observation_source source)
 {
