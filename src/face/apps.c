@@ -39,8 +39,9 @@ struct plain {
     struct span span; /* empty: the organisation has none */
 };
 
-static void unseal(const struct apps *a, const struct operator_state *o,
-                   const struct organisation *g, enum organisation_secret which, struct plain *out)
+static void unseal_secret(const struct apps *a, const struct operator_state *o,
+                          const struct organisation *g, enum organisation_secret which,
+                          struct plain *out)
 {
     size_t size = 0;
     struct span sealed = operator_text(o, g->secrets[which]);
@@ -83,7 +84,7 @@ bool apps_follow(struct apps *a, const struct operator_state *o)
     for (; a->read < end; a->read++) {
         struct plain key;
         const struct organisation *g = slab_at(&o->organisations, a->read);
-        unseal(a, o, g, SECRET_CONSUMER_KEY, &key);
+        unseal_secret(a, o, g, SECRET_CONSUMER_KEY, &key);
         uint32_t app = key.span.size > 0 ? app_of_key(a, key.span) : APPS_ANY;
         a->owner[a->read] = app;
         if (app != APPS_ANY && map_get(&a->first, app) == MAP_NONE) {
@@ -104,8 +105,8 @@ static enum apps_login compare(const struct apps *a, const struct operator_state
     }
     struct plain known[2];
     const struct organisation *g = slab_at(&o->organisations, slot);
-    unseal(a, o, g, SECRET_CONSUMER_KEY, &known[0]);
-    unseal(a, o, g, SECRET_CONSUMER_SECRET, &known[1]);
+    unseal_secret(a, o, g, SECRET_CONSUMER_KEY, &known[0]);
+    unseal_secret(a, o, g, SECRET_CONSUMER_SECRET, &known[1]);
     bool same_key = span_equal_secret(known[0].span, key);
     bool same_secret = known[1].span.size > 0 && span_equal_secret(known[1].span, secret);
     explicit_bzero(known, sizeof(known));

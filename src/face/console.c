@@ -49,7 +49,7 @@ void surface_next_door(struct surface *s, struct span url)
 }
 
 /* Providers' callbacks and customers' pages come to the merchant under any name. */
-static bool is_open(const struct request *q)
+static bool is_public(const struct request *q)
 {
     return q->s->gateway != NULL && !span_starts_with(q->path, SPAN_LITERAL("/v1/"));
 }
@@ -58,7 +58,7 @@ bool console_believes(struct request *q)
 {
     struct span origin = http_header(q->x, "Origin");
     struct span site = http_header(q->x, "Sec-Fetch-Site");
-    if (is_open(q) || only_looks(q->method) || (origin.data == NULL && site.data == NULL)) {
+    if (is_public(q) || only_looks(q->method) || (origin.data == NULL && site.data == NULL)) {
         return true;
     }
     if (!control_may_ask(q)) {
@@ -113,7 +113,7 @@ static void put_page(struct writer *w, struct span page, const struct mark *mark
     put_raw(w, page.data + start, page.size - start);
 }
 
-static void answer_page(struct request *q)
+static void answer_console(struct request *q)
 {
     const struct mark marks[] = {
         {SPAN_LITERAL("{token}"), span_from(q->s->console_token)},
@@ -200,7 +200,7 @@ bool console_route(struct request *q)
         return true;
     }
     if (page) {
-        answer_page(q);
+        answer_console(q);
     } else if (script) {
         answer_asset(q, console_script(), "text/javascript; charset=utf-8");
     } else {

@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/caltime.h"
 #include "base/delivery_error.h"
@@ -155,35 +154,12 @@ static bool wait_seconds(struct request *q, uint64_t *out)
     return true;
 }
 
-static bool poll_add(struct request *q, uint64_t number, uint64_t seconds)
-{
-    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
-        struct long_poll *poll = &q->s->polls[i];
-        if (!poll->used) {
-            struct timespec now;
-            CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-            poll->used = true;
-            poll->ticket = http_ticket(q->x);
-            poll->generation = engine_book(q->s->engine)->generation;
-            poll->number = number;
-            poll->deadline_ns =
-                (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec + (int64_t)seconds * NS_PER_S;
-            q->s->poll_count++;
-            http_hold_open(q->x);
-            return true;
-        }
-    }
-    return false;
-}
-
 void control_poll_turn(struct surface *s)
 {
-    struct timespec t;
     if (s->poll_count == 0) {
         return;
     }
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-    int64_t now_ns = (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+    int64_t now_ns = surface_monotonic_ns(s);
     for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
         struct long_poll *poll = &s->polls[i];
         if (!poll->used) {
@@ -260,7 +236,7 @@ static void answer_prompt(struct request *q, uint16_t kind, struct span pin)
         return;
     }
     p = surface_payment(s, command.number);
-    if (seconds > 0 && poll_add(q, p->number, seconds)) {
+    if (seconds > 0 && surface_poll_add(q, p->number, p->state, seconds)) {
         return;
     }
     answer_transaction(q, result.wait_position, seconds > 0 ? 200 : 202, p);
@@ -483,7 +459,8 @@ static void handle_transaction(struct request *q)
         answer_transaction_at(q, p);
         return;
     }
-    if (seconds > 0 && !stk_state_final(p->state) && poll_add(q, p->number, seconds)) {
+    if (seconds > 0 && !stk_state_final(p->state) &&
+        surface_poll_add(q, p->number, p->state, seconds)) {
         return;
     }
     answer_transaction(q, engine_read_position(q->s->engine), 200, p);
@@ -1006,7 +983,7 @@ static void handle_deliveries(struct request *q)
 
 /* ---- which call is which ---- */
 
-static const struct route ROUTES[] = {
+static const struct route CONTROL_ROUTES[] = {
     {"POST", "/sim/v1/subscribers", control_subscriber_open},
     {"GET", "/sim/v1/subscribers", control_subscriber_list},
     {"GET", "/sim/v1/subscribers/{}", control_subscriber_get},
@@ -1062,6 +1039,6 @@ bool control_route(struct request *q)
     if (!is_allowed(q)) {
         return true;
     }
-    surface_dispatch(q, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]));
+    surface_dispatch(q, CONTROL_ROUTES, sizeof(CONTROL_ROUTES) / sizeof(CONTROL_ROUTES[0]));
     return true;
 }

@@ -203,8 +203,8 @@ void control_subscriber_get(struct request *q)
 }
 
 /* Fills the command from the body; e.code stays NULL when all is well. */
-static struct field_error change_read(struct surface *s, struct json_object *body,
-                                      struct subscriber_change_command *c)
+static struct field_error subscriber_change_read(struct surface *s, struct json_object *body,
+                                                 struct subscriber_change_command *c)
 {
     struct json_object *reachable = json_member(body, "reachable");
     struct json_object *status = json_member(body, "status");
@@ -266,7 +266,7 @@ void control_subscriber_change(struct request *q)
     struct subscriber_change_command c;
     memset(&c, 0, sizeof(c));
     c.msisdn = u->msisdn;
-    struct field_error e = change_read(s, body, &c);
+    struct field_error e = subscriber_change_read(s, body, &c);
     if (e.code == NULL && c.fields == 0) {
         e = (struct field_error){"nothing_to_change",
                                  "give reachable, status, pin, sim_swapped_at or "

@@ -288,8 +288,8 @@ void control_organisation_settle(struct request *q)
 /* ---- an organisation's settings ---- */
 
 /* NULL: all is well. */
-static const char *change_read(struct surface *s, struct json_object *body,
-                               struct organisation_change_command *c)
+static const char *organisation_change_read(struct surface *s, struct json_object *body,
+                                            struct organisation_change_command *c)
 {
     struct json_object *active = json_member(body, "active");
     struct json_object *nominated = json_member(body, "nominated_msisdn");
@@ -338,7 +338,7 @@ void control_organisation_change(struct request *q)
     }
     memset(&c, 0, sizeof(c));
     c.short_code = g->short_code;
-    const char *wrong = change_read(s, body, &c);
+    const char *wrong = organisation_change_read(s, body, &c);
     if (wrong != NULL) {
         surface_problem(q, 0, 400, "invalid_change", wrong);
         return;

@@ -98,8 +98,8 @@ static void answer_outcome(struct request *q, uint64_t wait_position, enum book_
 }
 
 /* True when it was done; otherwise answered. */
-static bool execute(struct request *q, uint16_t kind, const struct world_command *c,
-                    uint64_t *wait_position_out)
+static bool execute_world(struct request *q, uint16_t kind, const struct world_command *c,
+                          uint64_t *wait_position_out)
 {
     enum book_outcome outcome = BOOK_NOTHING;
     struct engine_result result =
@@ -133,7 +133,7 @@ void control_world_save(struct request *q)
         return;
     }
     uint16_t kind = from != NULL ? COMMAND_WORLD_COPY : COMMAND_WORLD_SAVE;
-    if (execute(q, kind, &c, &wait_position)) {
+    if (execute_world(q, kind, &c, &wait_position)) {
         answer_world(q, wait_position, 201, book_world(engine_book(q->s->engine), c.name));
     }
 }
@@ -163,7 +163,7 @@ void control_world_remove(struct request *q)
 {
     struct world_command c = {.name = q->parts[0], .from = SPAN_EMPTY};
     uint64_t wait_position;
-    if (!execute(q, COMMAND_WORLD_REMOVE, &c, &wait_position)) {
+    if (!execute_world(q, COMMAND_WORLD_REMOVE, &c, &wait_position)) {
         return;
     }
     struct writer w = surface_writer(q->s);
@@ -358,7 +358,7 @@ void control_world_restore(struct request *q)
         surface_problem(q, 0, 409, "clock_is_moving", "the clock is being moved; wait");
         return;
     }
-    if (execute(q, COMMAND_WORLD_RESTORE, &c, &wait_position)) {
+    if (execute_world(q, COMMAND_WORLD_RESTORE, &c, &wait_position)) {
         answer_generation(q, wait_position, "restored", book_world(engine_book(s->engine), c.name));
     }
 }

@@ -16,13 +16,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "face/secrets.h"
 #include "wire/base64.h"
 
-enum { RSA_BITS = 2048, RSA_BYTES = RSA_BITS / 8, PATH_BYTES_MAX = 1024 };
+enum { RSA_BITS = 2048, RSA_BYTES = RSA_BITS / 8 };
 #define CERTIFICATE_DAYS 3650L
 
 struct credential_key {
-    char path[PATH_BYTES_MAX];
+    char path[SECRETS_PATH_SIZE];
     EVP_PKEY *key; /* NULL: not made or not read yet */
 };
 
@@ -59,7 +60,7 @@ static bool key_load(struct credential_key *k)
 /* Under a name of its own first, so that the key is whole from its first moment on. */
 static bool key_keep(const struct credential_key *k, EVP_PKEY *key, char error[256])
 {
-    char half[PATH_BYTES_MAX + 8];
+    char half[SECRETS_PATH_SIZE + 8];
     if (k->path[0] == '\0') {
         return true;
     }
@@ -82,7 +83,7 @@ static bool key_keep(const struct credential_key *k, EVP_PKEY *key, char error[2
     return kept;
 }
 
-static bool key_make(struct credential_key *k, char error[256])
+static bool rsa_key_make(struct credential_key *k, char error[256])
 {
     EVP_PKEY *key = EVP_RSA_gen(RSA_BITS);
     if (key == NULL) {
@@ -122,7 +123,7 @@ static X509 *certificate_make(EVP_PKEY *key)
 
 bool credential_certificate(struct credential_key *k, struct writer *out, char error[256])
 {
-    if (!key_load(k) && !key_make(k, error)) {
+    if (!key_load(k) && !rsa_key_make(k, error)) {
         return false;
     }
     X509 *x = certificate_make(k->key);

@@ -17,9 +17,8 @@
 #include "wire/daraja_result.h"
 #include "wire/daraja_stk.h"
 
-#define PATH_OAUTH SPAN_LITERAL("/oauth/v1/generate")
-#define PATH_PUSH  SPAN_LITERAL("/mpesa/stkpush/v1/processrequest")
-#define PATH_QUERY SPAN_LITERAL("/mpesa/stkpushquery/v1/query")
+#define PATH_OAUTH "/oauth/v1/generate"
+#define PATH_QUERY "/mpesa/stkpushquery/v1/query"
 
 void daraja_explain(struct request *q, const char *words)
 {
@@ -55,10 +54,19 @@ void daraja_refuse_busy(struct request *q, enum engine_status status)
     daraja_refuse(q, 0, DARAJA_ERROR_BUSY, "", engine_status_text(status));
 }
 
+bool daraja_decided(struct request *q, struct engine_result result)
+{
+    if (result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED) {
+        return true;
+    }
+    daraja_refuse_busy(q, result.status);
+    return false;
+}
+
 /* Shedding before a body is read (R3.2). */
 bool daraja_admit(struct surface *s, struct http_exchange *x)
 {
-    if (!span_equal(http_path(x), PATH_PUSH)) {
+    if (!span_is(http_path(x), DARAJA_PATH_PUSH)) {
         return true;
     }
     enum engine_status status = engine_admits(s->engine, ENGINE_NEW_WORK);
@@ -489,8 +497,7 @@ static void handle_push(struct request *q)
     push_command(s, &push, &command);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_STK_PUSH, &command, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        daraja_refuse_busy(q, result.status);
+    if (!daraja_decided(q, result)) {
         return;
     }
     answer_push(q, result.wait_position, &reply);
@@ -695,11 +702,11 @@ bool daraja_fail(struct request *q, const char *words)
 
 bool daraja_route(struct request *q)
 {
-    if (span_equal(q->path, PATH_PUSH)) {
+    if (span_is(q->path, DARAJA_PATH_PUSH)) {
         handle_push(q);
-    } else if (span_equal(q->path, PATH_QUERY)) {
+    } else if (span_is(q->path, PATH_QUERY)) {
         handle_query(q);
-    } else if (span_equal(q->path, PATH_OAUTH)) {
+    } else if (span_is(q->path, PATH_OAUTH)) {
         handle_oauth(q);
     } else if (daraja_request_route(q) || daraja_c2b_route(q) || daraja_lookup_route(q) ||
                daraja_ratiba_route(q) || daraja_bill_route(q)) {

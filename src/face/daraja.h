@@ -7,6 +7,9 @@
 #include "face/internal.h"
 #include "wire/daraja_stk.h"
 
+/* Where new work comes in: it is shed here, and a merchant's gateway answers here, too. */
+#define DARAJA_PATH_PUSH "/mpesa/stkpush/v1/processrequest"
+
 /* daraja.c */
 bool daraja_route(struct request *q);
 /* Is it one of Daraja's paths? */
@@ -39,6 +42,8 @@ void daraja_refuse(struct request *q, uint64_t wait_position, enum daraja_error_
 void daraja_answer_error(struct request *q, uint64_t wait_position,
                          const struct daraja_error *error);
 void daraja_refuse_busy(struct request *q, enum engine_status status);
+/* Was it decided, applied or refused? False after answering that the system is busy. */
+bool daraja_decided(struct request *q, struct engine_result result);
 /*
  * What the operator and the gateway's front read alike; false: answered.
  *   daraja_read_basic   consumer key and secret of OAuth; they point into decoded, which holds a

@@ -52,29 +52,20 @@ static const struct organisation *biller_of(struct request *q)
     return found;
 }
 
-static void answer(struct request *q, uint64_t wait_position, const char *message, bool errors)
+static void answer_done(struct request *q, uint64_t wait_position, const char *message, bool errors)
 {
     struct writer w = surface_writer(q->s);
     daraja_bill_done_render(&w, NULL, message, errors);
     surface_json(q, wait_position, 200, &w);
 }
 
-static void refuse(struct request *q, enum daraja_bill_refusal refusal, const char *words)
+static void refuse_bill(struct request *q, enum daraja_bill_refusal refusal, const char *words)
 {
     bool missing = refusal == DARAJA_BILL_NO_INVOICE || refusal == DARAJA_BILL_NO_PAYMENT;
     struct writer w = surface_writer(q->s);
     daraja_bill_refused_render(&w, refusal);
     daraja_explain(q, words);
     surface_json(q, engine_read_position(q->s->engine), missing ? 404 : 409, &w);
-}
-
-static bool decided(struct request *q, struct engine_result result)
-{
-    if (result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED) {
-        return true;
-    }
-    daraja_refuse_busy(q, result.status);
-    return false;
 }
 
 static bool ruled(struct request *q, uint32_t short_code, int64_t amount_minor, struct span about)
@@ -94,8 +85,9 @@ static const struct organisation *bill_preamble(struct request *q)
     }
     const struct organisation *g = biller_of(q);
     if (g == NULL) {
-        refuse(q, DARAJA_BILL_NO_BILLER,
-               "no organisation that this token may act for has opted in, or appKey is another's");
+        refuse_bill(
+            q, DARAJA_BILL_NO_BILLER,
+            "no organisation that this token may act for has opted in, or appKey is another's");
     }
     return g;
 }
@@ -131,14 +123,14 @@ static void handle_biller(struct request *q, bool change)
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_BILLER, &c, &reply);
-    if (!decided(q, result)) {
+    if (!daraja_decided(q, result)) {
         return;
     }
     if (reply.refusal == OPERATOR_EXISTS) {
-        refuse(q, DARAJA_BILL_REGISTERED, "it opted in before: POST .../change-optin-details");
+        refuse_bill(q, DARAJA_BILL_REGISTERED, "it opted in before: POST .../change-optin-details");
     } else if (reply.refusal != OPERATOR_DONE) {
-        refuse(q, DARAJA_BILL_NO_BILLER,
-               "no organisation of this short code, or it has not opted in");
+        refuse_bill(q, DARAJA_BILL_NO_BILLER,
+                    "no organisation of this short code, or it has not opted in");
     } else {
         app_key_format(in.short_code, key);
         struct writer w = surface_writer(s);
@@ -149,8 +141,8 @@ static void handle_biller(struct request *q, bool change)
 
 /* ---- invoices ---- */
 
-static void fill(struct invoice_command *c, const struct organisation *g,
-                 const struct daraja_invoice *in, bool change)
+static void fill_invoice(struct invoice_command *c, const struct organisation *g,
+                         const struct daraja_invoice *in, bool change)
 {
     *c = (struct invoice_command){
         .short_code = g->short_code,
@@ -190,8 +182,8 @@ static bool read_invoice(struct request *q, struct json_object *object,
         return true;
     }
     if (reading->refusal != DARAJA_BILL_NOT_REFUSED) {
-        refuse(q, reading->refusal,
-               "billedPhoneNumber is like 0722000000, dueDate like 2026-01-31");
+        refuse_bill(q, reading->refusal,
+                    "billedPhoneNumber is like 0722000000, dueDate like 2026-01-31");
     } else {
         daraja_answer_error(q, 0, reading->error);
     }
@@ -238,7 +230,7 @@ static bool look_at_invoice(struct request *q, struct invoice_list *list, size_t
         wrong = DARAJA_BILL_REFERENCE_TAKEN;
     }
     if (wrong != DARAJA_BILL_NOT_REFUSED) {
-        refuse(q, wrong, "an externalReference is used once, and stays what it is once paid");
+        refuse_bill(q, wrong, "an externalReference is used once, and stays what it is once paid");
         return false;
     }
     list->earlier[i] = in->reference;
@@ -252,17 +244,17 @@ static bool send_invoice(struct request *q, struct invoice_list *list, size_t i,
     struct engine *e = q->s->engine;
     struct invoice_command c;
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
-    fill(&c, list->g, in, list->change);
+    fill_invoice(&c, list->g, in, list->change);
     struct engine_result result =
         i == 0 ? engine_execute(e, ENGINE_CONTINUATION, COMMAND_INVOICE, &c, &reply)
                : engine_execute_next(e, COMMAND_INVOICE, &c, &reply);
     list->wait_position = result.wait_position;
-    if (!decided(q, result)) {
+    if (!daraja_decided(q, result)) {
         return false;
     }
     if (reply.refusal != OPERATOR_DONE) { /* what was due came before the first, and paid it */
-        refuse(q, list->change ? DARAJA_BILL_PAID : DARAJA_BILL_REFERENCE_TAKEN,
-               "an externalReference is used once, and stays what it is once paid");
+        refuse_bill(q, list->change ? DARAJA_BILL_PAID : DARAJA_BILL_REFERENCE_TAKEN,
+                    "an externalReference is used once, and stays what it is once paid");
         return false;
     }
     return true;
@@ -308,7 +300,7 @@ static void handle_invoices(struct request *q, bool bulk, bool change)
     list.wait_position = 0;
     if (each_invoice(q, &list, look_at_invoice) && has_room(q) &&
         each_invoice(q, &list, send_invoice)) {
-        answer(q, list.wait_position, "Invoice sent successfully", false);
+        answer_done(q, list.wait_position, "Invoice sent successfully", false);
     }
 }
 
@@ -341,7 +333,7 @@ static bool look_at_cancel(struct request *q, struct cancel_list *list, size_t i
     enum daraja_bill_refusal wrong = cancel_refusal(q->s, list->g, reference);
     (void)i;
     if (wrong != DARAJA_BILL_NOT_REFUSED) {
-        refuse(q, wrong, "only invoices that were sent and nobody paid can be cancelled");
+        refuse_bill(q, wrong, "only invoices that were sent and nobody paid can be cancelled");
     }
     return wrong == DARAJA_BILL_NOT_REFUSED;
 }
@@ -364,7 +356,7 @@ static bool cancel_one(struct request *q, struct cancel_list *list, size_t i, st
     list->wait_position = result.wait_position;
     /* Not found: it is twice in the list. */
     CHECK(reply.refusal == OPERATOR_DONE || (i > 0 && reply.refusal == OPERATOR_NOT_FOUND));
-    return decided(q, result);
+    return daraja_decided(q, result);
 }
 
 /* Until one gives false; answered. */
@@ -401,7 +393,7 @@ static bool cancel_all(struct request *q, struct cancel_list *list)
            each_cancel(q, list, look_at_cancel) && each_cancel(q, list, cancel_one);
 }
 
-static void handle_cancel(struct request *q, bool bulk)
+static void handle_invoice_cancel(struct request *q, bool bulk)
 {
     struct daraja_error error;
     struct cancel_list list = {.g = bill_preamble(q), .bulk = bulk};
@@ -415,7 +407,7 @@ static void handle_cancel(struct request *q, bool bulk)
     }
     list.count = bulk ? json_count(list.body) : 1;
     if (list.count == 0 || cancel_all(q, &list)) {
-        answer(q, list.wait_position, "Invoice cancelled successfully.", true);
+        answer_done(q, list.wait_position, "Invoice cancelled successfully.", true);
     }
 }
 
@@ -441,15 +433,15 @@ static void handle_reconciliation(struct request *q)
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_ACKNOWLEDGE, &c, &reply);
-    if (!decided(q, result)) {
+    if (!daraja_decided(q, result)) {
         return;
     }
     if (reply.refusal == OPERATOR_NOT_FOUND) {
-        refuse(q, DARAJA_BILL_NO_PAYMENT,
-               "no payment of this transactionId was pushed to this biller");
+        refuse_bill(q, DARAJA_BILL_NO_PAYMENT,
+                    "no payment of this transactionId was pushed to this biller");
         return;
     }
-    answer(q, result.wait_position, NULL, false); /* a second one changes nothing */
+    answer_done(q, result.wait_position, NULL, false); /* a second one changes nothing */
 }
 
 bool daraja_bill_outgoing(struct surface *s, const struct outbox_item *item, struct writer *body,
@@ -498,9 +490,9 @@ bool daraja_bill_route(struct request *q)
     } else if (span_is(call, "update/single-invoicing")) {
         handle_invoices(q, false, true);
     } else if (span_is(call, "cancel-single-invoice")) {
-        handle_cancel(q, false);
+        handle_invoice_cancel(q, false);
     } else if (span_is(call, "cancel-bulk-invoices")) {
-        handle_cancel(q, true);
+        handle_invoice_cancel(q, true);
     } else if (span_is(call, "reconciliation")) {
         handle_reconciliation(q);
     } else {

@@ -27,11 +27,6 @@ static void answer_c2b(struct request *q, uint64_t wait_position, const char *de
     surface_json(q, wait_position, 200, &w);
 }
 
-static bool decided(struct engine_result result)
-{
-    return result.status == ENGINE_APPLIED || result.status == ENGINE_REFUSED;
-}
-
 /* In daraja-strict the version of the registration is the app's product: the other one is none of
  * its. True: answered. */
 static bool refuse_other_version(struct request *q, const struct organisation *g, uint8_t version)
@@ -79,9 +74,10 @@ static void handle_register(struct request *q, uint8_t version)
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_C2B_REGISTER, &c, &reply);
-    if (!decided(result)) {
-        daraja_refuse_busy(q, result.status);
-    } else if (reply.refusal == OPERATOR_EXISTS) {
+    if (!daraja_decided(q, result)) {
+        return;
+    }
+    if (reply.refusal == OPERATOR_EXISTS) {
         daraja_refuse(q, result.wait_position, DARAJA_ERROR_URLS_REGISTERED, "",
                       "URLs are registered once (daraja-strict); dev and sandbox overwrite them");
     } else {
@@ -151,7 +147,7 @@ static void msisdn_text(uint64_t msisdn, uint8_t version, char out[MSISDN_TEXT_S
     }
 }
 
-static struct span name_of(struct surface *s, uint64_t msisdn)
+static struct span subscriber_name(struct surface *s, uint64_t msisdn)
 {
     const struct operator_state *o = surface_operator(s);
     const struct subscriber *u = operator_subscriber(o, msisdn);
@@ -179,7 +175,7 @@ void daraja_c2b_render(struct surface *s, const struct operator_request *r, bool
         .balance_minor = r->after_minor[ACCOUNT_UTILITY],
         .third_party_id = question ? SPAN_EMPTY : operator_text(o, r->answer),
         .msisdn = msisdn,
-        .name = name_of(s, r->party),
+        .name = subscriber_name(s, r->party),
     };
     daraja_c2b_message_render(body, &m);
 }
@@ -208,7 +204,7 @@ bool daraja_income_outgoing(struct surface *s, const struct outbox_item *item, s
         .has_balance = true,
         .balance_minor = income->balance_minor,
         .msisdn = msisdn,
-        .name = name_of(s, income->msisdn),
+        .name = subscriber_name(s, income->msisdn),
     };
     daraja_c2b_message_render(body, &m);
     *url_out = operator_text(o, income->url);
@@ -286,8 +282,7 @@ static void handle_pull_register(struct request *q)
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PULL_REGISTER, &c, &reply);
-    if (!decided(result)) {
-        daraja_refuse_busy(q, result.status);
+    if (!daraja_decided(q, result)) {
         return;
     }
     id_request_format(s->request_seed, s->request_counter, id);
@@ -305,7 +300,7 @@ static void render_pulled(struct surface *s, struct writer *w, const struct inco
         .transaction_id = id,
         .at_ns = income->at_ns,
         .msisdn = income->msisdn,
-        .sender = name_of(s, income->msisdn),
+        .sender = subscriber_name(s, income->msisdn),
         .buy_goods = income->type == C2B_BUY_GOODS,
         .reference = operator_text(surface_operator(s), income->reference),
         .amount_minor = income->amount_minor,

@@ -18,8 +18,8 @@
 
 /* ---- requests ---- */
 
-static void fill(struct request_command *c, enum daraja_initiated_api api,
-                 const struct daraja_initiated *in)
+static void fill_initiated(struct request_command *c, enum daraja_initiated_api api,
+                           const struct daraja_initiated *in)
 {
     static const uint8_t kinds[] = {
         [DARAJA_BALANCE] = REQUEST_BALANCE,   [DARAJA_STATUS] = REQUEST_STATUS,
@@ -72,7 +72,7 @@ static void handle_initiated(struct request *q, enum daraja_initiated_api api,
         daraja_refuse_busy(q, opened);
         return;
     }
-    fill(&command, api, &in);
+    fill_initiated(&command, api, &in);
     command.credential_good = daraja_credential_good(
         q, operator_organisation(surface_operator(s), in.party_a), in.security_credential);
     daraja_request_accept(q, &command);

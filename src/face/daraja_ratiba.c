@@ -16,7 +16,7 @@
 
 /* ---- the call ---- */
 
-static void fill(struct request_command *c, const struct daraja_ratiba *in)
+static void fill_standing_order(struct request_command *c, const struct daraja_ratiba *in)
 {
     memset(c, 0, sizeof(*c));
     c->kind = REQUEST_STANDING_ORDER;
@@ -56,7 +56,7 @@ static void handle_create(struct request *q)
         daraja_refuse_busy(q, opened);
         return;
     }
-    fill(&command, &in);
+    fill_standing_order(&command, &in);
     uint64_t wait_position = 0;
     const struct operator_request *r = daraja_request_execute(q, &command, &wait_position);
     if (r == NULL) {

@@ -85,8 +85,7 @@ const struct operator_request *daraja_request_execute(struct request *q,
     struct engine_result result =
         engine_execute(q->s->engine, ENGINE_NEW_WORK, COMMAND_REQUEST, command, &reply);
     *wait_position = result.wait_position;
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        daraja_refuse_busy(q, result.status);
+    if (!daraja_decided(q, result)) {
         return NULL;
     }
     if (reply.refusal == OPERATOR_DUPLICATE) {

@@ -87,6 +87,18 @@ void gateway_text_field(struct surface *s, struct writer *w, const char *name, u
     }
 }
 
+bool gateway_is_callers(const struct request *q, uint32_t provider)
+{
+    const struct gateway_provider *p = gateway_provider(surface_gateway(q->s), provider);
+    return p != NULL && p->merchant == q->merchant;
+}
+
+bool gateway_invalid(struct request *q, const char *code, const char *detail)
+{
+    surface_problem(q, 0, 422, code, detail);
+    return false;
+}
+
 bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out)
 {
     struct json_object *member = json_member(body, name);
@@ -95,7 +107,7 @@ bool gateway_member_text(struct json_object *body, const char *name, size_t max,
 
 /* ---- who may call ---- */
 
-static bool authenticate(struct request *q)
+static bool has_api_key(struct request *q)
 {
     struct span key;
     uint8_t hash[16];
@@ -132,7 +144,7 @@ bool gateway_admit(struct surface *s, struct http_exchange *x)
     return false;
 }
 
-static const struct route ROUTES[] = {
+static const struct route MERCHANT_ROUTES[] = {
     {"POST", "/v1/payments", gateway_payment_create},
     {"GET", "/v1/payments", gateway_payment_list},
     {"GET", "/v1/payments/{}", gateway_payment_get},
@@ -209,8 +221,8 @@ bool gateway_route(struct request *q)
     if (!span_starts_with(q->path, SPAN_LITERAL("/v1/"))) {
         return false;
     }
-    if (authenticate(q)) {
-        surface_dispatch(q, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]));
+    if (has_api_key(q)) {
+        surface_dispatch(q, MERCHANT_ROUTES, sizeof(MERCHANT_ROUTES) / sizeof(MERCHANT_ROUTES[0]));
     }
     return true;
 }
@@ -222,12 +234,12 @@ bool gateway_route(struct request *q)
 #define DEV_SHORT_CODE 174379
 #define DEV_PASSKEY    "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
 
-struct sealed {
+struct sealed_text {
     uint8_t bytes[GATEWAY_SEALED_MAX];
     size_t size;
 };
 
-static struct span seal(struct surface *s, struct sealed *out, const char *plain)
+static struct span seal(struct surface *s, struct sealed_text *out, const char *plain)
 {
     out->size = secrets_seal(s->options.secrets, span_from(plain), out->bytes, sizeof(out->bytes));
     return (struct span){(const char *)out->bytes, out->size};
@@ -243,7 +255,7 @@ struct engine_result gateway_seed(struct surface *s)
 {
     struct gateway_seed_command c = {.name = SPAN_LITERAL("Default merchant")};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct sealed sealed[5];
+    struct sealed_text sealed[5];
     bool dev = s->options.profile != PROFILE_PRODUCTION;
     const char *key = s->options.merchant_key != NULL ? s->options.merchant_key : DEV_KEY;
     bool given = s->options.merchant_key != NULL || s->gateway->has_first_key;

@@ -7,8 +7,11 @@
 #ifndef HAKIKA_FACE_GATEWAY_H
 #define HAKIKA_FACE_GATEWAY_H
 
+#include "base/caltime.h"
 #include "face/internal.h"
 #include "merchant/merchant.h"
+
+#define GATEWAY_DAY_NS ((int64_t)SECONDS_PER_DAY * NS_PER_S)
 
 enum {
     GATEWAY_TOKENS_MAX = 256, /* access tokens kept, one for each provider account */
@@ -74,6 +77,12 @@ static inline const struct gateway *surface_gateway(struct surface *s)
     return gateway_of(engine_book(s->engine));
 }
 
+/* The bytes of a number or an array, for a digest. */
+static inline struct span gateway_bytes(const void *data, size_t size)
+{
+    return (struct span){data, size};
+}
+
 bool gateway_admit(struct surface *s, struct http_exchange *x);
 bool gateway_route(struct request *q);
 void gateway_poll_turn(struct surface *s);
@@ -87,6 +96,10 @@ void gateway_text_field(struct surface *s, struct writer *w, const char *name, u
 /* The id that we chose for what has none of the provider's (payouts, refunds, Paystack's
  * reference): "hk-" and the token. Lies in w. */
 struct span gateway_own_id(const uint8_t token[16], struct writer *w);
+/* Is the provider account in this slot the caller's? */
+bool gateway_is_callers(const struct request *q, uint32_t provider);
+/* Answers 422; always false. */
+bool gateway_invalid(struct request *q, const char *code, const char *detail);
 /* A member of a JSON object as text of 1 to max bytes; false: absent or not that. */
 bool gateway_member_text(struct json_object *body, const char *name, size_t max, struct span *out);
 

@@ -77,8 +77,8 @@ static bool has_payer(const struct gateway_payment *p)
     return p->method == METHOD_MPESA_STK || p->method == METHOD_PAYSTACK;
 }
 
-static void name_of(struct surface *s, const struct gateway_payment *p,
-                    char out[GATEWAY_TOKEN_TEXT])
+static void payment_name(struct surface *s, const struct gateway_payment *p,
+                         char out[GATEWAY_TOKEN_TEXT])
 {
     uint8_t name[16];
     secrets_name_make(s->options.secrets, p->number, engine_book(s->engine)->generation, name);
@@ -92,13 +92,13 @@ void gateway_checkout_field(struct surface *s, struct writer *w, const struct ga
     if (!has_payer(p)) {
         return;
     }
-    name_of(s, p, name);
+    payment_name(s, p, name);
     int size = snprintf(url, sizeof(url), "%s/pay/%s", s->gateway->own_url, name);
     CHECK(size > 0 && (size_t)size < sizeof(url));
     json_field_text(w, "checkout_url", url);
 }
 
-static const struct gateway_payment *find(struct request *q)
+static const struct gateway_payment *find_checkout(struct request *q)
 {
     uint8_t name[16];
     uint64_t number;
@@ -116,7 +116,7 @@ static const struct gateway_payment *find(struct request *q)
 
 /* ---- answers ---- */
 
-static void common_headers(struct request *q)
+static void private_headers(struct request *q)
 {
     http_reply_header(q->x, "X-Content-Type-Options", SPAN_LITERAL("nosniff"));
     http_reply_header(q->x, "Referrer-Policy", SPAN_LITERAL("no-referrer")); /* the id is in it */
@@ -158,7 +158,7 @@ void gateway_checkout_state(struct request *q)
 {
     struct surface *s = q->s;
     struct writer w = surface_writer(s);
-    const struct gateway_payment *p = find(q);
+    const struct gateway_payment *p = find_checkout(q);
     char phone[16];
     shared_headers(q);
     http_reply_header(q->x, "Cache-Control", SPAN_LITERAL("no-store"));
@@ -208,13 +208,14 @@ static void put_escaped(struct writer *w, struct span text)
     }
 }
 
-struct mark {
+struct page_mark {
     const char *name;
     struct span text;
     bool is_markup;
 };
 
-static void put_mark(struct writer *w, struct span name, const struct mark *marks, size_t count)
+static void put_mark(struct writer *w, struct span name, const struct page_mark *marks,
+                     size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (span_is(name, marks[i].name)) {
@@ -229,7 +230,7 @@ static void put_mark(struct writer *w, struct span name, const struct mark *mark
     CHECK(false); /* a mark of the page that nobody fills */
 }
 
-static void fill_page(struct writer *w, const struct mark *marks, size_t count)
+static void fill_page(struct writer *w, const struct page_mark *marks, size_t count)
 {
     struct span page = checkout_page_document();
     size_t start = 0;
@@ -257,7 +258,7 @@ static uint64_t looks(struct request *q)
 
 static void page_headers(struct request *q)
 {
-    common_headers(q);
+    private_headers(q);
     http_reply_header(q->x, "Content-Security-Policy",
                       SPAN_LITERAL("default-src 'none'; script-src 'self'; style-src 'self'; "
                                    "connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -284,7 +285,7 @@ static void amount_text(int64_t minor, char out[AMOUNT_TEXT])
     out[w.size] = '\0';
 }
 
-static void answer_page(struct request *q, const struct gateway_payment *p)
+static void answer_payment_page(struct request *q, const struct gateway_payment *p)
 {
     struct surface *s = q->s;
     struct writer w = surface_writer(s);
@@ -297,7 +298,7 @@ static void answer_page(struct request *q, const struct gateway_payment *p)
     bool open = !gateway_state_ended(p->state);
     bool over = open && look >= LOOKS_MAX;
     struct words words = words_of(over ? GATEWAY_UNCONFIRMED : p->state);
-    name_of(s, p, name);
+    payment_name(s, p, name);
     amount_text(gateway_paid_minor(p), amount);
     mask_msisdn(p->phone, phone);
     if (open && !over) {
@@ -311,7 +312,7 @@ static void answer_page(struct request *q, const struct gateway_payment *p)
     if (number.size > 0) {
         (void)snprintf(receipt, sizeof(receipt), "M-PESA %.*s", (int)number.size, number.data);
     }
-    struct mark marks[] = {
+    struct page_mark marks[] = {
         {"amount", span_from(amount), false},       {"merchant", shop_name(s, p), false},
         {"phone", span_from(phone), false},         {"id", span_from(name), false},
         {"status", span_from(words.status), false}, {"en", span_from(words.en), false},
@@ -325,10 +326,10 @@ static void answer_page(struct request *q, const struct gateway_payment *p)
 
 void gateway_checkout_page(struct request *q)
 {
-    const struct gateway_payment *p = find(q);
+    const struct gateway_payment *p = find_checkout(q);
     if (p != NULL) {
         gateway_payment_ask_if_stale(q, p);
-        answer_page(q, p);
+        answer_payment_page(q, p);
         return;
     }
     struct writer w = surface_writer(q->s);

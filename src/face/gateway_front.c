@@ -20,14 +20,12 @@
 #include "wire/daraja_result.h"
 #include "wire/daraja_stk.h"
 
-#define PATH_PUSH "/mpesa/stkpush/v1/processrequest"
-
 /* In a token's 24 bits: any account (0: as in apps.h), or the slot of one and 1. */
 enum { FRONT_ANY = APPS_ANY, PLAIN_MAX = GATEWAY_SEALED_MAX };
 
 bool gateway_front_is_push(struct span path)
 {
-    return span_is(path, PATH_PUSH);
+    return span_is(path, DARAJA_PATH_PUSH);
 }
 
 /* ---- who may call ---- */
@@ -67,7 +65,7 @@ static bool is_open(const struct surface *s)
     return s->options.profile == PROFILE_DEV || s->options.profile == PROFILE_SANDBOX;
 }
 
-static void handle_oauth(struct request *q)
+static void front_oauth(struct request *q)
 {
     char decoded[1024];
     char token[SECRETS_TOKEN_SIZE];
@@ -128,8 +126,8 @@ uint32_t gateway_front_account(struct request *q, uint32_t short_code)
 }
 
 /* BusinessShortCode and Password; SLAB_NONE after answering. */
-static uint32_t authenticate(struct request *q, uint32_t short_code, struct span password,
-                             struct span timestamp)
+static uint32_t authenticate_account(struct request *q, uint32_t short_code, struct span password,
+                                     struct span timestamp)
 {
     char plain[PLAIN_MAX];
     size_t size = 0;
@@ -158,7 +156,7 @@ static uint32_t authenticate(struct request *q, uint32_t short_code, struct span
 
 /* ---- ids: ours, made of what never changes of a payment ---- */
 
-static void ids_of(const struct gateway_payment *p, struct daraja_stk_ids *out)
+static void push_ids_of(const struct gateway_payment *p, struct daraja_stk_ids *out)
 {
     int64_t created_ns = p->entered_ns[GATEWAY_CREATED];
     id_merchant_request_format((uint64_t)created_ns, p->number, out->merchant_request_id);
@@ -180,7 +178,7 @@ static const struct gateway_payment *payment_of(struct surface *s, struct span i
     if (p == NULL || p->front_url == TEXT_NONE) {
         return NULL;
     }
-    ids_of(p, &ids);
+    push_ids_of(p, &ids);
     return span_is(id, ids.checkout_request_id) ? p : NULL;
 }
 
@@ -256,21 +254,22 @@ static void create(struct request *q, uint32_t account, const struct daraja_stk_
         daraja_refuse_busy(q, result.status);
         return;
     }
-    ids_of(gateway_payment(g, reply.number), &ids);
+    push_ids_of(gateway_payment(g, reply.number), &ids);
     struct writer w = surface_writer(s);
     daraja_stk_accepted_render(&w, &ids);
     daraja_explain(q, "accepted and durable: the gateway asks the provider next");
     surface_json(q, result.wait_position, 200, &w);
 }
 
-static void handle_push(struct request *q)
+static void front_push(struct request *q)
 {
     struct surface *s = q->s;
     struct daraja_stk_push push;
     if (!daraja_read_push(q, &push)) {
         return;
     }
-    uint32_t account = authenticate(q, push.business_short_code, push.password, push.timestamp);
+    uint32_t account =
+        authenticate_account(q, push.business_short_code, push.password, push.timestamp);
     if (account != SLAB_NONE &&
         fits_account(q, gateway_provider(surface_gateway(s), account), &push)) {
         create(q, account, &push);
@@ -288,7 +287,7 @@ static enum daraja_result_kind usual_end(uint8_t state)
                                         : DARAJA_RESULT_PUSH_FAILED;
 }
 
-struct told {
+struct push_end {
     struct daraja_stk_result result;
     char code[GATEWAY_CODE_MAX + 1];
     char words[GATEWAY_WORDS_MAX + 1];
@@ -303,7 +302,7 @@ static void copy(char *out, size_t room, struct span text)
     out[size] = '\0';
 }
 
-static void result_of(struct surface *s, const struct gateway_payment *p, struct told *out)
+static void push_end_of(struct surface *s, const struct gateway_payment *p, struct push_end *out)
 {
     const struct gateway *g = surface_gateway(s);
     struct span code = gateway_text(g, p->code);
@@ -312,7 +311,7 @@ static void result_of(struct surface *s, const struct gateway_payment *p, struct
     const struct daraja_result_text *usual =
         daraja_result_text(paid ? DARAJA_RESULT_SUCCESS : usual_end(p->state));
     memset(out, 0, sizeof(*out));
-    ids_of(p, &out->result.ids);
+    push_ids_of(p, &out->result.ids);
     copy(out->code, sizeof(out->code), !paid && said ? code : span_from(usual->code));
     copy(out->words, sizeof(out->words),
          !paid && said ? gateway_text(g, p->words) : span_from(usual->desc));
@@ -328,15 +327,15 @@ static void result_of(struct surface *s, const struct gateway_payment *p, struct
 void gateway_front_message(struct surface *s, const struct gateway_payment *p, uint16_t kind,
                            struct writer *w, struct gateway_job *job)
 {
-    struct told told;
+    struct push_end end;
     memset(job, 0, sizeof(*job));
     size_t start = w->size;
     if (gateway_pays_out(p->method)) {
         gateway_front_result(s, p, kind, w);
     } else {
         CHECK(p->front_url != TEXT_NONE && gateway_state_ended(p->state));
-        result_of(s, p, &told);
-        daraja_stk_callback_render(w, &told.result);
+        push_end_of(s, p, &end);
+        daraja_stk_callback_render(w, &end.result);
     }
     CHECK(!w->overflow);
     job->body = (struct span){(const char *)w->data + start, w->size - start};
@@ -346,14 +345,15 @@ void gateway_front_message(struct surface *s, const struct gateway_payment *p, u
 /* ---- query ---- */
 
 /* Whatever is not decided is in flight, an unknown outcome too: never a failure (R2.5). */
-static void handle_query(struct request *q)
+static void front_query(struct request *q)
 {
     struct daraja_stk_query query;
-    struct told told;
+    struct push_end end;
     if (!daraja_read_query(q, &query)) {
         return;
     }
-    uint32_t account = authenticate(q, query.business_short_code, query.password, query.timestamp);
+    uint32_t account =
+        authenticate_account(q, query.business_short_code, query.password, query.timestamp);
     if (account == SLAB_NONE) {
         return;
     }
@@ -370,21 +370,21 @@ static void handle_query(struct request *q)
     }
     struct writer w = surface_writer(q->s);
     if (gateway_state_ended(p->state)) {
-        result_of(q->s, p, &told);
-        daraja_stk_query_result_render(&w, &told.result);
+        push_end_of(q->s, p, &end);
+        daraja_stk_query_result_render(&w, &end.result);
     } else {
-        memset(&told, 0, sizeof(told));
-        ids_of(p, &told.result.ids);
-        daraja_stk_query_pending_render(&w, &told.result.ids);
+        memset(&end, 0, sizeof(end));
+        push_ids_of(p, &end.result.ids);
+        daraja_stk_query_pending_render(&w, &end.result.ids);
     }
     surface_json(q, wait_position, 200, &w);
 }
 
 /* Which method each takes is said in Daraja's words, by the call itself. */
-static const struct route ROUTES[] = {
-    {"GET", "/oauth/v1/generate", handle_oauth},
-    {"POST", "/mpesa/stkpush/v1/processrequest", handle_push},
-    {"POST", "/mpesa/stkpushquery/v1/query", handle_query},
+static const struct route FRONT_ROUTES[] = {
+    {"GET", "/oauth/v1/generate", front_oauth},
+    {"POST", "/mpesa/stkpush/v1/processrequest", front_push},
+    {"POST", "/mpesa/stkpushquery/v1/query", front_query},
     {"POST", "/mpesa/b2c/v1/paymentrequest", gateway_front_payout_v1},
     {"POST", "/mpesa/b2c/v3/paymentrequest", gateway_front_payout_v3},
     {"POST", "/mpesa/reversal/v1/request", gateway_front_reversal},
@@ -394,9 +394,9 @@ static const struct route ROUTES[] = {
 
 bool gateway_front_route(struct request *q)
 {
-    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
-        if (span_is(q->path, ROUTES[i].pattern)) {
-            ROUTES[i].handle(q);
+    for (size_t i = 0; i < sizeof(FRONT_ROUTES) / sizeof(FRONT_ROUTES[0]); i++) {
+        if (span_is(q->path, FRONT_ROUTES[i].pattern)) {
+            FRONT_ROUTES[i].handle(q);
             return true;
         }
     }

@@ -33,8 +33,8 @@ static bool credential_good(struct request *q, const struct gateway_provider *p,
 }
 
 /* SLAB_NONE after answering. */
-static uint32_t account_of(struct request *q, uint32_t short_code, struct span initiator,
-                           struct span credential)
+static uint32_t initiator_account(struct request *q, uint32_t short_code, struct span initiator,
+                                  struct span credential)
 {
     uint64_t wait_position = engine_read_position(q->s->engine);
     uint32_t account = gateway_front_account(q, short_code);
@@ -61,7 +61,8 @@ struct ids {
     char conversation[ID_TEXT_SIZE];
 };
 
-static struct span ids_of(const struct gateway *g, const struct gateway_payment *p, struct ids *out)
+static struct span originator_of(const struct gateway *g, const struct gateway_payment *p,
+                                 struct ids *out)
 {
     int64_t created_ns = p->entered_ns[GATEWAY_CREATED];
     id_conversation_format(created_ns, p->number, out->conversation);
@@ -70,7 +71,7 @@ static struct span ids_of(const struct gateway *g, const struct gateway_payment 
                                            : span_from(out->originator);
 }
 
-static void answer(struct request *q, uint64_t wait_position, uint64_t number)
+static void answer_front_payout(struct request *q, uint64_t wait_position, uint64_t number)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct ids ids;
@@ -79,7 +80,7 @@ static void answer(struct request *q, uint64_t wait_position, uint64_t number)
         daraja_refuse_busy(q, ENGINE_NO_INDEX);
         return;
     }
-    struct span originator = ids_of(g, p, &ids);
+    struct span originator = originator_of(g, p, &ids);
     struct writer w = surface_writer(q->s);
     daraja_accepted_render(&w, originator, ids.conversation);
     daraja_explain(q, "accepted and durable: the gateway asks the provider next");
@@ -88,20 +89,15 @@ static void answer(struct request *q, uint64_t wait_position, uint64_t number)
 
 /* ---- asking ---- */
 
-static struct span bytes_of(const void *data, size_t size)
-{
-    return (struct span){data, size};
-}
-
 /* Without an id of the caller's (v1, reversal) nothing is recognised as the same. */
-static void digests(struct request *q, struct payout_command *c)
+static void front_payout_digests(struct request *q, struct payout_command *c)
 {
     const struct gateway_front *f = &c->front;
     struct span scope[3] = {SPAN_LITERAL("daraja payout"),
-                            bytes_of(&c->provider, sizeof(c->provider)), f->reference};
-    struct span asked[7] = {bytes_of(&c->amount_minor, sizeof(c->amount_minor)),
-                            bytes_of(&c->phone, sizeof(c->phone)),
-                            bytes_of(&f->command, sizeof(f->command)),
+                            gateway_bytes(&c->provider, sizeof(c->provider)), f->reference};
+    struct span asked[7] = {gateway_bytes(&c->amount_minor, sizeof(c->amount_minor)),
+                            gateway_bytes(&c->phone, sizeof(c->phone)),
+                            gateway_bytes(&f->command, sizeof(f->command)),
                             f->url,
                             f->late_url,
                             c->description,
@@ -113,7 +109,8 @@ static void digests(struct request *q, struct payout_command *c)
     secrets_digest(q->s->options.secrets, asked, 7, c->request);
 }
 
-static void refuse(struct request *q, uint64_t wait_position, enum gateway_refusal refusal)
+static void refuse_front_payout(struct request *q, uint64_t wait_position,
+                                enum gateway_refusal refusal)
 {
     if (refusal == GATEWAY_KEY_REUSED) {
         daraja_refuse(q, wait_position, DARAJA_ERROR_DUPLICATE_CONVERSATION, "",
@@ -140,7 +137,7 @@ static uint64_t same_reversal(struct surface *s, const struct payout_command *c,
     return same ? before->number : 0;
 }
 
-static void make(struct request *q, struct payout_command *c)
+static void create_front_payout(struct request *q, struct payout_command *c)
 {
     struct surface *s = q->s;
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
@@ -148,11 +145,10 @@ static void make(struct request *q, struct payout_command *c)
     c->front.target = surface_url_target(c->front.url);
     c->front.late_target = surface_url_target(c->front.late_url);
     secrets_random(c->token, sizeof(c->token));
-    digests(q, c);
+    front_payout_digests(q, c);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYOUT_CREATE, c, &reply);
-    if (result.status != ENGINE_APPLIED && result.status != ENGINE_REFUSED) {
-        daraja_refuse_busy(q, result.status);
+    if (!daraja_decided(q, result)) {
         return;
     }
     bool done = reply.refusal == GATEWAY_DONE || reply.refusal == GATEWAY_REPEATED;
@@ -162,13 +158,13 @@ static void make(struct request *q, struct payout_command *c)
         return;
     }
     if (number == 0) {
-        refuse(q, result.wait_position, reply.refusal);
+        refuse_front_payout(q, result.wait_position, reply.refusal);
         return;
     }
-    answer(q, result.wait_position, number);
+    answer_front_payout(q, result.wait_position, number);
 }
 
-static void handle_payout(struct request *q, enum daraja_payout_api api)
+static void front_payout(struct request *q, enum daraja_payout_api api)
 {
     struct surface *s = q->s;
     struct daraja_payout in;
@@ -187,7 +183,7 @@ static void handle_payout(struct request *q, enum daraja_payout_api api)
         return;
     }
     struct payout_command c = {
-        .provider = account_of(q, in.party_a, in.initiator, in.security_credential),
+        .provider = initiator_account(q, in.party_a, in.initiator, in.security_credential),
         .amount_minor = in.amount_minor,
         .phone = in.party_b,
         .description = in.remarks,
@@ -200,18 +196,18 @@ static void handle_payout(struct request *q, enum daraja_payout_api api)
     struct span named = in.originator_id.size > 0 ? in.originator_id : SPAN_LITERAL("b2c");
     c.reference = gateway_front_order(surface_gateway(s), named, order);
     if (c.provider != SLAB_NONE) {
-        make(q, &c);
+        create_front_payout(q, &c);
     }
 }
 
 void gateway_front_payout_v1(struct request *q)
 {
-    handle_payout(q, DARAJA_B2C_V1);
+    front_payout(q, DARAJA_B2C_V1);
 }
 
 void gateway_front_payout_v3(struct request *q)
 {
-    handle_payout(q, DARAJA_B2C_V3);
+    front_payout(q, DARAJA_B2C_V3);
 }
 
 void gateway_front_reversal(struct request *q)
@@ -227,7 +223,7 @@ void gateway_front_reversal(struct request *q)
         daraja_answer_error(q, 0, &error);
         return;
     }
-    uint32_t account = account_of(q, in.party_a, in.initiator, in.security_credential);
+    uint32_t account = initiator_account(q, in.party_a, in.initiator, in.security_credential);
     if (account == SLAB_NONE) {
         return;
     }
@@ -251,7 +247,7 @@ void gateway_front_reversal(struct request *q)
         .refunds = p->number,
         .description = in.remarks,
         .front = {.url = in.result_url, .late_url = in.timeout_url, .occasion = in.occasion}};
-    make(q, &c);
+    create_front_payout(q, &c);
 }
 
 /* ---- what is told ---- */
@@ -264,7 +260,7 @@ static bool relay(struct surface *s, const struct gateway_payment *p, uint64_t n
     const struct gateway_notice *n = gateway_notice(g, notice);
     char room[GATEWAY_BODY_MAX];
     struct ids ids;
-    struct span originator = ids_of(g, p, &ids);
+    struct span originator = originator_of(g, p, &ids);
     if (n == NULL || n->source != OBSERVED_BY_CALLBACK) {
         return false;
     }
@@ -296,7 +292,7 @@ static void render_known(struct surface *s, const struct gateway_payment *p, str
     }
     const struct daraja_result_head head = {.code = code,
                                             .desc = daraja_initiator_desc(code),
-                                            .originator_id = ids_of(g, p, &ids),
+                                            .originator_id = originator_of(g, p, &ids),
                                             .conversation_id = ids.conversation,
                                             .transaction_id = receipt};
     daraja_result_open(w, &head);
@@ -326,7 +322,7 @@ static void render_waits(struct surface *s, const struct gateway_payment *p, str
     const struct daraja_result_head head = {
         .code = "0",
         .desc = "The request waits in the queue; its result may still come.",
-        .originator_id = ids_of(surface_gateway(s), p, &ids),
+        .originator_id = originator_of(surface_gateway(s), p, &ids),
         .conversation_id = ids.conversation,
         .transaction_id = receipt,
         .waits = true};

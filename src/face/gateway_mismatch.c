@@ -6,12 +6,6 @@
 
 #include "face/gateway.h"
 
-static bool invalid(struct request *q, const char *code, const char *detail)
-{
-    surface_problem(q, 0, 422, code, detail);
-    return false;
-}
-
 /* {"decision": "accept" | "refund" | "reject", "amount": 14900, "owner": "...", "note": "..."} */
 static bool parse(struct request *q, struct json_object *body, struct judgement_command *c)
 {
@@ -22,26 +16,28 @@ static bool parse(struct request *q, struct json_object *body, struct judgement_
         c->judgement = span_is(name, gateway_judgement_name(i)) ? i : c->judgement;
     }
     if (c->judgement == JUDGEMENT_NONE) {
-        return invalid(q, "invalid_decision", "decision must be accept, refund or reject");
+        return gateway_invalid(q, "invalid_decision", "decision must be accept, refund or reject");
     }
     bool booked = c->judgement != JUDGEMENT_REJECT;
     bool given = amount != NULL && json_integer(amount, &c->amount_minor) && c->amount_minor > 0 &&
                  c->amount_minor <= GATEWAY_AMOUNT_MAX;
     if (booked ? !given : amount != NULL) {
-        return invalid(q, "invalid_amount",
-                       booked ? "amount must be the cents that really came: claimed_amount"
-                              : "a rejection has no amount: no money came");
+        return gateway_invalid(q, "invalid_amount",
+                               booked ? "amount must be the cents that really came: claimed_amount"
+                                      : "a rejection has no amount: no money came");
     }
     if (!gateway_member_text(body, "owner", GATEWAY_NAME_MAX, &c->judge) ||
         !gateway_member_text(body, "note", GATEWAY_NOTE_MAX, &c->note)) {
-        return invalid(q, "invalid_owner",
-                       "owner (who decides, 1 to 100 bytes) and note (why, 1 to 500 bytes) are "
-                       "needed");
+        return gateway_invalid(
+            q, "invalid_owner",
+            "owner (who decides, 1 to 100 bytes) and note (why, 1 to 500 bytes) are "
+            "needed");
     }
     return true;
 }
 
-static void answer_refusal(struct request *q, uint64_t wait_position, enum gateway_refusal refusal)
+static void refuse_judgement(struct request *q, uint64_t wait_position,
+                             enum gateway_refusal refusal)
 {
     static const struct {
         enum gateway_refusal refusal;
@@ -103,7 +99,7 @@ void gateway_payment_decide(struct request *q)
         return;
     }
     if (reply.refusal != GATEWAY_DONE && reply.refusal != GATEWAY_REPEATED) {
-        answer_refusal(q, result.wait_position, reply.refusal);
+        refuse_judgement(q, result.wait_position, reply.refusal);
         return;
     }
     gateway_answer_payment(q, result.wait_position, 200, gateway_reach(s, c.number));

@@ -46,11 +46,6 @@ static enum provider_door door_of(struct span name, bool *timed_out)
     return PROVIDER_DOOR_STK;
 }
 
-static struct span bytes_of(const void *data, size_t size)
-{
-    return (struct span){data, size};
-}
-
 void gateway_notice_digests(struct surface *s, struct notice_command *c, uint64_t payment)
 {
     const struct observation *o = c->claim;
@@ -59,13 +54,13 @@ void gateway_notice_digests(struct surface *s, struct notice_command *c, uint64_
     bool named = o->reference.size > 0 || o->receipt.size > 0;
     struct span parts[9] = {
         SPAN_LITERAL("notice"),
-        bytes_of(&c->provider, sizeof(c->provider)),
-        bytes_of(&payment, sizeof(payment)),
-        bytes_of(what, sizeof(what)),
+        gateway_bytes(&c->provider, sizeof(c->provider)),
+        gateway_bytes(&payment, sizeof(payment)),
+        gateway_bytes(what, sizeof(what)),
         o->reference,
         o->receipt,
         o->code,
-        bytes_of(&o->amount_minor, sizeof(o->amount_minor)),
+        gateway_bytes(&o->amount_minor, sizeof(o->amount_minor)),
         named ? SPAN_EMPTY : c->body, /* what names nothing is recognised by its bytes */
     };
     secrets_digest(s->options.secrets, &c->body, 1, c->digest);
@@ -91,7 +86,7 @@ static struct span headers_of(struct request *q, struct writer *w)
     return (struct span){(const char *)w->data, w->overflow ? 0 : w->size};
 }
 
-static void answer_accepted(struct request *q, uint64_t wait_position)
+static void acknowledge(struct request *q, uint64_t wait_position)
 {
     struct writer w = surface_writer(q->s);
     json_open(&w, '{');
@@ -179,7 +174,7 @@ static void take_claims(struct request *q, struct notice_command *c,
         }
         wait_position = result.wait_position;
     }
-    answer_accepted(q, wait_position);
+    acknowledge(q, wait_position);
 }
 
 void gateway_callback(struct request *q)
@@ -305,13 +300,6 @@ void gateway_notice_render(struct surface *s, struct writer *w, const struct gat
     json_close(w, '}');
 }
 
-/* Is the provider account that it came for the caller's? */
-static bool is_mine(struct request *q, const struct gateway_notice *n)
-{
-    const struct gateway_provider *p = gateway_provider(surface_gateway(q->s), n->provider);
-    return p != NULL && p->merchant == q->merchant;
-}
-
 void gateway_notice_list(struct request *q)
 {
     const struct gateway *g = surface_gateway(q->s);
@@ -324,7 +312,7 @@ void gateway_notice_list(struct request *q)
         bool old = gateway_notice(g, walk.number) == NULL;
         const struct gateway_notice *n = gateway_reach_notice(q->s, walk.number);
         walk.looks += old ? LOOK_IN_INDEX : 0;
-        bool wanted = n != NULL && is_mine(q, n) &&
+        bool wanted = n != NULL && gateway_is_callers(q, n->provider) &&
                       (status.data == NULL || span_is(status, notice_effect_name(n->effect)));
         if (surface_walk_takes(&walk, wanted)) {
             gateway_notice_render(q->s, &walk.w, n);

@@ -37,8 +37,8 @@ static struct span unseal(struct surface *s, uint32_t handle, char out[UNSEALED_
     return (struct span){out, size};
 }
 
-static void account_of(struct surface *s, uint32_t slot, struct unsealed *room,
-                       struct provider_account *out)
+static void unseal_account(struct surface *s, uint32_t slot, struct unsealed *room,
+                           struct provider_account *out)
 {
     const struct gateway *g = surface_gateway(s);
     const struct gateway_provider *p = gateway_provider(g, slot);
@@ -130,7 +130,7 @@ static bool write_call(struct surface *s, uint32_t provider, const struct provid
     struct provider_request request;
     uint8_t *buffer = writer_claim(w, PROVIDER_REQUEST_BYTES_MAX);
     CHECK(buffer != NULL);
-    account_of(s, provider, &room, &account);
+    unseal_account(s, provider, &room, &account);
     const char *why = provider_write(&account, call, (char *)buffer, &request);
     forget(&room);
     if (why != NULL) {

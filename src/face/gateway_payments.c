@@ -3,7 +3,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/caltime.h"
 #include "base/delivery_error.h"
@@ -12,7 +11,6 @@
 enum { WAIT_SECONDS_MAX = 60, TIMELINE_MAX = 200 };
 #define STALE_NS         (60 * NS_PER_S)  /* an unknown one that was not asked about so long is */
 #define ORDER_RESOLVE_NS (120 * NS_PER_S) /* R2.9: an open one of this age is resolved first */
-#define DAY_NS           ((int64_t)SECONDS_PER_DAY * NS_PER_S)
 
 /* ---- how it is shown ---- */
 
@@ -30,7 +28,7 @@ const char *gateway_prefix(enum gateway_what what)
 }
 
 /* The state right after an event for the application. */
-static uint8_t state_of_feed(const struct gateway_payment *p, const struct gateway_feed *f)
+static uint8_t payment_state_after(const struct gateway_payment *p, const struct gateway_feed *f)
 {
     static const uint8_t states[FEED_TYPE_LAST + 1] = {
         [FEED_PAYMENT_CREATED] = GATEWAY_CREATED,
@@ -124,7 +122,7 @@ void gateway_payment_render(struct surface *s, struct writer *w, const struct ga
                             const struct gateway_feed *feed)
 {
     char id[32];
-    uint8_t state = state_of_feed(p, feed);
+    uint8_t state = payment_state_after(p, feed);
     static const char *const objects[] = {"payment", "payout", "refund"};
     enum gateway_what what = gateway_what_of(p);
     (void)snprintf(id, sizeof(id), "%s%llu", gateway_prefix(what), (unsigned long long)p->number);
@@ -211,11 +209,6 @@ bool gateway_phone_parse(struct json_object *body, uint64_t *out)
     return msisdn_valid(*out);
 }
 
-static void invalid(struct request *q, const char *code, const char *detail)
-{
-    surface_problem(q, 0, 422, code, detail);
-}
-
 /* An optional text; false: it is there and not one. */
 bool gateway_optional_text(struct json_object *body, const char *name, size_t max, struct span *out)
 {
@@ -231,18 +224,15 @@ static bool method_parse(struct request *q, struct json_object *body,
     struct span capture;
     if (!gateway_optional_text(body, "method", 20, &method) ||
         !gateway_optional_text(body, "capture", 20, &capture)) {
-        invalid(q, "invalid_method", "method and capture are texts");
-        return false;
+        return gateway_invalid(q, "invalid_method", "method and capture are texts");
     }
     c->method = span_is(method, "paystack") ? METHOD_PAYSTACK : METHOD_MPESA_STK;
     c->capture = span_is(capture, "escrow") ? CAPTURE_ESCROW : CAPTURE_WALLET;
     if (method.size > 0 && c->method == METHOD_MPESA_STK && !span_is(method, "mpesa_stk")) {
-        invalid(q, "invalid_method", "method must be mpesa_stk or paystack");
-        return false;
+        return gateway_invalid(q, "invalid_method", "method must be mpesa_stk or paystack");
     }
     if (capture.size > 0 && c->capture == CAPTURE_WALLET && !span_is(capture, "wallet")) {
-        invalid(q, "invalid_capture", "capture must be wallet or escrow");
-        return false;
+        return gateway_invalid(q, "invalid_capture", "capture must be wallet or escrow");
     }
     return true;
 }
@@ -254,17 +244,16 @@ static bool amount_parse(struct request *q, struct json_object *body,
     struct json_object *amount = json_member(body, "amount");
     if (amount == NULL || !json_integer(amount, &c->amount_minor) || c->amount_minor <= 0 ||
         c->amount_minor > GATEWAY_AMOUNT_MAX) {
-        invalid(q, "invalid_amount", "amount must be a whole number of cents above 0");
-        return false;
+        return gateway_invalid(q, "invalid_amount",
+                               "amount must be a whole number of cents above 0");
     }
     if (c->method == METHOD_MPESA_STK && c->amount_minor % MONEY_MINOR_PER_MAJOR != 0) {
-        invalid(q, "whole_shillings", "M-Pesa prompts take whole shillings: a multiple of 100");
-        return false;
+        return gateway_invalid(q, "whole_shillings",
+                               "M-Pesa prompts take whole shillings: a multiple of 100");
     }
     if (!gateway_optional_text(body, "currency", 3, &currency) ||
         (currency.size > 0 && !span_is(currency, "KES"))) {
-        invalid(q, "invalid_currency", "currency must be KES");
-        return false;
+        return gateway_invalid(q, "invalid_currency", "currency must be KES");
     }
     return true;
 }
@@ -276,8 +265,8 @@ static bool email_parse(struct request *q, struct json_object *body,
     bool good = gateway_optional_text(body, "email", GATEWAY_EMAIL_MAX, &c->email);
     bool named = good && c->email.size >= 3 && memchr(c->email.data, '@', c->email.size) != NULL;
     if (!good || (c->method == METHOD_PAYSTACK && !named)) {
-        invalid(q, "invalid_email", "Paystack needs the customer's email, of at most 100 bytes");
-        return false;
+        return gateway_invalid(q, "invalid_email",
+                               "Paystack needs the customer's email, of at most 100 bytes");
     }
     return true;
 }
@@ -291,52 +280,46 @@ static bool create_parse(struct request *q, struct json_object *body,
         return false;
     }
     if (!gateway_phone_parse(body, &c->phone)) {
-        invalid(q, "invalid_phone", "phone must be a Kenyan mobile number like 254712345678");
-        return false;
+        return gateway_invalid(q, "invalid_phone",
+                               "phone must be a Kenyan mobile number like 254712345678");
     }
     if (!gateway_member_text(body, "order_id", GATEWAY_ORDER_MAX, &c->order)) {
-        invalid(q, "invalid_order_id", "order_id must be a text of 1 to 100 bytes");
-        return false;
+        return gateway_invalid(q, "invalid_order_id", "order_id must be a text of 1 to 100 bytes");
     }
     if (!gateway_optional_text(body, "description", GATEWAY_DESCRIPTION_MAX, &c->description)) {
-        invalid(q, "invalid_description", "description must be a text of at most 100 bytes");
-        return false;
+        return gateway_invalid(q, "invalid_description",
+                               "description must be a text of at most 100 bytes");
     }
     if (!email_parse(q, body, c)) {
         return false;
     }
     if (!gateway_optional_text(body, "override", 32, &overrides) ||
         (overrides.size > 0 && !surface_parse_number(overrides, "pay_", &c->overrides))) {
-        invalid(q, "invalid_override", "override must be the id of the unconfirmed payment");
-        return false;
+        return gateway_invalid(q, "invalid_override",
+                               "override must be the id of the unconfirmed payment");
     }
     if (!gateway_optional_text(body, "override_receipt", 32, &receipt) ||
         (receipt.size > 0 && !surface_parse_number(receipt, "rcp_", &c->override_receipt))) {
-        invalid(q, "invalid_override", "override_receipt must be the id of the order's receipt");
-        return false;
+        return gateway_invalid(q, "invalid_override",
+                               "override_receipt must be the id of the order's receipt");
     }
     return true;
-}
-
-static struct span bytes_of(const void *data, size_t size)
-{
-    return (struct span){data, size};
 }
 
 /* The key belongs to the merchant; the request is what it asks, however it was written. */
 static void create_digests(struct request *q, struct span key, struct payment_create_command *c)
 {
-    struct span scope[3] = {SPAN_LITERAL("payment"), bytes_of(&c->merchant, sizeof(c->merchant)),
-                            key};
+    struct span scope[3] = {SPAN_LITERAL("payment"),
+                            gateway_bytes(&c->merchant, sizeof(c->merchant)), key};
     uint8_t how[2] = {c->method, c->capture};
-    struct span asked[8] = {bytes_of(&c->amount_minor, sizeof(c->amount_minor)),
-                            bytes_of(&c->phone, sizeof(c->phone)),
-                            bytes_of(how, sizeof(how)),
-                            bytes_of(&c->overrides, sizeof(c->overrides)),
+    struct span asked[8] = {gateway_bytes(&c->amount_minor, sizeof(c->amount_minor)),
+                            gateway_bytes(&c->phone, sizeof(c->phone)),
+                            gateway_bytes(how, sizeof(how)),
+                            gateway_bytes(&c->overrides, sizeof(c->overrides)),
                             c->order,
                             c->description,
                             c->email,
-                            bytes_of(&c->override_receipt, sizeof(c->override_receipt))};
+                            gateway_bytes(&c->override_receipt, sizeof(c->override_receipt))};
     /* What came later counts only where it is given: the digests of before stay the same. */
     uint32_t parts = c->override_receipt != 0 ? 8 : (c->email.size > 0 ? 7 : 6);
     secrets_digest(q->s->options.secrets, scope, 3, c->key);
@@ -404,7 +387,7 @@ void gateway_answer_unavailable(struct request *q, uint64_t wait_position, uint6
                     "later, or let the account queue (when_unavailable)");
 }
 
-static void answer_refusal(struct request *q, uint64_t wait_position,
+static void refuse_payment(struct request *q, uint64_t wait_position,
                            const struct gateway_reply *reply,
                            const struct payment_create_command *c)
 {
@@ -487,7 +470,7 @@ void gateway_payment_create(struct request *q)
         if (reply.refusal == GATEWAY_ORDER_OPEN) {
             resolve_other(q, reply.number);
         }
-        answer_refusal(q, result.wait_position, &reply, &c);
+        refuse_payment(q, result.wait_position, &reply, &c);
         return;
     }
     if (reply.refusal == GATEWAY_REPEATED) {
@@ -497,32 +480,6 @@ void gateway_payment_create(struct request *q)
 }
 
 /* ---- reading ---- */
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec t;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
-static bool poll_add(struct request *q, const struct gateway_payment *p, uint64_t seconds)
-{
-    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
-        struct long_poll *poll = &q->s->polls[i];
-        if (!poll->used) {
-            poll->used = true;
-            poll->ticket = http_ticket(q->x);
-            poll->generation = engine_book(q->s->engine)->generation;
-            poll->number = p->number;
-            poll->state = p->state;
-            poll->deadline_ns = monotonic_ns() + (int64_t)seconds * NS_PER_S;
-            q->s->poll_count++;
-            http_hold_open(q->x);
-            return true;
-        }
-    }
-    return false;
-}
 
 /* True: it is answered, or its client has gone. */
 static bool poll_done(struct surface *s, const struct long_poll *poll, int64_t now_ns)
@@ -551,7 +508,7 @@ void gateway_poll_turn(struct surface *s)
     if (s->poll_count == 0) {
         return;
     }
-    int64_t now_ns = monotonic_ns();
+    int64_t now_ns = surface_monotonic_ns(s);
     for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
         struct long_poll *poll = &s->polls[i];
         if (poll->used && poll_done(s, poll, now_ns)) {
@@ -566,7 +523,7 @@ void gateway_payment_ask_if_stale(struct request *q, const struct gateway_paymen
 {
     int64_t now_ns = engine_now(q->s->engine);
     if (p->state != GATEWAY_UNCONFIRMED || p->question != 0 || now_ns - p->asked_ns < STALE_NS ||
-        now_ns - p->entered_ns[GATEWAY_CREATED] > 7 * DAY_NS) {
+        now_ns - p->entered_ns[GATEWAY_CREATED] > 7 * GATEWAY_DAY_NS) {
         return;
     }
     struct payment_command c = {.number = p->number};
@@ -592,7 +549,8 @@ void gateway_get(struct request *q, enum gateway_what what)
         return;
     }
     gateway_payment_ask_if_stale(q, p);
-    if (seconds > 0 && !gateway_state_ended(p->state) && poll_add(q, p, seconds)) {
+    if (seconds > 0 && !gateway_state_ended(p->state) &&
+        surface_poll_add(q, p->number, p->state, seconds)) {
         return;
     }
     gateway_answer_payment(q, engine_read_position(q->s->engine), 200, p);

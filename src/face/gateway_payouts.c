@@ -6,23 +6,19 @@
 
 #include "face/gateway.h"
 
-static struct span bytes_of(const void *data, size_t size)
+static void payout_digests(struct request *q, struct span key, struct payout_command *c)
 {
-    return (struct span){data, size};
-}
-
-static void digests(struct request *q, struct span key, struct payout_command *c)
-{
-    struct span scope[3] = {SPAN_LITERAL("payout"), bytes_of(&c->merchant, sizeof(c->merchant)),
-                            key};
-    struct span asked[5] = {
-        bytes_of(&c->amount_minor, sizeof(c->amount_minor)), bytes_of(&c->phone, sizeof(c->phone)),
-        bytes_of(&c->refunds, sizeof(c->refunds)), c->reference, c->description};
+    struct span scope[3] = {SPAN_LITERAL("payout"),
+                            gateway_bytes(&c->merchant, sizeof(c->merchant)), key};
+    struct span asked[5] = {gateway_bytes(&c->amount_minor, sizeof(c->amount_minor)),
+                            gateway_bytes(&c->phone, sizeof(c->phone)),
+                            gateway_bytes(&c->refunds, sizeof(c->refunds)), c->reference,
+                            c->description};
     secrets_digest(q->s->options.secrets, scope, 3, c->key);
     secrets_digest(q->s->options.secrets, asked, 5, c->request);
 }
 
-static void answer_refusal(struct request *q, uint64_t wait_position, enum gateway_refusal refusal)
+static void refuse_payout(struct request *q, uint64_t wait_position, enum gateway_refusal refusal)
 {
     static const struct {
         enum gateway_refusal refusal;
@@ -51,12 +47,12 @@ static void answer_refusal(struct request *q, uint64_t wait_position, enum gatew
                     "no provider account is configured for this: POST /v1/providers");
 }
 
-static void make(struct request *q, struct span key, struct payout_command *c)
+static void create_payout(struct request *q, struct span key, struct payout_command *c)
 {
     struct surface *s = q->s;
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     secrets_random(c->token, sizeof(c->token));
-    digests(q, key, c);
+    payout_digests(q, key, c);
     struct engine_result result =
         engine_execute(s->engine, ENGINE_NEW_WORK, COMMAND_PAYOUT_CREATE, c, &reply);
     if (!surface_decided(q, result)) {
@@ -66,7 +62,7 @@ static void make(struct request *q, struct span key, struct payout_command *c)
         if (reply.refusal == GATEWAY_UNAVAILABLE) {
             gateway_answer_unavailable(q, result.wait_position, reply.number);
         } else {
-            answer_refusal(q, result.wait_position, reply.refusal);
+            refuse_payout(q, result.wait_position, reply.refusal);
         }
         return;
     }
@@ -104,7 +100,7 @@ void gateway_payout_create(struct request *q)
         return;
     }
     c.provider = gateway_provider_of(surface_gateway(q->s), c.merchant, OBSERVED_AT_DARAJA, 0);
-    make(q, key, &c);
+    create_payout(q, key, &c);
 }
 
 void gateway_refund_payment(struct request *q)
@@ -114,7 +110,7 @@ void gateway_refund_payment(struct request *q)
     const struct gateway_payment *p = key.data != NULL ? gateway_find(q, GATEWAY_A_PAYMENT) : NULL;
     if (p != NULL) {
         c.refunds = p->number;
-        make(q, key, &c);
+        create_payout(q, key, &c);
     }
 }
 
@@ -133,7 +129,7 @@ void gateway_refund_create(struct request *q)
         surface_problem(q, 0, 422, "invalid_payment", "payment must be the id of a payment");
         return;
     }
-    make(q, key, &c);
+    create_payout(q, key, &c);
 }
 
 void gateway_payout_list(struct request *q)

@@ -49,7 +49,7 @@ static bool parse_account(struct request *q, struct json_object *body, struct pu
     return true;
 }
 
-static void execute(struct request *q, uint16_t command, const struct pull_command *c)
+static void execute_pull(struct request *q, uint16_t command, const struct pull_command *c)
 {
     struct surface *s = q->s;
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
@@ -87,7 +87,7 @@ void gateway_pull_create(struct request *q)
     }
     c.until_ns = engine_now(q->s->engine);
     c.from_ns = c.until_ns - hours * 3600 * NS_PER_S;
-    execute(q, COMMAND_PULL, &c);
+    execute_pull(q, COMMAND_PULL, &c);
 }
 
 /* {"short_code", "phone"}: once, before the first pull. */
@@ -103,7 +103,7 @@ void gateway_pull_register(struct request *q)
                         "phone must be the nominated Kenyan mobile number of the short code");
         return;
     }
-    execute(q, COMMAND_PULL_NUMBER, &c);
+    execute_pull(q, COMMAND_PULL_NUMBER, &c);
 }
 
 /* ---- the answer ---- */

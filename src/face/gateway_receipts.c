@@ -12,11 +12,6 @@
 
 /* ---- receipts ---- */
 
-static bool is_mine(const struct request *q, const struct gateway_receipt *r)
-{
-    return gateway_provider(surface_gateway(q->s), r->provider)->merchant == q->merchant;
-}
-
 /* What never changes: the same in every event about it. */
 static void render_arrival(struct surface *s, struct writer *w, const struct gateway_receipt *r)
 {
@@ -38,7 +33,7 @@ static void render_arrival(struct surface *s, struct writer *w, const struct gat
 }
 
 /* The state right after an event about it. */
-static uint8_t state_of_feed(const struct gateway_receipt *r, const struct gateway_feed *f)
+static uint8_t receipt_state_after(const struct gateway_receipt *r, const struct gateway_feed *f)
 {
     if (f == NULL) {
         return r->state;
@@ -54,7 +49,7 @@ void gateway_receipt_render(struct surface *s, struct writer *w, const struct ga
                             const struct gateway_feed *feed)
 {
     char id[32];
-    uint8_t state = state_of_feed(r, feed);
+    uint8_t state = receipt_state_after(r, feed);
     (void)snprintf(id, sizeof(id), "rcp_%llu", (unsigned long long)r->number);
     json_open(w, '{');
     json_field_text(w, "id", id);
@@ -73,14 +68,14 @@ void gateway_receipt_render(struct surface *s, struct writer *w, const struct ga
 }
 
 /* The receipt of the path when it is the caller's; NULL after answering. */
-static const struct gateway_receipt *find(struct request *q)
+static const struct gateway_receipt *find_receipt(struct request *q)
 {
     uint64_t number;
     const struct gateway_receipt *r = NULL;
     if (surface_parse_number(q->parts[0], "rcp_", &number)) {
         r = gateway_receipt(surface_gateway(q->s), number);
     }
-    if (r == NULL || !is_mine(q, r)) {
+    if (r == NULL || !gateway_is_callers(q, r->provider)) {
         surface_problem(q, engine_read_position(q->s->engine), 404, "not_found",
                         "there is no receipt with this id");
         return NULL;
@@ -88,7 +83,8 @@ static const struct gateway_receipt *find(struct request *q)
     return r;
 }
 
-static void answer(struct request *q, uint64_t wait_position, const struct gateway_receipt *r)
+static void answer_receipt(struct request *q, uint64_t wait_position,
+                           const struct gateway_receipt *r)
 {
     struct writer w = surface_writer(q->s);
     gateway_receipt_render(q->s, &w, r, NULL);
@@ -97,9 +93,9 @@ static void answer(struct request *q, uint64_t wait_position, const struct gatew
 
 void gateway_receipt_get(struct request *q)
 {
-    const struct gateway_receipt *r = find(q);
+    const struct gateway_receipt *r = find_receipt(q);
     if (r != NULL) {
-        answer(q, engine_read_position(q->s->engine), r);
+        answer_receipt(q, engine_read_position(q->s->engine), r);
     }
 }
 
@@ -109,7 +105,7 @@ static bool wanted(struct request *q, const struct gateway_receipt *r)
     struct span status = http_query_value(q->x, "status");
     struct span order = http_query_value(q->x, "order_id");
     struct span number = http_query_value(q->x, "receipt");
-    return is_mine(q, r) &&
+    return gateway_is_callers(q, r->provider) &&
            (status.data == NULL || span_is(status, receipt_state_name(r->state))) &&
            (order.data == NULL || span_equal(order, gateway_text(g, r->order))) &&
            (number.data == NULL || span_equal(number, gateway_text(g, r->receipt)));
@@ -136,7 +132,7 @@ void gateway_receipt_list(struct request *q)
 void gateway_receipt_assign(struct request *q)
 {
     struct surface *s = q->s;
-    const struct gateway_receipt *r = find(q);
+    const struct gateway_receipt *r = find_receipt(q);
     struct json_object *body = r == NULL ? NULL : control_body(q);
     struct receipt_assign_command c = {.merchant = q->merchant};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
@@ -158,7 +154,7 @@ void gateway_receipt_assign(struct request *q)
                         "this receipt is assigned to another order, or was a payment's money");
         return;
     }
-    answer(q, result.wait_position, gateway_receipt(surface_gateway(s), c.number));
+    answer_receipt(q, result.wait_position, gateway_receipt(surface_gateway(s), c.number));
 }
 
 /* ---- registering the URLs ---- */

@@ -17,8 +17,6 @@ enum {
     REPORT_ID_SIZE = 32,
 };
 
-static const int64_t DAY_NS = (int64_t)86400 * NS_PER_S;
-
 static void render_repairs(struct writer *w, const struct gateway_repairs *r)
 {
     json_field_u64(w, "checked", r->checked);
@@ -64,7 +62,7 @@ void gateway_alert_render(struct surface *s, struct writer *w, const struct gate
     json_close(w, '}');
 }
 
-static void render(struct request *q, struct writer *w, uint32_t day, const uint64_t *asked)
+static void render_report(struct request *q, struct writer *w, uint32_t day, const uint64_t *asked)
 {
     const struct gateway *g = surface_gateway(q->s);
     struct civil c;
@@ -86,7 +84,7 @@ static void render(struct request *q, struct writer *w, uint32_t day, const uint
         const struct gateway_provider *p = gateway_provider(g, i);
         struct gateway_repairs repairs;
         if (p->merchant == q->merchant) {
-            gateway_repairs(g, i, from_ns, from_ns + DAY_NS, &repairs);
+            gateway_repairs(g, i, from_ns, from_ns + GATEWAY_DAY_NS, &repairs);
             json_open(w, '{');
             json_field_u64(w, "short_code", p->short_code);
             render_repairs(w, &repairs);
@@ -124,7 +122,7 @@ void gateway_reconciliation_get(struct request *q)
         return;
     }
     struct writer w = surface_writer(q->s);
-    render(q, &w, day, NULL);
+    render_report(q, &w, day, NULL);
     surface_json(q, engine_read_position(q->s->engine), 200, &w);
 }
 
@@ -160,6 +158,6 @@ void gateway_reconciliation_run(struct request *q)
         }
     }
     struct writer w = surface_writer(s);
-    render(q, &w, eat_day_number(engine_now(s->engine)), &asked);
+    render_report(q, &w, eat_day_number(engine_now(s->engine)), &asked);
     surface_json(q, wait_position, 200, &w);
 }

@@ -17,7 +17,7 @@
 enum {
     MISSING_MAX = 100,         /* discrepancies of this kind by one statement */
     MISSING_LOOKS_MAX = 20000, /* at payments, the latest first */
-    LINE_MAX = 4000,           /* of a row kept as evidence */
+    ROW_BYTES_MAX = 4000,      /* of a row kept as evidence */
 };
 
 /* ---- one row ---- */
@@ -41,7 +41,7 @@ static struct span raw_of(struct gateway_rows *rows, const struct observation *s
             end++;
         }
         rows->at = end;
-        size_t size = end - begin < LINE_MAX ? end - begin : LINE_MAX;
+        size_t size = end - begin < ROW_BYTES_MAX ? end - begin : ROW_BYTES_MAX;
         return (struct span){all.data + begin, size};
     }
     return SPAN_EMPTY;
@@ -191,8 +191,9 @@ static void render_proof(struct writer *w, const struct statement_proof *p)
     json_close(w, '}');
 }
 
-static void render(struct request *q, const struct gateway_rows *rows,
-                   const struct provider_statement *file, const char *digest, uint64_t before[2])
+static void answer_statement(struct request *q, const struct gateway_rows *rows,
+                             const struct provider_statement *file, const char *digest,
+                             uint64_t before[2])
 {
     const struct gateway *g = surface_gateway(q->s);
     struct writer w = surface_writer(q->s);
@@ -219,7 +220,7 @@ static void render(struct request *q, const struct gateway_rows *rows,
 }
 
 /* ?short_code=: whose statement it is; else what the file says, else the only account. */
-static uint32_t account_of(struct request *q, const struct provider_statement *file)
+static uint32_t statement_account(struct request *q, const struct provider_statement *file)
 {
     struct span text = http_query_value(q->x, "short_code");
     uint64_t short_code = file->short_code;
@@ -268,7 +269,7 @@ void gateway_statement_create(struct request *q)
         surface_problem(q, 0, 422, "no_statement", file.why);
         return;
     }
-    rows.provider = account_of(q, &file);
+    rows.provider = statement_account(q, &file);
     if (rows.provider == SLAB_NONE) {
         surface_problem(q, engine_read_position(s->engine), 422, "unknown_short_code",
                         "whose statement it is, neither the file nor ?short_code= says so that one "
@@ -289,7 +290,7 @@ void gateway_statement_create(struct request *q)
         return;
     }
     finish(&rows, &file, digest);
-    render(q, &rows, &file, digest, before);
+    answer_statement(q, &rows, &file, digest, before);
 }
 
 /* ---- discrepancies ---- */
@@ -345,11 +346,6 @@ void gateway_discrepancy_told(struct surface *s, struct writer *w, const struct 
     json_close(w, '}');
 }
 
-static bool is_mine(const struct request *q, const struct gateway_discrepancy *d)
-{
-    return gateway_provider(surface_gateway(q->s), d->provider)->merchant == q->merchant;
-}
-
 /* ?status=open; newest first. */
 void gateway_discrepancy_list(struct request *q)
 {
@@ -362,7 +358,7 @@ void gateway_discrepancy_list(struct request *q)
     while (surface_walk_on(&walk)) {
         const struct gateway_discrepancy *d = gateway_discrepancy(g, walk.number);
         bool wanted =
-            d != NULL && is_mine(q, d) &&
+            d != NULL && gateway_is_callers(q, d->provider) &&
             (status.data == NULL || span_is(status, d->resolved_ns == 0 ? "open" : "resolved"));
         if (surface_walk_takes(&walk, wanted)) {
             render_discrepancy(q->s, &walk.w, d);

@@ -222,7 +222,8 @@ void gateway_shadow_answered(struct surface *s, uint32_t slot,
 
 /* ---- the application's view of it ---- */
 
-static void render(struct surface *s, struct writer *w, const struct gateway_shadow *seen)
+static void render_shadow_call(struct surface *s, struct writer *w,
+                               const struct gateway_shadow *seen)
 {
     json_open(w, '{');
     surface_id_field(w, "id", "shd_", seen->number);
@@ -252,7 +253,7 @@ void gateway_shadow_list(struct request *q)
     while (surface_walk_on(&walk)) {
         const struct gateway_shadow *seen = gateway_shadow(g, walk.number);
         if (surface_walk_takes(&walk, true)) {
-            render(q->s, &walk.w, seen);
+            render_shadow_call(q->s, &walk.w, seen);
         }
     }
     surface_walk_end(q, &walk);

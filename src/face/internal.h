@@ -53,7 +53,7 @@ struct long_poll {
     uint64_t generation; /* of the book: a reset or restored one has other payments */
     uint64_t number;
     int64_t deadline_ns; /* monotonic */
-    uint8_t state;       /* that the merchant's payment had */
+    uint8_t state;       /* that the payment had */
     bool used;
 };
 
@@ -178,6 +178,10 @@ void surface_not_found(struct request *q, const char *detail);
 /* A writer over the surface's body buffer; used by one handler at a time. */
 struct writer surface_writer(struct surface *s);
 
+/* Never goes back: how long things take and wait, whatever the time of the book. */
+int64_t surface_monotonic_ns(const struct surface *s);
+/* Holds the answer until the payment has moved on or so long; false: too many wait already. */
+bool surface_poll_add(struct request *q, uint64_t number, uint8_t state, uint64_t seconds);
 /* The request asks for a payment: how long its answer takes is measured from now. */
 void surface_time(struct request *q);
 /* Answers when wait_position is durable; 0: at once. */

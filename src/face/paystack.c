@@ -201,9 +201,9 @@ static void show_refund(struct surface *s, const struct operator_request *r,
 }
 
 /* By reference, or by Paystack's id of it; NULL: the business has none. */
-static const struct operator_request *find(const struct operator_state *o,
-                                           const struct organisation *g, struct span id,
-                                           enum request_kind kind)
+static const struct operator_request *find_request(const struct operator_state *o,
+                                                   const struct organisation *g, struct span id,
+                                                   enum request_kind kind)
 {
     uint64_t number;
     const struct operator_request *r = operator_request_by_conversation(o, g->short_code, id);
@@ -217,8 +217,8 @@ static const struct operator_request *find(const struct operator_state *o,
 /* ---- asking for money ---- */
 
 /* Executes it as a rule orders; NULL after answering. */
-static const struct operator_request *execute(struct request *q, struct request_command *c,
-                                              uint64_t *wait_position)
+static const struct operator_request *execute_request(struct request *q, struct request_command *c,
+                                                      uint64_t *wait_position)
 {
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     struct rule_call call;
@@ -257,8 +257,8 @@ static struct span made_reference(char out[REFERENCE_SIZE])
     return span_from(out);
 }
 
-static void fill(struct request *q, const struct organisation *g, const struct paystack_payment *in,
-                 struct request_command *c)
+static void fill_payment(struct request *q, const struct organisation *g,
+                         const struct paystack_payment *in, struct request_command *c)
 {
     memset(c, 0, sizeof(*c));
     c->kind = REQUEST_PAYSTACK;
@@ -306,7 +306,7 @@ static void handle_charge(struct request *q)
     if (g == NULL || !read_payment(q, true, reference, &in)) {
         return;
     }
-    fill(q, g, &in, &c);
+    fill_payment(q, g, &in, &c);
     c.party_type = PARTY_MSISDN;
     if (!liberal_phone(in.phone, &c.party) || !msisdn_valid(c.party)) {
         refuse(q, 0, 400, "Invalid phone number");
@@ -317,7 +317,7 @@ static void handle_charge(struct request *q)
         refuse(q, 0, 503, engine_status_text(opened));
         return;
     }
-    const struct operator_request *r = execute(q, &c, &wait_position);
+    const struct operator_request *r = execute_request(q, &c, &wait_position);
     if (r != NULL) {
         struct writer w = surface_writer(q->s);
         paystack_charged_render(&w, operator_text(surface_operator(q->s), r->conversation),
@@ -335,7 +335,7 @@ static void access_code(struct surface *s, const struct operator_request *r,
 }
 
 /* Where this server was reached: the checkout page is next to the API. */
-static bool is_host(struct span host)
+static bool is_plain_host(struct span host)
 {
     for (size_t i = 0; i < host.size; i++) {
         char c = host.data[i];
@@ -361,13 +361,13 @@ static void handle_initialize(struct request *q)
     if (g == NULL || !read_payment(q, false, reference, &in)) {
         return;
     }
-    fill(q, g, &in, &c);
-    const struct operator_request *r = execute(q, &c, &wait_position);
+    fill_payment(q, g, &in, &c);
+    const struct operator_request *r = execute_request(q, &c, &wait_position);
     if (r == NULL) {
         return;
     }
     access_code(q->s, r, code);
-    host = is_host(host) ? host : SPAN_LITERAL("localhost");
+    host = is_plain_host(host) ? host : SPAN_LITERAL("localhost");
     (void)snprintf(url, sizeof(url), "http://%.*s/checkout/%s", (int)host.size, host.data, code);
     struct writer w = surface_writer(q->s);
     paystack_initialized_render(&w, url, code,
@@ -381,7 +381,7 @@ static const struct operator_request *find_named(struct request *q, struct span 
 {
     const struct organisation *g = business_of(q);
     const struct operator_request *r =
-        g == NULL ? NULL : find(surface_operator(q->s), g, id, REQUEST_PAYSTACK);
+        g == NULL ? NULL : find_request(surface_operator(q->s), g, id, REQUEST_PAYSTACK);
     if (g != NULL && r == NULL) {
         refuse(q, now_read(q), 400, "Transaction reference not found.");
     }
@@ -466,7 +466,7 @@ static void handle_refund(struct request *q)
     }
     const char *why = paystack_refund_parse(http_body(q->x), q->s->json, &in);
     const struct operator_request *paid =
-        why == NULL ? find(o, g, in.transaction, REQUEST_PAYSTACK) : NULL;
+        why == NULL ? find_request(o, g, in.transaction, REQUEST_PAYSTACK) : NULL;
     why = why == NULL ? refund_objection(paid, &in) : why;
     if (why != NULL) {
         refuse(q, now_read(q), 400, why);
@@ -481,7 +481,7 @@ static void handle_refund(struct request *q)
                                 .result_url = operator_text(o, g->paystack.url),
                                 .target = g->paystack.target};
     c.remarks = span_cut(in.note, OPERATOR_REFERENCE_MAX);
-    const struct operator_request *r = execute(q, &c, &wait_position);
+    const struct operator_request *r = execute_request(q, &c, &wait_position);
     if (r != NULL) {
         answer_refund(q, wait_position, "Refund has been queued for processing", r);
     }
@@ -491,7 +491,8 @@ static void handle_refund_get(struct request *q)
 {
     const struct organisation *g = business_of(q);
     const struct operator_request *r =
-        g == NULL ? NULL : find(surface_operator(q->s), g, q->parts[0], REQUEST_PAYSTACK_REFUND);
+        g == NULL ? NULL
+                  : find_request(surface_operator(q->s), g, q->parts[0], REQUEST_PAYSTACK_REFUND);
     if (r != NULL) {
         answer_refund(q, now_read(q), "Refund retrieved", r);
     } else if (g != NULL) {
@@ -531,7 +532,7 @@ static bool form_phone(struct span body, uint64_t *out)
     return liberal_phone(phone, out) && msisdn_valid(*out);
 }
 
-static void answer_page(struct request *q, uint64_t wait_position, const char *words, bool asks)
+static void answer_checkout(struct request *q, uint64_t wait_position, const char *words, bool asks)
 {
     struct writer w = surface_writer(q->s);
     json_raw(&w, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Pay</title><p>");
@@ -549,8 +550,8 @@ static void handle_checkout(struct request *q)
 {
     const struct operator_request *r = find_code(q);
     bool open = r != NULL && !stk_state_final(r->state);
-    answer_page(q, now_read(q),
-                open ? "Which phone pays?" : "There is nothing to pay at this address.", open);
+    answer_checkout(q, now_read(q),
+                    open ? "Which phone pays?" : "There is nothing to pay at this address.", open);
 }
 
 static void handle_checkout_pay(struct request *q)
@@ -559,11 +560,11 @@ static void handle_checkout_pay(struct request *q)
     struct paystack_phone_command c = {.number = r != NULL ? r->number : 0};
     struct operator_reply reply = {.refusal = OPERATOR_DONE};
     if (r == NULL) {
-        answer_page(q, now_read(q), "There is nothing to pay at this address.", false);
+        answer_checkout(q, now_read(q), "There is nothing to pay at this address.", false);
         return;
     }
     if (!form_phone(http_body(q->x), &c.msisdn)) {
-        answer_page(q, now_read(q), "That is no Kenyan mobile number.", true);
+        answer_checkout(q, now_read(q), "That is no Kenyan mobile number.", true);
         return;
     }
     enum engine_status opened = daraja_open_phone(q->s, c.msisdn);
@@ -572,11 +573,11 @@ static void handle_checkout_pay(struct request *q)
         result = engine_execute(q->s->engine, ENGINE_NEW_WORK, COMMAND_PAYSTACK_PHONE, &c, &reply);
     }
     if (surface_decided(q, result)) {
-        answer_page(q, result.wait_position,
-                    reply.refusal == OPERATOR_DONE
-                        ? "Enter your M-PESA PIN on the phone."
-                        : "This was paid or given up, or another phone is being asked.",
-                    false);
+        answer_checkout(q, result.wait_position,
+                        reply.refusal == OPERATOR_DONE
+                            ? "Enter your M-PESA PIN on the phone."
+                            : "This was paid or given up, or another phone is being asked.",
+                        false);
     }
 }
 
@@ -707,7 +708,7 @@ void control_paystack_put(struct request *q)
 
 /* ---- which call is which ---- */
 
-static const struct route ROUTES[] = {
+static const struct route PAYSTACK_ROUTES[] = {
     {"POST", "/transaction/initialize", handle_initialize},
     {"GET", "/transaction/verify/{}", handle_verify},
     {"GET", "/transaction/{}", handle_verify},
@@ -729,6 +730,6 @@ bool paystack_route(struct request *q)
     if (!path_is_ours(q) && !span_starts_with(q->path, SPAN_LITERAL("/checkout/"))) {
         return false;
     }
-    surface_dispatch(q, ROUTES, sizeof(ROUTES) / sizeof(ROUTES[0]));
+    surface_dispatch(q, PAYSTACK_ROUTES, sizeof(PAYSTACK_ROUTES) / sizeof(PAYSTACK_ROUTES[0]));
     return true;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUIET_MODULES = 4, TEXT_BYTES_MAX = 1024 };
+enum { QUIET_MODULES = 4, QR_TEXT_BYTES_MAX = 1024 };
 
 /* One row of the picture, a byte a pixel: 0 black, 255 white. */
 static void draw_row(uint8_t *row, const QRcode *qr, uint32_t pixels, uint32_t scale, uint32_t y)
@@ -45,7 +45,7 @@ static bool write_png(struct writer *out, const uint8_t *grey, uint32_t pixels)
 
 bool qr_png(struct writer *out, struct span text, uint32_t pixels)
 {
-    uint8_t bytes[TEXT_BYTES_MAX];
+    uint8_t bytes[QR_TEXT_BYTES_MAX];
     if (text.size == 0 || text.size > sizeof(bytes)) {
         return false;
     }

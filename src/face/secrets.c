@@ -19,7 +19,7 @@
 
 #include "base/caltime.h"
 
-enum { KEY_BYTES = 32, MAC_BYTES = 32, TOKEN_RAW = 20, TOKEN_MAC = 12, PATH_BYTES_MAX = 1024 };
+enum { KEY_BYTES = 32, MAC_BYTES = 32, TOKEN_RAW = 20, TOKEN_MAC = 12 };
 
 struct secrets {
     EVP_MAC_CTX *pin_mac;
@@ -143,7 +143,7 @@ static bool key_read(int fd, const char *path, uint8_t key[KEY_BYTES], char erro
 /* A name is on disk when its folder is. */
 static bool sync_folder_of(const char *path)
 {
-    char folder[PATH_BYTES_MAX];
+    char folder[SECRETS_PATH_SIZE];
     const char *slash = strrchr(path, '/');
     int size = slash == NULL ? 0 : (int)(slash - path);
     (void)snprintf(folder, sizeof(folder), "%.*s", size, path);
@@ -160,7 +160,7 @@ static bool sync_folder_of(const char *path)
  * two processes that start together on a new folder both go on with the key of the first. */
 static bool key_make(const char *path, char error[256])
 {
-    char half[PATH_BYTES_MAX];
+    char half[SECRETS_PATH_SIZE];
     uint8_t key[KEY_BYTES];
     int size = snprintf(half, sizeof(half), "%s.XXXXXX", path);
     errno = ENAMETOOLONG;

@@ -24,6 +24,7 @@ enum {
     SECRETS_TOKEN_LENGTH = 28,
     SECRETS_TOKEN_LIFE_S = 3600,
     SECRETS_SEAL_EXTRA = 1 + 12 + 16, /* version, nonce, tag */
+    SECRETS_PATH_SIZE = 1024,         /* the name of a file with a key, and NUL */
     SECRETS_PLAIN_MAX = 200,          /* of a key, a secret or a passkey of an app */
 };
 

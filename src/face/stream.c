@@ -12,7 +12,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/caltime.h"
 #include "face/daraja.h"
@@ -23,13 +22,6 @@
 
 #define STREAM_BEAT_NS (15 * NS_PER_S)
 enum { STREAM_CHUNK_MAX = 128 * 1024 };
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec t;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 bool surface_position(struct span text, uint64_t *out)
 {
@@ -120,7 +112,7 @@ void stream_start(struct request *q)
             stream->used = true;
             stream->ticket = http_ticket(q->x);
             stream->position = (ours ? position : engine_durable(s->engine)) + 1;
-            stream->beat_ns = monotonic_ns() + STREAM_BEAT_NS;
+            stream->beat_ns = surface_monotonic_ns(s) + STREAM_BEAT_NS;
             s->stream_count++;
             http_reply_header(q->x, "Cache-Control", SPAN_LITERAL("no-store"));
             book_header(q);
@@ -456,7 +448,7 @@ bool stream_turn(struct surface *s)
     if (s->stream_count == 0) {
         return false;
     }
-    int64_t now_ns = monotonic_ns();
+    int64_t now_ns = surface_monotonic_ns(s);
     for (uint32_t i = 0; i < SURFACE_STREAMS_MAX; i++) {
         struct event_stream *stream = &s->streams[i];
         struct http_exchange *x = stream->used ? http_find(s->server, stream->ticket) : NULL;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/caltime.h"
 #include "face/console.h"
 #include "face/daraja.h"
 #include "face/gateway.h"
@@ -80,14 +81,14 @@ struct writer surface_writer(struct surface *s)
 
 /* ---- answers ---- */
 
-static int64_t monotonic_ns(const struct surface *s)
+int64_t surface_monotonic_ns(const struct surface *s)
 {
     return book_clock_monotonic(engine_clock(s->engine));
 }
 
 void surface_time(struct request *q)
 {
-    q->asked_ns = monotonic_ns(q->s);
+    q->asked_ns = surface_monotonic_ns(q->s);
 }
 
 void surface_answer(struct request *q, uint64_t wait_position, unsigned status,
@@ -115,7 +116,7 @@ void surface_send(struct request *q, uint64_t wait_position, struct face_answer 
     int64_t asked_ns = answer.status < 300 ? q->asked_ns : 0;
     if (wait_position <= engine_durable(s->engine)) {
         if (asked_ns != 0) {
-            latency_add(&s->acknowledged, monotonic_ns(s) - asked_ns);
+            latency_add(&s->acknowledged, surface_monotonic_ns(s) - asked_ns);
         }
         http_reply(q->x, answer.status, answer.content_type, answer.body);
         return;
@@ -215,7 +216,7 @@ static void release_durable(struct surface *s)
             break;
         }
         if (first->asked_ns != 0) {
-            now_ns = now_ns != 0 ? now_ns : monotonic_ns(s);
+            now_ns = now_ns != 0 ? now_ns : surface_monotonic_ns(s);
             latency_add(&s->acknowledged, now_ns - first->asked_ns);
         }
         struct http_exchange *x = http_find(s->server, first->ticket);
@@ -350,6 +351,26 @@ void surface_dispatch(struct request *q, const struct route *routes, size_t coun
     } else {
         surface_problem(q, 0, 404, "no_such_path", "see /openapi.json for what there is");
     }
+}
+
+bool surface_poll_add(struct request *q, uint64_t number, uint8_t state, uint64_t seconds)
+{
+    struct surface *s = q->s;
+    for (uint32_t i = 0; i < SURFACE_POLLS_MAX; i++) {
+        struct long_poll *poll = &s->polls[i];
+        if (!poll->used) {
+            poll->used = true;
+            poll->ticket = http_ticket(q->x);
+            poll->generation = engine_book(s->engine)->generation;
+            poll->number = number;
+            poll->state = state;
+            poll->deadline_ns = surface_monotonic_ns(s) + (int64_t)seconds * NS_PER_S;
+            s->poll_count++;
+            http_hold_open(q->x);
+            return true;
+        }
+    }
+    return false;
 }
 
 bool surface_admit(void *context, struct http_exchange *x)
