@@ -5,18 +5,18 @@
 #include "app/bench/bench.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/bench/internal.h"
+#include "app/ephemeral.h"
+#include "app/monotonic.h"
 #include "base/span.h"
 
 enum {
@@ -62,17 +62,10 @@ struct progress {
 
 static struct progress progress = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void progress_draw(struct progress *p)
 {
     char bar[BAR_CELLS + 1];
-    int64_t passed_ms = now_ms() - p->begun_ms;
+    int64_t passed_ms = monotonic_ms() - p->begun_ms;
     int64_t cells = p->expected_ms == 0 ? 0 : passed_ms * BAR_CELLS / p->expected_ms;
     cells = cells > BAR_CELLS ? BAR_CELLS : cells;
     memset(bar, '.', BAR_CELLS);
@@ -112,7 +105,7 @@ void bench_progress(const char *what, uint32_t expected_ms)
 {
     (void)pthread_mutex_lock(&progress.mutex);
     (void)snprintf(progress.what, sizeof(progress.what), "%s", what);
-    progress.begun_ms = now_ms();
+    progress.begun_ms = monotonic_ms();
     progress.expected_ms = expected_ms;
     if (what[0] == '\0' && progress.shown) {
         (void)fprintf(stderr, "\r\033[K");
@@ -135,14 +128,6 @@ static void progress_stop(void)
 
 /* ---- the folder ----------------------------------------------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static bool folder_make(struct bench *b, char error[256])
 {
     char here[400];
@@ -162,7 +147,7 @@ static bool folder_make(struct bench *b, char error[256])
 static void folder_remove(struct bench *b)
 {
     if (b->folder[0] != '\0') {
-        (void)nftw(b->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        ephemeral_remove(b->folder);
     }
     b->folder[0] = '\0';
 }

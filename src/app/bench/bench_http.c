@@ -16,6 +16,7 @@
 #include "app/bench/internal.h"
 #include "app/bench/pay.h"
 #include "app/bench/sink.h"
+#include "app/monotonic.h"
 
 enum {
     WARM_UP_MS = 1000,
@@ -35,13 +36,6 @@ enum {
     FILL_MS = 2000,
     FILL_ROUNDS_MAX = 100,
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* A server and its payers. */
 struct scene {
@@ -461,7 +455,7 @@ static void expiry_answer(void *context, uint64_t tag, int status, struct span b
     e->probe_failures += status == 200 ? 0 : 1;
     if (tag % 10 == 0 && e->expired_ns == 0 &&
         memmem(body.data, body.size, NONE_OPEN, sizeof(NONE_OPEN) - 1) != NULL) {
-        e->expired_ns = now_ns();
+        e->expired_ns = monotonic_ns();
     }
 }
 
@@ -479,7 +473,7 @@ static bool expiry_run(struct expiry *e, char error[256])
         .context = e,
     };
     e->client.port = e->scene->child.port;
-    e->begun_ns = now_ns();
+    e->begun_ns = monotonic_ns();
     if (pthread_create(&e->thread, NULL, expiry_move_clock, e) != 0) {
         (void)snprintf(error, 256, "no thread");
         return false;

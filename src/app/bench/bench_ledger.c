@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "app/bench/internal.h"
+#include "app/monotonic.h"
 #include "book/book.h"
 #include "engine/engine.h"
 
@@ -151,13 +152,6 @@ struct ledger_bench {
     char error[256];
 };
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* ---- opening -------------------------------------------------------------------------------- */
 
 static bool fail(struct ledger_bench *l, const char *what)
@@ -219,9 +213,9 @@ static bool bench_wait(struct ledger_bench *l)
     if (engine_idle(l->engine)) { /* refused although nothing is under way: no segment is spare */
         struct timespec beat = {0, 100000};
         l->waits_for_segment++;
-        l->refused_since_ns = l->refused_since_ns == 0 ? now_ns() : l->refused_since_ns;
+        l->refused_since_ns = l->refused_since_ns == 0 ? monotonic_ns() : l->refused_since_ns;
         (void)nanosleep(&beat, NULL);
-        return now_ns() - l->refused_since_ns < (int64_t)WAIT_MS_MAX * 1000000 ||
+        return monotonic_ns() - l->refused_since_ns < (int64_t)WAIT_MS_MAX * 1000000 ||
                fail(l, "the engine takes nothing although nothing is under way");
     }
     l->refused_since_ns = 0;
@@ -337,7 +331,7 @@ struct under_way {
 
 static bool over(const struct ledger_bench *l, int64_t end_ns)
 {
-    return now_ns() >= end_ns || atomic_load(&l->bench->stop) || l->sent >= TRANSFERS_MAX;
+    return monotonic_ns() >= end_ns || atomic_load(&l->bench->stop) || l->sent >= TRANSFERS_MAX;
 }
 
 /* As many batches under way as the engine takes: one being written, those in the open batch. */
@@ -355,7 +349,7 @@ static bool run_batches(struct ledger_bench *l, int64_t end_ns)
             }
             made = true;
         }
-        int64_t begun_ns = now_ns();
+        int64_t begun_ns = monotonic_ns();
         uint64_t position = sending && count < BATCHES_MAX ? execute(l, BOOK_TRANSFERS_MAX) : 0;
         if (position != 0) {
             made = false;
@@ -365,7 +359,7 @@ static bool run_batches(struct ledger_bench *l, int64_t end_ns)
         } else if (!bench_wait(l)) {
             return false;
         }
-        int64_t now = now_ns();
+        int64_t now = monotonic_ns();
         while (count > 0 && batches[first].position <= engine_durable(l->engine)) {
             histogram_add(&l->latency, now - batches[first].since_ns);
             first = (first + 1) % BATCHES_MAX;
@@ -384,7 +378,7 @@ static bool run_singles(struct ledger_bench *l, int64_t end_ns)
     for (bool sending = true; sending || count > 0;) {
         sending = sending && !over(l, end_ns);
         while (sending && count < IN_FLIGHT) {
-            int64_t begun_ns = now_ns();
+            int64_t begun_ns = monotonic_ns();
             if (!made) {
                 make_transfer(l, &l->transfers[0]);
             }
@@ -398,7 +392,7 @@ static bool run_singles(struct ledger_bench *l, int64_t end_ns)
         if (!bench_wait(l)) {
             return false;
         }
-        int64_t now = now_ns();
+        int64_t now = monotonic_ns();
         while (count > 0 && singles[first].position <= engine_durable(l->engine)) {
             histogram_add(&l->latency, now - singles[first].since_ns);
             first = (first + 1) % IN_FLIGHT;
@@ -408,18 +402,13 @@ static bool run_singles(struct ledger_bench *l, int64_t end_ns)
     return true;
 }
 
-static uint64_t time_us(struct timeval t)
-{
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
-}
-
 static uint64_t disk_blocks(const struct rusage *u)
 {
     return (uint64_t)u->ru_oublock * 512;
 }
 
-static bool measure(struct ledger_bench *l, const char *name, const char *latency, const char *key,
-                    bool (*run)(struct ledger_bench *l, int64_t end_ns))
+static bool measure_transfers(struct ledger_bench *l, const char *name, const char *latency,
+                              const char *key, bool (*run)(struct ledger_bench *l, int64_t end_ns))
 {
     struct rusage before;
     struct rusage after;
@@ -430,17 +419,17 @@ static bool measure(struct ledger_bench *l, const char *name, const char *latenc
     l->sent = 0;
     l->waits_for_segment = 0;
     CHECK(getrusage(RUSAGE_SELF, &before) == 0);
-    int64_t begun_ns = now_ns();
+    int64_t begun_ns = monotonic_ns();
     if (!run(l, begun_ns + (int64_t)bench_seconds_ms(l->bench) * 1000000)) {
         return false;
     }
-    int64_t ended_ns = now_ns();
+    int64_t ended_ns = monotonic_ns();
     CHECK(getrusage(RUSAGE_SELF, &after) == 0);
     struct report_phase *phase = report_phase_add(&l->bench->report, name, "durable transfers");
     phase->operations = l->sent;
     phase->elapsed_ns = ended_ns - begun_ns;
-    phase->server_user_us = time_us(after.ru_utime) - time_us(before.ru_utime);
-    phase->server_system_us = time_us(after.ru_stime) - time_us(before.ru_stime);
+    phase->server_user_us = child_time_us(after.ru_utime) - child_time_us(before.ru_utime);
+    phase->server_system_us = child_time_us(after.ru_stime) - child_time_us(before.ru_stime);
     uint64_t ours_us = phase->server_user_us + phase->server_system_us;
     machine_us = child_machine_us() - machine_us;
     phase->others_us = machine_us > ours_us ? machine_us - ours_us : 0;
@@ -454,7 +443,7 @@ static bool measure(struct ledger_bench *l, const char *name, const char *latenc
 }
 
 /* What was sent is in the ledger, and no money came or went. */
-static void check_sums(struct ledger_bench *l)
+static void check_ledger(struct ledger_bench *l)
 {
     struct report *r = &l->bench->report;
     int64_t all_minor = 0;
@@ -483,12 +472,12 @@ bool bench_ledger(struct bench *b, char error[256])
     l->random = 88172645463325252u;
     (void)snprintf(b->report.title, sizeof(b->report.title),
                    "in process: engine, journal, synced; %d accounts", ACCOUNTS);
-    bool ok =
-        bench_open(l) && bench_fund(l) &&
-        measure(l, "batches of 8,190", "batch to durable", NULL, run_batches) &&
-        measure(l, "64 single transfers in flight", "transfer to durable", "single", run_singles);
+    bool ok = bench_open(l) && bench_fund(l) &&
+              measure_transfers(l, "batches of 8,190", "batch to durable", NULL, run_batches) &&
+              measure_transfers(l, "64 single transfers in flight", "transfer to durable", "single",
+                                run_singles);
     if (ok) {
-        check_sums(l);
+        check_ledger(l);
     }
     (void)snprintf(error, 256, "%s", l->error);
     bench_close(l);

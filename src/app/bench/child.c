@@ -22,21 +22,15 @@
 #include <unistd.h>
 
 #include "app/bench/message.h"
+#include "app/monotonic.h"
 
 enum {
     READY_MS_MAX = 20000,
-    STOP_MS_MAX = 20000,
+    END_MS_MAX = 20000,
     REQUEST_MAX = 4096,
     PROC_FILE_MAX = 4096,
     OWN_ARGUMENTS = 6, /* that every server of a bench gets, its name among them */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- starting and stopping ------------------------------------------------------------------ */
 
@@ -86,10 +80,10 @@ static bool wait_ready(struct child *c, int fd)
 {
     char line[1024];
     size_t size = 0;
-    int64_t end_ms = now_ms() + READY_MS_MAX;
+    int64_t end_ms = monotonic_ms() + READY_MS_MAX;
     while (size < sizeof(line) - 1 && memchr(line, '\n', size) == NULL) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        int64_t left_ms = end_ms - now_ms();
+        int64_t left_ms = end_ms - monotonic_ms();
         if (left_ms <= 0 || poll(&poll_fd, 1, (int)left_ms) <= 0) {
             return false;
         }
@@ -149,13 +143,13 @@ bool child_start(struct child *c, const char *data, const char *const *arguments
 
 static bool wait_end(pid_t pid, int64_t patience_ms)
 {
-    int64_t end_ms = now_ms() + patience_ms;
+    int64_t end_ms = monotonic_ms() + patience_ms;
     for (;;) {
         pid_t ended = waitpid(pid, NULL, WNOHANG);
         if (ended == pid || (ended < 0 && errno == ECHILD)) {
             return true;
         }
-        if (now_ms() > end_ms) {
+        if (monotonic_ms() > end_ms) {
             return false;
         }
         struct timespec pause = {0, 5000000};
@@ -167,9 +161,9 @@ void child_stop(struct child *c)
 {
     if (c->pid > 0) {
         (void)kill(c->pid, SIGTERM);
-        if (!wait_end(c->pid, STOP_MS_MAX)) {
+        if (!wait_end(c->pid, END_MS_MAX)) {
             (void)kill(c->pid, SIGKILL);
-            (void)wait_end(c->pid, STOP_MS_MAX);
+            (void)wait_end(c->pid, END_MS_MAX);
         }
     }
     c->pid = 0;
@@ -193,10 +187,10 @@ static int request_connect(const struct child *c)
 static int request_receive(struct child *c, int fd, uint32_t timeout_ms, struct span *body_out)
 {
     size_t size = 0;
-    int64_t end_ms = now_ms() + timeout_ms;
+    int64_t end_ms = monotonic_ms() + timeout_ms;
     for (;;) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        int64_t left_ms = end_ms - now_ms();
+        int64_t left_ms = end_ms - monotonic_ms();
         if (size == CHILD_ANSWER_MAX || left_ms <= 0 || poll(&poll_fd, 1, (int)left_ms) <= 0) {
             return 0;
         }
@@ -307,7 +301,7 @@ uint64_t child_machine_us(void)
     return ticks * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-static uint64_t time_us(struct timeval t)
+uint64_t child_time_us(struct timeval t)
 {
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
 }
@@ -321,7 +315,7 @@ bool child_usage(struct child *c, struct child_usage *out)
     const char *written = strstr(text, "\nwrite_bytes: ");
     out->disk_bytes = written == NULL ? UINT64_MAX : number_at(written + 14);
     CHECK(getrusage(RUSAGE_SELF, &own) == 0);
-    out->load_us = time_us(own.ru_utime) + time_us(own.ru_stime);
+    out->load_us = child_time_us(own.ru_utime) + child_time_us(own.ru_stime);
     out->machine_us = child_machine_us();
     if (!usage_cpu(c->pid, out) || !child_metrics(c)) {
         return false;

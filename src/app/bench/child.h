@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/time.h>
 #include <sys/types.h>
 
 #include "base/check.h"
@@ -53,6 +54,8 @@ int child_request(struct child *c, const char *method, const char *path, const c
 
 /* CPU that this whole machine has used since its start; 0: not known. */
 uint64_t child_machine_us(void);
+/* As getrusage tells it. */
+uint64_t child_time_us(struct timeval t);
 
 /* False when it has gone. */
 bool child_usage(struct child *c, struct child_usage *out) MUST_USE;

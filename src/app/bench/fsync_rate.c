@@ -8,22 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/bench/histogram.h"
+#include "app/monotonic.h"
 
 enum {
     FILE_BYTES = 8 * 1024 * 1024,
     PATH_BYTES_MAX = 4096,
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* The name goes at once, so that nothing stays behind whatever happens. */
 static int file_open(const char *directory)
@@ -53,7 +46,7 @@ static bool file_fill(int fd, const char *block, uint32_t block_bytes)
 
 static bool file_measure(int fd, const char *block, struct fsync_rate *out, struct histogram *h)
 {
-    int64_t begun = now_ns();
+    int64_t begun = monotonic_ns();
     int64_t end = begun + (int64_t)FSYNC_RATE_MS * 1000000;
     int64_t before = begun;
     for (off_t at = 0; before < end; at += out->block_bytes) {
@@ -62,7 +55,7 @@ static bool file_measure(int fd, const char *block, struct fsync_rate *out, stru
             fdatasync(fd) != 0) {
             return false;
         }
-        int64_t after = now_ns();
+        int64_t after = monotonic_ns();
         histogram_add(h, after - before);
         before = after;
     }

@@ -18,7 +18,7 @@
 #include "operator/operator.h"
 
 enum {
-    PHONES = 10000,
+    HISTORY_PHONES = 10000,
     ROUND = 250, /* payments pushed together */
     SHORT_CODE = 174379,
     AMOUNT_MINOR = 1000,
@@ -137,7 +137,7 @@ static bool open_phones(struct history *h)
     struct operator_reply reply;
     struct subscriber_command c = {.balance_minor = BALANCE, .approves = true};
     bool good = true;
-    for (uint32_t i = 0; i < PHONES && good; i++) {
+    for (uint32_t i = 0; i < HISTORY_PHONES && good; i++) {
         c.msisdn = FIRST_PHONE + i;
         secrets_pin_verifier(h->secrets, c.msisdn, SPAN_LITERAL("1234"), c.verifier);
         good = decide(h, COMMAND_SUBSCRIBER_OPEN, &c, &reply);
@@ -157,7 +157,7 @@ static bool push_round(struct history *h, uint64_t first, uint64_t count)
             .party_b = SHORT_CODE,
             .type = 1,
             .amount_minor = AMOUNT_MINOR,
-            .msisdn = FIRST_PHONE + i % PHONES,
+            .msisdn = FIRST_PHONE + i % HISTORY_PHONES,
             .url = SPAN_LITERAL("http://127.0.0.1:9/callback"),
             .reference = span_from(reference),
             .description = SPAN_LITERAL("an order"),

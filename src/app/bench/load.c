@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "app/bench/message.h"
+#include "app/monotonic.h"
 
 enum {
     EVENTS_MAX = 256,
@@ -85,13 +86,6 @@ struct load {
     uint64_t next;       /* number of the next request */
     bool sending;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* Keeps these bytes instead of what was kept (of which they may be a part). */
 static void rest_keep(struct rest *r, const char *data, size_t size)
@@ -160,7 +154,7 @@ static struct connection *connection_take_idle(struct load *l)
 
 static void request_end(struct load *l, struct connection *c, int status, struct span body)
 {
-    int64_t now = now_ns();
+    int64_t now = monotonic_ns();
     l->last_ns = now;
     if (status == 0) {
         l->result->failed++;
@@ -225,7 +219,7 @@ static bool request_begin(struct load *l, struct connection *c, load_make_fn mak
         return false;
     }
     CHECK(size <= LOAD_REQUEST_MAX);
-    int64_t now = now_ns();
+    int64_t now = monotonic_ns();
     l->next += scheduled ? 1 : 0;
     l->result->sent++;
     l->busy++;
@@ -259,7 +253,7 @@ static uint64_t due_count(const struct load *l, int64_t now)
 
 static void send_open_loop(struct load *l)
 {
-    int64_t now = now_ns();
+    int64_t now = monotonic_ns();
     now = now < l->end_ns ? now : l->end_ns - 1; /* nothing is due at the end or after it */
     uint64_t due = due_count(l, now);
     while (l->next < due) {
@@ -308,12 +302,12 @@ static void send_some(struct load *l)
     } else {
         send_open_loop(l);
     }
-    if (now_ns() >= l->end_ns || (l->o.requests_max != 0 && l->next >= l->o.requests_max) ||
+    if (monotonic_ns() >= l->end_ns || (l->o.requests_max != 0 && l->next >= l->o.requests_max) ||
         (l->o.stop != NULL && atomic_load_explicit(l->o.stop, memory_order_relaxed))) {
         l->sending = false;
     }
     if (!l->sending && l->o.rate_per_s != 0) {
-        int64_t now = now_ns();
+        int64_t now = monotonic_ns();
         uint64_t due = due_count(l, now < l->end_ns ? now : l->end_ns - 1);
         l->result->backlog_end = due > l->next ? due - l->next : 0;
     }
@@ -404,7 +398,7 @@ static void check_connections(struct load *l, int64_t now)
 static void wait_for_events(struct load *l)
 {
     struct epoll_event events[EVENTS_MAX];
-    int64_t now = now_ns();
+    int64_t now = monotonic_ns();
     int64_t until = l->check_at_ns;
     if (l->sending && l->idle != NONE && l->o.rate_per_s != 0) {
         int64_t due = due_ns(l, l->next);
@@ -472,12 +466,12 @@ static bool run_memory(struct load *l, char error[256])
 /* All connections stand, or have failed once, before the clock starts. */
 static bool run_connect(struct load *l, char error[256])
 {
-    int64_t end = now_ns() + l->o.timeout_ms * NS_PER_MS;
+    int64_t end = monotonic_ns() + l->o.timeout_ms * NS_PER_MS;
     for (uint32_t i = 0; i < l->o.connections; i++) {
         connection_open(l, &l->connections[i]);
     }
-    while (l->connecting > 0 && now_ns() < end) {
-        l->check_at_ns = now_ns() + CHECK_EVERY_MS * NS_PER_MS;
+    while (l->connecting > 0 && monotonic_ns() < end) {
+        l->check_at_ns = monotonic_ns() + CHECK_EVERY_MS * NS_PER_MS;
         wait_for_events(l);
     }
     if (l->result->connects == 0) {
@@ -490,7 +484,7 @@ static bool run_connect(struct load *l, char error[256])
 
 static void run_loop(struct load *l)
 {
-    l->start_ns = now_ns();
+    l->start_ns = monotonic_ns();
     l->last_ns = l->start_ns;
     l->check_at_ns = 0;
     l->end_ns = l->o.duration_ms == 0 ? INT64_MAX : l->start_ns + l->o.duration_ms * NS_PER_MS;
@@ -501,7 +495,7 @@ static void run_loop(struct load *l)
             break;
         }
         wait_for_events(l);
-        check_connections(l, now_ns());
+        check_connections(l, monotonic_ns());
     }
     l->result->elapsed_ns = l->last_ns - l->start_ns;
 }

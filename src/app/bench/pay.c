@@ -15,6 +15,7 @@
 
 #include "app/bench/message.h"
 #include "app/bench/sink.h"
+#include "app/monotonic.h"
 #include "base/ring.h"
 #include "wire/base64.h"
 
@@ -92,13 +93,6 @@ struct pay {
     int64_t until_ns; /* monotonic: when the load under way ends */
 };
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void fifo_put(struct pay *p, struct fifo *f, uint32_t phone)
 {
     CHECK(f->count < p->o.phones);
@@ -143,7 +137,7 @@ static void take_callback(void *context, struct span body)
     struct pay *p = context;
     struct callback *c = &p->callbacks[ring_push_index(&p->ring, 0)];
     CHECK(ring_room(&p->ring) > 0); /* far more than can be under way */
-    c->at_ns = now_ns();
+    c->at_ns = monotonic_ns();
     c->paid = memmem(body.data, body.size, "\"ResultCode\":0,", 15) != NULL;
     if (!find_text(body, "\"CheckoutRequestID\":\"", c->checkout, sizeof(c->checkout))) {
         c->checkout[0] = '\0';
@@ -318,7 +312,7 @@ static size_t make_push(void *context, uint64_t *tag, char *buffer, size_t capac
     uint32_t phone = fifo_take(p, &p->free);
     p->phones[phone].state = PUSHING;
     p->phones[phone].called = false;
-    p->phones[phone].since_ns = now_ns();
+    p->phones[phone].since_ns = monotonic_ns();
     p->payers++;
     p->stats.counts.pushed++;
     p->stats.first_ns = p->stats.first_ns == 0 ? p->phones[phone].since_ns : p->stats.first_ns;
@@ -432,7 +426,7 @@ static void take_answer(void *context, uint64_t tag, int status, struct span bod
 {
     struct pay *p = context;
     struct phone *phone = &p->phones[tag & UINT32_MAX];
-    int64_t now = now_ns();
+    int64_t now = monotonic_ns();
     p->stats.last_ns = now > p->stats.last_ns ? now : p->stats.last_ns;
     note_answer(p, now);
     if ((tag & TAG_APPROVAL) != 0) {
@@ -653,17 +647,17 @@ void pay_destroy(struct pay *p)
 /* ---- running -------------------------------------------------------------------------------- */
 
 /* Waits until everything has ended or nothing has come for a while. */
-static void settle(struct pay *p)
+static void wait_for_ends(struct pay *p)
 {
-    int64_t quiet_since_ns = now_ns();
+    int64_t quiet_since_ns = monotonic_ns();
     int64_t last_ns = p->stats.last_callback_ns;
-    while (p->open > 0 && now_ns() - quiet_since_ns < (int64_t)SETTLE_MS_MAX * 1000000) {
+    while (p->open > 0 && monotonic_ns() - quiet_since_ns < (int64_t)SETTLE_MS_MAX * 1000000) {
         struct timespec beat = {0, 500000};
         (void)nanosleep(&beat, NULL);
         pay_collect(p);
         if (p->stats.last_callback_ns != last_ns) {
             last_ns = p->stats.last_callback_ns;
-            quiet_since_ns = now_ns();
+            quiet_since_ns = monotonic_ns();
         }
     }
 }
@@ -685,14 +679,15 @@ bool pay_run(struct pay *p, const struct pay_load *load, char error[256])
     };
     p->payers_max = load->payers;
     p->stats.answered_ns = 0;
-    p->until_ns =
-        load->duration_ms == 0 ? INT64_MAX : now_ns() + (int64_t)load->duration_ms * 1000 * 1000;
+    p->until_ns = load->duration_ms == 0
+                      ? INT64_MAX
+                      : monotonic_ns() + (int64_t)load->duration_ms * 1000 * 1000;
     if (!load_run(&options, &result, error)) {
         return false;
     }
     p->stats.counts.backlog_end += result.backlog_end;
     if (p->o.approves || p->o.through_gateway) {
-        settle(p);
+        wait_for_ends(p);
     }
     return true;
 }

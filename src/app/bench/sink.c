@@ -20,8 +20,8 @@
 #include "app/bench/message.h"
 
 enum {
-    CONNECTIONS_DEFAULT = 1024,
-    EVENTS_MAX = 128,
+    SINK_CONNECTIONS_DEFAULT = 1024,
+    SINK_EVENTS_MAX = 128,
     ANSWERS_MAX = 32, /* sent at once to a client that pipelines */
 };
 
@@ -60,7 +60,7 @@ struct sink {
     char answers[ANSWERS_MAX * ANSWER_SIZE]; /* the same answer over and over */
 };
 
-static void connection_close(struct sink *s, struct sink_connection *c)
+static void sink_connection_close(struct sink *s, struct sink_connection *c)
 {
     (void)close(c->fd);
     c->fd = -1;
@@ -69,7 +69,7 @@ static void connection_close(struct sink *s, struct sink_connection *c)
     s->free_connections = (uint32_t)(c - s->connections);
 }
 
-static bool watch(struct sink *s, int fd, uint32_t what)
+static bool sink_watch(struct sink *s, int fd, uint32_t what)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = what};
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
@@ -90,7 +90,7 @@ static void sink_accept(struct sink *s, int listener)
     c->buffer = c->buffer != NULL ? c->buffer : malloc(SINK_REQUEST_MAX);
     int one = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (c->buffer == NULL || !watch(s, fd, i)) {
+    if (c->buffer == NULL || !sink_watch(s, fd, i)) {
         (void)close(fd);
         return;
     }
@@ -150,10 +150,10 @@ static bool connection_read(struct sink *s, struct sink_connection *c)
 static void *sink_run(void *context)
 {
     struct sink *s = context;
-    struct epoll_event events[EVENTS_MAX];
+    struct epoll_event events[SINK_EVENTS_MAX];
     (void)pthread_setname_np(pthread_self(), "sink");
     for (;;) {
-        int count = epoll_wait(s->epoll, events, EVENTS_MAX, -1);
+        int count = epoll_wait(s->epoll, events, SINK_EVENTS_MAX, -1);
         for (int i = 0; i < count; i++) {
             uint32_t what = events[i].data.u32;
             if (what == EVENT_STOP) {
@@ -167,7 +167,7 @@ static void *sink_run(void *context)
             struct sink_connection *c = &s->connections[what];
             /* A closed one may speak up once more while a forked child still holds it. */
             if (c->fd >= 0 && !connection_read(s, c)) {
-                connection_close(s, c);
+                sink_connection_close(s, c);
             }
         }
         if (s->options.rested != NULL) {
@@ -215,14 +215,14 @@ static bool start_listen(struct sink *s, uint32_t i)
         return false;
     }
     s->ports[i] = ntohs(address.sin_port);
-    return watch(s, fd, EVENT_FIRST_LISTENER + i);
+    return sink_watch(s, fd, EVENT_FIRST_LISTENER + i);
 }
 
 static bool start_loop(struct sink *s)
 {
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    bool ok = s->epoll >= 0 && s->stop_fd >= 0 && watch(s, s->stop_fd, EVENT_STOP);
+    bool ok = s->epoll >= 0 && s->stop_fd >= 0 && sink_watch(s, s->stop_fd, EVENT_STOP);
     for (uint32_t i = 0; ok && i < s->options.ports; i++) {
         ok = start_listen(s, i);
     }
@@ -262,7 +262,7 @@ struct sink *sink_start(const struct sink_options *options, char error[256])
     }
     s->options = *options;
     if (s->options.connections_max == 0) {
-        s->options.connections_max = CONNECTIONS_DEFAULT;
+        s->options.connections_max = SINK_CONNECTIONS_DEFAULT;
     }
     s->options.ports = s->options.ports == 0 ? 1 : s->options.ports;
     CHECK(s->options.connections_max < EVENT_FIRST_LISTENER);
