@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PATH_MAX_BYTES = 640 };
+enum { INDEX_PATH_BYTES = 640 };
 
 static void tell_progress(void *context, uint64_t position, uint64_t head)
 {
@@ -40,7 +40,7 @@ static bool build(const char *path, struct journal *journal, const struct book_o
 bool archive_open(struct archive *a, const char *data, struct journal *journal,
                   const struct book *book, const struct book_options *options)
 {
-    char path[PATH_MAX_BYTES];
+    char path[INDEX_PATH_BYTES];
     char message[INDEX_MESSAGE_MAX] = "";
     uint8_t identity[16];
     (void)snprintf(path, sizeof(path), "%.600s/index.mdb", data);

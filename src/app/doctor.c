@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "app/config.h"
+#include "app/monotonic.h"
 #include "app/secret_file.h"
 #include "wire/base64.h"
 #include "delivery/delivery.h"
@@ -38,7 +39,7 @@ enum {
 };
 #define FREE_BYTES_MIN (UINT64_C(1) << 30)
 
-static const char HELP[] =
+static const char DOCTOR_HELP[] =
     "hakika doctor [FLAGS] [PROVIDER]: looks at everything that a gateway in production needs and\n"
     "says what is wrong and what to do. FLAGS are those of hakika serve, as you mean to start it.\n"
     "\n"
@@ -106,13 +107,6 @@ static void look_at_key_file(struct doctor *d)
     struct secrets *s = secrets_open(path, error);
     line(d, s != NULL, "key file", "%s", s != NULL ? path : error);
     secrets_close(s);
-}
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* How long a block takes to the disk; -1 with errno. */
@@ -396,7 +390,7 @@ static void look_at_clock(struct doctor *d)
 /* ---- the command ---- */
 
 /* Takes our own flags out of the arguments; what is left is for config. */
-static bool parse(struct doctor *d, int *argc, char **argv, char error[256])
+static bool take_own_flags(struct doctor *d, int *argc, char **argv, char error[256])
 {
     int kept = 0;
     for (int i = 0; i < *argc; i++) {
@@ -422,10 +416,10 @@ int doctor_command(int argc, char **argv)
     static struct doctor d;
     char error[256];
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
-        (void)printf("%s", HELP);
+        (void)printf("%s", DOCTOR_HELP);
         return 0;
     }
-    if (!parse(&d, &argc, argv, error)) {
+    if (!take_own_flags(&d, &argc, argv, error)) {
         (void)fprintf(stderr, "hakika: %s\n", error);
         return 2;
     }

@@ -17,7 +17,7 @@
 #define LOCK_NAME "ephemeral.lock"
 #define HALF_NAME "ephemeral.half"
 
-enum { PATH_BYTES = 700, NAME_BYTES = 13, LEFT_MAX = 64 };
+enum { FOLDER_BYTES = 700, NAME_BYTES = 13, LEFT_MAX = 64 };
 
 static const char *base_folder(void)
 {
@@ -41,7 +41,7 @@ void ephemeral_remove(const char *folder)
 /* Is this a folder of ours whose process is gone? Then its lock is ours now: *fd_out. */
 static bool is_left(const char *folder, int *fd_out)
 {
-    char lock[PATH_BYTES + 32];
+    char lock[FOLDER_BYTES + 32];
     struct stat info;
     if (lstat(folder, &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid()) {
         return false;
@@ -65,11 +65,11 @@ static void remove_left(const char *base)
     struct dirent *entry;
     int removed = 0;
     while (all != NULL && removed < LEFT_MAX && (entry = readdir(all)) != NULL) {
-        char folder[PATH_BYTES];
+        char folder[FOLDER_BYTES];
         int fd = -1;
         int size = snprintf(folder, sizeof(folder), "%s/%s", base, entry->d_name);
         bool named = strncmp(entry->d_name, "hakika-", 7) == 0 &&
-                     strlen(entry->d_name) == NAME_BYTES && size < PATH_BYTES;
+                     strlen(entry->d_name) == NAME_BYTES && size < FOLDER_BYTES;
         if (named && is_left(folder, &fd)) {
             ephemeral_remove(folder);
             (void)close(fd);
@@ -84,8 +84,8 @@ static void remove_left(const char *base)
 /* Locked before it has its name, and until the process ends: the descriptor stays open. */
 static bool take_lock(const char *folder)
 {
-    char half[PATH_BYTES + 32];
-    char lock[PATH_BYTES + 32];
+    char half[FOLDER_BYTES + 32];
+    char lock[FOLDER_BYTES + 32];
     (void)snprintf(half, sizeof(half), "%s/" HALF_NAME, folder);
     (void)snprintf(lock, sizeof(lock), "%s/" LOCK_NAME, folder);
     int fd = open(half, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -96,7 +96,7 @@ bool ephemeral_make(char *out, size_t room)
 {
     const char *base = base_folder();
     int size = snprintf(out, room, "%s/hakika-XXXXXX", base);
-    if (size < 0 || (size_t)size >= room || size >= PATH_BYTES) {
+    if (size < 0 || (size_t)size >= room || size >= FOLDER_BYTES) {
         errno = ENAMETOOLONG;
         return false;
     }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/command.h"
 #include "base/caltime.h"
 #include "base/delivery_error.h"
 #include "base/money.h"
@@ -25,17 +26,14 @@
 #include "wire/json.h"
 
 enum {
-    EXIT_EXPLAINED = 0,
-    EXIT_NOT_FOUND = 1,
-    EXIT_USAGE = 2,
-    EXIT_UNREADABLE = 4,
-    PATH_BYTES = 2048,
+    EXIT_EXPLAINED = EXIT_GOOD,
+    EXIT_NOT_FOUND = EXIT_FAILED,
     STEPS_MAX = 64, /* the first ones are told; a callback is tried ten times by itself */
     TEXT_BYTES = 400,
     OUTPUT_BYTES = 64 * 1024,
 };
 
-static const char HELP[] =
+static const char EXPLAIN_HELP[] =
     "hakika explain ID [--data DIR] [--json]: every step of one payment, when it happened, what\n"
     "caused it and which rule decided, from the journal alone.\n"
     "\n"
@@ -303,7 +301,7 @@ static void collect_positions(struct explain *x)
 
 /* ---- the report ---- */
 
-static void print_head(struct explain *x)
+static void print_payment(struct explain *x)
 {
     const struct operator_state *o = operator_of(x->book);
     const struct stk_payment *p = x->payment;
@@ -352,7 +350,7 @@ struct past {
     bool bad;
 };
 
-static bool is_there(const struct past *past)
+static bool is_in_memory(const struct past *past)
 {
     return find_payment(operator_of(past->book), span_from(past->x->id)) != NULL;
 }
@@ -368,12 +366,12 @@ static bool past_batch(void *context, const struct journal_read_batch *batch)
             return false;
         }
         uint64_t generation = past->book->generation;
-        bool may_leave = f.info.cause == COMMAND_CLOSED_LEAVE && is_there(past);
+        bool may_leave = f.info.cause == COMMAND_CLOSED_LEAVE && is_in_memory(past);
         if (book_replay_frame(past->book, &replayed) != BOOK_REPLAYED) {
             past->bad = true;
             return false;
         }
-        if (may_leave && !is_there(past)) {
+        if (may_leave && !is_in_memory(past)) {
             past->left_at = f.info.position;
         } else if (past->book->generation != generation || f.info.cause == COMMAND_WORLD_RESTORE) {
             past->left_at = 0; /* that was another world's */
@@ -427,7 +425,7 @@ static bool look_into_the_past(struct explain *x, const struct book_options *opt
 static int explain_payment(struct explain *x)
 {
     struct journal_error error;
-    print_head(x);
+    print_payment(x);
     collect_positions(x);
     for (uint32_t i = 0; i < x->count; i++) {
         x->wanted = x->positions[i];
@@ -485,7 +483,7 @@ static int explain_id(struct explain *x)
     return status;
 }
 
-static bool parse(int argc, char **argv, struct explain *x)
+static bool parse_explain(int argc, char **argv, struct explain *x)
 {
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
@@ -505,11 +503,11 @@ int explain_command(int argc, char **argv)
 {
     struct explain x = {.data = "hakika-data"};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
-        (void)fputs(HELP, stdout);
+        (void)fputs(EXPLAIN_HELP, stdout);
         return 0;
     }
-    if (!parse(argc, argv, &x)) {
-        (void)fputs(HELP, stderr);
+    if (!parse_explain(argc, argv, &x)) {
+        (void)fputs(EXPLAIN_HELP, stderr);
         return EXIT_USAGE;
     }
     return explain_id(&x);

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/command.h"
 #include "app/export_tables.h"
 #include "app/rows.h"
 #include "app/view.h"
@@ -29,10 +30,7 @@
 #include "wire/json.h"
 
 enum {
-    EXIT_GOOD = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    PATH_BYTES = 2400,
+    EXPORT_PATH_BYTES = 2400, /* the name of a file has its book, table and day */
     SQL_BYTES = 4096,
     TABLES_MAX = 8,
     PATIENCE_MS = 3000, /* for a view that comes no further towards where the journal is */
@@ -53,8 +51,8 @@ struct export_arguments {
 
 /* One file under way. */
 struct export_file {
-    char path[PATH_BYTES];
-    char temporary[PATH_BYTES + 32];
+    char path[EXPORT_PATH_BYTES];
+    char temporary[EXPORT_PATH_BYTES + 32];
     bool made;
     FILE *out;
     struct writer json;
@@ -68,7 +66,7 @@ struct export_file {
     bool as_json;
 };
 
-static const char HELP[] =
+static const char EXPORT_HELP[] =
     "hakika export DIR --day YYYY-MM-DD [--book operator|merchant] [--format csv|jsonl]\n"
     "[--out DIR] [--raw]: writes what the SQL view of the data folder DIR has of one day, one\n"
     "file for each table, also while a server runs.\n"
@@ -449,7 +447,7 @@ static bool parse_flag(const char *name, const char *value, struct export_argume
     return false;
 }
 
-static bool parse(int argc, char **argv, struct export_arguments *a)
+static bool parse_export(int argc, char **argv, struct export_arguments *a)
 {
     *a = (struct export_arguments){.out = "."};
     for (int i = 0; i < argc; i++) {
@@ -476,11 +474,11 @@ int export_command(int argc, char **argv)
     struct export_arguments a;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            (void)fputs(HELP, stdout);
+            (void)fputs(EXPORT_HELP, stdout);
             return EXIT_GOOD;
         }
     }
-    if (!parse(argc, argv, &a)) {
+    if (!parse_export(argc, argv, &a)) {
         (void)fprintf(stderr, "hakika: it is hakika export DIR --day YYYY-MM-DD [--book operator|"
                               "merchant] [--format csv|jsonl] [--out DIR] [--raw]; see hakika "
                               "export --help\n");

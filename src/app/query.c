@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/command.h"
 #include "app/rows.h"
 #include "app/view.h"
 #include "base/check.h"
@@ -20,10 +21,6 @@
 #include "wire/json.h"
 
 enum {
-    EXIT_GOOD = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,
-    PATH_BYTES = 2048,
     COLUMNS_MAX = 256,
     CELL_WIDTH_MAX = 200, /* of a table; longer ones are cut with three dots */
     TABLE_BYTES_MAX = 64 * 1024 * 1024,
@@ -40,7 +37,7 @@ struct query_arguments {
 };
 
 /* A table that waits for its widths: cells one behind the other, each ended by NUL. */
-struct table {
+struct text_table {
     char *text;
     size_t size;
     size_t capacity;
@@ -51,7 +48,7 @@ struct table {
     bool cut;                /* rows were left out */
 };
 
-static const char HELP[] =
+static const char QUERY_HELP[] =
     "hakika query [DIR] \"select ...\" [--book BOOK] [--json | --csv]: asks the SQL view of the\n"
     "data folder DIR (default: hakika-data) one question, also while a server runs.\n"
     "\n"
@@ -82,7 +79,7 @@ static uint32_t text_width(const char *text)
 }
 
 /* Cuts what is too long, and makes one line of it. */
-static bool table_put(struct table *t, uint32_t column, const char *data, uint64_t size)
+static bool text_table_put(struct text_table *t, uint32_t column, const char *data, uint64_t size)
 {
     bool cut = size > CELL_WIDTH_MAX;
     uint64_t kept = cut ? CELL_WIDTH_MAX - 3 : size;
@@ -111,10 +108,10 @@ static bool table_put(struct table *t, uint32_t column, const char *data, uint64
     return true;
 }
 
-static bool table_row(void *context, const char *const *names, const struct view_cell *row,
-                      uint32_t count)
+static bool text_table_row(void *context, const char *const *names, const struct view_cell *row,
+                           uint32_t count)
 {
-    struct table *t = context;
+    struct text_table *t = context;
     size_t before = t->size;
     t->columns = count < COLUMNS_MAX ? count : COLUMNS_MAX;
     for (uint32_t i = 0; i < t->columns; i++) {
@@ -125,7 +122,7 @@ static bool table_row(void *context, const char *const *names, const struct view
         } else {
             t->right[i] = t->right[i] && row[i].kind != VIEW_TEXT && row[i].kind != VIEW_BLOB;
         }
-        if (!table_put(t, i, data, size)) {
+        if (!text_table_put(t, i, data, size)) {
             t->size = before;
             t->cut = true;
             return false;
@@ -135,7 +132,7 @@ static bool table_row(void *context, const char *const *names, const struct view
     return true;
 }
 
-static void table_print(const struct table *t)
+static void text_table_print(const struct text_table *t)
 {
     const char *cell = t->text;
     for (uint64_t r = 0; r < t->rows; r++) {
@@ -182,10 +179,10 @@ static bool json_row(void *context, const char *const *names, const struct view_
 
 static bool ask_table(const char *file, const char *sql, char error[512])
 {
-    static struct table t;
-    bool good = view_query(file, sql, table_row, &t, error);
+    static struct text_table t;
+    bool good = view_query(file, sql, text_table_row, &t, error);
     if (good) {
-        table_print(&t);
+        text_table_print(&t);
     }
     if (good && t.cut) {
         (void)fprintf(stderr,
@@ -211,7 +208,7 @@ static bool ask_json(const char *file, const char *sql, char error[512])
     return writer_finish(&w) && good;
 }
 
-static bool parse(int argc, char **argv, struct query_arguments *out)
+static bool parse_query(int argc, char **argv, struct query_arguments *out)
 {
     const char *words[2] = {NULL, NULL};
     int count = 0;
@@ -243,10 +240,10 @@ int query_command(int argc, char **argv)
     char file[PATH_BYTES];
     char error[512] = "";
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
-        (void)fputs(HELP, stdout);
+        (void)fputs(QUERY_HELP, stdout);
         return EXIT_GOOD;
     }
-    if (!parse(argc, argv, &a)) {
+    if (!parse_query(argc, argv, &a)) {
         (void)fprintf(stderr, "hakika: it is hakika query [DIR] \"select ...\" [--book operator|"
                               "merchant] [--json | --csv]; see hakika query --help\n");
         return EXIT_USAGE;

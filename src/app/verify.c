@@ -9,9 +9,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "app/command.h"
+#include "app/monotonic.h"
 #include "app/number.h"
 #include "app/verify/run.h"
 #include "base/caltime.h"
@@ -21,12 +22,9 @@
 #include "wire/json.h"
 
 enum {
-    EXIT_HOLDS = 0,
-    EXIT_BREACH = 1,
-    EXIT_USAGE = 2,
-    EXIT_UNREADABLE = 4,
+    EXIT_HOLDS = EXIT_GOOD,
+    EXIT_BREACH = EXIT_FAILED,
     DATA_MAX_BYTES = 2000,
-    PATH_MAX_BYTES = 2048,
 };
 
 struct verify_arguments {
@@ -36,13 +34,13 @@ struct verify_arguments {
 
 /* One journal and what was found. */
 struct verified {
-    char directory[PATH_MAX_BYTES];
+    char directory[PATH_BYTES];
     bool merchant;
     double seconds;
     struct verify_report report;
 };
 
-static const char HELP[] =
+static const char VERIFY_HELP[] =
     "hakika verify DIR [--json]: proves from the journal in the data folder DIR that no money was\n"
     "made or lost, that every payment went its way once and that the state can be rebuilt.\n"
     "\n"
@@ -343,15 +341,8 @@ static void print_progress(void *context, const char *doing, uint64_t position, 
                   number_grouped(head, b));
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* False (said): not something to verify. */
-static bool parse(int argc, char **argv, struct verify_arguments *out)
+static bool parse_verify(int argc, char **argv, struct verify_arguments *out)
 {
     memset(out, 0, sizeof(*out));
     for (int i = 0; i < argc; i++) {
@@ -405,19 +396,19 @@ static bool ends_in(const char *text, const char *end)
 static uint32_t find_journals(const char *data, struct verified books[2])
 {
     if (has_journal(data)) {
-        (void)snprintf(books[0].directory, PATH_MAX_BYTES, "%.*s", DATA_MAX_BYTES, data);
+        (void)snprintf(books[0].directory, PATH_BYTES, "%.*s", DATA_MAX_BYTES, data);
         books[0].merchant = ends_in(data, "merchant");
         return 1;
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i < 2; i++) {
-        (void)snprintf(books[count].directory, PATH_MAX_BYTES, "%.*s/%s", DATA_MAX_BYTES, data,
+        (void)snprintf(books[count].directory, PATH_BYTES, "%.*s/%s", DATA_MAX_BYTES, data,
                        i == 0 ? "operator" : "merchant");
         books[count].merchant = i == 1;
         count += has_journal(books[count].directory);
     }
     if (count == 0) { /* opening it explains what is wrong */
-        (void)snprintf(books[0].directory, PATH_MAX_BYTES, "%.*s/operator", DATA_MAX_BYTES, data);
+        (void)snprintf(books[0].directory, PATH_BYTES, "%.*s/operator", DATA_MAX_BYTES, data);
         books[0].merchant = false;
         count = 1;
     }
@@ -429,12 +420,12 @@ static bool verify_one(struct verified *v)
     struct journal_error error;
     struct verify_options options = {
         .directory = v->directory, .merchant = v->merchant, .progress = print_progress};
-    double begun = seconds_now();
+    double begun = monotonic_seconds();
     if (!verify_run(&options, &v->report, &error)) {
         (void)fprintf(stderr, "hakika: %s\n", error.message);
         return false;
     }
-    v->seconds = seconds_now() - begun;
+    v->seconds = monotonic_seconds() - begun;
     return true;
 }
 
@@ -443,10 +434,10 @@ int verify_command(int argc, char **argv)
     static struct verified books[2];
     struct verify_arguments arguments;
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
-        (void)fputs(HELP, stdout);
+        (void)fputs(VERIFY_HELP, stdout);
         return EXIT_HOLDS;
     }
-    if (!parse(argc, argv, &arguments)) {
+    if (!parse_verify(argc, argv, &arguments)) {
         return EXIT_USAGE;
     }
     uint32_t count = find_journals(arguments.data, books);

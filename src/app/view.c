@@ -9,14 +9,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "app/command.h"
+#include "app/monotonic.h"
 #include "view/view.h"
 
-enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, PATH_BYTES = 2048 };
-
-static const char HELP[] =
+static const char VIEW_HELP[] =
     "hakika view rebuild DIR [--book BOOK] [--out FILE]: throws away the SQL view of the data\n"
     "folder DIR and builds it again from the journal.\n"
     "\n"
@@ -28,20 +27,13 @@ static const char HELP[] =
     "A server keeps its view up to date by itself, and rebuilds it when it is damaged or of\n"
     "another version. Exit status: 0 built, 1 not (the message says why), 2 wrong arguments.\n";
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static double rate(const struct view_progress *p, double begun)
 {
-    double seconds = seconds_now() - begun;
+    double seconds = monotonic_seconds() - begun;
     return seconds > 0 ? (double)p->rows / seconds : 0;
 }
 
-static void print_progress(void *context, const struct view_progress *p)
+static void print_rebuild_progress(void *context, const struct view_progress *p)
 {
     const double *begun = context;
     (void)fprintf(stderr, "hakika: %" PRIu64 " of %" PRIu64 " frames, %.0f rows/s\n", p->position,
@@ -74,12 +66,12 @@ static int rebuild(const char *data, enum view_book book, const char *out)
     char file[PATH_BYTES];
     char error[512];
     struct view_progress done;
-    double begun = seconds_now();
+    double begun = monotonic_seconds();
     (void)snprintf(journal, sizeof(journal), "%.2000s/%s", data, view_book_name(book));
     (void)snprintf(file, sizeof(file), "%.2000s%s%s", out != NULL ? out : data,
                    out != NULL ? "" : "/", out != NULL ? "" : view_file_name(book));
     struct view_options options = {.book = book, .journal = journal, .file = file};
-    if (!view_rebuild(&options, print_progress, &begun, &done, error)) {
+    if (!view_rebuild(&options, print_rebuild_progress, &begun, &done, error)) {
         (void)fprintf(stderr,
                       "hakika: the view of %.300s was not rebuilt: %s. (Beside a running server, "
                       "write it to another file with --out FILE.)\n",
@@ -87,7 +79,7 @@ static int rebuild(const char *data, enum view_book book, const char *out)
         return EXIT_FAILED;
     }
     (void)printf("%s: %" PRIu64 " frames, %" PRIu64 " rows written in %.2f s (%.0f rows/s)\n", file,
-                 done.position, done.rows, seconds_now() - begun, rate(&done, begun));
+                 done.position, done.rows, monotonic_seconds() - begun, rate(&done, begun));
     if (done.skipped > 0) {
         (void)printf("%" PRIu64 " events are of kinds that the view does not show\n", done.skipped);
     }
@@ -117,7 +109,7 @@ int view_command(int argc, char **argv)
     bool good = argc > 0 && strcmp(argv[0], "rebuild") == 0;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            (void)fputs(HELP, stdout);
+            (void)fputs(VIEW_HELP, stdout);
             return EXIT_GOOD;
         }
     }
