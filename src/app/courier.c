@@ -21,7 +21,7 @@ static const struct outbox_item *item_of(const struct courier *c, uint64_t numbe
     return outbox_item(&engine_book(c->engine)->outbox, number);
 }
 
-static void drop(struct courier *c, uint32_t i)
+static void drop_waiting(struct courier *c, uint32_t i)
 {
     CHECK(i < c->count);
     c->waiting[i] = c->waiting[--c->count];
@@ -72,7 +72,7 @@ static void give_up(struct courier *c, uint32_t provider)
     for (uint32_t i = c->count; i-- > 0;) {
         if (c->waiting[i].provider == provider) {
             uint64_t number = c->waiting[i].number;
-            drop(c, i);
+            drop_waiting(c, i);
             (void)c->unsent(c->context, number, DELIVERY_NO_TOKEN);
         }
     }
@@ -224,7 +224,7 @@ void courier_turn(struct courier *c)
         if (i < c->count && c->waiting[i].number == e.number) {
             c->waiting[i] = e;
             if (done) {
-                drop(c, i);
+                drop_waiting(c, i);
             }
         }
     }

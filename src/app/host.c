@@ -34,7 +34,7 @@ static bool is_merchant(const struct host *h)
     return h->which == SURFACE_MERCHANT;
 }
 
-void host_init(struct host *h, struct shared *shared, enum surface_book which)
+void host_init(struct host *h, struct host_shared *shared, enum surface_book which)
 {
     const struct config *c = shared->config;
     h->shared = shared;
@@ -356,10 +356,15 @@ void host_url(const struct host *h, char out[160])
 
 /* ---- events of the loop ---- */
 
-static bool watch(const struct host *h, int descriptor)
+bool host_shared_watch(const struct host_shared *shared, int descriptor)
 {
     struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
-    return epoll_ctl(h->shared->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+    return epoll_ctl(shared->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+static bool watch(const struct host *h, int descriptor)
+{
+    return host_shared_watch(h->shared, descriptor);
 }
 
 bool host_watch(struct host *h)
@@ -622,17 +627,16 @@ bool host_turn(struct host *h, bool *poisoned)
     return more;
 }
 
-static int least(int a, int b)
+int host_sooner_ms(int a, int b)
 {
     return a < 0 ? b : (b < 0 || a < b ? a : b);
 }
 
 int host_timeout_ms(struct host *h)
 {
-    enum { POLL_BEAT_MS = 50 };
-    int timeout = least(http_timeout_ms(h->http), engine_timeout_ms(h->engine));
-    timeout = least(timeout, archive_timeout_ms(&h->archive));
-    return least(timeout, surface_waits(h->surface) ? POLL_BEAT_MS : -1);
+    int timeout = host_sooner_ms(http_timeout_ms(h->http), engine_timeout_ms(h->engine));
+    timeout = host_sooner_ms(timeout, archive_timeout_ms(&h->archive));
+    return host_sooner_ms(timeout, surface_waits(h->surface) ? HOST_POLL_MS : -1);
 }
 
 void host_quiesce(struct host *h)
@@ -660,7 +664,7 @@ static bool seed(struct host *h)
 }
 
 /* Until what the start decided is on disk. */
-static bool settle(struct host *h)
+static bool settle_start(struct host *h)
 {
     struct epoll_event event;
     engine_turn(h->engine);
@@ -693,7 +697,7 @@ bool host_seed(struct host *h)
                       h->shared->config->rules, error);
         return false;
     }
-    return settle(h);
+    return settle_start(h);
 }
 
 void host_leave_snapshot(struct host *h)

@@ -21,7 +21,7 @@
 #include "view/view.h"
 
 /* What the books of a process share. */
-struct shared {
+struct host_shared {
     const struct config *config;
     const char *data;
     struct span rules; /* the document of --rules; data NULL: none */
@@ -34,8 +34,10 @@ struct shared {
     void *context;
 };
 
+enum { HOST_POLL_MS = 50 }; /* how often the loop looks at what has no descriptor */
+
 struct host {
-    struct shared *shared;
+    struct host_shared *shared;
     enum surface_book which;
     uint16_t port; /* that was asked for */
     char journal_path[640];
@@ -60,8 +62,13 @@ struct host {
     struct journal_error error;
 };
 
+/* The loop wakes when this descriptor can be read. */
+bool host_shared_watch(const struct host_shared *shared, int descriptor);
+/* The sooner of two time-outs as epoll_wait takes them (below zero: none). */
+int host_sooner_ms(int a, int b);
+
 /* The folder of its journal; nothing is opened yet. */
-void host_init(struct host *h, struct shared *shared, enum surface_book which);
+void host_init(struct host *h, struct host_shared *shared, enum surface_book which);
 const char *host_name(const struct host *h); /* "operator", "merchant" */
 /*
  * Reads a journal that is there, without a lock and without writing, until the book stands: what

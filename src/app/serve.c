@@ -26,23 +26,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/command.h"
 #include "app/ephemeral.h"
 #include "app/host.h"
 #include "app/scrub.h"
 #include "app/secret_file.h"
 
 enum {
-    EXIT_START = 1,
-    EXIT_JOURNAL = 3,
-    STOP_MS_MAX = 10000,
-    POLL_BEAT_MS = 50,
+    LEAVE_MS_MAX = 10000,
     VIEW_PATIENCE_MS = 2000, /* at a clean stop, to take in the rest */
     HOSTS_MAX = 2,
 };
 
 struct server {
     const struct config *config;
-    struct shared shared;
+    struct host_shared shared;
     char data[600];
     uint32_t host_count;
     struct host hosts[HOSTS_MAX];
@@ -55,12 +53,6 @@ struct server {
 };
 
 /* ---- starting ---- */
-
-static int fail(const char *what, const char *why)
-{
-    (void)fprintf(stderr, "hakika: %s: %s\n", what, why);
-    return EXIT_START;
-}
 
 static bool no_data(const struct server *v)
 {
@@ -167,13 +159,7 @@ static void reset_others(void *context)
     }
 }
 
-static bool watch(struct server *v, int descriptor)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
-    return epoll_ctl(v->shared.epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
-}
-
-static bool start_loop(struct server *v)
+static bool open_loop(struct server *v)
 {
     sigset_t set;
     (void)sigemptyset(&set);
@@ -181,7 +167,7 @@ static bool start_loop(struct server *v)
     (void)sigaddset(&set, SIGINT);
     v->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     v->shared.epoll = epoll_create1(EPOLL_CLOEXEC);
-    return v->signals >= 0 && v->shared.epoll >= 0 && watch(v, v->signals);
+    return v->signals >= 0 && v->shared.epoll >= 0 && host_shared_watch(&v->shared, v->signals);
 }
 
 /* Secrets stay out of core dumps; many connections need many descriptors. */
@@ -326,7 +312,7 @@ static bool start(struct server *v)
         return false;
     }
     choose_books(v);
-    if (!open_books(v) || !start_loop(v)) {
+    if (!open_books(v) || !open_loop(v)) {
         return false;
     }
     start_clock(v);
@@ -352,11 +338,6 @@ static bool start(struct server *v)
 
 /* ---- the loop ---- */
 
-static int least(int a, int b)
-{
-    return a < 0 ? b : (b < 0 || a < b ? a : b);
-}
-
 /* Nothing keeps a moving clock from its next step. */
 static bool clock_may_step(struct server *v)
 {
@@ -376,9 +357,9 @@ static int loop_timeout(struct server *v, bool more)
     if (more || clock_may_step(v)) {
         return 0;
     }
-    int timeout = v->stopping ? POLL_BEAT_MS : -1;
+    int timeout = v->stopping ? HOST_POLL_MS : -1;
     for (uint32_t i = 0; i < v->host_count; i++) {
-        timeout = least(timeout, host_timeout_ms(&v->hosts[i]));
+        timeout = host_sooner_ms(timeout, host_timeout_ms(&v->hosts[i]));
     }
     return timeout;
 }
@@ -424,17 +405,18 @@ static bool may_leave(const struct server *v)
     for (uint32_t i = 0; i < v->host_count; i++) {
         done = done && host_quiet(&v->hosts[i]);
     }
-    return done || waited_ms > STOP_MS_MAX;
+    return done || waited_ms > LEAVE_MS_MAX;
 }
 
-static int run_loop(struct server *v)
+static int serve_until_stopped(struct server *v)
 {
     struct epoll_event events[16];
     bool more = true;
     for (;;) {
         int count = epoll_wait(v->shared.epoll, events, 16, loop_timeout(v, more));
         if (count < 0 && errno != EINTR) {
-            return fail("epoll_wait", strerror(errno));
+            (void)fprintf(stderr, "hakika: epoll_wait: %s\n", strerror(errno));
+            return EXIT_FAILED;
         }
         if (!handle_events(v, events, count)) {
             return 0;
@@ -519,7 +501,7 @@ int serve(const struct config *config)
     harden_process();
     if (!start(&v)) {
         stop(&v, 0);
-        return EXIT_START;
+        return EXIT_FAILED;
     }
     print_ready(&v);
     for (uint32_t i = 0; i < v.host_count; i++) {
@@ -531,7 +513,7 @@ int serve(const struct config *config)
             scrub_start(&v.scrubs[i]);
         }
     }
-    int status = run_loop(&v);
+    int status = serve_until_stopped(&v);
     for (uint32_t i = 0; i < v.host_count && status == 0; i++) {
         host_leave_snapshot(&v.hosts[i]);
     }

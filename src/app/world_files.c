@@ -17,55 +17,55 @@
 /* ---- the decisions of a world ---- */
 
 /* Grows up to a world's limit; beyond it, it only knows that it did. */
-struct history {
+struct decisions {
     uint8_t *bytes;
     size_t size, room;
     bool too_long;
     bool left; /* something in it left memory */
 };
 
-struct named_history {
+struct saved_world {
     char name[BOOK_WORLD_NAME_MAX + 1];
-    struct history history;
+    struct decisions decisions;
 };
 
 struct scan {
-    struct history present;
-    struct history incoming; /* of an import under way */
-    struct named_history worlds[BOOK_WORLDS_MAX];
+    struct decisions present;
+    struct decisions incoming; /* of an import under way */
+    struct saved_world worlds[BOOK_WORLDS_MAX];
     uint32_t count;
     uint64_t until;
     uint64_t bytes;
     bool no_memory, malformed;
 };
 
-static void history_clear(struct history *h)
+static void decisions_clear(struct decisions *d)
 {
-    free(h->bytes);
-    memset(h, 0, sizeof(*h));
+    free(d->bytes);
+    memset(d, 0, sizeof(*d));
 }
 
-static void history_add(struct scan *scan, struct history *h, const void *bytes, size_t size)
+static void decisions_add(struct scan *scan, struct decisions *d, const void *bytes, size_t size)
 {
-    if (h->too_long || h->size + size > BOOK_IMPORT_BYTES_MAX) {
-        h->too_long = true;
+    if (d->too_long || d->size + size > BOOK_IMPORT_BYTES_MAX) {
+        d->too_long = true;
         return;
     }
-    if (h->size + size > h->room) {
-        size_t room = h->room == 0 ? 64 * 1024 : 2 * h->room;
-        uint8_t *grown = realloc(h->bytes, room);
+    if (d->size + size > d->room) {
+        size_t room = d->room == 0 ? 64 * 1024 : 2 * d->room;
+        uint8_t *grown = realloc(d->bytes, room);
         if (grown == NULL) {
             scan->no_memory = true;
             return;
         }
-        h->bytes = grown;
-        h->room = room;
+        d->bytes = grown;
+        d->room = room;
     }
-    memcpy(h->bytes + h->size, bytes, size);
-    h->size += size;
+    memcpy(d->bytes + d->size, bytes, size);
+    d->size += size;
 }
 
-static void history_copy(struct scan *scan, struct history *to, const struct history *from)
+static void decisions_copy(struct scan *scan, struct decisions *to, const struct decisions *from)
 {
     to->too_long = from->too_long;
     to->left = from->left;
@@ -74,11 +74,11 @@ static void history_copy(struct scan *scan, struct history *to, const struct his
         to->bytes = malloc(from->size);
         scan->no_memory = scan->no_memory || to->bytes == NULL;
         to->room = to->bytes == NULL ? 0 : to->room;
-        history_add(scan, to, from->bytes, to->bytes == NULL ? 0 : from->size);
+        decisions_add(scan, to, from->bytes, to->bytes == NULL ? 0 : from->size);
     }
 }
 
-static struct named_history *find(struct scan *scan, struct span name)
+static struct saved_world *find_world(struct scan *scan, struct span name)
 {
     for (uint32_t i = 0; i < scan->count; i++) {
         if (span_is(name, scan->worlds[i].name)) {
@@ -88,27 +88,27 @@ static struct named_history *find(struct scan *scan, struct span name)
     return NULL;
 }
 
-static void keep(struct scan *scan, struct span name, const struct history *history)
+static void keep_world(struct scan *scan, struct span name, const struct decisions *decisions)
 {
     if (scan->count == BOOK_WORLDS_MAX || !book_world_name_valid(name)) {
         scan->malformed = true;
         return;
     }
-    struct named_history *w = &scan->worlds[scan->count++];
+    struct saved_world *w = &scan->worlds[scan->count++];
     memset(w, 0, sizeof(*w));
     memcpy(w->name, name.data, name.size);
-    history_copy(scan, &w->history, history);
+    decisions_copy(scan, &w->decisions, decisions);
 }
 
-static void forget(struct scan *scan, struct named_history *w)
+static void forget_world(struct scan *scan, struct saved_world *w)
 {
-    history_clear(&w->history);
+    decisions_clear(&w->decisions);
     scan->count--;
     *w = scan->worlds[scan->count]; /* their order means nothing here */
 }
 
 /* Frame headers as the journal has them. */
-static void add_frame(struct scan *scan, struct history *h, const struct frame_info *info,
+static void add_frame(struct scan *scan, struct decisions *d, const struct frame_info *info,
                       struct span events)
 {
     uint8_t header[BOOK_FRAME_HEADER_BYTES];
@@ -119,8 +119,8 @@ static void add_frame(struct scan *scan, struct history *h, const struct frame_i
     put_u64(&w, info->position);
     put_i64(&w, info->time_ns);
     put_u64(&w, 0);
-    history_add(scan, h, header, sizeof(header));
-    history_add(scan, h, events.data, events.size);
+    decisions_add(scan, d, header, sizeof(header));
+    decisions_add(scan, d, events.data, events.size);
 }
 
 static void world_event(struct scan *scan, uint16_t kind, struct reader *r)
@@ -133,16 +133,16 @@ static void world_event(struct scan *scan, uint16_t kind, struct reader *r)
         (void)get_i64(r);
     }
     struct span name = get_text(r);
-    struct named_history *w = find(scan, kind == EVENT_WORLD_COPIED ? from : name);
+    struct saved_world *w = find_world(scan, kind == EVENT_WORLD_COPIED ? from : name);
     if (!reader_done(r) || (w == NULL && kind != EVENT_WORLD_SAVED)) {
         scan->malformed = true;
         return;
     }
     switch (kind) {
-    case EVENT_WORLD_SAVED: keep(scan, name, &scan->present); break;
-    case EVENT_WORLD_COPIED: keep(scan, name, &w->history); break;
-    case EVENT_WORLD_REMOVED: forget(scan, w); break;
-    default: history_clear(&scan->present); history_copy(scan, &scan->present, &w->history);
+    case EVENT_WORLD_SAVED: keep_world(scan, name, &scan->present); break;
+    case EVENT_WORLD_COPIED: keep_world(scan, name, &w->decisions); break;
+    case EVENT_WORLD_REMOVED: forget_world(scan, w); break;
+    default: decisions_clear(&scan->present); decisions_copy(scan, &scan->present, &w->decisions);
     }
 }
 
@@ -156,11 +156,11 @@ static void import_event(struct scan *scan, const struct frame_info *info, uint1
         return;
     }
     if (kind == EVENT_WORLD_IMPORT_BEGUN) {
-        history_clear(&scan->incoming); /* of one that never ended */
+        decisions_clear(&scan->incoming); /* of one that never ended */
         return;
     }
-    keep(scan, get_text(r), &scan->incoming);
-    history_clear(&scan->incoming);
+    keep_world(scan, get_text(r), &scan->incoming);
+    decisions_clear(&scan->incoming);
 }
 
 /* One event is of the contents, of worlds, or of neither (then it is left out). */
@@ -168,7 +168,7 @@ static void scan_event(struct scan *scan, const struct frame_info *info, uint16_
                        struct reader body, struct writer *kept)
 {
     if (kind == EVENT_GENERATION_OPENED) {
-        history_clear(&scan->present);
+        decisions_clear(&scan->present);
     }
     if (kind > BOOK_EVENT_LAST || kind == EVENT_GENERATION_OPENED || kind == EVENT_KEY_KEPT) {
         put_u16(kept, kind);
@@ -215,7 +215,7 @@ static bool scan_batch(void *context, const struct journal_read_batch *batch)
 
 static const char *scan_fault(struct scan *scan, struct span name)
 {
-    struct named_history *w = find(scan, name);
+    struct saved_world *w = find_world(scan, name);
     if (scan->no_memory) {
         return "out of memory";
     }
@@ -229,21 +229,22 @@ static const char *scan_fault(struct scan *scan, struct span name)
     if (w == NULL) {
         return "the world is not on disk yet; try again";
     }
-    if (w->history.left) {
+    if (w->decisions.left) {
         return "payments of this world have left memory, and a file cannot hold them";
     }
-    return w->history.too_long ? "more was decided in this world than the 2 MiB that a file holds: "
-                                 "save it earlier, or reset and build it anew"
-                               : NULL;
+    return w->decisions.too_long
+               ? "more was decided in this world than the 2 MiB that a file holds: "
+                 "save it earlier, or reset and build it anew"
+               : NULL;
 }
 
 static void scan_fini(struct scan *scan)
 {
     while (scan->count > 0) {
-        forget(scan, &scan->worlds[scan->count - 1]);
+        forget_world(scan, &scan->worlds[scan->count - 1]);
     }
-    history_clear(&scan->present);
-    history_clear(&scan->incoming);
+    decisions_clear(&scan->present);
+    decisions_clear(&scan->incoming);
 }
 
 static bool read_journal(struct scan *scan, const char *directory, char *error)
@@ -277,10 +278,10 @@ uint8_t *world_history(const char *directory, uint64_t until_position, struct sp
         if (fault != NULL) {
             (void)snprintf(error, WORLD_FILES_ERROR_SIZE, "%s", fault);
         } else {
-            struct history *h = &find(scan, name)->history;
-            bytes = h->bytes;
-            *size_out = h->size;
-            h->bytes = NULL;
+            struct decisions *d = &find_world(scan, name)->decisions;
+            bytes = d->bytes;
+            *size_out = d->size;
+            d->bytes = NULL;
         }
     }
     scan_fini(scan);
