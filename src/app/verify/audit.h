@@ -237,6 +237,8 @@ void audit__ledger_init(struct audit *a);
 void audit__ledger_fini(struct audit *a);
 void audit__ledger_event(struct audit *a, uint16_t kind, struct reader *body);
 void audit__ledger_finish(struct audit *a);
+/* What an account is for; 0: there is no such account. */
+uint16_t audit__account_code(const struct audit *a, uint32_t account);
 
 void audit__people_init(struct audit *a);
 void audit__people_fini(struct audit *a);

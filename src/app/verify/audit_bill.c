@@ -29,7 +29,7 @@ static void biller(struct audit *a, const struct operator_event *e)
     g->bill_target = e->target;
 }
 
-static void kept(struct audit *a, const struct operator_event *e)
+static void invoice_kept(struct audit *a, const struct operator_event *e)
 {
     const uint32_t *slot = table_find(&a->short_codes, e->short_code);
     const struct audit_organisation *g = slot == NULL ? NULL : array_at(&a->organisations, *slot);
@@ -81,7 +81,7 @@ void audit__bill_event(struct audit *a, const struct operator_event *e)
     audit__checked(a, PROOF_PAYMENTS);
     switch (e->kind) {
     case EVENT_BILLER_KEPT: biller(a, e); break;
-    case EVENT_INVOICE_KEPT: kept(a, e); break;
+    case EVENT_INVOICE_KEPT: invoice_kept(a, e); break;
     case EVENT_INVOICE_PAID: paid(a, e); break;
     case EVENT_INVOICE_CANCELLED: cancelled(a, e); break;
     default:

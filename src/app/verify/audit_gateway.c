@@ -335,18 +335,12 @@ void audit__gateway_event(struct audit *a, uint16_t kind, struct reader *body)
     }
 }
 
-static uint16_t code_of(const struct audit *a, uint32_t account)
-{
-    const struct audit_account *known = array_at(&a->accounts, account);
-    return known == NULL ? 0 : known->code;
-}
-
 /* A payout: held, then posted or released, once; or paid after it had been released; and a fee. */
 static void transfer_out(struct audit *a, const struct transfer *t, struct audit_gateway_payment *p,
                          uint32_t leg)
 {
-    uint16_t from = code_of(a, t->debit_account);
-    uint16_t to = code_of(a, t->credit_account);
+    uint16_t from = audit__account_code(a, t->debit_account);
+    uint16_t to = audit__account_code(a, t->credit_account);
     bool posts = t->kind == TRANSFER_POST_HOLD && t->amount_minor == p->amount_minor;
     bool ends = leg == 5 && t->hold_id == t->id - 1 && (posts || t->kind == TRANSFER_VOID_HOLD);
     bool merchants = from == CODE_WALLET_OF_MERCHANT || from == CODE_ESCROW;
@@ -377,8 +371,8 @@ void audit__gateway_transfer(struct audit *a, const struct transfer *t)
     if (p == NULL) {
         return;
     }
-    uint16_t from = code_of(a, t->debit_account);
-    uint16_t to = code_of(a, t->credit_account);
+    uint16_t from = audit__account_code(a, t->debit_account);
+    uint16_t to = audit__account_code(a, t->credit_account);
     bool merchants = to == CODE_WALLET_OF_MERCHANT || to == CODE_ESCROW;
     if (p->out) {
         transfer_out(a, t, p, leg);

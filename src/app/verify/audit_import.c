@@ -83,15 +83,15 @@ const char *audit_import_finish(struct audit_import *m)
 
 /* ---- as events of a journal ---- */
 
-static void drop(struct audit *a)
+static void drop_import(struct audit *a)
 {
     audit_import_destroy(a->import);
     a->import = NULL;
 }
 
-static void begun(struct audit *a, struct reader *r)
+static void import_begun(struct audit *a, struct reader *r)
 {
-    drop(a); /* one that never ended leaves nothing */
+    drop_import(a); /* one that never ended leaves nothing */
     struct span name = get_text(r);
     int64_t time_ns = get_i64(r);
     uint32_t wanted = get_u32(r);
@@ -124,7 +124,7 @@ static bool goes_on(struct audit *a)
     return good;
 }
 
-static void one_frame(struct audit *a, struct reader *r)
+static void import_frame(struct audit *a, struct reader *r)
 {
     struct frame_reader f = {{a->frame.position, get_i64(r), get_u16(r)}, {0}};
     if (r->bad || !goes_on(a)) {
@@ -159,7 +159,7 @@ static void pass_on(struct audit *a, const struct audit_import *m)
     }
 }
 
-static void ended(struct audit *a, struct reader *r)
+static void import_ended(struct audit *a, struct reader *r)
 {
     struct span name = get_text(r);
     struct digest_value told = {.high = get_u64(r)};
@@ -180,19 +180,19 @@ static void ended(struct audit *a, struct reader *r)
     a->report->no_memory = a->report->no_memory || m->report.no_memory;
     pass_on(a, m);
     audit__keep_world(a, name, &m->audit, m->time_ns);
-    drop(a);
+    drop_import(a);
 }
 
 void audit__import_event(struct audit *a, uint16_t kind, struct reader *r)
 {
     switch (kind) {
-    case EVENT_WORLD_IMPORT_BEGUN: begun(a, r); break;
-    case EVENT_WORLD_IMPORT_FRAME: one_frame(a, r); break;
-    default: ended(a, r);
+    case EVENT_WORLD_IMPORT_BEGUN: import_begun(a, r); break;
+    case EVENT_WORLD_IMPORT_FRAME: import_frame(a, r); break;
+    default: import_ended(a, r);
     }
 }
 
 void audit__import_fini(struct audit *a)
 {
-    drop(a);
+    drop_import(a);
 }

@@ -8,18 +8,11 @@
 #include <string.h>
 
 #include "app/verify/audit.h"
+#include "app/verify/audit_numbers.h"
 
-/* The numbers that docs/journal-format.md gives for them. */
 enum {
-    AUDIT_CODE_TRUST = 1,
-    AUDIT_CODE_WALLET = 3,
-    AUDIT_CODE_UTILITY = 10,
-    AUDIT_CODE_SETTLEMENT = 13,
-    REASON_ISSUE = 1,
+    REASON_ISSUE = 1, /* of transfers */
     REASON_REDEEM = 2,
-    ID_OF_PAYMENT = 1, /* the highest four bits of a transfer's id */
-    ID_OF_FRAME = 2,
-    ID_OF_REQUEST = 3,
 };
 
 __extension__ typedef __int128 wide;
@@ -61,6 +54,12 @@ static void account_opened(struct audit *a, const struct ledger_event *e)
     account->currency = e->opened.currency;
 }
 
+uint16_t audit__account_code(const struct audit *a, uint32_t account)
+{
+    const struct audit_account *known = array_at(&a->accounts, account);
+    return known == NULL ? 0 : known->code;
+}
+
 static void account_flags(struct audit *a, const struct ledger_event *e)
 {
     struct audit_account *account = array_at(&a->accounts, e->account);
@@ -91,7 +90,7 @@ static void account_check(struct audit *a, uint32_t index, uint64_t transfer)
     }
 }
 
-static void add(struct audit *a, int64_t *total, int64_t amount_minor)
+static void add_to_total(struct audit *a, int64_t *total, int64_t amount_minor)
 {
     if (__builtin_add_overflow(*total, amount_minor, total) || *total < 0) {
         audit__breach(a, PROOF_MONEY, "a total leaves the range of 63 bits");
@@ -164,12 +163,12 @@ static void transfer_move(struct audit *a, const struct transfer *t, int64_t pos
 {
     struct audit_account *debit = array_at(&a->accounts, t->debit_account);
     struct audit_account *credit = array_at(&a->accounts, t->credit_account);
-    add(a, &debit->debits_posted, posts_minor);
-    add(a, &credit->credits_posted, posts_minor);
-    add(a, &a->posted_minor, posts_minor);
-    add(a, &debit->debits_held, holds_minor);
-    add(a, &credit->credits_held, holds_minor);
-    add(a, &a->held_minor, holds_minor);
+    add_to_total(a, &debit->debits_posted, posts_minor);
+    add_to_total(a, &credit->credits_posted, posts_minor);
+    add_to_total(a, &a->posted_minor, posts_minor);
+    add_to_total(a, &debit->debits_held, holds_minor);
+    add_to_total(a, &credit->credits_held, holds_minor);
+    add_to_total(a, &a->held_minor, holds_minor);
     account_check(a, t->debit_account, t->id);
     account_check(a, t->credit_account, t->id);
 }
@@ -195,7 +194,7 @@ static void transfer_reason(struct audit *a, const struct transfer *t)
             return;
         }
         a->frame.transfers[a->frame.transfer_count++] = *t;
-        add(a, &a->moved_minor, t->amount_minor);
+        add_to_total(a, &a->moved_minor, t->amount_minor);
         return;
     }
     if (t->id >> 60 == ID_OF_REQUEST) {

@@ -5,8 +5,7 @@
 #include <inttypes.h>
 
 #include "app/verify/audit.h"
-
-enum { MESSAGE_STK = 1 }; /* kind of the callback of an STK payment */
+#include "app/verify/audit_numbers.h"
 
 void audit__outbox_init(struct audit *a)
 {
@@ -56,7 +55,7 @@ static bool exists(struct audit *a, const struct outbox_event *e, const char *wh
 }
 
 /* The next number, which waits. False (said): another number, or no memory. */
-static bool add(struct audit *a, const struct outbox_event *e)
+static bool add_delivery(struct audit *a, const struct outbox_event *e)
 {
     audit__checked(a, PROOF_DELIVERIES);
     audit__checked(a, PROOF_REFERENCES);
@@ -83,12 +82,12 @@ static void edited(struct audit *a, const struct outbox_event *e)
                       "delivery %" PRIu64 " is an edited copy of %" PRIu64 ", which never was",
                       e->number, e->original);
     }
-    (void)add(a, e);
+    (void)add_delivery(a, e);
 }
 
 static void queued(struct audit *a, const struct outbox_event *e)
 {
-    if (!add(a, e) || a->merchant) {
+    if (!add_delivery(a, e) || a->merchant) {
         return;
     }
     uint16_t kind = e->item_kind & (uint16_t)~MESSAGE_RULED;

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "app/verify/audit.h"
+#include "app/verify/audit_numbers.h"
 
 enum {
-    REASON_STK = 3,  /* of the transfer that pays */
-    MESSAGE_STK = 1, /* kind of the callback */
+    REASON_STK = 3, /* of the transfer that pays */
     PAYER_SIDE_SECOND = 1000000000,
 };
 #define DAY_NS       ((int64_t)86400 * 1000 * 1000 * 1000)
@@ -57,7 +57,7 @@ static struct audit_payment *find_open(struct audit *a, const struct operator_ev
 
 /* ---- acceptance ---- */
 
-static void texts_kept(struct audit *a, const struct operator_event *e)
+static void stk_texts_kept(struct audit *a, const struct operator_event *e)
 {
     audit__checked(a, PROOF_REFERENCES);
     if (e->number != a->last_payment + 1) {
@@ -89,7 +89,7 @@ static void check_checkout(struct audit *a, const struct operator_event *e, uint
     a->report->no_memory = a->report->no_memory || table_add(&a->checkouts, key) == NULL;
 }
 
-static void accepted(struct audit *a, const struct operator_event *e)
+static void stk_accepted(struct audit *a, const struct operator_event *e)
 {
     struct audit_subscriber *s = array_at(&a->subscribers, e->slot);
     audit__checked(a, PROOF_PAYMENTS);
@@ -145,7 +145,7 @@ static void accepted(struct audit *a, const struct operator_event *e)
 
 /* ---- scenario rules ---- */
 
-static void ruled(struct audit *a, const struct operator_event *e)
+static void stk_ruled(struct audit *a, const struct operator_event *e)
 {
     struct audit_payment *p = find_open(a, e);
     struct ruled order;
@@ -181,7 +181,7 @@ void audit__rule_event(struct audit *a, const struct operator_event *e)
 
 /* ---- on the phone ---- */
 
-static void prompted(struct audit *a, const struct operator_event *e)
+static void stk_prompted(struct audit *a, const struct operator_event *e)
 {
     struct audit_payment *p = find_open(a, e);
     if (p == NULL) {
@@ -196,7 +196,7 @@ static void prompted(struct audit *a, const struct operator_event *e)
     p->expires_ns = e->expires_ns;
 }
 
-static void answered(struct audit *a, const struct operator_event *e)
+static void stk_answered(struct audit *a, const struct operator_event *e)
 {
     struct audit_payment *p = find_open(a, e);
     if (p == NULL) {
@@ -259,7 +259,7 @@ void audit__receipt(struct audit *a, uint32_t day, uint64_t serial, const char *
     a->receipt = serial;
 }
 
-static void check_receipt(struct audit *a, const struct operator_event *e)
+static void check_payment_receipt(struct audit *a, const struct operator_event *e)
 {
     audit__checked(a, PROOF_REFERENCES);
     if (e->outcome == STK_PAID) {
@@ -270,10 +270,10 @@ static void check_receipt(struct audit *a, const struct operator_event *e)
     }
 }
 
-static void ended(struct audit *a, const struct operator_event *e)
+static void stk_ended(struct audit *a, const struct operator_event *e)
 {
     struct audit_payment *p = find_open(a, e);
-    check_receipt(a, e);
+    check_payment_receipt(a, e);
     if (p == NULL) {
         return;
     }
@@ -309,12 +309,12 @@ static void ended(struct audit *a, const struct operator_event *e)
 void audit__payment_event(struct audit *a, const struct operator_event *e)
 {
     switch (e->kind) {
-    case EVENT_STK_TEXTS_KEPT: texts_kept(a, e); break;
-    case EVENT_STK_ACCEPTED: accepted(a, e); break;
-    case EVENT_STK_PROMPTED: prompted(a, e); break;
-    case EVENT_STK_ANSWERED: answered(a, e); break;
-    case EVENT_STK_RULED: ruled(a, e); break;
-    default: ended(a, e); break;
+    case EVENT_STK_TEXTS_KEPT: stk_texts_kept(a, e); break;
+    case EVENT_STK_ACCEPTED: stk_accepted(a, e); break;
+    case EVENT_STK_PROMPTED: stk_prompted(a, e); break;
+    case EVENT_STK_ANSWERED: stk_answered(a, e); break;
+    case EVENT_STK_RULED: stk_ruled(a, e); break;
+    default: stk_ended(a, e); break;
     }
 }
 

@@ -6,12 +6,7 @@
 #include <string.h>
 
 #include "app/verify/audit.h"
-
-enum {
-    AUDIT_CODE_TRUST = 1,
-    AUDIT_CODE_WALLET = 3,
-    AUDIT_CODE_UTILITY = 10, /* + which of the organisation's accounts */
-};
+#include "app/verify/audit_numbers.h"
 
 void audit__people_init(struct audit *a)
 {

@@ -41,7 +41,7 @@ static struct audit_gateway_receipt *receipt_of(struct audit *a, uint64_t number
     return r;
 }
 
-static void kept(struct audit *a, const struct gateway_event *e)
+static void receipt_kept(struct audit *a, const struct gateway_event *e)
 {
     uint64_t key = audit__receipt_key(e->receipt_kept.provider, e->receipt_kept.receipt);
     audit__checked(a, PROOF_REFERENCES);
@@ -79,7 +79,7 @@ static bool may_become(const struct audit_gateway_receipt *r, const struct gatew
 void audit__receipt_event(struct audit *a, const struct gateway_event *e)
 {
     if (e->kind == EVENT_RECEIPT_KEPT) {
-        kept(a, e);
+        receipt_kept(a, e);
         return;
     }
     uint64_t number = e->receipt_created.number; /* of all of them the first */
@@ -137,19 +137,13 @@ void audit__receipt_told(struct audit *a, uint64_t number, uint32_t object_seq)
     }
 }
 
-static uint16_t code_of(const struct audit *a, uint32_t account)
-{
-    const struct audit_account *known = array_at(&a->accounts, account);
-    return known == NULL ? 0 : known->code;
-}
-
 void audit__receipt_transfer(struct audit *a, const struct transfer *t)
 {
     uint64_t number = t->id << 5 >> 8;
     uint32_t leg = (uint32_t)(t->id & 7);
     struct audit_gateway_receipt *r = receipt_of(a, number);
-    uint16_t from = code_of(a, t->debit_account);
-    uint16_t to = code_of(a, t->credit_account);
+    uint16_t from = audit__account_code(a, t->debit_account);
+    uint16_t to = audit__account_code(a, t->credit_account);
     audit__checked(a, PROOF_EFFECTS);
     if (r == NULL) {
         return;

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "app/verify/audit.h"
+#include "app/verify/audit_numbers.h"
 
-enum { ID_OF_REQUEST = 3, LEG_BITS = 3 };
+enum { LEG_BITS = 3 };
 
 void audit__requests_init(struct audit *a)
 {
@@ -363,7 +364,7 @@ static bool payer_fits(struct audit *a, const struct audit_request *r, const str
 }
 
 /* Legs come in order, the payment itself first. */
-static void check_legs(struct audit *a)
+static void check_request_legs(struct audit *a)
 {
     const struct audit_frame *f = &a->frame;
     for (uint32_t i = 0; i < f->leg_count; i++) {
@@ -399,7 +400,7 @@ void audit__requests_frame(struct audit *a)
                       "request %" PRIu64 " is late or asks, and its URL is not told",
                       f->request_late + f->request_asked);
     }
-    check_legs(a);
+    check_request_legs(a);
     if (f->request_ended == 0) {
         return;
     }

@@ -93,7 +93,7 @@ static int64_t due_after(const struct standing_terms *terms, uint32_t runs)
 
 /* ---- events ---- */
 
-static void asked(struct audit *a, const struct operator_event *e)
+static void order_asked(struct audit *a, const struct operator_event *e)
 {
     const struct audit_request *r = table_find(&a->requests, e->request);
     if (e->number != a->standing.count + 1 || r == NULL || r->kind != REQUEST_STANDING_ORDER ||
@@ -151,7 +151,7 @@ void audit__standing_event(struct audit *a, const struct operator_event *e)
 {
     audit__checked(a, PROOF_PAYMENTS);
     if (e->kind == EVENT_STANDING_ORDER_ASKED) {
-        asked(a, e);
+        order_asked(a, e);
         return;
     }
     struct audit_standing *order = array_at(&a->standing, e->number - 1);

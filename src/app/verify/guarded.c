@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BEAT_MS = 1000 };
+enum { QUIET_MS = 1000 };
 
 void *guarded_share(size_t size)
 {
@@ -36,7 +36,7 @@ static void guarded_listen(int descriptor, void (*beat)(void *context), void *co
     for (;;) {
         struct pollfd p = {.fd = descriptor, .events = POLLIN};
         char rest[256];
-        int ready = poll(&p, 1, BEAT_MS);
+        int ready = poll(&p, 1, QUIET_MS);
         if (ready == 0 && beat != NULL) {
             beat(context);
         }

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "app/monotonic.h"
 #include "app/verify/audit.h"
 #include "app/verify/replay.h"
 
@@ -26,13 +26,6 @@ struct run {
     uint64_t next_look; /* at the clock, in frames */
     int64_t beat_ms;    /* of the last word about progress */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void tell(struct run *run, const char *doing, uint64_t position)
 {
@@ -58,8 +51,8 @@ static bool audit_one(void *context, const struct journal_read_batch *batch)
     struct run *run = context;
     if (run->report->totals.frames >= run->next_look) {
         run->next_look = run->report->totals.frames + BEAT_FRAMES;
-        if (now_ms() - run->beat_ms >= BEAT_MS) {
-            run->beat_ms = now_ms();
+        if (monotonic_ms() - run->beat_ms >= BEAT_MS) {
+            run->beat_ms = monotonic_ms();
             tell(run, "auditing", run->audit.position);
         }
     }
@@ -154,7 +147,7 @@ bool verify_run(const struct verify_options *options, struct verify_report *repo
     }
     run->options = options;
     run->report = report;
-    run->beat_ms = now_ms();
+    run->beat_ms = monotonic_ms();
     audit_init(&run->audit, report, options->merchant);
     enum journal_status status = open_journal(run, error);
     bool good = false;
