@@ -13,6 +13,7 @@
 
 #include "base/delivery_error.h"
 #include "base/hash.h"
+#include "support/saved.h"
 
 static struct book *shop_book(const struct shop *s, uint64_t hash_seed)
 {
@@ -59,19 +60,9 @@ static struct book *replayed(const struct shop *s, uint64_t hash_seed)
 
 static struct book *shop_copy(const struct shop *s, uint64_t hash_seed)
 {
-    static uint8_t *bytes; /* kept from copy to copy, like that of world_copy */
-    static size_t room;
-    if (room < 1024 * 1024 + s->frames_size * 8) {
-        room = 2 * (1024 * 1024 + s->frames_size * 8);
-        free(bytes);
-        bytes = malloc(room);
-        assert_non_null(bytes);
-    }
-    struct writer out = writer_init(bytes, room);
-    book_save(s->book, &out);
-    assert_true(writer_finish(&out));
+    struct span saved = saved_book(s->book, 1024 * 1024 + s->frames_size * 8);
     struct book *b = shop_book(s, hash_seed);
-    struct reader r = reader_init(bytes, out.size);
+    struct reader r = reader_init(saved.data, saved.size);
     assert_true(book_load(b, &r));
     assert_true(digest_equal(book_digest(b), book_digest(s->book)));
     book_check(b);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "support/saved.h"
 #include "support/world.h"
 #include "wire/rules.h"
 
@@ -60,20 +61,9 @@ static void prove_replay(const struct world *w, struct digest_value expected)
 /* A copy made by saving and loading. */
 static struct book *world_copy(const struct world *w, uint64_t hash_seed)
 {
-    /* Kept from copy to copy: a new megabyte each time would cost more than the saving. */
-    static uint8_t *bytes;
-    static size_t room;
-    if (room < 1024 * 1024 + w->frames_size * 4) {
-        room = 2 * (1024 * 1024 + w->frames_size * 4);
-        free(bytes);
-        bytes = malloc(room);
-        assert_non_null(bytes);
-    }
-    struct writer out = writer_init(bytes, room);
-    book_save(w->book, &out);
-    assert_true(writer_finish(&out));
+    struct span saved = saved_book(w->book, 1024 * 1024 + w->frames_size * 4);
     struct book *b = world_book(w, hash_seed);
-    struct reader r = reader_init(bytes, out.size);
+    struct reader r = reader_init(saved.data, saved.size);
     assert_true(book_load(b, &r));
     assert_true(reader_done(&r));
     assert_true(same_digest(book_digest(b), book_digest(w->book)));
