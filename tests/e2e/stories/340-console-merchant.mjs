@@ -127,7 +127,9 @@ await story('money held, paid out, given back and paid unasked', async (scene) =
     await page.waitForURL(/open=ref_4/);
     await tab(page, 'Refunds');
     await becomes(page, 'ref_4', 'failed');
-    await operator.simOk('PUT', '/rules', { rules: [] });
+    // On its way until the clock says so: what has gone back offers no button to press again.
+    await operator.simOk('PUT', '/rules', { rules: [{ name: 'late', match: { api: 'reversal' },
+        then: { callback: { delay_ms: 60000 } } }] });
     await tab(page, 'Payments');
     await page.getByTestId('row-pay_3').click();
     await page.route('**/v1/refunds', async (route) => { await route.fetch(); await route.abort(); });
@@ -136,6 +138,8 @@ await story('money held, paid out, given back and paid unasked', async (scene) =
     await page.unroute('**/v1/refunds');
     await giveBack();
     await page.waitForURL(/open=ref_5/);
+    await operator.simOk('PUT', '/rules', { rules: [] });
+    await operator.advance(60000);
     await tab(page, 'Refunds');
     await becomes(page, 'ref_5', 'succeeded');
     await account(page, 'wallet', 'KSh 100.00');
