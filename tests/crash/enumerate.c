@@ -18,6 +18,7 @@ enum {
     CUTS_WHOLE_MAX = 64, /* a point with no more states than this is tried whole */
     CUTS_SAMPLED = 32,
     AGAIN_ONE_IN = 8,
+    EXTRA_USUAL = 600, /* bytes of that batch */
     STEPS_LEAST = 6,
     STEPS_MORE = 12,
 };
@@ -66,7 +67,7 @@ static void state_goes_on(struct run *run, struct journal *journal, size_t batch
     struct journal_head head = journal_head(journal);
     struct model_batch extra = {
         .payload = run->scratch,
-        .size = 1 + salt % RUN_PAYLOAD_MAX,
+        .size = 1 + salt % ((salt >> 32) % 8 == 0 ? RUN_PAYLOAD_MAX : EXTRA_USUAL),
         .first_position = head.position + 1,
         .frame_count = 2,
         .opening = UINT32_MAX,
@@ -245,7 +246,8 @@ static void step_fault(struct run *run)
     struct random *random = &run->random;
     unsigned kind = kinds[random_below(random, sizeof(kinds) / sizeof(kinds[0]))];
     bool opening = random_below(random, 3) == 0;
-    uint64_t countdown = 1 + random_below(random, opening ? 24 : 4);
+    /* An append is a write and a sync, unless it begins a segment. */
+    uint64_t countdown = 1 + random_below(random, opening ? 24 : 1 + random_below(random, 4));
     sim_disk_fail(run->live, kind, countdown, EIO, random_below(random, 2) == 0);
     if (opening) {
         journal_close(run->journal);
