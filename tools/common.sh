@@ -70,12 +70,11 @@ build_in() {
 }
 
 # build_checked [TARGET...]: with sanitizers, for unit tests, the fuzz corpus and a short simulation.
-# -g1: lines in what they report, and a sixth less to compile; CHECKED_DEBUG=-g3 for a debugger.
+# CHECKED_DEBUG=-g3 for a debugger: otherwise what they report has lines and no variables.
 # Gold, where there is one and no other is asked for, links a hundred programs in half the time.
 build_checked() {
     ! command -v ld.gold >/dev/null 2>&1 || local -x CC_LD="${CC_LD:-gold}"
     build_in "${BUILD_TEST:-build-test}" -Dtests=true \
         -Db_sanitize="${SANITIZE:-address,undefined}" -Doptimization=g -Db_lundef=false \
-        -Ddebug=false -Dc_args="${CHECKED_DEBUG:--g1}" \
-        -Dwerror=false -- "$@"
+        -Dc_args="${CHECKED_DEBUG:-}" -Dwerror=false -- "$@"
 }

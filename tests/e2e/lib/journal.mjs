@@ -129,9 +129,18 @@ export function folderPrint(folder) {
         if (entry.isDirectory()) {
             print[entry.name] = folderPrint(path);
         } else {
-            const { size, ctimeMs } = statSync(path);
-            print[entry.name] = [size, ctimeMs, sha256(readFileSync(path)).toString('hex')];
+            print[entry.name] = [...filePrint(path), sha256(readFileSync(path)).toString('hex')];
         }
     }
     return print;
+}
+
+// What every write changes, without reading: a start that is over takes longer than the kernel's tick.
+export function filePrint(path) {
+    const { ino, size, ctimeNs } = statSync(path, { bigint: true });
+    return [ino, size, ctimeNs].map(String);
+}
+
+export function filesPrint(folder) {
+    return Object.fromEntries(readdirSync(folder).map((name) => [name, filePrint(join(folder, name))]));
 }

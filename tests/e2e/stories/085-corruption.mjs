@@ -1,9 +1,10 @@
 // A damaged journal: a flipped bit anywhere but in the tail stops the start with segment, offset and
 // advice; a torn tail does not; nor does a lost snapshot. Missing and foreign segments, a second
 // process on the same folder.
-import { cpSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readFileSync, readSync, readdirSync, renameSync, rmSync,
+         writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { folderPrint, patch, readJournal } from '../lib/journal.mjs';
+import { filesPrint, patch, readJournal } from '../lib/journal.mjs';
 import { Server } from '../lib/server.mjs';
 import { check, equal, matches, proved, random, story } from '../lib/story.mjs';
 
@@ -50,18 +51,21 @@ class Copy {
     }
 
     flip(number, offset, bit) {
-        const byte = readFileSync(this.segment(number))[offset];
-        patch(this.directory, number, offset, Buffer.from([byte ^ (1 << bit)]));
+        const byte = Buffer.alloc(1);
+        const file = openSync(this.segment(number), 'r');
+        readSync(file, byte, 0, 1, offset);
+        closeSync(file);
+        patch(this.directory, number, offset, Buffer.from([byte[0] ^ (1 << bit)]));
     }
 }
 
 // A start that must be refused, and leave everything as it is; what was said.
 async function refused(scene, copy, pattern, what) {
-    const before = folderPrint(copy.directory);
+    const before = filesPrint(copy.directory);
     const end = await Server.refused(scene, [], { data: copy.data });
     equal(end.code, 1, `exit status: ${what} (${end.errors})`);
     matches(end.errors, pattern, what);
-    equal(folderPrint(copy.directory), before, `the folder after a refused start: ${what}`);
+    equal(filesPrint(copy.directory), before, `the folder after a refused start: ${what}`);
     return end.errors.trim();
 }
 
