@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "sim/world.h"
 
 typedef unsigned long long ull;
 
 struct sim_record {
     struct old_names names; /* the first is the primary one */
+    uint64_t hashes[OLD_NAMES_MAX];
     uint8_t *bytes;
     size_t size;
 };
@@ -31,12 +33,19 @@ void archive_free(struct sim_archive *a)
     *a = (struct sim_archive){.records = NULL};
 }
 
+static uint64_t name_hash(const struct old_name *name)
+{
+    return hash_bytes(name->bytes, name->size, name->space);
+}
+
 static struct sim_record *record_named(const struct sim_archive *a, const struct old_name *name)
 {
+    uint64_t hash = name_hash(name);
     for (uint32_t i = 0; i < a->count; i++) {
-        for (uint32_t k = 0; k < a->records[i].names.count; k++) {
-            if (old_name_equal(&a->records[i].names.name[k], name)) {
-                return &a->records[i];
+        struct sim_record *r = &a->records[i];
+        for (uint32_t k = 0; k < r->names.count; k++) {
+            if (r->hashes[k] == hash && old_name_equal(&r->names.name[k], name)) {
+                return r;
             }
         }
     }
@@ -73,6 +82,9 @@ static void take_record(struct sim_archive *a, struct reader *r)
     CHECK(bytes != NULL);
     struct sim_record *place = place_for(a, &names.name[0]);
     place->names = names;
+    for (uint32_t i = 0; i < names.count; i++) {
+        place->hashes[i] = name_hash(&names.name[i]);
+    }
     place->size = size;
     place->bytes = malloc(size);
     CHECK(place->bytes != NULL);

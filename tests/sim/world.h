@@ -40,6 +40,7 @@ struct world_options {
     uint64_t steps;  /* moments until everything is repaired; 0: no limit */
     bool trace;      /* tell the story */
     bool careful;    /* check everything after every decision */
+    bool twice;      /* lived twice: what is on disk in the end belongs to the trace */
 };
 
 enum moment_kind {
