@@ -190,7 +190,7 @@ enum book_replay book_replay_frame(struct book *b, struct reader *r)
     if (f.info.cause == COMMAND_TRANSFERS) {
         transfers = (uint32_t)(f.events.size / BOOK_EVENT_HEADER_BYTES);
     }
-    if (!book__reserve(b, transfers) || (opens_generation(f) && !book__fresh_prepare(b))) {
+    if (!(opens_generation(f) ? book__fresh_prepare(b) : book__reserve(b, transfers))) {
         return BOOK_REPLAY_MEMORY;
     }
     b->time_ns = f.info.time_ns; /* a restored world sets another one */

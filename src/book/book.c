@@ -524,6 +524,17 @@ static void frame_close(struct writer *out, size_t start)
     memcpy(out->data + start, &size, sizeof(size));
 }
 
+/* K1. A batch of transfers has its room already; what a new generation replaces needs none. */
+static bool room_to_apply(struct book *b, const struct decision *d)
+{
+    CHECK(d->events > 0);
+    CHECK(b->fresh == NULL || !d->opens_generation);
+    if (d->opens_generation) {
+        return book__fresh_prepare(b);
+    }
+    return d->command->kind == COMMAND_TRANSFERS || book__reserve(b, BOOK_RESERVE_TRANSFERS);
+}
+
 /* Decides at the end of out, and applies unless it was refused. False: no memory, nothing was
  * done. */
 static bool execute(struct book *b, struct decision *d, const struct frame_info *info)
@@ -543,7 +554,7 @@ static bool execute(struct book *b, struct decision *d, const struct frame_info 
     }
     CHECK(out->size - start <= book_frame_bytes_max(d->command));
     frame_close(out, start);
-    if (d->opens_generation && !book__fresh_prepare(b)) {
+    if (!room_to_apply(b, d)) {
         out->size = start; /* decided, and nothing applied yet: it has not happened */
         return false;
     }
@@ -564,11 +575,11 @@ uint64_t book_execute(struct book *b, const struct book_command *command, struct
     CHECK(!out->overflow && out->flush == NULL);
     CHECK(out->capacity - out->size >= book_frame_bytes_max(command));
     CHECK(!b->outbox.replaying);
-    uint32_t transfers = BOOK_RESERVE_TRANSFERS;
-    if (command->kind == COMMAND_TRANSFERS) {
-        transfers = ((const struct transfers_command *)command->body)->count;
+    bool room = true;
+    if (command->kind == COMMAND_TRANSFERS) { /* each is applied as soon as it is decided */
+        room = book__reserve(b, ((const struct transfers_command *)command->body)->count);
     }
-    if (!book__reserve(b, transfers) || !book__prepare(b, command)) {
+    if (!room || !book__prepare(b, command)) {
         return BOOK_NO_MEMORY;
     }
     struct frame_info info = {b->position + 1, command->now_ns, command->kind};
