@@ -7,7 +7,7 @@
  *
  * Guarantees: one token request at a time for each provider account (single flight); every item
  * that was taken is submitted or reported; a push is submitted at most once for each mark.
- * Tests: tests/e2e/300-gateway.sh.
+ * Tests: tests/e2e/320-gateway.sh.
  */
 #ifndef HAKIKA_APP_COURIER_H
 #define HAKIKA_APP_COURIER_H

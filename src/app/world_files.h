@@ -10,7 +10,7 @@
  *    finds right is replayed, in a child, with every invariant checked.
  * Both work while the loop stands still, so both are bounded: WORLD_JOURNAL_BYTES_MAX,
  * BOOK_IMPORT_BYTES_MAX, WORLD_CHILD_S.
- * Tests: tests/e2e/stories/162-world-files.mjs, tests/unit/test_world_files.c.
+ * Tests: tests/e2e/stories/162-world-files.mjs.
  */
 #ifndef HAKIKA_APP_WORLD_FILES_H
 #define HAKIKA_APP_WORLD_FILES_H

@@ -1,7 +1,7 @@
 /*
  * gateway.c - the merchant's surface: who may call (an API key for each merchant), which call is
  * which, and what the calls share. Object access is checked in each: an id of another merchant's
- * is "not found". See docs/merchant.md. Tests: tests/e2e/300-gateway.sh.
+ * is "not found". See docs/merchant.md. Tests: tests/e2e/320-gateway.sh.
  */
 #include "face/gateway.h"
 #include "face/daraja.h"

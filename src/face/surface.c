@@ -1,6 +1,6 @@
 /*
  * surface.c - routing and the replies that wait. See face.h for F1 to F3.
- * Tests: tests/unit/test_surface.c, tests/e2e.
+ * Tests: tests/agree, tests/e2e.
  */
 #include "face/face.h"
 

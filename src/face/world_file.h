@@ -10,7 +10,7 @@
  *  - what is taken in has positions of this journal, in the ids that are made of them, too.
  * Whether the decisions are those of a sound book is for others to say (surface_options,
  * world_sound; book/worlds.h).
- * Tests: tests/unit/test_world_file.c, tests/fuzz/fuzz_world_file.c.
+ * Tests: tests/unit/test_world_import.c, tests/fuzz/fuzz_world_file.c.
  */
 #ifndef HAKIKA_FACE_WORLD_FILE_H
 #define HAKIKA_FACE_WORLD_FILE_H
