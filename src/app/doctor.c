@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/command.h"
 #include "app/config.h"
 #include "app/monotonic.h"
 #include "app/secret_file.h"
@@ -417,11 +418,11 @@ int doctor_command(int argc, char **argv)
     char error[256];
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         (void)printf("%s", DOCTOR_HELP);
-        return 0;
+        return EXIT_GOOD;
     }
     if (!take_own_flags(&d, &argc, argv, error)) {
         (void)fprintf(stderr, "hakika: %s\n", error);
-        return 2;
+        return EXIT_USAGE;
     }
     if (!config_parse(argc, argv, &d.config, error)) {
         line(&d, false, "settings", "%s", error);
@@ -437,5 +438,5 @@ int doctor_command(int argc, char **argv)
     look_at_clock(&d);
     curl_global_cleanup();
     (void)printf("%u wrong\n", d.wrong);
-    return d.wrong == 0 ? 0 : 1;
+    return d.wrong == 0 ? EXIT_GOOD : EXIT_FAILED;
 }

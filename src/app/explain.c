@@ -504,7 +504,7 @@ int explain_command(int argc, char **argv)
     struct explain x = {.data = "hakika-data"};
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         (void)fputs(EXPLAIN_HELP, stdout);
-        return 0;
+        return EXIT_GOOD;
     }
     if (!parse_explain(argc, argv, &x)) {
         (void)fputs(EXPLAIN_HELP, stderr);

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "app/command.h"
 #include "base/span.h"
 #include "face/face.h"
 
@@ -31,12 +32,13 @@ static int listen_run(struct http_server *server)
     struct epoll_event event = {.events = EPOLLIN};
     if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, http_descriptor(server), &event) != 0) {
         (void)fprintf(stderr, "hakika: epoll: %s\n", strerror(errno));
-        return 1;
+        return EXIT_FAILED;
     }
     for (;;) {
         if (epoll_wait(epoll, &event, 1, http_timeout_ms(server)) < 0 && errno != EINTR) {
+            (void)fprintf(stderr, "hakika: epoll_wait: %s\n", strerror(errno));
             (void)close(epoll);
-            return 1;
+            return EXIT_FAILED;
         }
         http_turn(server);
     }
@@ -54,7 +56,7 @@ int listen_command(int argc, char **argv)
     if (argc != 0 && !given) {
         (void)fprintf(stderr, "hakika listen [--port N]: prints every callback that arrives at\n"
                               "http://127.0.0.1:N/ (default 9000) and answers it with 200.\n");
-        return argc == 1 && strcmp(argv[0], "--help") == 0 ? 0 : 2;
+        return argc == 1 && strcmp(argv[0], "--help") == 0 ? EXIT_GOOD : EXIT_USAGE;
     }
     struct http_options options = {
         .address = "127.0.0.1",
@@ -65,7 +67,7 @@ int listen_command(int argc, char **argv)
     struct http_server *server = http_start(&options, error);
     if (server == NULL) {
         (void)fprintf(stderr, "hakika: %s\n", error);
-        return 1;
+        return EXIT_FAILED;
     }
     (void)fprintf(stderr, "listening on http://127.0.0.1:%u/\n", http_port(server));
     return listen_run(server);

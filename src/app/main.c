@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/bench/bench.h"
+#include "app/command.h"
 #include "app/doctor.h"
 #include "app/explain.h"
 #include "app/export.h"
@@ -34,7 +35,7 @@ static int usage(FILE *to)
                   "  hakika --version       versions of the program and of its formats\n"
                   "\n"
                   "hakika COMMAND --help explains a command.\n");
-    return to == stderr ? 2 : 0;
+    return to == stderr ? EXIT_USAGE : EXIT_GOOD;
 }
 
 static int command_serve(int argc, char **argv)
@@ -44,11 +45,11 @@ static int command_serve(int argc, char **argv)
     if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
         (void)printf("hakika serve [FLAGS]: runs the operator until it is told to stop.\n\n%s",
                      config_help());
-        return 0;
+        return EXIT_GOOD;
     }
     if (!config_parse(argc, argv, &config, error)) {
         (void)fprintf(stderr, "hakika: %s\n", error);
-        return 2;
+        return EXIT_USAGE;
     }
     return serve(&config);
 }
@@ -88,7 +89,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0) {
         (void)printf("hakika " HAKIKA_VERSION ", journal format %d (reads from %d), state %d\n",
                      JOURNAL_FORMAT_VERSION, JOURNAL_FORMAT_OLDEST, BOOK_STATE_VERSION);
-        return 0;
+        return EXIT_GOOD;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         return usage(stdout);
