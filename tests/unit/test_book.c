@@ -2,7 +2,7 @@
  * test_book.c - the shell of the state machine: bytes of frames, replay, what is refused in a
  * journal, batches of transfers, clock, checkpoints, results of deliveries (R3.4, R3.5, R3.8).
  * Damaged frames and snapshots are tried in child processes: they must end in a status or in a
- * CHECK, and never in anything that a sanitizer sees.
+ * CHECK, and never in anything that a sanitizer sees. limit: 180
  */
 #include <pthread.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
  * and is out for 30 s of every 1,000; the provider's own book is the judge (R2.1, R2.7, R5.1). Each
  * payment must end in the provider's state, and clearing must equal its balance to the cent. What
  * has ended for ten minutes leaves memory meanwhile (docs/decisions/0011): what is left of it there
- * is printed.
+ * is printed. limit: 180
  *
  *   HAKIKA_SOAK=17:10000 script/test unit/test_merchant_soak      seed 17, 10,000 payments
  */

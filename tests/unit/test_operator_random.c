@@ -2,7 +2,7 @@
  * test_operator_random.c - random commands against the operator, with a naive model beside it
  * that keeps lists and predicts every answer, outcome, balance, receipt and callback (R1.1 to R1.5,
  * R3.3, R3.5, R3.8, R6.4). At random points the journal is replayed, saved and loaded; now and then
- * the story goes on with the loaded book, or is reset to a new generation.
+ * the story goes on with the loaded book, or is reset to a new generation. limit: 180
  *
  *   HAKIKA_SEED=17 script/test unit/test_operator_random      one story again
  */
