@@ -248,7 +248,8 @@ void book_destroy(struct book *b);                            /* NULL is fine */
 
 /* Decides and applies one command. The frame (if any) is appended to out, which must have room for
  * book_frame_bytes_max(command). Returns the position of the frame, 0 when nothing happened (a
- * refusal: the reply says why), or BOOK_NO_MEMORY: room could not be reserved, nothing happened. */
+ * refusal: the reply says why), or BOOK_NO_MEMORY: room could not be reserved, nothing happened,
+ * and the reply means nothing. */
 #define BOOK_NO_MEMORY UINT64_MAX
 uint64_t book_execute(struct book *b, const struct book_command *command, struct writer *out);
 size_t book_frame_bytes_max(const struct book_command *command);
