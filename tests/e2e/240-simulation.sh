@@ -11,5 +11,5 @@ build_in "$build" -Dtests=true -- tests/sim/sim tests/sim/mutants
 build_checked tests/sim/sim
 "$build/tests/sim/sim" --count "${SEEDS:-10000}" --start "${START:-1}" --jobs 2 \
     --seeds-file tests/sim/seeds.txt
-"${BUILD_TEST:-build-test}/tests/sim/sim" --count 30 --start "${START:-1}" --jobs 2 --quiet | tail -n 1
+"${BUILD_TEST:-build-test}/tests/sim/sim" --count 20 --start "${START:-1}" --jobs 2 --quiet | tail -n 1
 "$build/tests/sim/mutants" --jobs 2
