@@ -59,9 +59,14 @@ async function pushThrough(scene) {
     await Promise.all(approvals.open);
     const latencies = load.answers.map((a) => a.ms);
     const accepted = load.answers.filter((a) => a.answer?.status === 200);
-    const refused = load.answers.filter((a) => a.answer?.json?.errorCode === '500.003.02');
+    // While the disk stalls; and a machine too slow for this rate gets more connections than there may be.
+    const refused = load.answers.filter((a) => a.answer?.json?.errorCode === '500.003.02' ||
+                                               a.answer?.json?.code === 'too_many_connections');
     said(`${latencies.length} pushes in ${(load.sentMs / 1000).toFixed(2)} s, answered: ` +
-         `${summary(latencies)}, ${refused.length} refused while the disk stalled`);
+         `${summary(latencies)}, ${refused.length} refused`);
+    const unlike = load.answers.filter((a) => !accepted.includes(a) && !refused.includes(a));
+    equal(unlike.slice(0, 3).map((a) => [a.answer?.status, a.answer?.text?.slice(0, 200), String(a.error)]), [],
+          `answers other than these, ${unlike.length} in all`);
     equal(accepted.length + refused.length, RATE * SECONDS, 'answers');
     equal(approvals.filter((a) => a.status !== 202).length, 0, 'approvals that failed');
     atMost(load.sentMs, SECONDS * 1000 * 1.2 * patience, 'milliseconds that the sending took');
