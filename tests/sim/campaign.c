@@ -101,9 +101,8 @@ void campaign_live(struct world *w, const struct world_options *options)
 {
     struct world_options run = *options;
     run.careful = options->careful || options->seed % 256 == 9;
-    run.twice = options->seed % 32 == 5 && !options->trace;
     uint64_t trace = world_run(w, &run);
-    if (run.twice) {
+    if (world_lives_twice(options->seed) && !options->trace) {
         struct tally before = w->tally;
         uint64_t again = world_run(w, &run);
         EXPECT(trace == again, "the same seed lived two lives: %016llx and %016llx", (ull)trace,

@@ -269,7 +269,7 @@ static void finish(struct world *w)
     }
     struct digest_value digest = book_digest(w->node.book);
     world_note(w, w->steps, digest.high, digest.low);
-    uint64_t disk = w->options.twice ? sim_disk_fingerprint(w->disk) : 0;
+    uint64_t disk = world_lives_twice(w->options.seed) ? sim_disk_fingerprint(w->disk) : 0;
     world_note(w, w->auditor.position, disk, w->agenda.planned);
 }
 

@@ -40,7 +40,6 @@ struct world_options {
     uint64_t steps;  /* moments until everything is repaired; 0: no limit */
     bool trace;      /* tell the story */
     bool careful;    /* check everything after every decision */
-    bool twice;      /* lived twice: what is on disk in the end belongs to the trace */
 };
 
 enum moment_kind {
@@ -210,6 +209,11 @@ struct world *world_create(void); /* reusable for one run after the other */
 void world_destroy(struct world *w);
 /* Lives through one seed; a failure ends the process (fail.h). Returns the hash of the trace. */
 uint64_t world_run(struct world *w, const struct world_options *options);
+/* Lived twice by a campaign, with equal traces: what is on disk in the end belongs to them. */
+static inline bool world_lives_twice(uint64_t seed)
+{
+    return seed % 32 == 5;
+}
 void world_plan(struct world *w, int64_t delay_ns, enum moment_kind kind, uint64_t a, uint64_t b);
 /* For the present process only: forgotten when it ends. */
 void world_plan_here(struct world *w, int64_t delay_ns, enum moment_kind kind, uint64_t a,
