@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "app/bench/internal.h"
+#include "app/command.h"
 #include "app/ephemeral.h"
 #include "app/monotonic.h"
 #include "base/span.h"
@@ -227,7 +228,7 @@ static int usage(FILE *to)
             "closed payments in its past, to measure starts and look-ups on.\n"
             "\nThe journals are written to a folder below the working directory and "
             "removed at the end.\n");
-    return to == stderr ? 2 : 0;
+    return to == stderr ? EXIT_USAGE : EXIT_GOOD;
 }
 
 static bool read_flag(struct bench_options *o, const char *name, const char *value)
@@ -340,5 +341,5 @@ int bench_command(int argc, char **argv)
         }
     }
     progress_stop();
-    return good ? 0 : 1;
+    return good ? EXIT_GOOD : EXIT_FAILED;
 }

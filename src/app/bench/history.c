@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "app/bench/internal.h"
+#include "app/command.h"
 #include "engine/engine.h"
 #include "face/face.h"
 #include "operator/operator.h"
@@ -348,7 +349,7 @@ int bench_history(const char *data, uint64_t payments)
     if (data == NULL || payments == 0 || payments > PAYMENTS_MAX) {
         (void)fprintf(stderr, "hakika: bench history needs --data DIR (a new folder) and "
                               "--payments N (1 to 100000000)\n");
-        return 2;
+        return EXIT_USAGE;
     }
     h.data = data;
     h.payments = payments;
@@ -363,5 +364,5 @@ int bench_history(const char *data, uint64_t payments)
         (void)fprintf(stderr, "hakika: bench history: %s\n", h.message);
     }
     close_all(&h);
-    return good ? 0 : 1;
+    return good ? EXIT_GOOD : EXIT_FAILED;
 }
