@@ -18,6 +18,7 @@
 
 enum {
     REPORTS_PER_TURN = 256,
+    REPORT_FRAMES_PER_TURN = 4 * REPORTS_PER_TURN, /* and of what was due before them */
     SEGMENT_BYTES_MAX = 16 * 1024 * 1024,
     START_VERIFY_BYTES = 32 * 1024 * 1024,
     HEAD_BYTES_MAX = 4096, /* cleared for every request: twice as much costs 5 % of the rate */
@@ -430,9 +431,12 @@ static void take_report(void *context, const struct delivery_report *report)
 static void collect_reports(struct host *h)
 {
     /* What cannot be remembered now stays in the ring: a report that is lost is a callback that is
-     * sent twice. So the engine is asked again for each. */
+     * sent twice. So the engine is asked again for each. When more is due than a turn decides,
+     * each report would bring as much of it into this turn again: they wait for the next one. */
+    uint64_t before = engine_applied(h->engine);
     for (uint32_t i = 0; i < REPORTS_PER_TURN; i++) {
-        if (engine_admits(h->engine, ENGINE_CONTINUATION) != ENGINE_APPLIED ||
+        if (engine_applied(h->engine) - before > REPORT_FRAMES_PER_TURN ||
+            engine_admits(h->engine, ENGINE_CONTINUATION) != ENGINE_APPLIED ||
             delivery_collect(h->delivery, 1, take_report, h) == 0) {
             return;
         }
@@ -555,12 +559,21 @@ static void finish_snapshot(struct host *h)
     (void)engine_execute(h->engine, ENGINE_CONTINUATION, COMMAND_CHECKPOINT, &c, NULL);
 }
 
-/* Asks for a pause when enough has been written, and takes it when the disk has everything. */
+/* Enough has been written for another one. It is put off, until twice as much was written, while
+ * deadlines that came together are worked off: after the fork the kernel copies each page that is
+ * written to for the first time, and then that is all pages, while everybody waits. */
+static bool snapshot_is_due(const struct host *h, uint64_t bytes)
+{
+    uint64_t since = bytes - h->snapshot_at;
+    uint64_t enough = h->shared->config->snapshot_bytes;
+    return since >= enough && (!engine_behind(h->engine) || since / 2 >= enough);
+}
+
+/* Asks for a pause when it is time, and takes it when the disk has everything. */
 static void snapshot_turn(struct host *h)
 {
     uint64_t bytes = engine_counters(h->engine).bytes;
-    if (!h->snapshot_wanted && h->child.pid == 0 &&
-        bytes - h->snapshot_at >= h->shared->config->snapshot_bytes) {
+    if (!h->snapshot_wanted && h->child.pid == 0 && snapshot_is_due(h, bytes)) {
         h->snapshot_wanted = true;
         engine_hold(h->engine);
     }

@@ -59,6 +59,7 @@ struct engine {
     uint64_t random;
     bool poisoned;
     bool disk_full;
+    bool behind; /* the last turn left work that was due */
     bool held;
     int64_t held_ns;   /* monotonic: since when */
     int64_t breath_ns; /* of engine_begin; 0: the book's own time */
@@ -217,15 +218,15 @@ enum engine_status engine_admits(const struct engine *e, enum engine_class class
     if (e->poisoned) {
         return ENGINE_POISONED;
     }
-    if (e->held && class != ENGINE_INTERNAL) {
-        return ENGINE_BUSY;
-    }
     /* On a full disk deadlines wait, too: what is decided and cannot be written would have to be
      * kept from readers, and with it everything else. */
     uint64_t unsynced = (uint64_t)e->open.size + e->writing.size;
     enum engine_room room = e->writer.room(e->writer.context, unsynced + JOURNAL_BLOCK_BYTES);
     if (e->disk_full || room == ENGINE_ROOM_FULL) {
         return ENGINE_DISK_FULL;
+    }
+    if (e->held) {
+        return ENGINE_BUSY; /* deadlines too: as long as there is something to write, it lasts */
     }
     if (class == ENGINE_INTERNAL) {
         return e->open.size + BOOK_FRAME_BYTES_MAX <= JOURNAL_PAYLOAD_MAX ? ENGINE_APPLIED
@@ -370,22 +371,23 @@ static enum engine_status engine_decide(struct engine *e, struct book_command *c
     return engine_frame(e, command);
 }
 
-/* Internal work that is due at now_ns, at most the limit of a turn. */
-static void engine_work(struct engine *e, int64_t now_ns)
+/* Internal work that is due at now_ns, at most the limit of a turn; true: there was as much. */
+static bool engine_work(struct engine *e, int64_t now_ns)
 {
     struct book_command command;
     for (uint32_t i = 0; i < e->limits.work_per_turn_max; i++) {
         if (engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED ||
             !book_work(e->book, now_ns, &command)) {
-            return;
+            return false;
         }
         command.now_ns = now_ns;
         enum engine_status status = engine_decide(e, &command);
         if (status == ENGINE_NO_MEMORY) {
-            return; /* tried again next turn */
+            return false; /* tried again next turn */
         }
         CHECK(status == ENGINE_APPLIED); /* work that is due always makes an event */
     }
+    return true;
 }
 
 enum engine_status engine_begin(struct engine *e, enum engine_class class)
@@ -403,7 +405,7 @@ enum engine_status engine_begin(struct engine *e, enum engine_class class)
     if (due_ns != INT64_MIN && due_ns <= e->breath_ns) {
         /* A deadline that has passed is not beaten by an answer after it. At the command's own
          * time: a second look at the clock would leave the command behind what was decided here. */
-        engine_work(e, MUTATED(SECOND_LOOK) ? engine_now(e) : e->breath_ns);
+        (void)engine_work(e, MUTATED(SECOND_LOOK) ? engine_now(e) : e->breath_ns);
     }
     return ENGINE_APPLIED;
 }
@@ -479,7 +481,7 @@ void engine_turn(struct engine *e)
     if (e->disk_full && e->writer.room(e->writer.context, e->writing.size) == ENGINE_ROOM_NOW) {
         engine_start_writing(e); /* space has returned: the batch that waited goes first */
     }
-    engine_work(e, engine_now(e));
+    e->behind = engine_work(e, engine_now(e));
     engine_flush(e);
 }
 
@@ -487,16 +489,20 @@ void engine_pace(struct engine *e, int64_t worked_ns)
 {
     struct engine_share *share = &e->share;
     CHECK(worked_ns >= 0);
-    /* New work alone may take all the time it likes: nobody else waits. */
-    bool crowded = worked_ns > e->limits.turn_ns_max && share->continued > share->taken / 4;
-    if (crowded) {
+    /* New work alone may take all the time it likes: nobody else waits. And a long turn without any
+     * (deadlines that came together, pages that had to be copied) says nothing about it. */
+    bool alone = share->continued <= share->taken / 4;
+    bool crowded = worked_ns > e->limits.turn_ns_max && !alone;
+    if (crowded && share->taken > 0) {
         uint32_t taken = share->taken < share->allowed ? share->taken : share->allowed;
         int64_t fits = (int64_t)taken * e->limits.turn_ns_max / worked_ns;
         share->allowed =
             fits > taken / 4 ? (uint32_t)fits : taken / 4; /* one turn may be a fluke */
         share->allowed = share->allowed > ENGINE_SHARE_MIN ? share->allowed : ENGINE_SHARE_MIN;
-    } else if (share->allowed < ENGINE_SHARE_MAX) {
-        share->allowed += share->allowed / 16 + 1;
+    } else if (!crowded && share->allowed < ENGINE_SHARE_MAX) {
+        /* While nothing else comes it is back in a few turns: each is as long as a thousand clients
+         * who are told to try again make it, and by steps they would be told so for seconds. */
+        share->allowed += share->continued == 0 ? share->allowed : share->allowed / 16 + 1;
     }
     share->taken = 0;
     share->continued = 0;
@@ -583,6 +589,11 @@ bool engine_recent(const struct engine *e, uint64_t position, const uint8_t **da
 bool engine_settled(const struct engine *e)
 {
     return e->writing.frames == 0 && e->open.frames == 0;
+}
+
+bool engine_behind(const struct engine *e)
+{
+    return e->behind;
 }
 
 bool engine_idle(const struct engine *e)

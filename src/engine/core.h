@@ -168,6 +168,8 @@ uint64_t engine_durable(const struct engine *e);
 uint64_t engine_applied(const struct engine *e);
 bool engine_settled(const struct engine *e); /* nothing undurable */
 bool engine_idle(const struct engine *e);    /* settled, and nothing due */
+/* More was due than the last turn may decide: a storm of deadlines is being worked off. */
+bool engine_behind(const struct engine *e);
 bool engine_poisoned(const struct engine *e);
 /* Of the journal, as far as it is durable. */
 struct journal_head engine_head(const struct engine *e);
@@ -191,8 +193,9 @@ int64_t engine_next_due(const struct engine *e);
 const struct outbox_item *engine_take_outgoing(struct engine *e);
 
 /*
- * A pause of applying, so that state and disk agree: after engine_hold() every execute but internal
- * ones is BUSY until engine_resume(); engine_settled() tells when snapshot or exit may happen.
+ * A pause of applying, so that state and disk agree: after engine_hold() every execute is BUSY and
+ * what is due waits until engine_resume(), so that the pause lasts for two syncs at most however much
+ * is due; engine_settled() tells when snapshot or exit may happen.
  */
 void engine_hold(struct engine *e);
 void engine_resume(struct engine *e);

@@ -16,6 +16,8 @@
 #include "engine/engine.h"
 #include "operator/operator.h"
 
+enum { WORK_PER_TURN = 2 };
+
 struct rig {
     struct operator_settings settings;
     struct book *book;
@@ -127,6 +129,7 @@ static int rig_open(void **state)
         .limits = engine_limits_default(),
         .random_seed = 1,
     };
+    engine.limits.work_per_turn_max = WORK_PER_TURN;
     r->engine = engine_create(&engine);
     rig_seed(r);
     *state = r;
@@ -271,6 +274,14 @@ static void long_turns_take_less_new_work_so_that_answers_come_through(void **st
         assert_true(++turns < 100); /* and it comes back */
     }
     assert_true(turns > 10); /* by steps */
+    for (uint32_t i = 0; i < 50; i++) {
+        least = rig_turn(r, 100, 100, 2 * limit_ns);
+    }
+    for (turns = 0; rig_turn(r, 100, 0, 10 * limit_ns) < 100; turns++) {
+        assert_true(turns < 7); /* when nobody else waits, at once */
+    }
+    (void)rig_turn(r, 0, 1, 10 * limit_ns); /* a long turn that was not its doing */
+    assert_int_equal(rig_turn(r, 100, 100, limit_ns), 100);
 }
 
 static void a_full_disk_refuses_and_recovers(void **state)
@@ -424,11 +435,52 @@ static void a_pause_holds_commands_until_resumed(void **state)
     (void)rig_push(r, 254712000001, 1, &reply);
     engine_hold(r->engine);
     assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_BUSY);
-    rig_settle(r);
+    engine_turn(r->engine);
+    assert_true(r->writing);
+    rig_synced(r);
+    assert_true(engine_settled(r->engine));
     assert_int_equal(engine_durable(r->engine), engine_applied(r->engine));
     engine_resume(r->engine);
     assert_int_equal(rig_push(r, 254712000002, 2, &reply).status, ENGINE_APPLIED);
     rig_settle(r);
+}
+
+/* A pause during which deadlines pass used to last until they were all decided, and whoever asked
+ * for anything waited with it (0.6 s for 130,000 prompts). */
+static void what_is_due_waits_for_the_end_of_a_pause(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    const struct stk_payment *p = operator_payment(operator_of(r->book), 1);
+    engine_hold(r->engine);
+    book_clock_move(&r->clock, CLOCK_VIRTUAL_START_NS + 61 * NS_PER_S);
+    engine_turn(r->engine);
+    assert_true(engine_settled(r->engine));
+    assert_int_equal(p->outcome, STK_OPEN);
+    assert_in_range(engine_timeout_ms(r->engine), 1, 1000); /* neither spinning nor for ever */
+    engine_resume(r->engine);
+    assert_int_equal(engine_timeout_ms(r->engine), 0);
+    rig_settle(r);
+    assert_int_equal(p->outcome, STK_NO_ANSWER);
+}
+
+/* What a snapshot waits for: that deadlines which came together are worked off. */
+static void more_that_is_due_than_a_turn_decides_leaves_it_behind(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    for (uint8_t i = 0; i < WORK_PER_TURN; i++) {
+        (void)rig_push(r, 254712000001 + i, i, &reply);
+    }
+    rig_settle(r);
+    assert_false(engine_behind(r->engine));
+    book_clock_move(&r->clock, CLOCK_VIRTUAL_START_NS + 61 * NS_PER_S);
+    engine_turn(r->engine);
+    assert_true(engine_behind(r->engine));
+    rig_settle(r);
+    assert_false(engine_behind(r->engine));
 }
 
 /* A decision that leaves nothing to do: the phone is off, or on again. */
@@ -667,6 +719,8 @@ int main(void)
         STORY(outgoing_items_wait_for_the_disk),
         STORY(old_ids_are_looked_for_before_a_decision_that_names_them),
         STORY(a_pause_holds_commands_until_resumed),
+        STORY(what_is_due_waits_for_the_end_of_a_pause),
+        STORY(more_that_is_due_than_a_turn_decides_leaves_it_behind),
         STORY(a_decision_after_the_turn_asks_for_another),
         STORY(the_clock_moves_timer_by_timer),
         STORY(the_clock_runs_until_nothing_is_left),
