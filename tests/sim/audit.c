@@ -242,7 +242,7 @@ static void compare_ids(const struct auditor *a, const struct operator_state *o,
 }
 
 static void compare_payment(const struct auditor *a, const struct operator_state *o,
-                            const struct audited_payment *p)
+                            const struct audited_payment *p, bool with_ids)
 {
     reach_payment(a, o->book, p->number);
     const struct stk_payment *real = operator_payment(o, p->number);
@@ -265,7 +265,9 @@ static void compare_payment(const struct auditor *a, const struct operator_state
     EXPECT(!processing || (real->expires_ns == p->expires_ns && real->reached == p->reached &&
                            real->answer == p->answer),
            "payment %llu waits otherwise than it should", (ull)p->number);
-    compare_ids(a, o, p, real);
+    if (with_ids) {
+        compare_ids(a, o, p, real);
+    }
 }
 
 static void compare_phone(const struct operator_state *o, const struct audited_phone *phone)
@@ -323,7 +325,7 @@ static void compare_money(const struct auditor *a, const struct operator_state *
     }
 }
 
-void auditor_compare(const struct auditor *a, struct book *b)
+void auditor_compare(const struct auditor *a, struct book *b, uint32_t ids_of)
 {
     const struct operator_state *o = operator_of(b);
     EXPECT(b->position == a->position && b->generation == a->generation,
@@ -340,7 +342,7 @@ void auditor_compare(const struct auditor *a, struct book *b)
     EXPECT(o->queued == a->pipeline_count, "%u payments in the pipeline, it should be %u",
            o->queued, a->pipeline_count);
     for (uint32_t i = 0; i < a->payment_count; i++) {
-        compare_payment(a, o, &a->payments[i]);
+        compare_payment(a, o, &a->payments[i], (i + b->position) % ids_of == 0);
     }
     for (uint32_t i = 0; i < a->message_count; i++) {
         compare_message(a, b, i + 1);
@@ -363,7 +365,7 @@ void auditor_compare_touched(struct auditor *a, struct book *b)
            (ull)b->position, (ull)a->position);
     for (uint32_t i = 0; i < a->touched_payment_count; i++) {
         const struct audited_payment *p = &a->payments[a->touched_payments[i] - 1];
-        compare_payment(a, o, p);
+        compare_payment(a, o, p, true);
         compare_phone(o, &a->phones[p->phone]);
     }
     for (uint32_t i = 0; i < a->touched_message_count; i++) {

@@ -274,8 +274,10 @@ void auditor_told(struct auditor *a, uint64_t position);
 /* Somebody was told the state of a payment as it is in the book now. */
 void auditor_told_payment(struct auditor *a, const struct told *told);
 
-/* Compares everything (A1 to A6), or what was touched since the last comparison. */
-void auditor_compare(const struct auditor *a, struct book *b);
+/* Compares everything (A1 to A6), or what was touched since the last comparison. Everything but
+ * the ids and receipts of payments, and what is found by them: those of one in ids_of, others at
+ * every position. */
+void auditor_compare(const struct auditor *a, struct book *b, uint32_t ids_of);
 void auditor_compare_touched(struct auditor *a, struct book *b);
 /* At the very end: nothing is open, nothing waits (liveness). */
 bool auditor_quiet(const struct auditor *a);

@@ -256,7 +256,7 @@ static void finish(struct world *w)
 {
     struct tally *t = &w->tally;
     EXPECT(w->stream_position <= w->auditor.confirmed, "the stream was ahead of the disk");
-    auditor_compare(&w->auditor, w->node.book);
+    auditor_compare(&w->auditor, w->node.book, 1);
     book_check(w->node.book);
     node_compare_replay(w);
     network_finish(w);
