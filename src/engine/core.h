@@ -194,8 +194,8 @@ const struct outbox_item *engine_take_outgoing(struct engine *e);
 
 /*
  * A pause of applying, so that state and disk agree: after engine_hold() every execute is BUSY and
- * what is due waits until engine_resume(), so that the pause lasts for two syncs at most however much
- * is due; engine_settled() tells when snapshot or exit may happen.
+ * what is due waits until engine_resume(), so that the pause lasts for two syncs at most, however
+ * much is due; engine_settled() tells when snapshot or exit may happen.
  */
 void engine_hold(struct engine *e);
 void engine_resume(struct engine *e);
