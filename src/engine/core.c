@@ -371,14 +371,33 @@ static enum engine_status engine_decide(struct engine *e, struct book_command *c
     return engine_frame(e, command);
 }
 
-/* Internal work that is due at now_ns, at most the limit of a turn; true: there was as much. */
-static bool engine_work(struct engine *e, int64_t now_ns)
+/* Deadlines that came together are decided as fast as the disk takes them: whoever looks at
+ * something meanwhile waits for all that was decided before. */
+static bool engine_is_crowded(const struct engine *e)
+{
+    return e->writing.frames > 0 && e->open.size > e->limits.batch_bytes_max;
+}
+
+/* And no longer at a time than a turn may last, also when each costs much: after a fork, every page
+ * that it touches has to be copied. */
+static bool engine_has_done_enough(const struct engine *e, uint32_t done, int64_t since_ns)
+{
+    return engine_is_crowded(e) ||
+           (done > 0 && book_clock_monotonic(e->clock) - since_ns > e->limits.turn_ns_max);
+}
+
+/* Internal work that is due at now_ns, at most the limit of a turn. since_ns: when the turn began,
+ * or -1: somebody waits for all of it. True: there may be more. */
+static bool engine_work(struct engine *e, int64_t now_ns, int64_t since_ns)
 {
     struct book_command command;
     for (uint32_t i = 0; i < e->limits.work_per_turn_max; i++) {
         if (engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED ||
             !book_work(e->book, now_ns, &command)) {
             return false;
+        }
+        if (since_ns >= 0 && engine_has_done_enough(e, i, since_ns)) {
+            return true;
         }
         command.now_ns = now_ns;
         enum engine_status status = engine_decide(e, &command);
@@ -405,7 +424,7 @@ enum engine_status engine_begin(struct engine *e, enum engine_class class)
     if (due_ns != INT64_MIN && due_ns <= e->breath_ns) {
         /* A deadline that has passed is not beaten by an answer after it. At the command's own
          * time: a second look at the clock would leave the command behind what was decided here. */
-        (void)engine_work(e, MUTATED(SECOND_LOOK) ? engine_now(e) : e->breath_ns);
+        (void)engine_work(e, MUTATED(SECOND_LOOK) ? engine_now(e) : e->breath_ns, -1);
     }
     return ENGINE_APPLIED;
 }
@@ -481,7 +500,7 @@ void engine_turn(struct engine *e)
     if (e->disk_full && e->writer.room(e->writer.context, e->writing.size) == ENGINE_ROOM_NOW) {
         engine_start_writing(e); /* space has returned: the batch that waited goes first */
     }
-    e->behind = engine_work(e, engine_now(e));
+    e->behind = engine_work(e, engine_now(e), book_clock_monotonic(e->clock));
     engine_flush(e);
 }
 
@@ -623,7 +642,7 @@ int engine_timeout_ms(const struct engine *e)
     struct book_command command;
     bool work = due_ns <= now_ns && book_work(e->book, now_ns, &command);
     if (e->disk_full || (work && engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED) ||
-        (e->advancing && !engine_may_advance(e))) {
+        (work && engine_is_crowded(e)) || (e->advancing && !engine_may_advance(e))) {
         return ENGINE_FULL_RETRY_MS; /* nobody tells when space returns */
     }
     if (due_ns <= now_ns) {

@@ -41,10 +41,12 @@ enum {
 
 struct engine_limits {
     int64_t stall_ns_max;       /* new work is refused while a batch is unsynced longer: 80 ms */
-    uint32_t batch_bytes_max;   /* new work is refused while the open batch is larger: 1 MiB */
+    uint32_t batch_bytes_max;   /* new work is refused while the open batch is larger, and deadlines
+                                   wait while another is being written: 1 MiB */
     uint32_t work_per_turn_max; /* internal commands in one turn */
     uint32_t recent_bytes;      /* durable frames kept for readers of the stream: 8 MiB */
-    int64_t turn_ns_max;        /* what continues waits no longer for new work: 5 ms */
+    int64_t turn_ns_max;        /* what continues waits no longer for new work, nor anybody for a
+                                   turn's share of deadlines: 5 ms */
 };
 struct engine_limits engine_limits_default(void);
 

@@ -405,7 +405,7 @@ void node_turn(struct world *w)
     w->tally.faults[FAULT_NO_MEMORY] += memory_failures() - no_memory;
     node_watch(w, before, now_ns, 0);
     auditor_compare_touched(&w->auditor, n->book);
-    EXPECT(engine_applied(n->engine) - before >= w->limits.work_per_turn_max ||
+    EXPECT(engine_behind(n->engine) ||
                engine_admits(n->engine, ENGINE_INTERNAL) == ENGINE_DISK_FULL ||
                memory_failures() > no_memory || !auditor_due(&w->auditor, now_ns) ||
                engine_admits(n->engine, ENGINE_INTERNAL) != ENGINE_APPLIED,

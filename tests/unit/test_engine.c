@@ -111,7 +111,7 @@ static void rig_seed(struct rig *r)
     rig_settle(r);
 }
 
-static int rig_open(void **state)
+static int rig_make(void **state, const struct engine_limits *limits)
 {
     struct rig *r = calloc(1, sizeof(*r));
     r->settings = operator_settings_default(true);
@@ -126,14 +126,28 @@ static int rig_open(void **state)
         .clock = &r->clock,
         .writer = {r, rig_start, rig_room},
         .archive = {r, rig_find},
-        .limits = engine_limits_default(),
+        .limits = *limits,
         .random_seed = 1,
     };
-    engine.limits.work_per_turn_max = WORK_PER_TURN;
     r->engine = engine_create(&engine);
     rig_seed(r);
     *state = r;
     return 0;
+}
+
+static int rig_open(void **state)
+{
+    struct engine_limits limits = engine_limits_default();
+    limits.work_per_turn_max = WORK_PER_TURN;
+    return rig_make(state, &limits);
+}
+
+/* Any decision fills a batch. */
+static int rig_open_narrow(void **state)
+{
+    struct engine_limits limits = engine_limits_default();
+    limits.batch_bytes_max = 1;
+    return rig_make(state, &limits);
 }
 
 static int rig_close(void **state)
@@ -495,6 +509,64 @@ static void rig_switch(struct rig *r, bool on)
         ENGINE_APPLIED);
 }
 
+static int64_t rig_slow(void *context)
+{
+    return ((struct rig *)context)->monotonic_ns += 10 * NS_PER_MS;
+}
+
+/* After a fork each page that a deadline touches is copied: 4,096 of them once took 200 ms. */
+static void deadlines_take_no_more_of_a_turn_than_its_time(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    for (uint8_t i = 0; i < WORK_PER_TURN; i++) {
+        (void)rig_push(r, 254712000001 + i, i, &reply);
+        rig_settle(r);
+    }
+    const struct stk_payment *first = operator_payment(operator_of(r->book), 1);
+    const struct stk_payment *second = operator_payment(operator_of(r->book), 2);
+    r->clock.monotonic_ns = rig_slow;
+    book_clock_move(&r->clock, CLOCK_VIRTUAL_START_NS + 61 * NS_PER_S);
+    engine_turn(r->engine);
+    assert_int_equal(first->outcome, STK_NO_ANSWER); /* never nothing */
+    assert_int_equal(second->outcome, STK_OPEN);
+    assert_true(engine_behind(r->engine));
+    assert_int_equal(engine_timeout_ms(r->engine), 0);
+    rig_settle(r);
+    assert_int_equal(second->outcome, STK_NO_ANSWER);
+}
+
+/* Else whoever looks at something during a storm waits for all of it to reach the disk (0.5 s for
+ * 130,000 prompts). */
+static void deadlines_are_decided_as_fast_as_the_disk_takes_them(void **state)
+{
+    struct rig *r = *state;
+    struct operator_reply reply;
+    (void)rig_push(r, 254712000001, 1, &reply);
+    rig_settle(r);
+    (void)rig_push(r, 254712000002, 2, &reply);
+    rig_settle(r);
+    const struct stk_payment *first = operator_payment(operator_of(r->book), 1);
+    const struct stk_payment *second = operator_payment(operator_of(r->book), 2);
+    rig_switch(r, false);
+    engine_turn(r->engine); /* a batch is being written, and another has begun */
+    assert_true(r->writing);
+    rig_switch(r, true);
+    book_clock_move(&r->clock, CLOCK_VIRTUAL_START_NS + 61 * NS_PER_S);
+    engine_turn(r->engine);
+    assert_int_equal(first->outcome, STK_OPEN);
+    assert_true(engine_behind(r->engine));
+    assert_in_range(engine_timeout_ms(r->engine), 1, 1000); /* the writer's word comes first */
+    rig_synced(r);                                          /* the other one is handed over */
+    assert_true(r->writing);
+    assert_int_equal(engine_timeout_ms(r->engine), 0);
+    engine_turn(r->engine);
+    assert_int_equal(first->outcome, STK_NO_ANSWER);
+    assert_int_equal(second->outcome, STK_OPEN);
+    rig_settle(r);
+    assert_int_equal(second->outcome, STK_NO_ANSWER);
+}
+
 /* As the keeper's are: without another turn they waited for whatever came next. */
 static void a_decision_after_the_turn_asks_for_another(void **state)
 {
@@ -721,6 +793,9 @@ int main(void)
         STORY(a_pause_holds_commands_until_resumed),
         STORY(what_is_due_waits_for_the_end_of_a_pause),
         STORY(more_that_is_due_than_a_turn_decides_leaves_it_behind),
+        cmocka_unit_test_setup_teardown(deadlines_are_decided_as_fast_as_the_disk_takes_them,
+                                        rig_open_narrow, rig_close),
+        STORY(deadlines_take_no_more_of_a_turn_than_its_time),
         STORY(a_decision_after_the_turn_asks_for_another),
         STORY(the_clock_moves_timer_by_timer),
         STORY(the_clock_runs_until_nothing_is_left),
