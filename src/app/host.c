@@ -18,6 +18,7 @@
 
 enum {
     REPORTS_PER_TURN = 256,
+    SENDS_PER_TURN = 256, /* what is due and was not sent brings the next turn */
     REPORT_FRAMES_PER_TURN = 4 * REPORTS_PER_TURN, /* and of what was due before them */
     SEGMENT_BYTES_MAX = 16 * 1024 * 1024,
     START_VERIFY_BYTES = 32 * 1024 * 1024,
@@ -466,7 +467,7 @@ static void send_operator(struct host *h)
     char signature[SURFACE_SIGNATURE_SIZE];
     bool sent = false;
     bool failed = false;
-    while (delivery_room(h->delivery) > 0) {
+    for (uint32_t i = 0; i < SENDS_PER_TURN && delivery_room(h->delivery) > 0; i++) {
         const struct outbox_item *item = engine_take_outgoing(h->engine);
         if (item == NULL) {
             break;
