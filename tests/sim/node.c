@@ -405,7 +405,8 @@ void node_turn(struct world *w)
     w->tally.faults[FAULT_NO_MEMORY] += memory_failures() - no_memory;
     node_watch(w, before, now_ns, 0);
     auditor_compare_touched(&w->auditor, n->book);
-    EXPECT(engine_behind(n->engine) ||
+    bool ahead = n->writing && engine_counters(n->engine).batch_bytes > w->limits.batch_bytes_max;
+    EXPECT(engine_applied(n->engine) - before >= w->limits.work_per_turn_max || ahead ||
                engine_admits(n->engine, ENGINE_INTERNAL) == ENGINE_DISK_FULL ||
                memory_failures() > no_memory || !auditor_due(&w->auditor, now_ns) ||
                engine_admits(n->engine, ENGINE_INTERNAL) != ENGINE_APPLIED,
