@@ -3,6 +3,9 @@
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# first_number PATTERN FILE [LINES]: what \(...\) stands for in the first line that is like it.
+first_number() { sed -n -e "s|$1|\\1|p" -e 't found' -e "${3:-\$}q" -e b -e ':found' -e q "$2"; }
+
 # On small machines a build must leave room for whatever else runs there.
 jobs_count() { nproc 2>/dev/null || echo 2; }
 

@@ -18,8 +18,8 @@
 
 enum {
     REPORTS_PER_TURN = 256,
+    REPORT_FRAMES_PER_TURN = 4 * REPORTS_PER_TURN, /* with what was due before them */
     SENDS_PER_TURN = 256, /* what is due and was not sent brings the next turn */
-    REPORT_FRAMES_PER_TURN = 4 * REPORTS_PER_TURN, /* and of what was due before them */
     SEGMENT_BYTES_MAX = 16 * 1024 * 1024,
     START_VERIFY_BYTES = 32 * 1024 * 1024,
     HEAD_BYTES_MAX = 4096, /* cleared for every request: twice as much costs 5 % of the rate */

@@ -59,7 +59,7 @@ struct engine {
     uint64_t random;
     bool poisoned;
     bool disk_full;
-    bool behind; /* the last turn left work that was due */
+    bool behind; /* the last turn may have left work that was due */
     bool held;
     int64_t held_ns;   /* monotonic: since when */
     int64_t breath_ns; /* of engine_begin; 0: the book's own time */
@@ -373,7 +373,7 @@ static enum engine_status engine_decide(struct engine *e, struct book_command *c
 
 /* Deadlines that came together are decided as fast as the disk takes them: whoever looks at
  * something meanwhile waits for all that was decided before. */
-static bool engine_is_crowded(const struct engine *e)
+static bool engine_is_ahead_of_disk(const struct engine *e)
 {
     return e->writing.frames > 0 && e->open.size > e->limits.batch_bytes_max;
 }
@@ -382,7 +382,7 @@ static bool engine_is_crowded(const struct engine *e)
  * that it touches has to be copied. */
 static bool engine_has_done_enough(const struct engine *e, uint32_t done, int64_t since_ns)
 {
-    return engine_is_crowded(e) ||
+    return engine_is_ahead_of_disk(e) ||
            (done > 0 && book_clock_monotonic(e->clock) - since_ns > e->limits.turn_ns_max);
 }
 
@@ -642,8 +642,8 @@ int engine_timeout_ms(const struct engine *e)
     struct book_command command;
     bool work = due_ns <= now_ns && book_work(e->book, now_ns, &command);
     if (e->disk_full || (work && engine_admits(e, ENGINE_INTERNAL) != ENGINE_APPLIED) ||
-        (work && engine_is_crowded(e)) || (e->advancing && !engine_may_advance(e))) {
-        return ENGINE_FULL_RETRY_MS; /* nobody tells when space returns */
+        (work && engine_is_ahead_of_disk(e)) || (e->advancing && !engine_may_advance(e))) {
+        return ENGINE_FULL_RETRY_MS; /* nobody tells when space returns; a writer does, sooner */
     }
     if (due_ns <= now_ns) {
         return work ? 0 : 1; /* an outgoing item may wait for the disk */

@@ -14,7 +14,8 @@
  *  E2  after a failed write or sync the engine is poisoned: it takes and releases nothing more, and
  *      the process must exit; a restart replays.
  *  E3  new work is refused at once while the engine cannot keep up (admission); answers, timers and
- *      results of what was accepted have room of their own. On a full disk nothing is decided, not
+ *      results of what was accepted have room of their own, and deadlines that come together are
+ *      decided no faster than the disk takes them. On a full disk nothing is decided, not
  *      even that a deadline has passed, so that what there is can still be read.
  *  E4  book time never goes backwards inside a generation; a virtual clock moves only when told
  *      to, or with a restored world.

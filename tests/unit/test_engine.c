@@ -480,15 +480,21 @@ static void what_is_due_waits_for_the_end_of_a_pause(void **state)
     assert_int_equal(p->outcome, STK_NO_ANSWER);
 }
 
+/* Prompts on both phones, on disk. */
+static void rig_prompts(struct rig *r)
+{
+    struct operator_reply reply;
+    for (uint8_t i = 0; i < WORK_PER_TURN; i++) {
+        (void)rig_push(r, 254712000001 + i, i, &reply);
+        rig_settle(r);
+    }
+}
+
 /* What a snapshot waits for: that deadlines which came together are worked off. */
 static void more_that_is_due_than_a_turn_decides_leaves_it_behind(void **state)
 {
     struct rig *r = *state;
-    struct operator_reply reply;
-    for (uint8_t i = 0; i < WORK_PER_TURN; i++) {
-        (void)rig_push(r, 254712000001 + i, i, &reply);
-    }
-    rig_settle(r);
+    rig_prompts(r);
     assert_false(engine_behind(r->engine));
     book_clock_move(&r->clock, CLOCK_VIRTUAL_START_NS + 61 * NS_PER_S);
     engine_turn(r->engine);
@@ -518,11 +524,7 @@ static int64_t rig_slow(void *context)
 static void deadlines_take_no_more_of_a_turn_than_its_time(void **state)
 {
     struct rig *r = *state;
-    struct operator_reply reply;
-    for (uint8_t i = 0; i < WORK_PER_TURN; i++) {
-        (void)rig_push(r, 254712000001 + i, i, &reply);
-        rig_settle(r);
-    }
+    rig_prompts(r);
     const struct stk_payment *first = operator_payment(operator_of(r->book), 1);
     const struct stk_payment *second = operator_payment(operator_of(r->book), 2);
     r->clock.monotonic_ns = rig_slow;
@@ -541,11 +543,7 @@ static void deadlines_take_no_more_of_a_turn_than_its_time(void **state)
 static void deadlines_are_decided_as_fast_as_the_disk_takes_them(void **state)
 {
     struct rig *r = *state;
-    struct operator_reply reply;
-    (void)rig_push(r, 254712000001, 1, &reply);
-    rig_settle(r);
-    (void)rig_push(r, 254712000002, 2, &reply);
-    rig_settle(r);
+    rig_prompts(r);
     const struct stk_payment *first = operator_payment(operator_of(r->book), 1);
     const struct stk_payment *second = operator_payment(operator_of(r->book), 2);
     rig_switch(r, false);
