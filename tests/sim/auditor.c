@@ -203,7 +203,7 @@ static struct verdict judge_message(const struct auditor *a, const struct ask *a
 static struct verdict judge_bank(const struct auditor *a, const struct ask *ask, int64_t now_ns)
 {
     static struct bank trial;
-    trial = a->bank;
+    bank_copy(&trial, &a->bank);
     struct verdict v = {.refusal = OPERATOR_DONE, .outcome = BOOK_DONE};
     v.applies = bank_take(&trial, ask->bank, now_ns, v.results);
     return v;

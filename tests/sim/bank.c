@@ -192,11 +192,19 @@ static enum ledger_result take_one(struct bank *b, struct transfer t, int64_t no
 }
 
 /* All of them, or none and the refusals written down. */
+void bank_copy(struct bank *to, const struct bank *from)
+{
+    memcpy(to->accounts, from->accounts, sizeof(to->accounts));
+    to->account_count = from->account_count;
+    memcpy(to->entries, from->entries, from->entry_count * sizeof(from->entries[0]));
+    to->entry_count = from->entry_count;
+}
+
 static void take_group(struct bank *b, const struct transfer *t, uint32_t count, int64_t now_ns,
                        uint8_t *results)
 {
     static struct bank before; /* to go back to */
-    before = *b;
+    bank_copy(&before, b);
     uint32_t failed = count;
     for (uint32_t i = 0; i < count && failed == count; i++) {
         results[i] = (uint8_t)take_one(b, t[i], now_ns);
@@ -205,7 +213,7 @@ static void take_group(struct bank *b, const struct transfer *t, uint32_t count,
     if (failed == count) {
         return;
     }
-    *b = before;
+    bank_copy(b, &before);
     for (uint32_t i = 0; i < count; i++) {
         enum ledger_result own = by_itself(b, &t[i]);
         if (i != failed) {

@@ -47,6 +47,8 @@ struct bank_order {
 };
 
 void bank_clear(struct bank *b);
+/* Of the places for entries only those that are taken: most are not. */
+void bank_copy(struct bank *to, const struct bank *from);
 void bank_open(struct bank *b, uint32_t index, uint16_t flags, uint16_t currency);
 /* Decides the order: fills results, changes the bank; true when anything was written down. */
 bool bank_take(struct bank *b, const struct bank_order *order, int64_t now_ns,
