@@ -110,8 +110,10 @@ void gateway_payment_get(struct request *q);
 void gateway_payment_timeline(struct request *q);
 void gateway_payment_resolve(struct request *q);
 void gateway_payment_release(struct request *q);
-/* gateway_mismatch.c; claimed_amount and decision of a payment. */
+/* gateway_decide.c; claimed_amount and decision of a payment. */
 void gateway_payment_decide(struct request *q);
+void gateway_payout_decide(struct request *q);
+void gateway_refund_decide(struct request *q);
 void gateway_mismatch_fields(struct surface *s, struct writer *w, const struct gateway_payment *p);
 /* As it is shown. feed NULL: as it is now; else as it was when that event happened. */
 void gateway_payment_render(struct surface *s, struct writer *w, const struct gateway_payment *p,

@@ -26,6 +26,9 @@ static void render_repairs(struct writer *w, const struct gateway_repairs *r)
     json_field_bool(w, "alert", r->alert);
     json_key(w, "causes");
     json_open(w, '{');
+    if (r->repaired_by[0] > 0) { /* what nobody could find out: see gateway_decide.c */
+        json_field_u64(w, "person", r->repaired_by[0]);
+    }
     for (uint32_t i = OBSERVED_BY_SUBMISSION; i <= OBSERVED_BY_STATEMENT; i++) {
         if (r->repaired_by[i] > 0) {
             json_field_u64(w, observation_source_name((enum observation_source)i),

@@ -345,7 +345,7 @@ static void apply_late(struct gateway *g, uint32_t slot, const struct gateway_ev
 static void apply_judged(struct gateway *g, uint32_t slot, const struct gateway_event *e)
 {
     struct gateway_payment *p = payment_slot(g, slot);
-    CHECK(p->state == GATEWAY_MISMATCHED);
+    CHECK(p->state == GATEWAY_MISMATCHED || p->state == GATEWAY_UNCONFIRMED);
     if (e->kind == EVENT_PAYMENT_JUDGE_KEPT) {
         replace_text(g, &p->judge, e->payment_judge_kept.judge);
         replace_text(g, &p->judge_note, e->payment_judge_kept.note);

@@ -66,7 +66,7 @@ enum gateway_command_kind {
     COMMAND_PAYMENT_RESOLVE = 202,  /* struct payment_command: ask the provider now */
     COMMAND_PAYMENT_DUE = 203,      /* internal: the first payment whose timer is due */
     COMMAND_PAYMENT_RELEASE = 204,  /* struct payment_command: escrow to the seller */
-    COMMAND_PAYMENT_JUDGE = 206,    /* struct judgement_command: a person, about a mismatch */
+    COMMAND_PAYMENT_JUDGE = 206,    /* struct judgement_command: a person decides */
     COMMAND_PAYOUT_CREATE = 205,    /* struct payout_command: payouts and refunds */
     COMMAND_CALLBACKS_ROTATE = 218, /* struct callbacks_command: a new token */
     COMMAND_CALLBACKS_RETIRE = 219, /* the same: the one before is good no more */
@@ -187,13 +187,15 @@ struct payment_command {
     uint64_t number;
 };
 
-/* A person decides about a payment whose money is not as we asked. */
+/* A person decides about a payment whose money is not as we asked, or that nobody could find out
+ * about. */
 struct judgement_command {
     uint32_t merchant;
     uint64_t number;
     uint8_t judgement;    /* enum gateway_judgement */
     int64_t amount_minor; /* that the person saw; of a rejection 0 */
     int64_t fee_minor;    /* what the provider kept of it, by the same claim; 0: not said */
+    struct span receipt;  /* of what nobody could find out: as the person saw it; else empty */
     struct span judge;
     struct span note;
 };

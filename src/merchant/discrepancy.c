@@ -170,9 +170,14 @@ static void corrected(struct gateway_decision *gd, uint32_t provider, uint8_t ki
     }
 }
 
-void gateway__amount_settled(struct gateway_decision *gd, uint32_t provider, struct span receipt)
+void gateway__money_settled(struct gateway_decision *gd, const struct gateway_payment *p,
+                            struct span receipt)
 {
-    corrected(gd, provider, DISCREPANCY_AMOUNT, receipt);
+    corrected(gd, p->provider,
+              gateway_is_refund(p->method)  ? DISCREPANCY_REVERSAL
+              : gateway_pays_out(p->method) ? DISCREPANCY_UNKNOWN_PAYOUT
+                                            : DISCREPANCY_AMOUNT,
+              receipt);
 }
 
 void gateway__return_settled(struct gateway_decision *gd, const struct gateway_payment *p,

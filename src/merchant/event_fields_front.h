@@ -32,8 +32,8 @@
 #define FIELDS_PAYMENT_RESENT(X) \
     X(u64, number)               \
     X(u64, item)
-/* A person's decision about a mismatch; PAYMENT_MOVED follows. amount_minor: what is booked, 0 of a
- * rejection; notice: who said so. */
+/* A person's decision about a mismatch, or about what nobody could find out; PAYMENT_MOVED follows.
+ * amount_minor: what is booked, 0 of a rejection; notice: who said so, of the latter 0. */
 #define FIELDS_PAYMENT_JUDGED(X) \
     X(u64, number)               \
     X(u8, judgement)             \

@@ -161,8 +161,10 @@ void gateway__disagree(struct gateway_decision *gd, const struct gateway_discrep
  * that took it. */
 void gateway__compare(struct gateway_decision *gd, const struct notice_command *c,
                       const struct gateway_payment *p, uint64_t notice, uint8_t effect);
-/* What this receipt number is about was decided: the difference in its amount is no more. */
-void gateway__amount_settled(struct gateway_decision *gd, uint32_t provider, struct span receipt);
+/* What this receipt number is about was decided: its amount differs no more, and what left or went
+ * back is known now. */
+void gateway__money_settled(struct gateway_decision *gd, const struct gateway_payment *p,
+                            struct span receipt);
 /* Money that went back and fitted nothing is booked now. p: as it was when that was said. */
 void gateway__return_settled(struct gateway_decision *gd, const struct gateway_payment *p,
                              const struct observation *claim);
@@ -233,7 +235,7 @@ void gateway__propose_refund(struct gateway_decision *gd, const struct gateway_p
 /* What a notice said. */
 struct observation gateway__claim_of(const struct gateway *g, const struct gateway_notice *n);
 
-/* mismatch.c */
+/* judgement.c */
 void gateway__decide_judgement(const struct gateway *g, struct decision *d);
 /* accounts.c */
 void gateway__decide_seed(const struct gateway *g, struct decision *d);

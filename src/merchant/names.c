@@ -335,13 +335,18 @@ static void name_result(const struct gateway *g, const struct book_command *comm
     }
 }
 
-static void name_judged(const struct gateway *g, uint64_t number, struct old_names *out)
+/* The receipt that is booked with it: the one that was claimed, or that the person saw. */
+static void name_judged(const struct gateway *g, const struct judgement_command *c,
+                        struct old_names *out)
 {
-    const struct gateway_payment *p = at_home(g, number);
+    const struct gateway_payment *p = at_home(g, c->number);
     const struct gateway_notice *n = p == NULL ? NULL : gateway_mismatch_claim(g, p);
-    name_payment(number, out);
-    if (n != NULL) {
+    name_payment(c->number, out);
+    if (p != NULL) {
         name_around(g, p, true, out);
+        name_text(OLD_SPACE_GATEWAY_RECEIPT, p->provider, c->receipt, out);
+    }
+    if (n != NULL) {
         name_text(OLD_SPACE_GATEWAY_RECEIPT, p->provider, gateway_text(g, n->receipt), out);
     }
 }
@@ -393,9 +398,7 @@ void gateway__named(const void *state, const struct book_command *command, struc
     case COMMAND_PAYOUT_CREATE: name_made(g, command, out); break;
     case COMMAND_NOTICE: name_claim(g, command->body, command->now_ns, out); break;
     case COMMAND_DELIVERY_RESULT: name_result(g, command, out); break;
-    case COMMAND_PAYMENT_JUDGE:
-        name_judged(g, ((const struct judgement_command *)command->body)->number, out);
-        break;
+    case COMMAND_PAYMENT_JUDGE: name_judged(g, command->body, out); break;
     case COMMAND_PAYMENT_RELEASE: /* not RESOLVE: of what has left nothing is asked */
         name_released(g, ((const struct payment_command *)command->body)->number, out);
         break;

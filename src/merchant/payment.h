@@ -94,7 +94,8 @@ static inline bool gateway_pays_out(uint8_t method)
     return method == METHOD_MPESA_B2C || gateway_is_refund(method);
 }
 
-/* What a person decided about money that is not as we asked. Numbers stand in the journal.
+/* What a person decided: about money that is not as we asked, or about what nobody could find out
+ * (judgement.c). Numbers stand in the journal.
  * X(NAME, number, "name in the API") */
 #define GATEWAY_JUDGEMENTS(X)                                                        \
     X(ACCEPT, 1, "accept") /* it is the payment, with the amount that really came */ \
@@ -151,7 +152,7 @@ int64_t gateway_rung_ns(uint8_t rung);
     X(u32, provider_id) /* CheckoutRequestID; of Paystack our reference */                    \
     X(u32, other_id)    /* MerchantRequestID */                                               \
     X(u32, receipt)                                                                           \
-    X(u32, judge)      /* who decided about a mismatch, ... */                                \
+    X(u32, judge)      /* who decided about it, ... */                                        \
     X(u32, judge_note) /* ... and why */                                                      \
     X(u32, code)       /* result code and its words */                                        \
     X(u32, words)                                                                             \

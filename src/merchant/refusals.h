@@ -23,6 +23,8 @@ enum gateway_refusal {
     GATEWAY_NOT_WAITING,    /* nobody has to decide about it */
     GATEWAY_JUDGED,         /* otherwise, before */
     GATEWAY_MONEY_CAME,     /* it cannot have failed */
+    GATEWAY_STILL_ASKED,    /* it cannot be known yet: it is being found out, or may still leave */
+    GATEWAY_RECEIPT_WRONG,  /* what nobody could find out is accepted with one, the rest without */
     GATEWAY_NOT_OURS,       /* what was paid did not come to us, or belongs to another payment */
     GATEWAY_NO_ROOM,        /* the provider account has taken in all that one can */
     GATEWAY_AMOUNT_DIFFERS, /* from what the provider said */

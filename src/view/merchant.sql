@@ -96,7 +96,7 @@ CREATE TABLE transactions (      -- payments, payouts and refunds: they are numb
     explanation TEXT,            -- the same in words
     source TEXT,                 -- who brought the latest move by a claim: callback, query, ...
     succeeded_by TEXT,           -- who said that it was paid (person: accepted); NULL: nobody
-    judgement TEXT,              -- of a person about a mismatch: accept, refund, reject
+    judgement TEXT,              -- of a person: accept, refund, reject
     judged_amount INTEGER,       -- cents that the person accepted
     judge TEXT,                  -- who, and why
     judge_note TEXT,

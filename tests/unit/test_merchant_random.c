@@ -2,7 +2,8 @@
  * test_merchant_random.c - random stories against the merchant book: payments for few orders,
  * pushes that are lost, answered late or interrupted, callbacks, answers to questions, status
  * results, rows and lines in any order, often and never, lies of many kinds, what has ended leaving
- * memory at any time, and restarts from the journal's bytes at any frame. An auditor beside it
+ * memory at any time, people who decide by what the provider's own books say, and restarts from the
+ * journal's bytes at any frame. An auditor beside it
  * knows what is true at the provider and hears what the application hears, and nothing else (R2.1,
  * R2.5, R2.9, R5.1, R5.2, R5.5, R6.10).
  *
@@ -39,7 +40,7 @@ struct truth {
     uint64_t number, phone, overrides;
     int64_t amount_minor;
     uint32_t order;
-    bool reached, paid, reversed, told_id;
+    bool reached, paid, reversed, told_id, rejected;
     enum observation_reason why;
     int64_t ends_ns;
     char id[24], receipt[24];
@@ -115,6 +116,7 @@ struct story {
     uint64_t disagreed, taken_back, alerts, assigned, funded, over_receipts;
     uint64_t restarts, replays, repeats, orphans_joined, refunds, late, left_to_a_person;
     uint64_t left, came_home;
+    uint64_t accepted, rejected; /* by a person */
 };
 
 static const struct story *told;
@@ -508,7 +510,8 @@ static void reach(struct story *m, struct truth *t)
     static const enum observation_reason reasons[] = {
         OBSERVED_REASON_CANCELLED, OBSERVED_REASON_EXPIRED, OBSERVED_REASON_FUNDS,
         OBSERVED_REASON_UNREACHABLE};
-    AGREE(!t->reached); /* never two pushes for one payment */
+    AGREE(!t->reached);  /* never two pushes for one payment */
+    AGREE(!t->rejected); /* nor one for what a person has seen not to be there */
     t->reached = true;
     t->paid = chance(m, 60);
     t->why = reasons[random_below(&m->r, 4)];
@@ -822,6 +825,32 @@ static void poke(struct story *m)
                   &reply);
 }
 
+/* A person who has looked into the provider's books: it is there, or it will never be. */
+static enum gateway_refusal decide(struct story *m, struct truth *t)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    bool there = t->paid && t->ends_ns <= m->s.now_ns;
+    struct judgement_command c = {
+        .number = t->number,
+        .judgement = !there          ? JUDGEMENT_REJECT
+                     : chance(m, 90) ? JUDGEMENT_ACCEPT
+                                     : JUDGEMENT_REFUND,
+        .amount_minor = there ? t->amount_minor : 0,
+        .receipt = there ? span_from(t->receipt) : SPAN_EMPTY,
+        .judge = SPAN_LITERAL("Wanjiru"),
+        .note = SPAN_LITERAL("seen in the portal"),
+    };
+    if (t->paid && !there) {
+        return GATEWAY_STILL_ASKED; /* not in the books yet */
+    }
+    if (shop_do(&m->s, COMMAND_PAYMENT_JUDGE, &c, &reply) > 0) {
+        m->accepted += there;
+        m->rejected += !there;
+        t->rejected = !there;
+    }
+    return reply.refusal;
+}
+
 /* What has ended leaves memory, as soon as it may; now and then the process dies in between. */
 static void close_some(struct story *m)
 {
@@ -847,16 +876,27 @@ static void step(struct story *m)
         }
     } else if (kind < 45) {
         m->doing = "time";
-        shop_pass(&m->s, (int64_t)(1 + random_below(&m->r, 40)) * SHOP_S);
+        uint32_t days = chance(m, 1) ? 2 : 0; /* the ladder comes to its end */
+        shop_pass(&m->s, (int64_t)(days * 86400 + 1 + random_below(&m->r, 40)) * SHOP_S);
     } else if (kind < 70) {
         m->doing = "messages";
         deliver_due(m);
     } else if (kind < 92) {
         m->doing = "the outbox";
         serve(m, true);
-    } else if (kind < 97) {
+    } else if (kind < 95) {
         m->doing = "somebody asks";
         poke(m);
+    } else if (kind < 97) {
+        m->doing = "a person";
+        for (uint32_t i = 0; i < m->payments; i++) {
+            bool waits =
+                m->truth[i].state == GATEWAY_UNCONFIRMED || m->truth[i].state == GATEWAY_MISMATCHED;
+            if (waits ? chance(m, 50) : chance(m, 5)) {
+                (void)decide(m, &m->truth[i]);
+                audit(m);
+            }
+        }
     } else {
         m->doing = "a restart";
         restart(m);
@@ -894,6 +934,23 @@ static void settle(struct story *m)
     audit(m);
 }
 
+/* What nobody could find out, to the last one: a person does. */
+static void decide_the_rest(struct story *m)
+{
+    m->doing = "a person, at the end";
+    for (uint32_t i = 0; i < m->payments; i++) {
+        struct truth *t = &m->truth[i];
+        if (is_open(t->state)) {
+            /* It has no id, and a failure leaves no trace at the provider. */
+            const struct gateway_payment *p = shop_payment(&m->s, t->number);
+            AGREE(p->attention && p->provider_id == TEXT_NONE && t->state == GATEWAY_UNCONFIRMED);
+            m->left_to_a_person++;
+            AGREE(decide(m, t) == GATEWAY_DONE);
+        }
+    }
+    audit(m);
+}
+
 static void judge(struct story *m)
 {
     int64_t at_provider_minor = 0;
@@ -905,10 +962,8 @@ static void judge(struct story *m)
             AGREE(t->state == (t->reversed ? GATEWAY_REVERSED : GATEWAY_SUCCEEDED));
             AGREE(gateway_text(shop_gateway(&m->s), p->receipt).size > 0);
             AGREE(!t->arrived || t->taken_back); /* a payment or a receipt has it, never both */
-        } else if (is_open(t->state)) {
-            /* Nobody can know: it has no id, and a failure leaves no trace at the provider. */
-            AGREE(p->attention && p->provider_id == TEXT_NONE && t->state == GATEWAY_UNCONFIRMED);
-            m->left_to_a_person++;
+        } else {
+            AGREE(!is_open(t->state));
         }
         m->ends[t->state]++;
     }
@@ -945,6 +1000,8 @@ static void tell_story(struct story *m, uint64_t seed)
     }
     m->doing = "the end";
     settle(m);
+    decide_the_rest(m);
+    serve(m, false); /* what that tells */
     judge(m);
     shop_end(&m->s);
     told = NULL;
@@ -977,9 +1034,13 @@ static void test_stories(void **state)
         assert_true(m->restarts > 0 && m->replays > 0 && m->repeats > 0);
         assert_true(m->refunds > 0 && m->late > 0 && m->taken_back > 0);
         assert_true(m->left > 0 && m->came_home > 0);
+        assert_true(m->accepted > 0 && m->rejected > m->left_to_a_person);
         assert_true(m->disagreed > 0 && m->alerts > 0 && m->assigned > 0 && m->funded > 0 &&
                     m->over_receipts > 0);
     }
+    print_message("%llu accepted and %llu rejected by a person, %llu of them at the end\n",
+                  (unsigned long long)m->accepted, (unsigned long long)m->rejected,
+                  (unsigned long long)m->left_to_a_person);
     free(m);
 }
 

@@ -288,6 +288,64 @@ static void test_an_honest_payout_sent_again(void **state)
     forge_remove(&f);
 }
 
+/* A person about what nobody could find out: it is booked as it was asked for, by no notice. */
+static void test_forged_decisions_about_the_unknown(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t judgement;
+        int64_t amount_minor;
+        uint64_t notice;
+        const char *what;
+    } forged[] = {
+        {JUDGEMENT_ACCEPT, 4999, 0, "with 4999 cents and notice 0"},
+        {JUDGEMENT_ACCEPT, 5000, 1, "with 5000 cents and notice 1"},
+        {JUDGEMENT_REJECT, 0, 1, "with 0 cents and notice 1"},
+        {JUDGEMENT_ACCEPT, 5000, 0, "left in state 4"},
+        {JUDGEMENT_REJECT, 0, 0, "left in state 4"},
+    };
+    for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+        struct forge f;
+        struct shop s;
+        tell_of_a_payout(&s);
+        forge_open_merchant(&f, s.frames, s.frames_size);
+        shop_end(&s);
+        forge_frame(&f, COMMAND_PAYMENT_JUDGE);
+        judged(&f, 2, forged[i].judgement, forged[i].amount_minor, forged[i].notice);
+        expect(&f, PROOF_PAYMENTS, forged[i].what);
+    }
+}
+
+static void test_honest_decisions_about_the_unknown(void **state)
+{
+    (void)state;
+    for (int accepts = 0; accepts < 2; accepts++) {
+        struct forge f;
+        struct shop s;
+        struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+        struct judgement_command c = {.number = 2,
+                                      .judgement = accepts ? JUDGEMENT_ACCEPT : JUDGEMENT_REJECT,
+                                      .amount_minor = accepts ? 5000 : 0,
+                                      .receipt = accepts ? SPAN_LITERAL("UA1A0P0001") : SPAN_EMPTY,
+                                      .judge = SPAN_LITERAL("Wanjiru"),
+                                      .note = SPAN_LITERAL("seen in the portal")};
+        tell_of_a_payout(&s);
+        shop_fail(&s, shop_take(&s, CALL_PAYOUT), DELIVERY_TIMEOUT);
+        shop_pass(&s, 1000000 * SHOP_S);
+        for (uint64_t item = shop_take(&s, CALL_STATUS); item != 0;
+             item = shop_take(&s, CALL_STATUS)) {
+            shop_fail(&s, item, DELIVERY_WITHDRAWN);
+        }
+        assert_true(shop_do(&s, COMMAND_PAYMENT_JUDGE, &c, &reply) > 0);
+        forge_open_merchant(&f, s.frames, s.frames_size);
+        shop_end(&s);
+        forge_close(&f);
+        verify(&f);
+        assert_every_proof_holds();
+        forge_remove(&f);
+    }
+}
+
 /* ---- what left memory ---- */
 
 /* The same story two days later: payments 2 and 3 have left; 4 waits for a person, and 1 stays as
@@ -391,6 +449,8 @@ int main(void)
         cmocka_unit_test(test_sent_again),
         cmocka_unit_test(test_a_payout_posts_its_hold),
         cmocka_unit_test(test_an_honest_payout_sent_again),
+        cmocka_unit_test(test_forged_decisions_about_the_unknown),
+        cmocka_unit_test(test_honest_decisions_about_the_unknown),
         cmocka_unit_test(test_an_honest_old_shop),
         cmocka_unit_test(test_forged_leaving),
         cmocka_unit_test(test_forged_coming_home),

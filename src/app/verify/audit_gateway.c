@@ -151,6 +151,20 @@ static void over_receipt(struct audit *a, const struct gateway_event *e)
     audit__receipt_overridden(a, e->payment_over_receipt.receipt, p->order, number);
 }
 
+/* Of a mismatch a notice claims what is booked. What nobody could find out is booked as it was
+ * asked for, or not at all; what left, too. */
+static bool is_judged_rightly(struct audit *a, const struct audit_gateway_payment *p,
+                              const struct gateway_event *e)
+{
+    int64_t amount_minor = e->payment_judged.amount_minor;
+    uint64_t notice = e->payment_judged.notice;
+    bool booked = e->payment_judged.judgement != JUDGED_NOTHING;
+    bool seen = p->state == UNCONFIRMED || p->out;
+    bool as_asked = notice == 0 && (!booked || amount_minor == p->amount_minor);
+    bool as_claimed = notice != 0 && notice <= a->gateway.notices.count;
+    return (amount_minor > 0) == booked && (seen ? as_asked : as_claimed);
+}
+
 /* A person's decision: what came is booked in place of what was asked for, or nothing came. */
 static void judged(struct audit *a, const struct gateway_event *e)
 {
@@ -161,13 +175,12 @@ static void judged(struct audit *a, const struct gateway_event *e)
     if (p == NULL) {
         return;
     }
-    if (p->state != MISMATCHED || p->judged || p->out) {
+    if ((p->state != MISMATCHED && p->state != UNCONFIRMED) || p->judged) {
         audit__breach(a, PROOF_PAYMENTS,
                       "payment %" PRIu64 " is decided about in state %u, or a second time", number,
                       p->state);
     }
-    if ((e->payment_judged.amount_minor > 0) != booked || e->payment_judged.notice == 0 ||
-        e->payment_judged.notice > a->gateway.notices.count) {
+    if (!is_judged_rightly(a, p, e)) {
         audit__breach(a, PROOF_PAYMENTS,
                       "payment %" PRIu64 " is decided about with %" PRId64
                       " cents and notice %" PRIu64,

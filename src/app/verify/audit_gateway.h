@@ -30,7 +30,7 @@ struct audit_gateway_payment {
     bool b2c;       /* a payout, which the provider knows by our id */
     bool refunded;  /* reversed by a refund, whose transfer it was */
     uint8_t resent; /* how often it was sent again */
-    bool judged;    /* a person decided about a mismatch */
+    bool judged;    /* a person decided about it */
     bool over;      /* asked for although a receipt is for its order */
     bool left;      /* it is not in memory */
     bool named;     /* it has a receipt number */

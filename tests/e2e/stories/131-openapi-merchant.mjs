@@ -225,6 +225,26 @@ async function mismatch({ gateway, operator }) {
     await gateway.call('POST', path, '{}', { 'Content-Type': 'text/plain' });
 }
 
+// What nobody could find out, of money that leaves.
+async function unknown({ gateway, operator }) {
+    const sold = await bought({ gateway, operator }, 'INV-LOST', 10000);
+    await operator.simOk('PUT', '/rules', { rules: ['b2c', 'reversal', 'status'].map((api) => (
+        { name: api, match: { api }, then: { answer: { connection: 'half_body' }, callback: { never: true } } })) });
+    const out = await gateway.call('POST', '/v1/payouts', { amount: 100, phone: String(PHONE),
+                                                            reference: 'LOST' }, key('lost-1'));
+    const back = await gateway.call('POST', `/v1/payments/${sold.id}/refund`, undefined, key('lost-2'));
+    for (const [path, { amount }, receipt] of [[`/v1/payouts/${out.json.id}`, out.json, 'UA1LOST001'],
+                                               [`/v1/refunds/${back.json.id}`, back.json, 'UA1LOST002']]) {
+        await until(async () => (await gateway.call('GET', path)).json.status === 'unconfirmed', 'unconfirmed');
+        const decision = { decision: 'reject', owner: 'Amina', note: 'seen in the portal' };
+        for (const body of ['{', {}, decision, { ...decision, decision: 'accept', amount, receipt }]) {
+            await gateway.call('POST', `${path}/decide`, body);
+        }
+        await gateway.call('POST', `${path}/decide`, '{}', { 'Content-Type': 'text/plain' });
+    }
+    await operator.simOk('PUT', '/rules', { rules: [] });
+}
+
 async function callbackUrls({ gateway }) {
     for (const what of ['rotate', 'rotate', 'retire', 'retire']) {
         await gateway.call('POST', `/v1/providers/prov_1/${what}_callbacks`);
@@ -369,6 +389,7 @@ await story('every answer of the gateway fits the document', async (scene) => {
     await accounts(server, stranger);
     await open(server, seen, document);
     await mismatch(server);
+    await unknown(server);
     await callbackUrls(server);
     await deadLetters(server, shop, endpoint);
     equal((await server.gateway.call('GET', '/v1/shadow')).json.data, [], 'no shadow mode');
