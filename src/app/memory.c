@@ -1,6 +1,7 @@
 /*
  * memory.c - see base/large.h. Tests: tests/unit/test_large.c.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,33 @@ static void *aligned_zeroed(size_t bytes)
     advise_huge_pages(memory, bytes);
     memset(memory, 0, bytes);
     return memory;
+}
+
+/* The whole pages of it: what lies beside it in the first and the last one stays. */
+static bool advise_whole_pages(void *memory, size_t bytes, int advice)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)memory + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)memory + bytes) / page * page;
+    return madvise((void *)from, to - from, advice) == 0;
+}
+
+void large_exclude_from_fork(void *memory, size_t bytes)
+{
+    CHECK(memory != NULL);
+    if (bytes >= LARGE_EXCLUDED_BYTES) {
+        (void)advise_whole_pages(memory, bytes, MADV_DONTFORK);
+    }
+}
+
+/* Who gets the memory next does not know of it. If the kernel has no room to write down that it is
+ * as it was, it is never used again. */
+void large_free_excluded(void *memory, size_t bytes)
+{
+    if (memory == NULL || bytes < LARGE_EXCLUDED_BYTES ||
+        advise_whole_pages(memory, bytes, MADV_DOFORK)) {
+        free(memory);
+    }
 }
 
 void *large_zeroed(size_t count, size_t size)

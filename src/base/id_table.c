@@ -43,10 +43,16 @@ void id_table_init(struct id_table *t, uint64_t seed)
     t->seed = seed;
 }
 
+static void free_half(struct id_half *half)
+{
+    large_free_excluded(half->places, ((size_t)half->mask + 1) * sizeof(*half->places));
+    memset(half, 0, sizeof(*half));
+}
+
 void id_table_fini(struct id_table *t)
 {
-    free(t->young.places);
-    free(t->old.places);
+    free_half(&t->young);
+    free_half(&t->old);
     id_table_init(t, t->seed);
 }
 
@@ -111,8 +117,7 @@ static void move_some(struct id_table *t, uint32_t limit)
     for (; old->places != NULL && limit > 0; limit--) {
         if (old->count == 0 || t->cursor > old->mask) {
             CHECK(old->count == 0);
-            free(old->places);
-            memset(old, 0, sizeof(*old));
+            free_half(old);
             t->cursor = 0;
             return;
         }
@@ -151,6 +156,7 @@ static bool new_half(struct id_half *half, uint64_t size)
     if (places == NULL) {
         return false;
     }
+    large_exclude_from_fork(places, size * sizeof(*places)); /* snapshots walk slabs */
     *half = (struct id_half){places, (uint32_t)(size - 1), 0};
     return true;
 }

@@ -1,5 +1,6 @@
 /*
- * large.h - zeroed memory for tables that grow and stay: slabs, hash tables.
+ * large.h - memory for tables that grow and stay: slabs, hash tables; in huge pages, and without
+ * copies after a fork.
  *
  * A kernel hands memory out in pages of 4 KiB, each with a fault of its own; for tables of many
  * megabytes that is a fifth of the time of a transfer, and pages of 2 MiB are had for the asking.
@@ -14,7 +15,8 @@
 #include "base/check.h"
 
 enum {
-    LARGE_BYTES = 2 * 1024 * 1024, /* from here on huge pages are asked for */
+    LARGE_BYTES = 2 * 1024 * 1024,     /* from here on huge pages are asked for */
+    LARGE_EXCLUDED_BYTES = 256 * 1024, /* less can hardly matter */
 };
 
 /* Like calloc, NULL when there is no memory; free with free(). Takes a millisecond or two at most:
@@ -22,5 +24,17 @@ enum {
  * Without huge pages, where the system has none or an administrator has turned them off, all works
  * the same, more slowly. */
 void *large_zeroed(size_t count, size_t size) MUST_USE;
+
+/*
+ * After a fork (a snapshot) the kernel copies each page of the parent that is written to for the
+ * first time, while everybody waits; in tables that are written to here and there that is all of
+ * them. What a child never looks at is left out: it has no such memory at all, and would die of
+ * looking. For indexes, which are made anew from what a snapshot holds, and for buffers.
+ * Less than LARGE_EXCLUDED_BYTES is as it was. Afterwards the memory is freed with
+ * large_free_excluded and the same size, never with free().
+ */
+void large_exclude_from_fork(void *memory, size_t bytes);
+/* NULL is fine. */
+void large_free_excluded(void *memory, size_t bytes);
 
 #endif

@@ -39,10 +39,16 @@ void map_init(struct map *m, uint64_t seed, enum map_keys keys)
     m->sequential = keys == MAP_SEQUENTIAL;
 }
 
+static void map_free_table(struct map_table *t)
+{
+    large_free_excluded(t->entries, ((size_t)t->mask + 1) * sizeof(*t->entries));
+    memset(t, 0, sizeof(*t));
+}
+
 void map_fini(struct map *m)
 {
-    free(m->young.entries);
-    free(m->old.entries);
+    map_free_table(&m->young);
+    map_free_table(&m->old);
     map_init(m, m->seed, m->sequential ? MAP_SEQUENTIAL : MAP_HASHED);
 }
 
@@ -115,8 +121,7 @@ static void map_move_some(struct map *m, uint32_t limit)
     while (old->entries != NULL && limit > 0) {
         if (old->count == 0 || m->cursor > old->mask) {
             CHECK(old->count == 0);
-            free(old->entries);
-            memset(old, 0, sizeof(*old));
+            map_free_table(old);
             m->cursor = 0;
             return;
         }
@@ -156,6 +161,7 @@ static bool map_new_table(struct map_table *t, uint64_t size)
     if (entries == NULL) {
         return false;
     }
+    large_exclude_from_fork(entries, size * sizeof(*entries)); /* snapshots walk slabs */
     t->entries = entries;
     t->mask = (uint32_t)(size - 1);
     t->count = 0;

@@ -29,6 +29,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/large.h"
 #include "base/ring.h"
 #include "delivery/attempt.h"
 #include "delivery/loop.h"
@@ -283,7 +284,7 @@ static void delivery_free(struct delivery *d)
     free(d->user_agent);
     free(d->attempts);
     free(d->active);
-    free(d->slots);
+    large_free_excluded(d->slots, d->jobs_max * sizeof(*d->slots));
     free(d->free_slots);
     free(d->jobs_items);
     free(d->reports_items);
@@ -312,6 +313,7 @@ static bool start_memory(struct delivery *d)
         d->free_slots == NULL || d->attempts == NULL || d->active == NULL || d->targets == NULL) {
         return false;
     }
+    large_exclude_from_fork(d->slots, d->jobs_max * sizeof(*d->slots));
     for (uint32_t i = 0; i < d->connections_max; i++) {
         d->attempts[i].next_idle = i + 1 < d->connections_max ? i + 1 : NONE;
     }

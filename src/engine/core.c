@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/large.h"
 #include "base/mutant.h"
 
 enum {
@@ -120,7 +121,8 @@ static bool batch_grow(struct engine_batch *b, size_t payload)
         memcpy((uint8_t *)buffer + JOURNAL_BATCH_HEADER_BYTES,
                b->buffer + JOURNAL_BATCH_HEADER_BYTES, b->size);
     }
-    free(b->buffer);
+    large_exclude_from_fork(buffer, capacity);
+    large_free_excluded(b->buffer, b->capacity);
     b->buffer = buffer;
     b->capacity = capacity;
     return true;
@@ -145,6 +147,9 @@ struct engine *engine_create(const struct engine_options *options)
     e->recent.first_position = options->head.position + 1;
     e->recent.next_position = options->head.position + 1;
     e->recent.data = malloc(e->limits.recent_bytes); /* untouched pages cost nothing */
+    if (e->recent.data != NULL) {
+        large_exclude_from_fork(e->recent.data, e->limits.recent_bytes);
+    }
     if (e->recent.data == NULL || !batch_grow(&e->open, 1) || !batch_grow(&e->writing, 1)) {
         engine_destroy(e);
         return NULL;
@@ -156,9 +161,9 @@ struct engine *engine_create(const struct engine_options *options)
 void engine_destroy(struct engine *e)
 {
     if (e != NULL) {
-        free(e->open.buffer);
-        free(e->writing.buffer);
-        free(e->recent.data);
+        large_free_excluded(e->open.buffer, e->open.capacity);
+        large_free_excluded(e->writing.buffer, e->writing.capacity);
+        large_free_excluded(e->recent.data, e->limits.recent_bytes);
         free(e);
     }
 }

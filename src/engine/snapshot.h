@@ -5,6 +5,7 @@
  * Guarantees: started only when everything applied is durable (engine_hold, engine_settled), so a
  * snapshot is never ahead of the journal; the parent learns the digest of what was written and can
  * journal it as a checkpoint; a child that fails leaves no snapshot and harms nothing.
+ * The child has no indexes (base/large.h): what saves a book walks its slabs.
  */
 #ifndef HAKIKA_ENGINE_SNAPSHOT_H
 #define HAKIKA_ENGINE_SNAPSHOT_H

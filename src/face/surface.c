@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/caltime.h"
+#include "base/large.h"
 #include "face/console.h"
 #include "face/daraja.h"
 #include "face/gateway.h"
@@ -41,6 +42,9 @@ struct surface *surface_create(const struct surface_options *options)
         s->gateway = gateway_face_create();
     } else {
         s->passkeys = calloc(SURFACE_KEYS_MAX, sizeof(*s->passkeys));
+        if (s->passkeys != NULL) { /* secrets, too, that a snapshot has no use for */
+            large_exclude_from_fork(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
+        }
         s->credential = credential_open(options->credential_path);
     }
     bool own = merchant ? s->gateway != NULL : s->passkeys != NULL && s->credential != NULL;
@@ -63,7 +67,7 @@ void surface_destroy(struct surface *s)
     if (s->passkeys != NULL) {
         daraja_passkeys_wipe(s);
     }
-    free(s->passkeys);
+    large_free_excluded(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
     free(s->waiting);
     free(s->body);
     free(s);

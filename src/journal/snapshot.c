@@ -30,7 +30,7 @@ enum {
     SNAPSHOT_HEADER_BYTES = 64,
     SNAPSHOT_TRAILER_BYTES = 48,
     SNAPSHOT_TRAILER_HASHED = 16,  /* of the trailer, in front of the digest */
-    SNAPSHOT_SYNC_BYTES = 8 << 20, /* in pieces, so that no large flush delays a commit */
+    SNAPSHOT_SYNC_BYTES = 1 << 20, /* in pieces, so that no large flush delays a commit */
     SNAPSHOT_READ_BYTES = 1 << 20,
     SNAPSHOT_MAGIC_BYTES = 8,
 };

@@ -1,6 +1,6 @@
 /*
- * test_large.c - memory for large tables (base/large.h): a slab that has grown into regions, and
- * pages of 2 MiB from the system.
+ * test_large.c - memory for large tables (base/large.h): a slab that has grown into regions, pages
+ * of 2 MiB from the system, and tables that a child after a fork does without.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,11 +101,47 @@ static void test_the_system_is_asked_for_huge_pages(void **state)
     }
 }
 
+static bool is_excluded(const void *address)
+{
+    char flags[256];
+    assert_true(mapping_flags(address, flags));
+    return strstr(flags, " dc") != NULL;
+}
+
+/* All of it but its ends; and whoever has the memory next has it in children, too. */
+static void test_excluded_from_fork(void **state)
+{
+    (void)state;
+    for (size_t bytes = LARGE_EXCLUDED_BYTES; bytes <= (size_t)64 * MEBIBYTE; bytes *= 2) {
+        uint8_t *memory = large_zeroed(1, bytes);
+        assert_non_null(memory);
+        assert_false(is_excluded(memory + bytes / 2));
+        large_exclude_from_fork(memory, bytes);
+        assert_true(is_excluded(memory + bytes / 2));
+        assert_true(is_excluded(memory + 4096));
+        assert_true(is_excluded(memory + bytes - 2 * 4096));
+        assert_int_equal(memory[bytes - 1], 0);
+        large_free_excluded(memory, bytes);
+        void *next = malloc(bytes);
+        assert_non_null(next);
+        memset(next, 1, bytes);
+        assert_false(is_excluded((uint8_t *)next + bytes / 2));
+        free(next);
+    }
+    uint8_t *little = calloc(1, LARGE_EXCLUDED_BYTES - 1);
+    assert_non_null(little);
+    large_exclude_from_fork(little, LARGE_EXCLUDED_BYTES - 1);
+    assert_false(is_excluded(little + LARGE_EXCLUDED_BYTES / 2));
+    large_free_excluded(little, LARGE_EXCLUDED_BYTES - 1);
+    large_free_excluded(NULL, LARGE_EXCLUDED_BYTES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_slab_grows_into_regions),
         cmocka_unit_test(test_the_system_is_asked_for_huge_pages),
+        cmocka_unit_test(test_excluded_from_fork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

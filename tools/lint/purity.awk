@@ -9,7 +9,8 @@ BEGIN {
         split("", word)
     }
     outside = "memcpy memmove memset memcmp bcmp strlen strnlen strcmp strncmp memchr strchr " \
-        "malloc calloc realloc free large_zeroed hakika_panic _GLOBAL_OFFSET_TABLE_ " \
+        "malloc calloc realloc free large_zeroed large_exclude_from_fork large_free_excluded " \
+        "hakika_panic _GLOBAL_OFFSET_TABLE_ " \
         "__stack_chk_fail __memcpy_chk __memmove_chk __memset_chk __chk_fail " \
         "__divti3 __modti3 __udivti3 __umodti3 __udivmodti4 __multi3 __muloti4 " \
         "__popcountdi2 __popcountsi2 __mulodi4"
