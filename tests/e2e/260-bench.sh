@@ -13,3 +13,15 @@ agree='const report = JSON.parse(require("fs").readFileSync(0, "utf8"));
     console.log(`   proved: ${report.profile}: ${report.operations} payments, and both ends count the same`);'
 $bench stk --view off --index on | node -e "$agree"
 $bench gateway | node -e "$agree"
+# What a flag does not take is said of the flag, and nothing is measured.
+for wrong in "--seconds x" "--seconds 0" "--view maybe" "--rate"; do
+    status=0
+    # shellcheck disable=SC2086 # words
+    said="$("${BUILD:-build}/hakika" bench stk $wrong 2>&1)" || status=$?
+    case "$status ${said%%
+*}" in
+        "2 hakika: bench ${wrong%% *} takes "*) ;;
+        *) echo "bench $wrong: $status, $said"; exit 1 ;;
+    esac
+done
+echo "   proved: a wrong value is named with what its flag takes"

@@ -231,17 +231,26 @@ static int usage(FILE *to)
     return to == stderr ? EXIT_USAGE : EXIT_GOOD;
 }
 
-static bool read_flag(struct bench_options *o, const char *name, const char *value)
+enum flag { FLAG_UNKNOWN, FLAG_TAKEN, FLAG_WRONG };
+
+/* FLAG_WRONG, after saying what it takes. */
+static enum flag flag_wrong(const char *name, const char *takes, const char *value)
 {
-    if (strcmp(name, "--view") == 0) {
-        o->view_off = strcmp(value, "off") == 0;
-        return o->view_off || strcmp(value, "on") == 0;
-    }
-    if (strcmp(name, "--index") == 0) {
-        bool off = strcmp(value, "off") == 0;
-        o->keep_closed = off ? "0" : "2s";
-        return off || strcmp(value, "on") == 0;
-    }
+    (void)fprintf(stderr, "hakika: bench %s takes %s, not \"%.60s\"\n\n", name, takes,
+                  value == NULL ? "" : value);
+    return FLAG_WRONG;
+}
+
+static enum flag read_switch(const char *name, const char *value, bool *off)
+{
+    *off = value != NULL && strcmp(value, "off") == 0;
+    bool good = *off || (value != NULL && strcmp(value, "on") == 0);
+    return good ? FLAG_TAKEN : flag_wrong(name, "on or off", value);
+}
+
+static enum flag read_flag(struct bench_options *o, const char *name, const char *value)
+{
+    bool off;
     struct {
         const char *name;
         uint32_t *to;
@@ -252,18 +261,30 @@ static bool read_flag(struct bench_options *o, const char *name, const char *val
         {"--payers", &o->payers, 20000},
         {"--rate", &o->rate, 1000000},
     };
+    if (strcmp(name, "--view") == 0) {
+        return read_switch(name, value, &o->view_off);
+    }
+    if (strcmp(name, "--index") == 0) {
+        enum flag read = read_switch(name, value, &off);
+        o->keep_closed = off ? "0" : "2s";
+        return read;
+    }
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
         uint64_t number;
-        if (strcmp(name, flags[i].name) == 0) {
-            if (value == NULL || !span_parse_u64(span_from(value), &number) || number == 0 ||
-                number > flags[i].max) {
-                return false;
-            }
-            *flags[i].to = (uint32_t)number;
-            return true;
+        char takes[64];
+        if (strcmp(name, flags[i].name) != 0) {
+            continue;
         }
+        if (value == NULL || !span_parse_u64(span_from(value), &number) || number == 0 ||
+            number > flags[i].max) {
+            (void)snprintf(takes, sizeof(takes), "a number from 1 to %llu",
+                           (unsigned long long)flags[i].max);
+            return flag_wrong(name, takes, value);
+        }
+        *flags[i].to = (uint32_t)number;
+        return FLAG_TAKEN;
     }
-    return false;
+    return FLAG_UNKNOWN;
 }
 
 /* Marks the chosen profiles; false after saying what is wrong. */
@@ -280,11 +301,13 @@ static bool read_arguments(int argc, char **argv, struct bench_options *o,
         }
         if (strcmp(argv[i], "--json") == 0) {
             o->json = known = true;
-        } else if (!known && i + 1 < argc && read_flag(o, argv[i], argv[i + 1])) {
-            known = true;
-            i++;
         }
-        if (!known) {
+        enum flag flag = known ? FLAG_UNKNOWN : read_flag(o, argv[i], argv[i + 1]);
+        i += flag == FLAG_TAKEN;
+        if (flag == FLAG_WRONG) {
+            return false;
+        }
+        if (!known && flag == FLAG_UNKNOWN) {
             (void)fprintf(stderr, "hakika: bench does not understand \"%.60s\"\n\n", argv[i]);
             return false;
         }

@@ -34,8 +34,12 @@ export class Gateway {
                          { 'Idempotency-Key': key });
     }
 
+    // A new payment; "busy", which a slow disk may cause at any time, means to ask again.
     async paying(fields, key) {
-        const answer = await this.pay(fields, key);
+        const answer = await until(async () => {
+            const one = await this.pay(fields, key);
+            return one.json?.code !== 'busy' && one;
+        }, 'the gateway is not busy any more');
         equal(answer.status, 201, `status of a new payment: ${answer.text.slice(0, 300)}`);
         return answer.json;
     }

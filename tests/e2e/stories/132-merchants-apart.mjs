@@ -125,7 +125,7 @@ const SAMPLES = {
     decision: 'reject', reference: 'THEIRS', url: 'https://example.com/hook', events: ['*'], hours: 1,
     kind: 'daraja', party_b: undefined, is_till: false, production: false, base_url: undefined,
     consumer_key: 'k', consumer_secret: 's', passkey: 'p', initiator: 'i', security_credential: 'c',
-    secret_key: 'k', accept: 'known_orders', when_unavailable: 'queue', unanswered: 'cancel', merchant: undefined,
+    secret_key: 'k', receipt: 'UA1A000009', accept: 'known_orders', when_unavailable: 'queue', unanswered: 'cancel', merchant: undefined,
 };
 const named = (ids) => ({ payment: ids.payments, override: ids.payments,
                           override_receipt: ids.receipts, short_code: SHORT_CODE });
