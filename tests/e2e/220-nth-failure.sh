@@ -7,9 +7,9 @@ set -eu
 nth() { fault_run nth --shim "$shim" --call "$1" --mode "$2" --stride "$3" --cycles "$4" --seed 1; }
 nth sync once 11 40
 nth write once 23 80
-nth write short 37 80
-nth write full 31 80
+nth write short 41 80
+nth write full 43 80
 nth open once 8 30
-nth rename once 1 8
+nth rename once 2 8
 nth malloc once 97 400
 rm -rf "$folder"
