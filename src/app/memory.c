@@ -49,8 +49,7 @@ static bool advise_whole_pages(void *memory, size_t bytes, int advice)
 
 void large_exclude_from_fork(void *memory, size_t bytes)
 {
-    CHECK(memory != NULL);
-    if (bytes >= LARGE_EXCLUDED_BYTES) {
+    if (memory != NULL && bytes >= LARGE_EXCLUDED_BYTES) {
         (void)advise_whole_pages(memory, bytes, MADV_DONTFORK);
     }
 }

@@ -31,10 +31,9 @@ void *large_zeroed(size_t count, size_t size) MUST_USE;
  * them. What a child never looks at is left out: it has no such memory at all, and would die of
  * looking. For indexes, which are made anew from what a snapshot holds, and for buffers.
  * Less than LARGE_EXCLUDED_BYTES is as it was. Afterwards the memory is freed with
- * large_free_excluded and the same size, never with free().
+ * large_free_excluded and the same size, never with free(). NULL is fine for both.
  */
 void large_exclude_from_fork(void *memory, size_t bytes);
-/* NULL is fine. */
 void large_free_excluded(void *memory, size_t bytes);
 
 #endif

@@ -147,9 +147,7 @@ struct engine *engine_create(const struct engine_options *options)
     e->recent.first_position = options->head.position + 1;
     e->recent.next_position = options->head.position + 1;
     e->recent.data = malloc(e->limits.recent_bytes); /* untouched pages cost nothing */
-    if (e->recent.data != NULL) {
-        large_exclude_from_fork(e->recent.data, e->limits.recent_bytes);
-    }
+    large_exclude_from_fork(e->recent.data, e->limits.recent_bytes);
     if (e->recent.data == NULL || !batch_grow(&e->open, 1) || !batch_grow(&e->writing, 1)) {
         engine_destroy(e);
         return NULL;

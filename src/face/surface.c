@@ -42,9 +42,8 @@ struct surface *surface_create(const struct surface_options *options)
         s->gateway = gateway_face_create();
     } else {
         s->passkeys = calloc(SURFACE_KEYS_MAX, sizeof(*s->passkeys));
-        if (s->passkeys != NULL) { /* secrets, too, that a snapshot has no use for */
-            large_exclude_from_fork(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
-        }
+        /* Secrets, too, that a snapshot has no use for. */
+        large_exclude_from_fork(s->passkeys, SURFACE_KEYS_MAX * sizeof(*s->passkeys));
         s->credential = credential_open(options->credential_path);
     }
     bool own = merchant ? s->gateway != NULL : s->passkeys != NULL && s->credential != NULL;

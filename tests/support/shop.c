@@ -296,11 +296,47 @@ void shop_fail(struct shop *s, uint64_t item, uint8_t error)
     result(s, &c);
 }
 
-void shop_answer(struct shop *s, uint64_t number, enum observation_verdict verdict,
-                 enum observation_reason reason, const char *reference)
+uint64_t shop_leaves(struct shop *s, uint64_t number, uint16_t kind)
 {
     struct payment_command sending = {.number = number};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    uint64_t item = shop_take(s, kind);
+    assert_int_equal(item, shop_payment(s, number)->item);
+    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    return item;
+}
+
+void shop_fail_all(struct shop *s, uint16_t kind)
+{
+    for (uint64_t item = shop_take(s, kind); item != 0; item = shop_take(s, kind)) {
+        shop_fail(s, item, DELIVERY_WITHDRAWN);
+    }
+}
+
+struct gateway_reply shop_pay_out(struct shop *s, int64_t amount_minor, uint64_t refunds)
+{
+    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
+    struct payout_command c = {.amount_minor = amount_minor,
+                               .phone = SHOP_PHONE,
+                               .refunds = refunds,
+                               .reference = SPAN_LITERAL("SALARY")};
+    s->keys++;
+    memcpy(c.key, &s->keys, sizeof(s->keys));
+    memcpy(c.token, &s->keys, sizeof(s->keys));
+    c.token[15] = 0x77;
+    (void)shop_do(s, COMMAND_PAYOUT_CREATE, &c, &reply);
+    return reply;
+}
+
+int64_t shop_free(const struct shop *s)
+{
+    const struct gateway_merchant *m = gateway_merchant(shop_gateway(s), 0);
+    return account_available(ledger_account(&s->book->ledger, m->wallet));
+}
+
+void shop_answer(struct shop *s, uint64_t number, enum observation_verdict verdict,
+                 enum observation_reason reason, const char *reference)
+{
     struct gateway_reading reading;
     memset(&reading, 0, sizeof(reading));
     reading.answer.kind = OBSERVED_PAYMENT;
@@ -308,11 +344,8 @@ void shop_answer(struct shop *s, uint64_t number, enum observation_verdict verdi
     reading.answer.verdict = verdict;
     reading.answer.reason = reason;
     reading.answer.reference = span_from(reference);
-    uint64_t item = shop_take(s, CALL_PUSH);
-    assert_int_equal(item, shop_payment(s, number)->item);
-    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
     struct delivery_result_command c = {
-        .number = item,
+        .number = shop_leaves(s, number, CALL_PUSH),
         .generation = s->book->generation,
         .status = verdict == OBSERVED_IN_FLIGHT ? 200 : 500,
         .retry_after_ms = -1,
@@ -376,4 +409,13 @@ struct shop_claim shop_paid(void)
                            .amount_minor = SHOP_AMOUNT,
                            .phone = SHOP_PHONE};
     return c;
+}
+
+uint64_t shop_start_rich(struct shop *s)
+{
+    shop_start(s);
+    uint64_t number = shop_pending(s, "INV-1");
+    struct shop_claim paid = shop_paid();
+    assert_int_equal(shop_claims(s, number, &paid), NOTICE_MOVED);
+    return number;
 }

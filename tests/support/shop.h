@@ -75,6 +75,16 @@ uint64_t shop_take(struct shop *s, uint16_t kind);
 /* Ends an attempt without an HTTP answer. */
 void shop_fail(struct shop *s, uint64_t item, uint8_t error);
 
+/* What every test of money that leaves needs: a shop with the money of one payment (its number); a
+ * payout, or a refund of `refunds`, asked for with a new key; what of the wallet is not held; and
+ * the request of a payment, payout or refund handed out, marked as leaving (its item). */
+uint64_t shop_start_rich(struct shop *s);
+struct gateway_reply shop_pay_out(struct shop *s, int64_t amount_minor, uint64_t refunds);
+int64_t shop_free(const struct shop *s);
+uint64_t shop_leaves(struct shop *s, uint64_t number, uint16_t kind);
+/* Ends all attempts of the kind in vain. */
+void shop_fail_all(struct shop *s, uint16_t kind);
+
 /* A claim about a payment, as a notice at the door (payment 0: found by what it names). */
 struct shop_claim {
     enum observation_source source;

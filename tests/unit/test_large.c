@@ -133,6 +133,7 @@ static void test_excluded_from_fork(void **state)
     large_exclude_from_fork(little, LARGE_EXCLUDED_BYTES - 1);
     assert_false(is_excluded(little + LARGE_EXCLUDED_BYTES / 2));
     large_free_excluded(little, LARGE_EXCLUDED_BYTES - 1);
+    large_exclude_from_fork(NULL, LARGE_EXCLUDED_BYTES);
     large_free_excluded(NULL, LARGE_EXCLUDED_BYTES);
 }
 

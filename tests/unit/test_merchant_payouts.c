@@ -13,43 +13,10 @@
 #include "base/delivery_error.h"
 #include "support/shop.h"
 
-/* A shop with money: one payment that succeeded. */
-static uint64_t rich(struct shop *s)
-{
-    shop_start(s);
-    uint64_t n = shop_pending(s, "INV-1");
-    struct shop_claim paid = shop_paid();
-    assert_int_equal(shop_claims(s, n, &paid), NOTICE_MOVED);
-    return n;
-}
-
-static int64_t free_minor(const struct shop *s)
-{
-    const struct gateway_merchant *m = gateway_merchant(shop_gateway(s), 0);
-    return account_available(ledger_account(&s->book->ledger, m->wallet));
-}
-
-static struct gateway_reply payout(struct shop *s, int64_t amount_minor, uint64_t refunds)
-{
-    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct payout_command c = {.amount_minor = amount_minor,
-                               .phone = SHOP_PHONE,
-                               .refunds = refunds,
-                               .reference = SPAN_LITERAL("SALARY")};
-    s->keys++;
-    memcpy(c.key, &s->keys, sizeof(s->keys));
-    memcpy(c.token, &s->keys, sizeof(s->keys));
-    c.token[15] = 0x77;
-    (void)shop_do(s, COMMAND_PAYOUT_CREATE, &c, &reply);
-    return reply;
-}
-
 /* Marks and answers the request of a payout or refund. */
 static void answer(struct shop *s, uint64_t number, uint16_t kind, enum observation_verdict verdict,
                    enum observation_reason reason)
 {
-    struct payment_command sending = {.number = number};
-    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     struct gateway_reading reading;
     enum book_outcome outcome;
     memset(&reading, 0, sizeof(reading));
@@ -58,10 +25,7 @@ static void answer(struct shop *s, uint64_t number, uint16_t kind, enum observat
     reading.answer.verdict = verdict;
     reading.answer.reason = reason;
     reading.answer.reference = verdict == OBSERVED_IN_FLIGHT ? SPAN_LITERAL("AG_1") : SPAN_EMPTY;
-    uint64_t item = shop_take(s, kind);
-    assert_int_equal(item, shop_payment(s, number)->item);
-    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
-    struct delivery_result_command c = {.number = item,
+    struct delivery_result_command c = {.number = shop_leaves(s, number, kind),
                                         .generation = s->book->generation,
                                         .status = verdict == OBSERVED_IN_FLIGHT ? 200 : 500,
                                         .retry_after_ms = -1,
@@ -85,18 +49,18 @@ static void test_held_until_a_definite_end(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
-    assert_int_equal(payout(&s, SHOP_AMOUNT + 1, 0).refusal, GATEWAY_NO_MONEY);
-    uint64_t n = payout(&s, 5000, 0).number;
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
-    assert_int_equal(payout(&s, SHOP_AMOUNT - 4999, 0).refusal, GATEWAY_NO_MONEY);
+    (void)shop_start_rich(&s);
+    assert_int_equal(shop_pay_out(&s, SHOP_AMOUNT + 1, 0).refusal, GATEWAY_NO_MONEY);
+    uint64_t n = shop_pay_out(&s, 5000, 0).number;
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(shop_pay_out(&s, SHOP_AMOUNT - 4999, 0).refusal, GATEWAY_NO_MONEY);
     answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
     shop_restart(&s);
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_PENDING);
     shop_pass(&s, 1000000 * SHOP_S); /* nobody tells: still held, and asked about */
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
     assert_true(shop_payment(&s, n)->attention);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT - 5000);
     assert_true(shop_take(&s, CALL_STATUS) > 0);
     assert_int_equal(shop_told(&s, FEED_PAYOUT_STUCK), 1);
     s.book->domain->check(s.book->domain_state);
@@ -107,14 +71,14 @@ static void test_released_and_paid_after_all(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
-    uint64_t n = payout(&s, 5000, 0).number;
+    (void)shop_start_rich(&s);
+    uint64_t n = shop_pay_out(&s, 5000, 0).number;
     answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
     struct shop_claim failed = result(OBSERVED_FAILED, "2040");
     failed.reference = "AG_1";
     assert_int_equal(shop_claims(&s, n, &failed), NOTICE_MOVED);
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_FAILED);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT);
     struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
     paid.reference = "AG_1";
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
@@ -130,13 +94,13 @@ static void test_never_sent_and_refused_release(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
-    uint64_t n = payout(&s, 5000, 0).number;
+    (void)shop_start_rich(&s);
+    uint64_t n = shop_pay_out(&s, 5000, 0).number;
     shop_pass(&s, 61 * SHOP_S); /* it cannot leave */
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_FAILED);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT);
     s.now_ns += SHOP_S;
-    uint64_t m = payout(&s, 5000, 0).number;
+    uint64_t m = shop_pay_out(&s, 5000, 0).number;
     uint64_t item = shop_take(&s, CALL_PAYOUT);
     if (item == shop_payment(&s, n)->item) { /* of the one before: withdrawn */
         shop_fail(&s, item, DELIVERY_WITHDRAWN);
@@ -145,7 +109,7 @@ static void test_never_sent_and_refused_release(void **state)
     }
     answer(&s, m, CALL_PAYOUT, OBSERVED_REFUSED, OBSERVED_REASON_CREDENTIALS);
     assert_int_equal(shop_payment(&s, m)->state, GATEWAY_FAILED);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT);
     assert_int_equal(shop_told(&s, FEED_PAYOUT_FAILED), 2);
     shop_end(&s);
 }
@@ -155,12 +119,12 @@ static void test_duplicate_is_unknown(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
-    uint64_t n = payout(&s, 5000, 0).number;
+    (void)shop_start_rich(&s);
+    uint64_t n = shop_pay_out(&s, 5000, 0).number;
     answer(&s, n, CALL_PAYOUT, OBSERVED_REFUSED, OBSERVED_REASON_DUPLICATE);
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_UNCONFIRMED);
     assert_int_equal(shop_payment(&s, n)->reason, REASON_DUPLICATE);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT - 5000);
     assert_true(shop_take(&s, CALL_STATUS) > 0);
     shop_end(&s);
 }
@@ -169,14 +133,14 @@ static void test_refund_once(void **state)
 {
     (void)state;
     struct shop s;
-    uint64_t n = rich(&s);
-    assert_int_equal(payout(&s, 1, 99).refusal, GATEWAY_NOT_FOUND);
-    uint64_t r = payout(&s, 0, n).number;
-    assert_int_equal(payout(&s, 0, n).refusal, GATEWAY_EXISTS);
-    assert_int_equal(payout(&s, 0, r).refusal, GATEWAY_NOT_PAID);
+    uint64_t n = shop_start_rich(&s);
+    assert_int_equal(shop_pay_out(&s, 1, 99).refusal, GATEWAY_NOT_FOUND);
+    uint64_t r = shop_pay_out(&s, 0, n).number;
+    assert_int_equal(shop_pay_out(&s, 0, n).refusal, GATEWAY_EXISTS);
+    assert_int_equal(shop_pay_out(&s, 0, r).refusal, GATEWAY_NOT_PAID);
     answer(&s, r, CALL_REVERSAL, OBSERVED_REFUSED, OBSERVED_REASON_CREDENTIALS);
     assert_int_equal(shop_payment(&s, r)->state, GATEWAY_FAILED);
-    r = payout(&s, 0, n).number; /* one that failed for certain may be asked for again */
+    r = shop_pay_out(&s, 0, n).number; /* one that failed for certain may be asked for again */
     answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
     shop_restart(&s);
     struct shop_claim done = result(OBSERVED_SUCCEEDED, "0");
@@ -191,7 +155,7 @@ static void test_refund_once(void **state)
     assert_int_equal(shop_payment(&s, n)->reason, REASON_REFUNDED);
     assert_int_equal(shop_wallet(&s), 0);
     assert_int_equal(shop_clearing(&s), 0);
-    assert_int_equal(payout(&s, 0, n).refusal, GATEWAY_NOT_PAID);
+    assert_int_equal(shop_pay_out(&s, 0, n).refusal, GATEWAY_NOT_PAID);
     assert_int_equal(shop_create(&s, "INV-1", 0).refusal, GATEWAY_DONE); /* it may be paid anew */
     shop_end(&s);
 }
@@ -225,7 +189,7 @@ static void assert_given_back_once(struct shop *s, uint64_t payment, uint64_t re
     assert_int_equal(shop_payment(s, payment)->state, GATEWAY_REVERSED);
     assert_int_equal(shop_payment(s, refund)->state, GATEWAY_SUCCEEDED);
     assert_int_equal(shop_wallet(s), 0);
-    assert_int_equal(free_minor(s), 0);
+    assert_int_equal(shop_free(s), 0);
     assert_int_equal(shop_clearing(s), 0);
     assert_int_equal(shop_told(s, FEED_PAYMENT_REVERSED), 1);
     assert_int_equal(shop_told(s, FEED_REFUND_SUCCEEDED), 1);
@@ -240,8 +204,8 @@ static void test_a_statement_tells_of_our_refund(void **state)
     static const char *const receipts[] = {"UA1R000001", "UA1A000001"};
     for (int i = 0; i < 2; i++) {
         struct shop s;
-        uint64_t n = rich(&s);
-        uint64_t r = payout(&s, 0, n).number;
+        uint64_t n = shop_start_rich(&s);
+        uint64_t r = shop_pay_out(&s, 0, n).number;
         answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
         struct shop_claim line = reversal_line(receipts[i]);
         assert_int_equal(shop_claims(&s, 0, &line), NOTICE_MOVED);
@@ -259,13 +223,13 @@ static void test_a_statement_tells_of_a_failed_refund(void **state)
 {
     (void)state;
     struct shop s;
-    uint64_t n = rich(&s);
+    uint64_t n = shop_start_rich(&s);
     shop_with_attic(&s);
-    uint64_t r = payout(&s, 0, n).number;
+    uint64_t r = shop_pay_out(&s, 0, n).number;
     answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
     struct shop_claim failed = reversal_result(OBSERVED_FAILED);
     assert_int_equal(shop_claims(&s, r, &failed), NOTICE_MOVED);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT);
     shop_pass(&s, 7200 * SHOP_S);
     assert_int_equal(shop_clear(&s, 3600 * SHOP_S, false), 2);
     struct shop_claim line = reversal_line("UA1R000001");
@@ -284,14 +248,14 @@ static void test_taken_back_beside_a_refund(void **state)
 {
     (void)state;
     struct shop s;
-    uint64_t n = rich(&s);
-    uint64_t r = payout(&s, 0, n).number;
+    uint64_t n = shop_start_rich(&s);
+    uint64_t r = shop_pay_out(&s, 0, n).number;
     struct shop_claim line = reversal_line("UA1R000001");
     assert_int_equal(shop_claims(&s, 0, &line), NOTICE_MOVED);
     assert_int_equal(shop_payment(&s, n)->state, GATEWAY_REVERSED);
     assert_int_equal(shop_payment(&s, r)->state, GATEWAY_FAILED);
     assert_int_equal(gateway_push_may_leave(shop_gateway(&s), r), PUSH_OVER);
-    assert_int_equal(free_minor(&s), 0);
+    assert_int_equal(shop_free(&s), 0);
     assert_int_equal(shop_clearing(&s), 0);
     struct shop_claim odd = reversal_result(OBSERVED_SUCCEEDED);
     odd.reference = NULL;
@@ -299,10 +263,10 @@ static void test_taken_back_beside_a_refund(void **state)
     assert_int_equal(shop_clearing(&s), 0);
     shop_end(&s);
 
-    n = rich(&s);
-    r = payout(&s, 0, n).number;
+    n = shop_start_rich(&s);
+    r = shop_pay_out(&s, 0, n).number;
     answer(&s, r, CALL_REVERSAL, OBSERVED_REFUSED, OBSERVED_REASON_CREDENTIALS);
-    uint64_t again = payout(&s, 0, n).number;
+    uint64_t again = shop_pay_out(&s, 0, n).number;
     answer(&s, again, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
     odd.receipt = "UA1R000002";
     assert_int_equal(shop_claims(&s, r, &odd), NOTICE_MOVED); /* of the first, after all */
@@ -320,8 +284,8 @@ static void test_an_old_refunds_word_again(void **state)
 {
     (void)state;
     struct shop s;
-    uint64_t n = rich(&s);
-    uint64_t r = payout(&s, 0, n).number;
+    uint64_t n = shop_start_rich(&s);
+    uint64_t r = shop_pay_out(&s, 0, n).number;
     answer(&s, r, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
     struct shop_claim failed = {.source = OBSERVED_BY_WEBHOOK,
                                 .verdict = OBSERVED_FAILED,
@@ -329,12 +293,12 @@ static void test_an_old_refunds_word_again(void **state)
                                 .reference = "ws_CO_1"};
     assert_int_equal(shop_claims(&s, 0, &failed), NOTICE_MOVED);
     assert_int_equal(shop_payment(&s, r)->state, GATEWAY_FAILED);
-    uint64_t again = payout(&s, 0, n).number;
+    uint64_t again = shop_pay_out(&s, 0, n).number;
     answer(&s, again, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(shop_claims(&s, 0, &failed), NOTICE_CONFIRMS);
         assert_int_equal(shop_payment(&s, again)->state, GATEWAY_UNCONFIRMED);
-        assert_int_equal(free_minor(&s), 0);
+        assert_int_equal(shop_free(&s), 0);
         shop_restart(&s);
     }
     struct shop_claim done = failed;
@@ -351,9 +315,9 @@ static void test_the_word_of_a_refund_that_left(void **state)
 {
     (void)state;
     struct shop s;
-    uint64_t n = rich(&s);
+    uint64_t n = shop_start_rich(&s);
     shop_with_attic(&s);
-    uint64_t r = payout(&s, 0, n).number;
+    uint64_t r = shop_pay_out(&s, 0, n).number;
     answer(&s, r, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
     struct shop_claim failed = {.source = OBSERVED_BY_WEBHOOK,
                                 .verdict = OBSERVED_FAILED,
@@ -363,13 +327,13 @@ static void test_the_word_of_a_refund_that_left(void **state)
     shop_fail(&s, shop_take(&s, CALL_STATUS), DELIVERY_TIMEOUT);
     shop_pass(&s, 7200 * SHOP_S);
     (void)shop_clear(&s, 0, false);
-    uint64_t again = payout(&s, 0, n).number;
+    uint64_t again = shop_pay_out(&s, 0, n).number;
     answer(&s, again, CALL_REVERSAL, OBSERVED_UNKNOWN, OBSERVED_REASON_NONE);
     (void)shop_clear(&s, 0, false);
     assert_int_equal(map_get(&shop_gateway(&s)->by_number, r), MAP_NONE);
     assert_int_equal(shop_claims(&s, 0, &failed), NOTICE_CONFIRMS);
     assert_int_equal(shop_payment(&s, again)->state, GATEWAY_UNCONFIRMED);
-    assert_int_equal(free_minor(&s), 0);
+    assert_int_equal(shop_free(&s), 0);
     shop_end(&s);
 }
 
@@ -381,8 +345,8 @@ static void test_a_payout_came_back(void **state)
     static const char *const receipts[] = {"UA1R000001", "UA1A000050"};
     for (int i = 0; i < 2; i++) {
         struct shop s;
-        (void)rich(&s);
-        uint64_t n = payout(&s, 5000, 0).number;
+        (void)shop_start_rich(&s);
+        uint64_t n = shop_pay_out(&s, 5000, 0).number;
         answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
         struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
         paid.reference = "AG_1";
@@ -424,7 +388,7 @@ static void test_escrow_after_a_failed_refund(void **state)
     shop_answer(&s, n, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE, "ws_CO_1");
     struct shop_claim paid = shop_paid();
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
-    uint64_t r = payout(&s, 0, n).number;
+    uint64_t r = shop_pay_out(&s, 0, n).number;
     answer(&s, r, CALL_REVERSAL, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
     assert_int_equal(release(&s, n), GATEWAY_NOT_HELD);
     struct shop_claim failed = reversal_result(OBSERVED_FAILED);
@@ -447,7 +411,7 @@ static void test_front_is_told(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
+    (void)shop_start_rich(&s);
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
     const struct payout_command c = {.amount_minor = 5000,
                                      .phone = SHOP_PHONE,
@@ -525,8 +489,8 @@ static void test_no_trace_of_it(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
-    uint64_t n = payout(&s, 5000, 0).number;
+    (void)shop_start_rich(&s);
+    uint64_t n = shop_pay_out(&s, 5000, 0).number;
     uint64_t first = shop_payment(&s, n)->item;
     interrupt(&s, n);
     assert_int_equal(gateway_push_may_leave(shop_gateway(&s), n), PUSH_OVER);
@@ -543,7 +507,7 @@ static void test_no_trace_of_it(void **state)
     answer(&s, n, CALL_PAYOUT, OBSERVED_IN_FLIGHT, OBSERVED_REASON_NONE);
     assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT); /* late: it has an id by now */
     assert_int_equal(shop_payment(&s, n)->resent, 2);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000); /* held all the while, once */
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT - 5000); /* held all the while, once */
     struct shop_claim paid = result(OBSERVED_SUCCEEDED, "0");
     paid.reference = "AG_1";
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
@@ -560,8 +524,8 @@ static void test_sent_again_and_seen_before(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
-    uint64_t n = payout(&s, 5000, 0).number;
+    (void)shop_start_rich(&s);
+    uint64_t n = shop_pay_out(&s, 5000, 0).number;
     interrupt(&s, n);
     assert_int_equal(no_trace(&s, n), NOTICE_IN_FLIGHT);
     answer(&s, n, CALL_PAYOUT, OBSERVED_REFUSED, OBSERVED_REASON_DUPLICATE);
@@ -570,7 +534,7 @@ static void test_sent_again_and_seen_before(void **state)
     status.source = OBSERVED_BY_STATUS;
     assert_int_equal(shop_claims(&s, n, &status), NOTICE_MOVED);
     assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - 5000);
-    uint64_t m = payout(&s, 5000, 0).number;
+    uint64_t m = shop_pay_out(&s, 5000, 0).number;
     interrupt(&s, m);
     for (uint8_t i = 1; i <= GATEWAY_RESENT_MAX; i++) {
         assert_int_equal(no_trace(&s, m), NOTICE_IN_FLIGHT);
@@ -587,7 +551,7 @@ static void test_sent_again_and_seen_before(void **state)
     assert_int_equal(no_trace(&s, m), NOTICE_IN_FLIGHT); /* a person, in the end */
     assert_int_equal(shop_payment(&s, m)->resent, GATEWAY_RESENT_MAX);
     assert_int_equal(shop_take(&s, CALL_PAYOUT), 0);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 10000);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT - 10000);
     shop_end(&s);
 }
 
@@ -597,8 +561,8 @@ static void test_no_trace_after_a_long_outage(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
-    uint64_t n = payout(&s, 5000, 0).number;
+    (void)shop_start_rich(&s);
+    uint64_t n = shop_pay_out(&s, 5000, 0).number;
     assert_true(shop_take(&s, CALL_PAYOUT) > 0);
     mark(&s, n);
     shop_replay(&s);
@@ -616,7 +580,7 @@ static void test_no_trace_after_a_long_outage(void **state)
     paid.reference = "AG_1";
     assert_int_equal(shop_claims(&s, n, &paid), NOTICE_MOVED);
     assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - 5000);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT - 5000);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT - 5000);
     shop_end(&s);
 }
 
@@ -627,7 +591,7 @@ static void test_a_refund_is_never_sent_again(void **state)
     struct shop s;
     struct payment_command sending = {0};
     struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    uint64_t n = payout(&s, 0, rich(&s)).number;
+    uint64_t n = shop_pay_out(&s, 0, shop_start_rich(&s)).number;
     sending.number = n;
     uint64_t item = shop_take(&s, CALL_REVERSAL);
     assert_true(shop_do(&s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);

@@ -16,40 +16,13 @@
 
 enum { LONG_S = 1000 * 1000, PAID_OUT = 5000 };
 
-static int64_t free_minor(const struct shop *s)
-{
-    const struct gateway_merchant *m = gateway_merchant(shop_gateway(s), 0);
-    return account_available(ledger_account(&s->book->ledger, m->wallet));
-}
-
-/* A shop with the money of one payment. */
-static uint64_t rich(struct shop *s)
-{
-    shop_start(s);
-    uint64_t n = shop_pending(s, "INV-1");
-    struct shop_claim paid = shop_paid();
-    assert_int_equal(shop_claims(s, n, &paid), NOTICE_MOVED);
-    return n;
-}
-
 /* A payout, or a refund of a payment, that has left; nobody has answered yet. */
 static uint64_t left(struct shop *s, uint64_t refunds)
 {
-    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct payout_command c = {.amount_minor = PAID_OUT,
-                               .phone = SHOP_PHONE,
-                               .refunds = refunds,
-                               .reference = SPAN_LITERAL("SALARY")};
-    s->keys++;
-    memcpy(c.key, &s->keys, sizeof(s->keys));
-    memcpy(c.token, &s->keys, sizeof(s->keys));
-    c.token[15] = 0x77;
-    assert_true(shop_do(s, COMMAND_PAYOUT_CREATE, &c, &reply) > 0);
-    struct payment_command sending = {.number = reply.number};
-    assert_int_equal(shop_take(s, refunds != 0 ? CALL_REVERSAL : CALL_PAYOUT),
-                     shop_payment(s, reply.number)->item);
-    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
-    return sending.number;
+    struct gateway_reply reply = shop_pay_out(s, PAID_OUT, refunds);
+    assert_int_equal(reply.refusal, GATEWAY_DONE);
+    (void)shop_leaves(s, reply.number, refunds != 0 ? CALL_REVERSAL : CALL_PAYOUT);
+    return reply.number;
 }
 
 /* What becomes of it: the answer is lost, and all questions are in vain, up to the last. */
@@ -59,9 +32,7 @@ static void nobody_knows(struct shop *s, uint64_t number, uint16_t question)
     assert_int_equal(shop_payment(s, number)->state, GATEWAY_UNCONFIRMED);
     shop_pass(s, (int64_t)LONG_S * SHOP_S);
     assert_true(shop_payment(s, number)->attention);
-    for (uint64_t item = shop_take(s, question); item != 0; item = shop_take(s, question)) {
-        shop_fail(s, item, DELIVERY_WITHDRAWN);
-    }
+    shop_fail_all(s, question);
 }
 
 static struct judgement_command about(uint64_t number, uint8_t judgement, int64_t amount_minor,
@@ -112,12 +83,12 @@ static void test_a_payout_that_left(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
+    (void)shop_start_rich(&s);
     uint64_t n = left(&s, 0);
     assert_int_equal(accept(&s, n, PAID_OUT, "UA1A000050"), GATEWAY_NOT_WAITING); /* submitted */
     assert_int_equal(reject(&s, n), GATEWAY_NOT_WAITING);
     nobody_knows(&s, n, CALL_STATUS);
-    assert_int_equal(free_minor(&s), SHOP_AMOUNT - PAID_OUT);
+    assert_int_equal(shop_free(&s), SHOP_AMOUNT - PAID_OUT);
     assert_int_equal(accept(&s, n, PAID_OUT, NULL), GATEWAY_RECEIPT_WRONG);
     assert_int_equal(accept(&s, n, PAID_OUT + 1, "UA1A000050"), GATEWAY_AMOUNT_DIFFERS);
     assert_int_equal(accept(&s, n, PAID_OUT, "UA1A000001"), GATEWAY_NOT_OURS); /* what came in */
@@ -126,7 +97,7 @@ static void test_a_payout_that_left(void **state)
     assert_int_equal(accept(&s, n, PAID_OUT, "UA1A000050"), GATEWAY_DONE);
     for (int i = 0; i < 3; i++) { /* as it is, after a restart, after a kill */
         assert_decided(&s, n, GATEWAY_SUCCEEDED);
-        assert_int_equal(free_minor(&s), SHOP_AMOUNT - PAID_OUT);
+        assert_int_equal(shop_free(&s), SHOP_AMOUNT - PAID_OUT);
         assert_int_equal(shop_wallet(&s), SHOP_AMOUNT - PAID_OUT);
         assert_int_equal(shop_clearing(&s), SHOP_AMOUNT - PAID_OUT);
         assert_int_equal(accept(&s, n, PAID_OUT, "UA1A000050"), GATEWAY_REPEATED);
@@ -147,7 +118,7 @@ static void test_the_statement_agrees(void **state)
 {
     (void)state;
     struct shop s;
-    (void)rich(&s);
+    (void)shop_start_rich(&s);
     uint64_t n = left(&s, 0);
     nobody_knows(&s, n, CALL_STATUS);
     struct shop_claim line = {.source = OBSERVED_BY_STATEMENT,
@@ -174,16 +145,13 @@ static void test_a_payout_that_did_not_leave(void **state)
     (void)state;
     for (int late = 0; late < 2; late++) {
         struct shop s;
-        (void)rich(&s);
+        (void)shop_start_rich(&s);
         uint64_t n = left(&s, 0);
         shop_fail(&s, shop_payment(&s, n)->item, DELIVERY_TIMEOUT);
         assert_int_equal(reject(&s, n), GATEWAY_STILL_ASKED); /* nobody has looked for long */
         shop_pass(&s, (int64_t)LONG_S * SHOP_S);
         assert_int_equal(reject(&s, n), GATEWAY_STILL_ASKED); /* the last question is out */
-        for (uint64_t item = shop_take(&s, CALL_STATUS); item != 0;
-             item = shop_take(&s, CALL_STATUS)) {
-            shop_fail(&s, item, DELIVERY_WITHDRAWN);
-        }
+        shop_fail_all(&s, CALL_STATUS);
         struct judgement_command c = about(n, JUDGEMENT_REJECT, 0, "UA1A000050");
         assert_int_equal(decide(&s, &c), GATEWAY_RECEIPT_WRONG);
         assert_int_equal(reject(&s, n), GATEWAY_DONE);
@@ -191,7 +159,7 @@ static void test_a_payout_that_did_not_leave(void **state)
         assert_decided(&s, n, GATEWAY_FAILED);
         assert_int_equal(reject(&s, n), GATEWAY_REPEATED);
         assert_int_equal(accept(&s, n, PAID_OUT, "UA1A000050"), GATEWAY_JUDGED);
-        assert_int_equal(free_minor(&s), SHOP_AMOUNT);
+        assert_int_equal(shop_free(&s), SHOP_AMOUNT);
         assert_int_equal(shop_clearing(&s), SHOP_AMOUNT);
         assert_int_equal(shop_told(&s, FEED_PAYOUT_FAILED), 1);
         struct shop_claim paid = {.source = OBSERVED_BY_CALLBACK,
@@ -217,7 +185,7 @@ static void test_a_payout_that_is_mismatched(void **state)
     (void)state;
     for (int proven = 0; proven < 2; proven++) {
         struct shop s;
-        (void)rich(&s);
+        (void)shop_start_rich(&s);
         uint64_t n = left(&s, 0);
         struct shop_claim other = {.source = proven ? OBSERVED_BY_STATEMENT : OBSERVED_BY_CALLBACK,
                                    .verdict = OBSERVED_SUCCEEDED,
@@ -228,7 +196,7 @@ static void test_a_payout_that_is_mismatched(void **state)
         assert_int_equal(shop_claims(&s, n, &other), NOTICE_MOVED);
         assert_int_equal(shop_payment(&s, n)->state, GATEWAY_MISMATCHED);
         shop_fail(&s, shop_payment(&s, n)->item, DELIVERY_TIMEOUT);
-        assert_int_equal(free_minor(&s), SHOP_AMOUNT - PAID_OUT);
+        assert_int_equal(shop_free(&s), SHOP_AMOUNT - PAID_OUT);
         assert_int_equal(accept(&s, n, PAID_OUT - 100, "UA1A000050"), GATEWAY_AMOUNT_DIFFERS);
         assert_int_equal(reject(&s, n), proven ? GATEWAY_MONEY_CAME : GATEWAY_DONE);
         if (proven) {
@@ -236,7 +204,7 @@ static void test_a_payout_that_is_mismatched(void **state)
         }
         shop_replay(&s);
         assert_decided(&s, n, proven ? GATEWAY_SUCCEEDED : GATEWAY_FAILED);
-        assert_int_equal(free_minor(&s), SHOP_AMOUNT - (proven ? PAID_OUT : 0));
+        assert_int_equal(shop_free(&s), SHOP_AMOUNT - (proven ? PAID_OUT : 0));
         assert_int_equal(shop_clearing(&s), SHOP_AMOUNT - (proven ? PAID_OUT : 0));
         shop_end(&s);
     }
@@ -248,7 +216,7 @@ static void test_a_refund(void **state)
     (void)state;
     for (int taken_back = 0; taken_back < 2; taken_back++) {
         struct shop s;
-        uint64_t paid = rich(&s);
+        uint64_t paid = shop_start_rich(&s);
         uint64_t n = left(&s, paid);
         nobody_knows(&s, n, CALL_STATUS);
         assert_int_equal(accept(&s, n, SHOP_AMOUNT, "UA1A000001"), GATEWAY_NOT_OURS);
@@ -282,10 +250,7 @@ static void test_a_refund(void **state)
 static uint64_t lost_push(struct shop *s)
 {
     uint64_t n = shop_pay(s, "INV-9");
-    struct gateway_reply reply = {.refusal = GATEWAY_DONE};
-    struct payment_command sending = {.number = n};
-    assert_int_equal(shop_take(s, CALL_PUSH), shop_payment(s, n)->item);
-    assert_true(shop_do(s, COMMAND_PAYMENT_SENDING, &sending, &reply) > 0);
+    (void)shop_leaves(s, n, CALL_PUSH);
     return n;
 }
 
@@ -342,7 +307,7 @@ static void test_what_it_names_comes_home(void **state)
 {
     (void)state;
     struct shop s;
-    uint64_t paid = rich(&s);
+    uint64_t paid = shop_start_rich(&s);
     shop_with_attic(&s);
     uint64_t n = left(&s, 0);
     nobody_knows(&s, n, CALL_STATUS);

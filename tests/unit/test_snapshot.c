@@ -38,6 +38,16 @@ static struct snapshot_request request_of(const struct world *w, const char *fol
     return request;
 }
 
+/* Waits for the child; true when its snapshot is in place. */
+static bool reap(struct snapshot_child *child, struct digest_value *written)
+{
+    struct pollfd done = {.fd = child->descriptor, .events = POLLIN};
+    assert_int_equal(poll(&done, 1, 60 * 1000), 1);
+    bool good = snapshot_reap(child, written);
+    assert_int_equal(child->pid, 0);
+    return good;
+}
+
 /* What the child wrote is what the book was, whatever it has become meanwhile. */
 static void test_a_child_writes_it_down(void **state)
 {
@@ -59,11 +69,8 @@ static void test_a_child_writes_it_down(void **state)
         struct operator_reply reply;
         memset(&reply, 0, sizeof(reply));
         assert_true(world_do(&w, COMMAND_SUBSCRIBER_OPEN, &more, &reply) > 0);
-        struct pollfd done = {.fd = child.descriptor, .events = POLLIN};
-        assert_int_equal(poll(&done, 1, 60 * 1000), 1);
-        assert_true(snapshot_reap(&child, &written));
+        assert_true(reap(&child, &written));
         assert_true(written.high == digest.high && written.low == digest.low);
-        assert_int_equal(child.pid, 0);
         folder_remove(folder);
         world_end(&w);
     }
@@ -82,9 +89,7 @@ static void test_a_child_that_cannot_write(void **state)
     folder_make(folder);
     struct snapshot_request request = request_of(&w, "/nowhere");
     assert_true(snapshot_fork(&request, &child, &error));
-    struct pollfd done = {.fd = child.descriptor, .events = POLLIN};
-    assert_int_equal(poll(&done, 1, 60 * 1000), 1);
-    assert_false(snapshot_reap(&child, &written));
+    assert_false(reap(&child, &written));
     request = request_of(&w, folder);
     assert_true(snapshot_take(&request, &written, &error));
     struct digest_value digest = book_digest(w.book);

@@ -75,13 +75,28 @@ static void tell_story(struct shop *s)
     assert_int_equal(shop_claims(s, shop_pending(s, "INV-5"), &callback), NOTICE_MOVED);
 }
 
+/* What the shop has told so far as a journal, open for one frame more. */
+static void open_told(struct forge *f, struct shop *s)
+{
+    forge_open_merchant(f, s->frames, s->frames_size);
+    shop_end(s);
+}
+
+/* It is proved as it stands. */
+static void expect_proved(struct forge *f)
+{
+    forge_close(f);
+    verify(f);
+    assert_every_proof_holds();
+    forge_remove(f);
+}
+
 /* The honest story as a journal, open for one frame more. */
 static void open_shop(struct forge *f)
 {
     struct shop s;
     tell_story(&s);
-    forge_open_merchant(f, s.frames, s.frames_size);
-    shop_end(&s);
+    open_told(f, &s);
 }
 
 static void test_an_honest_shop(void **state)
@@ -266,8 +281,7 @@ static void test_a_payout_posts_its_hold(void **state)
                                        .credit_account = hold->credit_account,
                                        .kind = TRANSFER_POST_HOLD,
                                        .code = GATEWAY_TRANSFER_PAYOUT};
-        forge_open_merchant(&f, s.frames, s.frames_size);
-        shop_end(&s);
+        open_told(&f, &s);
         forge_frame(&f, COMMAND_NOTICE);
         forge_ledger(&f, &e);
         expect(&f, PROOF_EFFECTS, "of a payout is not as it should be");
@@ -280,12 +294,8 @@ static void test_an_honest_payout_sent_again(void **state)
     struct forge f;
     struct shop s;
     tell_of_a_payout(&s);
-    forge_open_merchant(&f, s.frames, s.frames_size);
-    shop_end(&s);
-    forge_close(&f);
-    verify(&f);
-    assert_every_proof_holds();
-    forge_remove(&f);
+    open_told(&f, &s);
+    expect_proved(&f);
 }
 
 /* A person about what nobody could find out: it is booked as it was asked for, by no notice. */
@@ -308,8 +318,7 @@ static void test_forged_decisions_about_the_unknown(void **state)
         struct forge f;
         struct shop s;
         tell_of_a_payout(&s);
-        forge_open_merchant(&f, s.frames, s.frames_size);
-        shop_end(&s);
+        open_told(&f, &s);
         forge_frame(&f, COMMAND_PAYMENT_JUDGE);
         judged(&f, 2, forged[i].judgement, forged[i].amount_minor, forged[i].notice);
         expect(&f, PROOF_PAYMENTS, forged[i].what);
@@ -332,17 +341,10 @@ static void test_honest_decisions_about_the_unknown(void **state)
         tell_of_a_payout(&s);
         shop_fail(&s, shop_take(&s, CALL_PAYOUT), DELIVERY_TIMEOUT);
         shop_pass(&s, 1000000 * SHOP_S);
-        for (uint64_t item = shop_take(&s, CALL_STATUS); item != 0;
-             item = shop_take(&s, CALL_STATUS)) {
-            shop_fail(&s, item, DELIVERY_WITHDRAWN);
-        }
+        shop_fail_all(&s, CALL_STATUS);
         assert_true(shop_do(&s, COMMAND_PAYMENT_JUDGE, &c, &reply) > 0);
-        forge_open_merchant(&f, s.frames, s.frames_size);
-        shop_end(&s);
-        forge_close(&f);
-        verify(&f);
-        assert_every_proof_holds();
-        forge_remove(&f);
+        open_told(&f, &s);
+        expect_proved(&f);
     }
 }
 
@@ -357,8 +359,7 @@ static void open_old_shop(struct forge *f)
     shop_with_attic(&s);
     shop_pass(&s, 48 * 3600 * SHOP_S);
     assert_int_equal(shop_clear(&s, 3600 * SHOP_S, false), 2);
-    forge_open_merchant(f, s.frames, s.frames_size);
-    shop_end(&s);
+    open_told(f, &s);
 }
 
 static void left(struct forge *f, uint64_t number)
@@ -376,10 +377,7 @@ static void test_an_honest_old_shop(void **state)
     (void)state;
     struct forge f;
     open_old_shop(&f);
-    forge_close(&f);
-    verify(&f);
-    assert_every_proof_holds();
-    forge_remove(&f);
+    expect_proved(&f);
 }
 
 /* What has not ended leaves, what was never made, and what has left already. */

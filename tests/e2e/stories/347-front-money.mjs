@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { both, PHONE, prompt } from '../lib/gateway.mjs';
 import { request } from '../lib/http.mjs';
 import { Listener } from '../lib/listener.mjs';
-import { PASSKEY, SHORT_CODE } from '../lib/operator.mjs';
+import { Operator, PASSKEY, SHORT_CODE } from '../lib/operator.mjs';
 import { HAKIKA } from '../lib/server.mjs';
 import { check, equal, matches, proved, story, until } from '../lib/story.mjs';
 
@@ -44,12 +44,6 @@ const result = (app, conversation) =>
     until(() => results(app, conversation)[0], `the Result of ${conversation}`);
 const parameters = (one) => Object.fromEntries(
     [one.ResultParameters.ResultParameter].flat().map((item) => [item.Key, item.Value]));
-
-async function bearer(base) {
-    const answer = await request(base, 'GET', '/oauth/v1/generate?grant_type=client_credentials',
-                                 { headers: { Authorization: `Basic ${btoa('key:secret')}` } });
-    return { Authorization: `Bearer ${answer.json.access_token}` };
-}
 
 await story('mpesa-node pays out and reverses', async (scene) => {
     const server = await both(scene);
@@ -160,7 +154,7 @@ await story('B2C v3: once for each OriginatorConversationID', async (scene) => {
                    PartyA: SHORT_CODE, PartyB: PHONE, Remarks: 'wages',
                    QueueTimeOutURL: `${app.url}/late`, ResultURL: `${app.url}/result` };
     const pay = async (fields = {}) => request(server.ready.merchant, 'POST',
-        '/mpesa/b2c/v3/paymentrequest', { headers: await bearer(server.ready.merchant),
+        '/mpesa/b2c/v3/paymentrequest', { headers: await new Operator(server.ready.merchant).bearer(),
                                           body: { ...body, ...fields } });
     for (const [fields, words] of [
         [{ InitiatorName: 'somebody' }, 'The initiator information is invalid.'],

@@ -6,19 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { both, PHONE, prompt } from '../lib/gateway.mjs';
 import { request } from '../lib/http.mjs';
 import { Listener } from '../lib/listener.mjs';
-import { SHORT_CODE } from '../lib/operator.mjs';
+import { Operator, SHORT_CODE } from '../lib/operator.mjs';
 import { HAKIKA } from '../lib/server.mjs';
 import { equal, matches, proved, story, until } from '../lib/story.mjs';
 
 const HOURS = 3600_000;
 const LOST = { answer: { connection: 'half_body' }, callback: { never: true } };
 const key = (text) => ({ 'Idempotency-Key': text });
-
-async function bearer(base) {
-    const answer = await request(base, 'GET', '/oauth/v1/generate?grant_type=client_credentials',
-                                 { headers: { Authorization: `Basic ${btoa('key:secret')}` } });
-    return { Authorization: `Bearer ${answer.json.access_token}` };
-}
 
 await story('what nobody could find out', async (scene) => {
     const server = await both(scene);
@@ -98,7 +92,7 @@ await story('what nobody could find out', async (scene) => {
     // One that it did not carry out, asked for by an application that speaks Daraja.
     await operator.simOk('PATCH', `/subscribers/${PHONE}`, { status: 'suspended' });
     const asked = await request(server.ready.merchant, 'POST', '/mpesa/b2c/v3/paymentrequest', {
-        headers: await bearer(server.ready.merchant),
+        headers: await new Operator(server.ready.merchant).bearer(),
         body: { OriginatorConversationID: 'wage-2', InitiatorName: 'testapi', SecurityCredential: 'AAAA',
                 CommandID: 'SalaryPayment', Amount: 60, PartyA: SHORT_CODE, PartyB: PHONE,
                 Remarks: 'wages', QueueTimeOutURL: `${app.url}/late`, ResultURL: `${app.url}/result` } });
